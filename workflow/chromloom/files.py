@@ -1,0 +1,53 @@
+"""Writing files so that a half-written one is never taken for a finished one."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block succeeds.
+
+    The temporary file (or folder) lives in a folder of its own next to `path`, keeps the file
+    name (so that writers which look at the suffix work) and is removed when the block raises.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final path; its parent folder is made.
+
+    Yields
+    ------
+    Path
+        Path to write to; nothing exists there yet.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield folder / path.name
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_tsv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as tab-separated text with a header, atomically; NaN is `NaN`."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="NaN")
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, default=str) + "\n")
