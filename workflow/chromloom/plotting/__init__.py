@@ -1,0 +1,1 @@
+"""Arrays and tables in, matplotlib Axes out; nothing here reads a file or computes a result."""

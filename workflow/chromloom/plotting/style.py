@@ -1,0 +1,72 @@
+"""The look that all figures share: fonts, colours, colour maps and how a figure is saved."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from chromloom.files import atomic_path, write_tsv
+
+# Okabe & Ito (2008), readable with every common colour blindness.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999",
+)  # fmt: skip
+MODEL_COLOURS = {
+    "hiclstm-refined": "#0072B2",
+    "hiclstm-paper": "#56B4E9",
+    "hiclstm-released": "#D55E00",
+    "eig": "#009E73",
+    "pca": "#E69F00",
+    "sniper-intra": "#CC79A7",
+    "sniper-inter": "#882255",
+    "sci": "#999933",
+    "sbcid": "#999999",
+}
+CONTACT_MAP = "Reds"
+DIFFERENCE_MAP = "RdBu_r"
+
+
+def apply_style() -> None:
+    """Set matplotlib's defaults; called once by a script before it draws."""
+    mpl.rcParams.update(
+        {
+            "font.size": 8,
+            "axes.titlesize": 9,
+            "axes.labelsize": 8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "legend.fontsize": 7,
+            "figure.dpi": 150,
+            "savefig.dpi": 200,
+            "pdf.fonttype": 42,
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+        }
+    )
+
+
+def model_colour(model: str) -> str:
+    """Colour of a representation; unknown names get a stable one from the palette."""
+    return MODEL_COLOURS.get(model, PALETTE[sum(map(ord, model)) % len(PALETTE)])
+
+
+def save_figure(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
+    """Write `{stem}.pdf`, `{stem}.png` and the plotted numbers as `{stem}.tsv`.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to save; it is closed afterwards.
+    table : DataFrame
+        The numbers in the picture.
+    stem : str or Path
+        Path without suffix.
+    """
+    stem = Path(stem)
+    for suffix in (".pdf", ".png"):
+        with atomic_path(stem.with_name(stem.name + suffix)) as path:
+            figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
+    write_tsv(table, stem.with_name(stem.name + ".tsv"))
