@@ -3,7 +3,11 @@
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from chromloom.errors import ChromloomError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -33,3 +37,30 @@ def setup_logging(path: str | Path | None = None, *, level: int = logging.INFO) 
         logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
+
+
+@contextmanager
+def job_log(path: str | Path) -> Iterator[None]:
+    """Log a script's work to `path`; an error raised on purpose ends it as one clear line.
+
+    Parameters
+    ----------
+    path : str or Path
+        Log file of the job.
+
+    Raises
+    ------
+    SystemExit
+        In place of a `ChromloomError`, whose message has been logged; any other exception passes
+        with its traceback, which is also in the log.
+    """
+    setup_logging(path)
+    logger = logging.getLogger("chromloom")
+    try:
+        yield
+    except ChromloomError as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        logger.exception("unexpected error")
+        raise

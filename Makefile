@@ -1,0 +1,53 @@
+# Everything a fresh machine needs: `make demo`, `make test`, `make real`, `make bench`.
+PYTHON ?= python3
+CORES ?= 2
+export CHROMLOOM_REAL_DATA ?= $(abspath ../shared/data)
+BIN := $(CURDIR)/.venv/bin
+SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --snakefile $(CURDIR)/Snakefile --cores $(CORES)
+
+.PHONY: demo test real bench report lint lock clean bedtools
+
+demo: .venv/installed  ## the workflow on a simulated genome, and its report
+	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml
+	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml --report results/report.html
+	@echo "report: runs/demo/results/report.html"
+
+real: .venv/installed  ## the workflow on the real maps of CHROMLOOM_REAL_DATA, and its report
+	$(SNAKEMAKE) --directory runs/real --configfile config/real/config.yaml
+	$(SNAKEMAKE) --directory runs/real --configfile config/real/config.yaml --report results/report.html
+	@echo "report: runs/real/results/report.html"
+
+report: .venv/installed  ## the report of the study in config/config.yaml
+	$(SNAKEMAKE) --report results/report.html
+
+test: .venv/installed  ## every test
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
+
+bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
+	$(BIN)/python benchmarks/kernels.py --out results/bench
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
+	$(SNAKEMAKE) --lint
+
+lock:  ## renew requirements.txt from requirements.in, in a virtual environment of its own
+	rm -rf .lock && $(PYTHON) -m venv .lock && .lock/bin/pip install -q -r requirements.in
+	{ echo "# Lock of requirements.in for Python 3.11 on Linux, made by: make lock"; \
+	  .lock/bin/pip freeze | sed 's/+cpu$$//' | grep -v '^nvidia'; } > requirements.txt
+	rm -rf .lock
+
+clean:
+	rm -rf results runs/demo
+
+.venv/installed: requirements.txt | bedtools
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.12, say")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+bedtools:
+	@command -v bedtools >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq bedtools >/dev/null; } \
+	  || { echo "bedtools is missing: install it (apt install bedtools, brew install bedtools or conda install -c bioconda bedtools)"; exit 1; }

@@ -1,0 +1,156 @@
+"""The user's configuration and sheets: read, checked, completed with defaults.
+
+The JSON schemas in `workflow/schemas/` are the one place where keys, types, defaults and
+descriptions stand; what is said here is only what a schema cannot say (duplicates, references from
+one row to another, names that become part of a path).
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+import yaml
+
+from chromloom.errors import InputError
+
+# Sheet names become part of paths and of wildcards: no dot (it separates wildcards), no slash.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
+    """Return `config` completed with the schema's defaults.
+
+    Parameters
+    ----------
+    config : dict
+        What the user's YAML files and `--config` gave.
+    schema_path : Path
+        JSON schema in YAML.
+
+    Returns
+    -------
+    dict
+        A new dictionary in which every key of the schema that has a default is present.
+
+    Raises
+    ------
+    InputError
+        For an unknown key (with the nearest known one), a missing key or a value of the wrong kind.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    complete = _with_defaults(config, schema)
+    _check(complete, schema, what="config")
+    return complete
+
+
+def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.DataFrame:
+    """Read a tab-separated sheet and check every row.
+
+    Parameters
+    ----------
+    path : Path
+        Sheet with a header line; lines that start with `#` are comments.
+    schema_path : Path
+        JSON schema of one row.
+    key : str
+        Column whose values name the rows: they must be unique and fit in a file name.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the schema, indexed by `key`; str, absent optional values are "".
+
+    Raises
+    ------
+    InputError
+        When the file is missing or empty, a column is missing or unknown, a name is repeated or
+        not fit for a path, or a value is not what the schema asks for.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such sheet; write it or mend the path in the config")
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    columns = schema["properties"]
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not a tab-separated table ({error}); expected columns {', '.join(columns)}"
+        ) from error
+    missing = [name for name in schema.get("required", []) if name not in table]
+    if missing:
+        raise InputError(
+            f"{path}: column {missing[0]!r} is missing (found {', '.join(table.columns)}); "
+            "add it, columns are separated by tabs"
+        )
+    for name in table.columns.difference(list(columns)):
+        raise InputError(f"{path}: unknown column {name!r}{_nearest(name, columns)}")
+    table = table.apply(lambda column: column.str.strip())
+    for row in table.to_dict("records"):
+        name = row[key]
+        if not NAME.fullmatch(name):
+            raise InputError(
+                f"{path}: {key} {name!r} cannot be part of a file name; "
+                "use letters, digits, '_' and '-', starting with a letter or digit"
+            )
+        _check({k: v for k, v in row.items() if v != ""}, schema, what=f"{path}, {key} {name!r}")
+    repeated = table[key][table[key].duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"{path}: {key} {repeated.iloc[0]!r} stands in more than one row; names are unique"
+        )
+    table = table.reindex(columns=list(columns), fill_value="")
+    for name, rule in columns.items():
+        if "default" in rule:
+            table[name] = table[name].replace("", str(rule["default"]))
+    return table.set_index(key, drop=False)
+
+
+def check_references(sheet: pd.DataFrame, column: str, known: list[str], *, path: str) -> None:
+    """Raise InputError when a value of `column` (comma-separated) is not among `known`."""
+    for name, value in sheet[column].items():
+        for reference in filter(None, value.split(",")):
+            if reference not in known:
+                raise InputError(
+                    f"{path}, {sheet.index.name} {name!r}: {column} {reference!r} is not known"
+                    f"{_nearest(reference, known)}"
+                )
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    complete = dict(value)
+    for key, rule in schema.get("properties", {}).items():
+        if key in complete:
+            complete[key] = _with_defaults(complete[key], rule)
+        elif "default" in rule:
+            complete[key] = json.loads(json.dumps(rule["default"]))
+        elif rule.get("type") == "object" and "properties" in rule:
+            complete[key] = _with_defaults({}, rule)
+    return complete
+
+
+def _check(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    error = jsonschema.exceptions.best_match(errors)
+    if error is None:
+        return
+    place = ".".join(str(part) for part in error.absolute_path)
+    where = f"{what}: {place!r}" if place else what
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        name = next(key for key in error.instance if key not in known)
+        raise InputError(f"{where}: unknown key {name!r}{_nearest(name, known)}")
+    expected = error.schema.get("description")
+    raise InputError(f"{where}: {error.message}" + (f"; expected: {expected}" if expected else ""))
+
+
+def _nearest(name: str, known) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
