@@ -1,0 +1,23 @@
+"""The layer-norm LSTM over pairs of bins, fused: forward, backward and loss of tiles of a map.
+
+A *tile* is rows [i0, i0 + B) x distances [d0, d0 + L) of one chromosome. Row i (a *lane*) runs one
+LSTM over the columns i + d0 … i + d0 + L - 1; `Q[r]` is the column i0 + d0 + r, so lane b at step t
+reads `Q[b + t]`. Outputs are in band layout: `y[t, b]` is the pair (i0 + b, i0 + b + d0 + t).
+
+    z = LN_in(P_i + Q_j) + LN_rec(U h) + b        gate order i, f, g, o
+    c = sigmoid(f) c + sigmoid(i) softsign(g)
+    h = sigmoid(o) softsign(LN_cell(c))
+    y = w . h + bias + A_i . C_j                  raw output
+
+A column with `col_ok` False (masked, or beyond the chromosome) is not read: the state is held,
+the output is 0 and no loss or gradient comes from it. A row with `row_ok` False reads nothing.
+What masked rows and columns of P, Q, A and C hold is never looked at, but they must be finite.
+
+`spec.py` says what the settings and weights are, `reference.py` is the same in plain torch: the
+oracle of the tests.
+"""
+
+from chromloom.kernels.api import tile_forward, tile_loss
+from chromloom.kernels.spec import UINT16_SCALE, Spec, Weights
+
+__all__ = ["UINT16_SCALE", "Spec", "Weights", "tile_forward", "tile_loss"]

@@ -1,0 +1,107 @@
+"""The functions that models call; they choose the backend and say so in the log."""
+
+import logging
+
+from chromloom.kernels import reference
+from chromloom.kernels.spec import Spec, Weights
+
+logger = logging.getLogger(__name__)
+
+
+def tile_forward(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    *,
+    A=None,
+    C=None,
+    state=None,
+    return_hidden=False,
+    return_state=False,
+    backend="auto",
+):
+    """Raw outputs of a tile, differentiable in P, Q, A, C, the state and the weights.
+
+    Parameters
+    ----------
+    P, Q : Tensor, (B, 4H) and (B + L - 1, 4H)
+        Row and column parts of the input projection, R W_row^T and R W_col^T.
+    row_ok, col_ok : Tensor, (B,) and (B + L - 1,), bool
+        False = masked, or beyond the chromosome.
+    A, C : Tensor, (B, D) and (B + L - 1, D), optional
+        Bilinear term A_i . C_j.
+    state : (h, c), each (B, H), optional
+        Where every lane starts; zero by default.
+    return_hidden
+        Also return the hidden state after every step, (L, H, B): lanes last, so that
+        `hidden.reshape(L * H, B)` is what a linear head over the whole frame multiplies.
+    return_state
+        Also return the final state (h, c), each (B, H), to carry into the next frame.
+    backend : {"auto", "reference", "cpu", "gpu"}
+
+    Returns
+    -------
+    y : Tensor, (L, B), or a tuple (y[, hidden][, state])
+        0 where the pair is masked.
+    """
+    return reference.tile_forward(
+        P,
+        Q,
+        weights,
+        spec,
+        row_ok,
+        col_ok,
+        A=A,
+        C=C,
+        state=state,
+        return_hidden=return_hidden,
+        return_state=return_state,
+    )
+
+
+def tile_loss(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    target,
+    dist_weight,
+    *,
+    A=None,
+    C=None,
+    sigmoid=False,
+    backend="auto",
+):
+    """Sum over known pairs of dist_weight * (out - target)^2, forward and backward in one pass.
+
+    Parameters
+    ----------
+    target : Tensor, (L, B), float16, float32, float64 or uint16
+        Band layout. NaN or infinite, or 0xFFFF = not in the loss; a uint16 t means t / 65534.
+    dist_weight : Tensor, (L,)
+        Weight of each distance; no gradient.
+    sigmoid
+        Whether out is the sigmoid of the raw output.
+
+    Returns
+    -------
+    loss : Tensor, ()
+    """
+    return reference.tile_loss(
+        P,
+        Q,
+        weights,
+        spec,
+        row_ok,
+        col_ok,
+        target,
+        dist_weight,
+        A=A,
+        C=C,
+        sigmoid=sigmoid,
+    )

@@ -1,0 +1,97 @@
+"""The recurrence in plain torch: short, obviously right, any float dtype, gradients by autograd.
+
+The oracle of every test of the fused backends and the baseline of the benchmarks. The meaning of
+every argument is in `chromloom.kernels`.
+"""
+
+import torch
+from torch.nn.functional import layer_norm, softsign
+
+from chromloom.kernels.spec import UINT16_SCALE, Spec, Weights
+
+
+def read_mask(row_ok, col_ok, n_steps):
+    """Which (step, lane) reads its column: row_ok[b] and col_ok[b + t]; bool (L, B)."""
+    return col_ok.unfold(0, n_steps, 1).T & row_ok
+
+
+def tile_forward(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    *,
+    A=None,
+    C=None,
+    state=None,
+    return_hidden=False,
+    return_state=False,
+):
+    """Raw outputs of a tile; see `chromloom.kernels.tile_forward`."""
+    B, H = P.shape[0], spec.hidden
+    L = Q.shape[0] - B + 1
+    h, c = state if state is not None else (P.new_zeros(B, H), P.new_zeros(B, H))
+    ok = read_mask(row_ok, col_ok, L)  # (L, B)
+    Q = torch.where(col_ok[:, None], Q, 0.0)
+    outputs, hiddens = [None] * L, [None] * L
+    for t in reversed(range(L)) if spec.reverse else range(L):
+        x = P + Q[t : t + B]  # (B, 4H)
+        if spec.norm_input:
+            x = layer_norm(x, (4 * H,), weights.gain_input, weights.shift_input, spec.eps)
+        u = h @ weights.U.T  # (B, 4H)
+        if spec.norm_recurrent:
+            u = layer_norm(u, (4 * H,), weights.gain_recurrent, weights.shift_recurrent, spec.eps)
+        i, f, g, o = (x + u + weights.b).chunk(4, dim=1)  # (B, H) each
+        c_new = torch.sigmoid(f) * c + torch.sigmoid(i) * softsign(g)
+        n = c_new
+        if spec.norm_cell:
+            n = layer_norm(n, (H,), weights.gain_cell, weights.shift_cell, spec.eps)
+        h_new = torch.sigmoid(o) * softsign(n)
+        read = ok[t, :, None]
+        h, c = torch.where(read, h_new, h), torch.where(read, c_new, c)
+        y = h @ weights.w + weights.bias  # (B,)
+        if A is not None:
+            y = y + (A * torch.where(col_ok[t : t + B, None], C[t : t + B], 0.0)).sum(1)
+        outputs[t], hiddens[t] = torch.where(ok[t], y, 0.0), h.T
+    result = (torch.stack(outputs),)  # (L, B)
+    if return_hidden:
+        result += (torch.stack(hiddens),)  # (L, H, B)
+    if return_state:
+        result += ((h, c),)
+    return result if len(result) > 1 else result[0]
+
+
+def decode_target(target, dtype):
+    """Targets as (value, known): NaN, infinite or 0xFFFF targets are not known and become 0."""
+    if target.dtype == torch.uint16:
+        code = target.to(torch.int32)
+        known = code != 0xFFFF
+        value = code.to(dtype) / UINT16_SCALE
+    else:
+        known = torch.isfinite(target)
+        value = target.to(dtype)
+    return torch.where(known, value, 0.0), known
+
+
+def tile_loss(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    target,
+    dist_weight,
+    *,
+    A=None,
+    C=None,
+    sigmoid=False,
+):
+    """Weighted sum of squares of a tile; see `chromloom.kernels.tile_loss`."""
+    y = tile_forward(P, Q, weights, spec, row_ok, col_ok, A=A, C=C)
+    out = torch.sigmoid(y) if sigmoid else y
+    value, known = decode_target(target, P.dtype)
+    known = known & read_mask(row_ok, col_ok, len(y))
+    return (dist_weight[:, None] * torch.where(known, out - value, 0.0) ** 2).sum()

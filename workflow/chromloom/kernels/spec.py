@@ -1,0 +1,53 @@
+"""What a recurrence is made of: its settings and its weights. No computation lives here."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+UINT16_SCALE = 65534.0
+"""A uint16 target t means t / 65534; 0xFFFF means "not in the loss"."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Settings of the recurrence.
+
+    Parameters
+    ----------
+    hidden
+        Number of hidden units H.
+    norm_input, norm_recurrent, norm_cell
+        Layer norm (Ba et al. 2016) on P_i + Q_j (over all 4H jointly), on U h (likewise), on the
+        cell before its softsign (over H).
+    eps
+        Added to the variance inside every layer norm.
+    reverse
+        Read the columns of a frame from its last to its first.
+    """
+
+    hidden: int
+    norm_input: bool = False
+    norm_recurrent: bool = False
+    norm_cell: bool = False
+    eps: float = 1e-5
+    reverse: bool = False
+
+
+class Weights(NamedTuple):
+    """Weights of the recurrence; gate order i, f, g, o along every axis of 4H.
+
+    `U` (4H, H), `b` (4H,), `w` (H,), `bias` (); gains and shifts of a layer norm that is off are
+    None: input and recurrent (4H,), cell (H,).
+    """
+
+    U: torch.Tensor
+    b: torch.Tensor
+    gain_input: torch.Tensor | None
+    shift_input: torch.Tensor | None
+    gain_recurrent: torch.Tensor | None
+    shift_recurrent: torch.Tensor | None
+    gain_cell: torch.Tensor | None
+    shift_cell: torch.Tensor | None
+    w: torch.Tensor
+    bias: torch.Tensor
