@@ -1,0 +1,74 @@
+"""Tiny maps that several rooms test on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cooler
+import numpy as np
+import pandas as pd
+import pytest
+
+CHROMSIZES = {"chr1": 1_195_000, "chr2": 800_000, "chr3": 300_000}
+
+
+@pytest.fixture(scope="session")
+def make_counts() -> Callable[..., cooler.Cooler]:
+    """Write a raw .cool of Poisson counts: P(s) of a polymer, two compartments, bin biases."""
+
+    def make(
+        path: Path,
+        *,
+        chromsizes: dict[str, int] = CHROMSIZES,
+        resolution: int = 10_000,
+        depth: float = 40.0,
+        empty: tuple[int, ...] = (5, 6, 30),
+        seed: int = 0,
+    ) -> cooler.Cooler:
+        """`depth`: mean count of neighbours; `empty`: bins of each chromosome without contacts."""
+        rng = np.random.default_rng(seed)
+        bins = cooler.util.binnify(pd.Series(chromsizes), resolution)
+        pixels, first = [], 0
+        for size in bins.groupby("chrom", sort=False, observed=True).size():
+            i, j = np.triu_indices(size)
+            side = np.sign(np.sin(2 * np.pi * np.arange(size) / 24) + 0.01)
+            bias = rng.uniform(0.6, 1.6, size)
+            bias[[b for b in empty if b < size]] = 0
+            mean = depth / (1 + j - i) * np.exp(0.4 * side[i] * side[j]) * bias[i] * bias[j]
+            pixels.append(pd.DataFrame({"bin1_id": i + first, "bin2_id": j + first, "mean": mean}))
+            first += size
+        pixels = pd.concat(pixels)
+        a, b = np.triu_indices(first)
+        chrom = pd.Categorical(bins["chrom"]).codes
+        trans = chrom[a] != chrom[b]
+        pixels = pd.concat(
+            [pixels, pd.DataFrame({"bin1_id": a[trans], "bin2_id": b[trans], "mean": 0.02})]
+        )
+        pixels["count"] = rng.poisson(pixels.pop("mean"))
+        pixels = pixels[pixels["count"] > 0].sort_values(["bin1_id", "bin2_id"])
+        cooler.create_cooler(str(path), bins, pixels, dtypes={"count": np.int32})
+        return cooler.Cooler(str(path))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_map_path(make_counts, tmp_path_factory) -> Path:
+    """A normalised map (weights are random, not balanced) of 120 + 80 + 30 bins of 10 kb.
+
+    chr1 has two arms; bins 5, 6 and 30 of each chromosome are masked.
+    """
+    from chromloom.normalize.normalized import write_normalized
+
+    folder = tmp_path_factory.mktemp("tiny")
+    clr = make_counts(folder / "counts.cool")
+    bins = clr.bins()[:]
+    number = bins.groupby("chrom", sort=False, observed=True).cumcount()
+    weights = np.random.default_rng(1).uniform(0.8, 1.2, len(bins))
+    weights[number.isin([5, 6, 30])] = np.nan
+    arms = [["chr1", 0, 500_000, "chr1_p"], ["chr1", 500_000, 1_195_000, "chr1_q"]]
+    view_df = pd.DataFrame(arms, columns=["chrom", "start", "end", "name"])
+    path = folder / "tiny.10000.ICE.cool"
+    write_normalized(
+        clr, weights, path, sample="tiny", norm="ICE", assembly="tiny", view_df=view_df
+    )
+    return path

@@ -1,0 +1,1 @@
+"""Balancing, expected, obs/exp, contact probability, and the reader of normalised maps."""

@@ -1,0 +1,263 @@
+"""The one reader of normalised maps: what every room from training on opens.
+
+Dense things exist here only for a block of rows, in *band layout*: for rows i in [lo, hi) of a
+chromosome of n bins, `band[d, i - lo]` is the pair (i, i + d), d = 0 … n - 1 - lo; 0 where an
+unmasked pair has no contact, NaN where a bin is masked, d < `ignore_diags` or i + d >= n.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import cooler
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+
+PIXEL_CHUNK = 5_000_000
+
+
+def expected_path(path: str | Path) -> Path:
+    """Path of the expected table that lies beside a normalised map."""
+    return Path(path).with_suffix(".expected.tsv")
+
+
+def bin_regions(starts: np.ndarray, region_starts: np.ndarray) -> np.ndarray:
+    """Number of the region of a view that each bin of one chromosome belongs to.
+
+    A bin belongs to the last region that starts at or before it, so that gaps between regions
+    go with the region on their left and every bin has one.
+
+    Parameters
+    ----------
+    starts : ndarray, (n,), int
+        Starts of the bins, bp.
+    region_starts : ndarray, (n_regions,), int
+        Starts of the chromosome's regions, ascending, bp.
+
+    Returns
+    -------
+    ndarray, (n,), int64
+        Region number in [0, n_regions).
+    """
+    return np.maximum(np.searchsorted(region_starts, starts, side="right") - 1, 0)
+
+
+class Expected:
+    """Expected contact strength of the pairs of one chromosome.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the expected table: region1, region2, dist (bins), expected; others are ignored.
+    view_df : DataFrame
+        chrom, start, end, name: the regions the table speaks of.
+    chrom : str
+        Chromosome.
+    starts : ndarray, (n,), int
+        Starts of its bins, bp.
+    mask : ndarray, (n,), bool
+        True = masked.
+    ignore_diags : int
+        Distances below have no expected.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        view_df: pd.DataFrame,
+        chrom: str,
+        starts: np.ndarray,
+        mask: np.ndarray,
+        ignore_diags: int,
+    ):
+        regions = view_df[view_df["chrom"] == chrom].sort_values("start")
+        if regions.empty:
+            raise InputError(f"chromosome '{chrom}' has no expected: no region of the view has it")
+        self.n, self.mask, self.ignore_diags = len(starts), mask, ignore_diags
+        self.region = bin_regions(starts, regions["start"].to_numpy())
+        self._n_regions = len(regions)
+        number = {name: k for k, name in enumerate(regions["name"])}
+        table = table[table["region1"].isin(number) & table["region2"].isin(number)]
+        pair = table["region1"].map(number) * self._n_regions + table["region2"].map(number)
+        self._curves = np.full((self._n_regions**2, self.n), np.nan, dtype=np.float32)
+        inside = table["dist"].between(ignore_diags, self.n - 1)
+        self._curves[pair[inside], table["dist"][inside]] = table["expected"][inside]
+
+    def at(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Expected of the pairs (i, j), bins counted from the chromosome's start.
+
+        Parameters
+        ----------
+        i, j : array_like, int
+            Bin numbers in [0, n), in either order; shapes broadcast.
+
+        Returns
+        -------
+        ndarray, float32
+            Scale of counts; NaN where |i - j| < `ignore_diags`. Masked bins get a value too.
+        """
+        i, j = np.minimum(i, j), np.maximum(i, j)
+        return self._curves[self.region[i] * self._n_regions + self.region[j], j - i]
+
+    def band(self, lo: int, hi: int) -> np.ndarray:
+        """Expected of the rows [lo, hi) in band layout.
+
+        Returns
+        -------
+        ndarray, (n - lo, hi - lo), float32
+            NaN for masked bins, d < `ignore_diags` and i + d >= n.
+        """
+        i = np.arange(lo, hi)
+        j = i + np.arange(self.n - lo)[:, None]  # (n - lo, hi - lo)
+        band = self.at(i, np.minimum(j, self.n - 1))
+        _blank_band(band, self.mask, lo, hi, self.ignore_diags)
+        return band
+
+
+class NormalizedMap:
+    """A normalised map of one sample at one resolution, read by chromosome and block of rows.
+
+    Parameters
+    ----------
+    path : str or Path
+        `….cool` written by `normalize_contacts`, with its `….expected.tsv` beside it.
+
+    Attributes
+    ----------
+    clr : cooler.Cooler
+    sample, norm, assembly : str
+    resolution : int
+        bp.
+    ignore_diags : int
+        Pairs nearer than this many bins take no part.
+    cp_a : float
+        Coefficient `a` of the contact probability.
+    view_df : DataFrame
+        chrom, start, end, name: regions of the expected.
+    chromnames : list of str
+        Chromosomes with unmasked bins, in the assembly's order.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        try:
+            self.clr = cooler.Cooler(str(path))
+            metadata = self.clr.info["metadata"]
+            self.sample, self.norm = metadata["sample"], metadata["norm"]
+            self.assembly = metadata["assembly"]
+            self.ignore_diags, self.cp_a = int(metadata["ignore_diags"]), float(metadata["cp_a"])
+            self.view_df = pd.DataFrame(metadata["view"], columns=["chrom", "start", "end", "name"])
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"{path} is not a normalised map ({error!r}); expected a .cool written by the rule "
+                "normalize_contacts (pixels count, value, oe; metadata sample, norm, view, …)"
+            ) from error
+        self.resolution = int(self.clr.binsize)
+        unmasked = self.bins.loc[~self.bins["masked"], "chrom"].unique()
+        self.chromnames = [name for name in self.clr.chromnames if name in set(unmasked)]
+
+    @cached_property
+    def bins(self) -> pd.DataFrame:
+        """Bins of the genome: chrom (str), start, end, weight (float64), masked (bool)."""
+        bins = self.clr.bins()[["chrom", "start", "end", "weight"]][:]
+        return bins.assign(chrom=bins["chrom"].astype(str), masked=bins["weight"].isna())
+
+    @cached_property
+    def expected_table(self) -> pd.DataFrame:
+        """region1, region2, dist (bins), n_valid, value_sum, value_mean, expected."""
+        path = expected_path(self.path)
+        if not path.is_file():
+            raise InputError(f"{path} is missing; it is written with {self.path}: normalise again")
+        return pd.read_csv(path, sep="\t", dtype={"region1": str, "region2": str})
+
+    def extent(self, chrom: str) -> tuple[int, int]:
+        """First and one past the last genome-wide bin number of a chromosome."""
+        if chrom not in self.clr.chromnames:
+            raise InputError(
+                f"{self.path} has no chromosome '{chrom}'; it has {', '.join(self.clr.chromnames)}"
+            )
+        return self.clr.extent(chrom)
+
+    def mask(self, chrom: str) -> np.ndarray:
+        """Masked bins of a chromosome, (n,), bool, True = masked."""
+        first, last = self.extent(chrom)
+        return self.bins["masked"].to_numpy()[first:last]
+
+    def pixels(self, chrom: str, lo: int = 0, hi: int | None = None) -> pd.DataFrame:
+        """Observed cis pairs of the rows [lo, hi): unmasked, at distance >= `ignore_diags`.
+
+        Parameters
+        ----------
+        chrom : str
+            Chromosome.
+        lo, hi : int
+            Rows, counted from the chromosome's start; `hi` None means to its end.
+
+        Returns
+        -------
+        DataFrame
+            i, j (int64, counted from the chromosome's start, i <= j), count (int32),
+            value (float32), oe (float32), sorted by i, j.
+        """
+        first, last = self.extent(chrom)
+        hi = last - first if hi is None else min(hi, last - first)
+        mask = self.mask(chrom)
+        columns = ["bin1_id", "bin2_id", "count", "value", "oe"]
+        parts = []
+        with self.clr.open("r") as group:
+            offsets = group["indexes/bin1_offset"]
+            start, stop = offsets[first + lo], offsets[first + hi]
+            datasets = [group["pixels"][name] for name in columns]
+            for a in range(start, stop, PIXEL_CHUNK):
+                b = min(a + PIXEL_CHUNK, stop)
+                i, j = datasets[0][a:b] - first, datasets[1][a:b] - first
+                cis = np.flatnonzero(j < last - first)
+                i, j = i[cis], j[cis]
+                good = ~mask[i] & ~mask[j] & (j - i >= self.ignore_diags)
+                kept = cis[good]
+                parts.append([i[good], j[good], *(d[a:b][kept] for d in datasets[2:])])
+        empty = [np.empty(0, int), np.empty(0, int), np.empty(0, "i4"), *[np.empty(0, "f4")] * 2]
+        arrays = [np.concatenate(arrays) for arrays in zip(empty, *parts)]
+        return pd.DataFrame(dict(zip(["i", "j", "count", "value", "oe"], arrays)))
+
+    def expected(self, chrom: str) -> Expected:
+        """Expected contact strength of a chromosome's pairs."""
+        first, last = self.extent(chrom)
+        starts = self.bins["start"].to_numpy()[first:last]
+        return Expected(
+            self.expected_table, self.view_df, chrom, starts, self.mask(chrom), self.ignore_diags
+        )
+
+    def band(self, chrom: str, lo: int, hi: int, field: str = "value") -> np.ndarray:
+        """Dense rows [lo, hi) of a chromosome in band layout.
+
+        Parameters
+        ----------
+        chrom : str
+            Chromosome, of n bins.
+        lo, hi : int
+            Rows, 0 <= lo < hi <= n.
+        field : {"value", "oe", "count"}
+            Pixel column.
+
+        Returns
+        -------
+        ndarray, (n - lo, hi - lo), float32
+            0 where an unmasked pair has no contact, NaN as in band layout.
+        """
+        mask = self.mask(chrom)
+        band = np.zeros((len(mask) - lo, hi - lo), dtype=np.float32)
+        pixels = self.pixels(chrom, lo, hi)
+        band[pixels["j"] - pixels["i"], pixels["i"] - lo] = pixels[field]
+        _blank_band(band, mask, lo, hi, self.ignore_diags)
+        return band
+
+
+def _blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
+    """Set NaN in place where a band has no pair: masked bins, near diagonals, beyond the end."""
+    columns = np.concatenate([mask[lo:], np.ones(hi - lo - 1, dtype=bool)])
+    masked = np.lib.stride_tricks.sliding_window_view(columns, hi - lo)  # (n - lo, hi - lo)
+    band[masked] = np.nan
+    band[:, mask[lo:hi]] = np.nan
+    band[:ignore_diags] = np.nan
