@@ -1,0 +1,38 @@
+# chromloom: learn, explain and edit 3D-genome maps. The table of contents; README.md says how to run it.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/download.smk"
+include: "rules/simulate.smk"
+include: "rules/contacts.smk"
+include: "rules/normalize.smk"
+include: "rules/training.smk"
+include: "rules/representations.smk"
+include: "rules/analysis.smk"
+include: "rules/reconstruction.smk"
+include: "rules/classification.smk"
+include: "rules/attribution.smk"
+include: "rules/perturbation.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        QC_TABLES,
+        ANALYSES,
+        REPRESENTATIONS,
+        PREDICTIONS,
+        ATTRIBUTIONS,
+        PERTURBATIONS,
+        TABLES,
+        FIGURES,

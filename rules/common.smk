@@ -1,0 +1,129 @@
+# Configuration, sheets, wildcards and the few functions that rules ask for inputs or parameters. No rules.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# `current_basedir` is this folder also when the workflow is included or used as a module.
+ROOT = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from chromloom.errors import ChromloomError
+from chromloom.sheets import check_config, check_references, read_sheet
+from chromloom.versions import VERSIONS
+
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+def find_path(path):
+    """A path of the config or of a sheet: as seen from the working directory, else from the Snakefile's folder."""
+    path = os.path.expandvars(os.path.expanduser(path))
+    return (
+        path if os.path.exists(path) or not (ROOT / path).exists() else str(ROOT / path)
+    )
+
+
+def load_sheet(key, index):
+    """The sheet that the config names under `key`, checked; None where it names none."""
+    if not config[key]:
+        return None
+    return read_sheet(find_path(config[key]), SCHEMAS / f"{key}.schema.yaml", key=index)
+
+
+def listed(value):
+    """The items of a comma-separated cell of a sheet."""
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def resolutions(sample):
+    """Bin sizes (bp) that a sample is extracted at."""
+    own = SAMPLES.resolutions[sample] or SAMPLES.resolutions.get(
+        SAMPLES.thin_of[sample], ""
+    )
+    return [int(item) for item in listed(own)] or config["contacts"]["resolutions"]
+
+
+def trained_resolutions(sample):
+    """Bin sizes (bp) that models of a sample are trained at: those asked for, else its finest."""
+    chosen = [r for r in config["training"]["resolutions"] if r in resolutions(sample)]
+    return chosen or [min(resolutions(sample))]
+
+
+def trained_models(sample):
+    """Names of the models that are trained on a sample."""
+    own = SAMPLES.models[sample]
+    return [] if own == "-" else listed(own) or config["training"]["models"]
+
+
+def dataset_path(reference):
+    """Where the file of `dataset:NAME` is downloaded to; any other path as it is."""
+    kind, _, name = reference.partition("dataset:")
+    if not name:
+        return find_path(reference)
+    if DATASETS is None or name not in DATASETS.index:
+        raise ChromloomError(
+            f"{reference}: no such row in the table of data sets ({config['datasets'] or 'none is configured'})"
+        )
+    return f"resources/downloads/{DATASETS.file[name]}"
+
+
+try:
+    config.update(check_config(config, SCHEMAS / "config.schema.yaml"))
+    SAMPLES = load_sheet("samples", "sample")
+    DATASETS = load_sheet("datasets", "dataset")
+    LABELS = load_sheet("labels", "task")
+    EDITS = load_sheet("edits", "edit")
+    for column in ("against", "thin_of"):
+        check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
+    SOURCES = {
+        sample: dataset_path(row.contacts)
+        for sample, row in SAMPLES.iterrows()
+        if not row.thin_of
+    }
+except ChromloomError as error:
+    raise WorkflowError(str(error)) from None
+
+NORMS = config["normalization"]["norms"]
+MAPS = [
+    f"{s}.{r}.{n}" for s in SAMPLES.index for r in trained_resolutions(s) for n in NORMS
+]
+RUNS = [
+    f"{s}.{r}.{n}.{m}"
+    for s in SAMPLES.index
+    for r in trained_resolutions(s)
+    for n in NORMS
+    for m in trained_models(s)
+]
+
+
+wildcard_constraints:
+    sample="[A-Za-z0-9][A-Za-z0-9_-]*",
+    resolution="[0-9]+",
+    norm="ICE|KR|VC|VC_SQRT",
+    model="[a-z][a-z0-9-]*",
+    edit="[A-Za-z0-9][A-Za-z0-9_-]*",
+
+
+def assembly_of(wildcards):
+    """Shipped name, chromsizes file or folder of a sample's assembly."""
+    assembly = SAMPLES.assembly[wildcards.sample]
+    return assembly if (ROOT / "resources" / assembly).is_dir() else find_path(assembly)
+
+
+def chromosomes_of(wildcards):
+    """Chromosomes that the sheet or the config asks for; an empty list is all of them."""
+    return (
+        listed(SAMPLES.chromosomes[wildcards.sample])
+        or config["contacts"]["chromosomes"]
+    )
+
+
+def against_map(wildcards):
+    """Normalised map of the sample that this one's predictions are scored on too."""
+    other = SAMPLES.against[wildcards.sample]
+    return (
+        f"results/normalized/{other}.{wildcards.resolution}.{wildcards.norm}.cool"
+        if other
+        else []
+    )

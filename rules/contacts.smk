@@ -1,0 +1,66 @@
+# Maps in any format in; one .mcool a sample out, at every configured resolution, with its QC table.
+
+QC_TABLES = expand("results/qc/{sample}.tsv", sample=SAMPLES.index)
+THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
+
+
+rule extract_contacts:
+    input:
+        contacts=lambda wildcards: SOURCES[wildcards.sample],
+    output:
+        mcool="results/contacts/{sample}.mcool",
+        qc="results/qc/{sample}.tsv",
+    log:
+        "logs/extract_contacts/{sample}.log",
+    benchmark:
+        "benchmarks/extract_contacts/{sample}.tsv"
+    wildcard_constraints:
+        sample="|".join(SOURCES) or "$^",
+    conda:
+        "../envs/hic.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        assembly=assembly_of,
+        resolutions=lambda wildcards: resolutions(wildcards.sample),
+        chromosomes=chromosomes_of,
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample],
+        normalization=config["normalization"],
+        version=VERSIONS["contacts"],
+    message:
+        "Extracting contacts of {wildcards.sample} at {params.resolutions} bp"
+    script:
+        "../workflow/scripts/extract_contacts.py"
+
+
+rule thin_contacts:
+    input:
+        mcool=lambda wildcards: f"results/contacts/{SAMPLES.thin_of[wildcards.sample]}.mcool",
+    output:
+        mcool="results/contacts/{sample}.mcool",
+        qc="results/qc/{sample}.tsv",
+    log:
+        "logs/thin_contacts/{sample}.log",
+    benchmark:
+        "benchmarks/thin_contacts/{sample}.tsv"
+    wildcard_constraints:
+        sample="|".join(THINNED) or "$^",
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        fraction=lambda wildcards: float(SAMPLES.fraction[wildcards.sample]),
+        seed=config["seed"],
+        assembly=assembly_of,
+        normalization=config["normalization"],
+        version=VERSIONS["contacts"],
+    message:
+        "Thinning {input.mcool} to {params.fraction} of its reads"
+    script:
+        "../workflow/scripts/thin_contacts.py"

@@ -1,0 +1,30 @@
+# Balancing and observed/expected: one file a sample, resolution and norm that every later rule reads.
+
+
+rule normalize_contacts:
+    input:
+        mcool="results/contacts/{sample}.mcool",
+        contacts=stored_vectors,
+    output:
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
+        balancing="results/normalized/{sample}.{resolution}.{norm}.balancing.tsv",
+    log:
+        "logs/normalize_contacts/{sample}.{resolution}.{norm}.log",
+    benchmark:
+        "benchmarks/normalize_contacts/{sample}.{resolution}.{norm}.tsv"
+    conda:
+        "../envs/hic.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        assembly=assembly_of,
+        chromosomes=chromosomes_of,
+        normalization=config["normalization"],
+        version=VERSIONS["normalize"],
+    message:
+        "Normalizing {wildcards.sample} at {wildcards.resolution} bp by {wildcards.norm}"
+    script:
+        "../workflow/scripts/normalize_contacts.py"

@@ -1,0 +1,114 @@
+"""The configuration and the sheets: defaults, and one clear message for every mistake."""
+
+import pytest
+import yaml
+
+from chromloom.errors import InputError
+from chromloom.sheets import check_config, check_references, read_sheet
+
+HEADER = "sample\tcell_type\tassembly\tcontacts"
+
+
+@pytest.fixture
+def schemas(repo_root):
+    return repo_root / "workflow" / "schemas"
+
+
+@pytest.fixture
+def samples(tmp_path, schemas):
+    def read(text):
+        path = tmp_path / "samples.tsv"
+        path.write_text(text)
+        return read_sheet(path, schemas / "samples.schema.yaml", key="sample")
+
+    return read
+
+
+def test_defaults_are_filled_at_every_depth(schemas):
+    config = check_config({"samples": "s.tsv", "contacts": {}}, schemas / "config.schema.yaml")
+    assert config["contacts"]["resolutions"] == [10000]
+    assert config["normalization"]["norms"] == ["ICE"]
+    assert config["simulate"] is None
+    simulated = {"samples": "s.tsv", "simulate": {}}
+    assert check_config(simulated, schemas / "config.schema.yaml")["simulate"]["seed"] == 1
+
+
+def test_every_key_of_the_schema_says_what_it_is(schemas):
+    def leaves(schema, path=()):
+        for key, rule in schema.get("properties", {}).items():
+            if "properties" in rule:
+                if "default" in rule:
+                    yield (*path, key), rule
+                yield from leaves(rule, (*path, key))
+            else:
+                yield (*path, key), rule
+
+    for file in schemas.glob("*.schema.yaml"):
+        schema = yaml.safe_load(file.read_text())
+        for path, rule in leaves(schema):
+            assert rule.get("description"), (file.name, path)
+            optional = path[-1] not in schema.get("required", [])
+            if file.name == "config.schema.yaml" and optional:
+                assert "default" in rule, path
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"samples": "s", "trainng": {}}, r"unknown key 'trainng'; did you mean 'training'\?"),
+        ({"samples": "s", "contacts": {"resolution": [1]}}, "'contacts': unknown key 'resolution'"),
+        ({}, "'samples' is a required property"),
+        ({"samples": "s", "device": "gpu"}, "'device'.*'gpu'.*expected: where models are trained"),
+        ({"samples": "s", "contacts": {"resolutions": ["10kb"]}}, "contacts.resolutions.0.*10kb"),
+    ],
+)
+def test_a_wrong_config_is_named_with_its_remedy(schemas, config, message):
+    with pytest.raises(InputError, match=message):
+        check_config(config, schemas / "config.schema.yaml")
+
+
+def test_a_sheet_is_read_with_its_optional_columns(samples):
+    sheet = samples(
+        f"# my maps\n{HEADER}\tagainst\nA\tGM12878\thg19\ta.hic\tB\nB\tGM12878\thg19\tb.hic\t\n"
+    )
+    assert list(sheet.index) == ["A", "B"]
+    assert sheet.against.to_dict() == {"A": "B", "B": ""}
+    assert sheet.models["A"] == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "sample\tcell_type\tcontacts\nA\tx\ta.hic\n",
+            r"samples\.tsv: column 'assembly' is missing",
+        ),
+        (f"{HEADER}\nA\tx\thg19\ta\nA\tx\thg19\tb\n", "sample 'A' stands in more than one row"),
+        (
+            f"{HEADER}\tagaints\nA\tx\thg19\ta\tB\n",
+            r"unknown column 'againts'; did you mean 'against'\?",
+        ),
+        (f"{HEADER}\n../A\tx\thg19\ta\n", r"sample '\.\./A' cannot be part of a file name"),
+        (f"{HEADER}\nA.1\tx\thg19\ta\n", r"sample 'A\.1' cannot be part of a file name"),
+        (f"{HEADER}\nA\t\thg19\ta\n", "'cell_type' is a required property"),
+        (
+            f"{HEADER}\tresolutions\nA\tx\thg19\ta\t10kb\n",
+            "'resolutions'.*10kb.*expected: bin sizes",
+        ),
+        ("", "not a tab-separated table"),
+    ],
+)
+def test_a_wrong_sheet_is_named_with_its_remedy(samples, text, message):
+    with pytest.raises(InputError, match=message):
+        samples(text)
+
+
+def test_a_missing_sheet_is_named(tmp_path, schemas):
+    with pytest.raises(InputError, match=r"none\.tsv: no such sheet"):
+        read_sheet(tmp_path / "none.tsv", schemas / "samples.schema.yaml", key="sample")
+
+
+def test_a_reference_to_an_unknown_row_is_named(samples):
+    sheet = samples(f"{HEADER}\tagainst\nrep1\tx\thg19\ta\trep3\n")
+    with pytest.raises(InputError, match=r"sample 'rep1': against 'rep3' is not known"):
+        check_references(sheet, "against", ["rep1"], path="samples.tsv")
