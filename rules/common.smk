@@ -50,6 +50,11 @@ def trained_resolutions(sample):
     return chosen or [min(resolutions(sample))]
 
 
+def norms(sample):
+    """Balancing methods of a sample; its contact map carries the weights of the first."""
+    return listed(SAMPLES.norms[sample]) or config["normalization"]["norms"]
+
+
 def trained_models(sample):
     """Names of the models that are trained on a sample."""
     own = SAMPLES.models[sample]
@@ -84,17 +89,8 @@ try:
 except ChromloomError as error:
     raise WorkflowError(str(error)) from None
 
-NORMS = config["normalization"]["norms"]
-MAPS = [
-    f"{s}.{r}.{n}" for s in SAMPLES.index for r in trained_resolutions(s) for n in NORMS
-]
-RUNS = [
-    f"{s}.{r}.{n}.{m}"
-    for s in SAMPLES.index
-    for r in trained_resolutions(s)
-    for n in NORMS
-    for m in trained_models(s)
-]
+MAPS = [f"{s}.{r}.{n}" for s in SAMPLES.index for r in trained_resolutions(s) for n in norms(s)]
+RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
 
 
 wildcard_constraints:
