@@ -123,8 +123,15 @@ def _read_regions(path: str | Path | None, chromsizes: pd.Series) -> pd.DataFram
     if path is None:
         return empty
     try:
-        table = pd.read_csv(path, sep="\t", comment="#", header=None, usecols=[0, 1, 2],
-                            names=["chrom", "start", "end"], dtype={"chrom": str})
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            comment="#",
+            header=None,
+            usecols=[0, 1, 2],
+            names=["chrom", "start", "end"],
+            dtype={"chrom": str},
+        )
         table = table.astype({"start": "int64", "end": "int64"})
     except FileNotFoundError:
         raise InputError(f"BED file {path} does not exist") from None
@@ -139,8 +146,11 @@ def _read_regions(path: str | Path | None, chromsizes: pd.Series) -> pd.DataFram
     names = harmonise_names(table["chrom"].unique(), chromsizes, source=str(path))
     table["chrom"] = table["chrom"].map(names)
     table = table.dropna(subset="chrom").reset_index(drop=True)
-    beyond = table[(table["start"] < 0) | (table["end"] <= table["start"])
-                   | (table["end"] > table["chrom"].map(chromsizes))]
+    beyond = table[
+        (table["start"] < 0)
+        | (table["end"] <= table["start"])
+        | (table["end"] > table["chrom"].map(chromsizes))
+    ]
     if len(beyond):
         chrom, start, end = beyond.iloc[0]
         raise InputError(
@@ -164,8 +174,7 @@ def harmonise_names(
     """Match a file's chromosome names with the assembly's.
 
     A `chr` prefix, case, leading zeros and the spellings of the mitochondrion are no difference;
-    everything else is (roman numerals stay roman, chr2L stays an arm). A name equal to the
-    assembly's wins over one that has to be translated.
+    everything else is (roman numerals stay roman, chr2L stays an arm).
 
     Parameters
     ----------
@@ -193,8 +202,9 @@ def harmonise_names(
     lengths = dict(names) if isinstance(names, Mapping | pd.Series) else None
     names = [str(name) for name in (lengths if lengths is not None else names)]
     by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
-    matched = {name: name if name in chromsizes.index else by_key.get(_name_key(name))
-               for name in names}
+    matched = {
+        name: name if name in chromsizes.index else by_key.get(_name_key(name)) for name in names
+    }
     taken: dict[str, str] = {}
     for name, chrom in matched.items():
         if chrom is not None and taken.setdefault(chrom, name) != name:
@@ -213,8 +223,13 @@ def harmonise_names(
             if abs(length - expected) <= length_tolerance:
                 continue
             if _name_key(chrom) == "m":
-                logger.warning("%s: %s left out, its %d bp are another sequence than the "
-                               "assembly's %d bp", source, name, length, expected)
+                logger.warning(
+                    "%s: %s left out, its %d bp are another sequence than the assembly's %d bp",
+                    source,
+                    name,
+                    length,
+                    expected,
+                )
                 del taken[chrom]
                 continue
             raise InputError(
@@ -225,9 +240,23 @@ def harmonise_names(
             )
     left_out = [name for name in names if name not in taken.values()]
     if left_out:
-        logger.info("%s: %d sequences not in the assembly are left out: %s",
-                    source, len(left_out), _some(left_out))
+        logger.info(
+            "%s: %d sequences not in the assembly are left out: %s",
+            source,
+            len(left_out),
+            _some(left_out),
+        )
     return {name: chrom for chrom, name in taken.items()}
+
+
+def match_names(names: Iterable[str], chromsizes: pd.Series) -> dict[str, str | None]:
+    """The assembly's name of each name by the rules of `harmonise_names`, None where it has none.
+
+    A name equal to the assembly's wins over one that has to be translated.
+    """
+    by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
+    return {name: name if name in chromsizes.index else by_key.get(_name_key(name))
+            for name in map(str, names)}
 
 
 def _name_key(name: str) -> str:
@@ -254,14 +283,14 @@ def select_chromosomes(
     if chroms is None:
         return list(chromsizes.index)
     chroms = [str(chrom) for chrom in chroms]
-    by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
-    unknown = [chrom for chrom in chroms if _name_key(chrom) not in by_key]
+    matched = match_names(chroms, chromsizes)
+    unknown = [chrom for chrom, match in matched.items() if match is None]
     if unknown or not chroms:
         raise InputError(
             f"{source}: chromosomes {_some(unknown) or '(none)'} are not in the assembly; it has "
             f"{_some(chromsizes.index)}"
         )
-    return list(dict.fromkeys(by_key[_name_key(chrom)] for chrom in chroms))
+    return list(dict.fromkeys(matched.values()))
 
 
 def make_bins(chromsizes: pd.Series, resolution: int) -> pd.DataFrame:

@@ -1,0 +1,109 @@
+"""Reading juicer's `.hic`, versions 6 to 9, through hictkpy (imported here alone)."""
+
+from collections.abc import Iterator
+
+import hictkpy
+import numpy as np
+import pandas as pd
+
+from chromloom.contacts.pixels import CHUNK, Target, bin_lookup, n_bins, reading, translate
+from chromloom.errors import InputError
+from chromloom.genome import harmonise_names, make_bins
+
+FIRST_ROWS = 256
+
+
+class HicReader:
+    """All the maps of one `.hic` file, one a resolution."""
+
+    format = "hic"
+    cells: tuple[str, ...] = ()
+
+    def __init__(self, path: str) -> None:
+        self.path = str(path)
+        with reading(path):
+            hic = hictkpy.MultiResFile(self.path)
+            resolutions = tuple(sorted(int(r) for r in hic.resolutions()))
+            if not resolutions:
+                raise InputError(f"{path} holds no map in bins of bp; expected at least one")
+            self.resolutions: tuple[int, ...] | None = resolutions
+            self.sizes: dict[str, int] | None = dict(hic.chromosomes())
+            self.assembly = str(hic.attributes().get("assembly", "unknown"))
+            norms = {n for r in resolutions for n in self._open(r).avail_normalizations()}
+        self.norms = tuple(sorted(norm for norm in norms if not norm.startswith(("GW", "INTER"))))
+
+    def _open(self, resolution: int) -> hictkpy.File:
+        return hictkpy.File(self.path, resolution)
+
+    def names(self, target: Target) -> dict[str, str]:
+        """Name in the file -> name in the assembly, for the chromosomes that are kept."""
+        names = harmonise_names(self.sizes, target.chromsizes, source=self.path,
+                                length_tolerance=target.length_tolerance)
+        return {name: chrom for name, chrom in names.items() if chrom in target.chroms}
+
+    def is_ordered(self, target: Target, names: dict[str, str]) -> bool:
+        """True: `pixels` come out sorted, each pair once."""
+        return True
+
+    def pixels(
+        self, target: Target, names: dict[str, str], resolution: int
+    ) -> Iterator[pd.DataFrame]:
+        """Stream the pixels in bins of the assembly, by blocks of rows of its chromosomes."""
+        lookup = bin_lookup(self.sizes, names, target, resolution)
+        rank = {chrom: k for k, chrom in enumerate(target.chromsizes.index)}
+        position = {name: k for k, name in enumerate(self.sizes)}
+        order = sorted(names, key=lambda name: rank[names[name]])
+        with reading(self.path):
+            hic = self._open(resolution)
+            # the vectors close the file: reading them finds one cut off after its counts
+            for norm in self.norms or ("KR",):
+                hic.weights(norm)
+            for k, name in enumerate(order):
+                length = self.sizes[name]
+                rows, row = FIRST_ROWS, 0
+                while row < n_bins(length, resolution):
+                    start, end = row * resolution, min((row + rows) * resolution, length)
+                    parts = []
+                    for other in order[k:]:
+                        columns = (start, length) if other == name else None
+                        query = _fetch(hic, position, name, (start, end), other, columns)
+                        table = query.to_df()
+                        parts.append(translate(table["bin1_id"].to_numpy(),
+                                               table["bin2_id"].to_numpy(),
+                                               table["count"].to_numpy(), lookup))
+                    chunk = pd.concat(parts, ignore_index=True)
+                    row += rows
+                    # hundreds of rows of a deep map, whole chromosomes of a shallow one
+                    rows = int(np.clip(rows * (CHUNK // 2) / max(len(chunk), 1), rows / 4 + 1,
+                                       rows * 8))
+                    yield chunk.sort_values(["bin1_id", "bin2_id"], ignore_index=True)
+
+    def weights(self, target: Target, resolution: int, norm: str) -> np.ndarray | None:
+        """A stored vector as multiplicative weights; see `sources.stored_weights`."""
+        lookup = bin_lookup(self.sizes, self.names(target), target, resolution)
+        with reading(self.path):
+            if resolution not in self.resolutions or norm not in self.norms:
+                return None
+            divisive = np.asarray(self._open(resolution).weights(norm, divisive=True))
+        weight = np.full(len(make_bins(target.chromsizes, resolution)), np.nan)
+        usable = (lookup >= 0) & np.isfinite(divisive) & (divisive > 0)
+        weight[lookup[usable]] = 1 / divisive[usable]
+        return weight if usable.any() else None
+
+
+def _fetch(
+    hic: hictkpy.File,
+    position: dict[str, int],
+    name: str,
+    rows: tuple[int, int],
+    other: str,
+    columns: tuple[int, int] | None,
+) -> hictkpy.PixelSelector:
+    """Pixels of a rectangle; hictkpy wants the file's earlier chromosome first."""
+    first, second = [
+        chrom if span is None else f"{chrom}:{span[0]}-{span[1]}"
+        for chrom, span in ((name, rows), (other, columns))
+    ]
+    if position[other] < position[name]:
+        first, second = second, first
+    return hic.fetch(first, second, count_type="float64")

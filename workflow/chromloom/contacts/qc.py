@@ -1,0 +1,119 @@
+"""Quality of a sample's contacts, by resolution and chromosome."""
+
+from collections.abc import Iterator
+
+import cooler
+import h5py
+import numpy as np
+import pandas as pd
+
+from chromloom.contacts.pixels import CHUNK, bin_offsets, n_bins, reading
+from chromloom.contacts.sources import open_source
+
+#: A chromosome with fewer unmasked bins is masked whole by the normalization.
+MIN_BINS = 20
+
+
+def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
+    """Tabulate a `.mcool` (or one map of it, `file::/group`); streamed.
+
+    Parameters
+    ----------
+    mcool : str
+        As `extract_contacts` writes it.
+    ignore_diags : int
+        Pairs nearer than this many bins do not count in `sparsity` and `depth`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a resolution and chromosome of the assembly, and one with chrom `all`:
+
+        sample (str), resolution (bp), chrom (str), n_bins,
+        contacts (with an end on the chromosome), cis_contacts, trans_contacts,
+        cis_share (cis_contacts / contacts; NaN without contacts),
+        covered_bins (with a contact), masked_bins (NaN `weight`; NaN where not yet balanced),
+        sparsity (share of cis pairs of covered bins with no contact; NaN without pairs),
+        depth (contacts a covered bin; NaN without any),
+        status (str): ok; empty (no cis contact); masked (fewer than 20 bins that are covered and,
+        where balanced, unmasked).
+    """
+    reader = open_source(mcool)
+    tables = [_qc_one(reader.uri(resolution), resolution, ignore_diags)
+              for resolution in reader.resolutions]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
+    path, _, group = uri.partition("::")
+    with reading(path):
+        clr = cooler.Cooler(uri)
+        chromsizes = pd.Series(clr.chromsizes, dtype="int64")
+        sample = (clr.info.get("metadata") or {}).get("sample", "")
+        columns = clr.bins().columns
+        weight = clr.bins()["weight"][:].to_numpy() if "weight" in columns else None
+    counts = n_bins(chromsizes, resolution)
+    n, total_bins = len(counts), int(counts.sum())
+    chrom_of = np.repeat(np.arange(n), counts)
+    cis, trans = np.zeros(n), np.zeros(n)
+    filled = np.zeros(n, dtype=np.int64)
+    covered = np.zeros(total_bins, dtype=bool)
+    trans_total = 0.0
+    for bin1, bin2, count in _chunks(path, group):
+        chrom1, chrom2 = chrom_of[bin1], chrom_of[bin2]
+        same = chrom1 == chrom2
+        cis += np.bincount(chrom1[same], count[same], minlength=n)
+        for chrom in (chrom1, chrom2):
+            trans += np.bincount(chrom[~same], count[~same], minlength=n)
+        trans_total += count[~same].sum()
+        filled += np.bincount(chrom1[same & (bin2 - bin1 >= ignore_diags)], minlength=n)
+        covered[bin1] = covered[bin2] = True
+    usable = covered if weight is None else covered & ~np.isnan(weight)
+
+    def by_chrom(flags: np.ndarray) -> np.ndarray:
+        return np.bincount(chrom_of, flags, minlength=n).astype(np.int64)
+
+    pairs = np.array([_pairs(covered[start : start + size], ignore_diags)
+                      for start, size in zip(bin_offsets(chromsizes, resolution), counts)])
+    table = pd.DataFrame({
+        "chrom": chromsizes.index,
+        "n_bins": counts.to_numpy(),
+        "contacts": cis + trans,
+        "cis_contacts": cis,
+        "trans_contacts": trans,
+        "covered_bins": by_chrom(covered),
+        "masked_bins": np.nan if weight is None else by_chrom(np.isnan(weight)),
+        "filled": filled,
+        "pairs": pairs,
+        "status": np.select([cis == 0, by_chrom(usable) < MIN_BINS], ["empty", "masked"], "ok"),
+    })
+    genome = table.drop(columns=["chrom", "status"]).sum(min_count=1)
+    genome["trans_contacts"] = trans_total
+    genome["contacts"] = genome["cis_contacts"] + trans_total
+    status = "ok" if (table["status"] == "ok").any() else "masked" if cis.any() else "empty"
+    genome = genome.to_frame().T.assign(chrom="all", status=status)
+    table = pd.concat([table, genome[table.columns]], ignore_index=True)
+    table["sparsity"] = 1 - table["filled"] / table["pairs"].where(table["pairs"] > 0)
+    table["cis_share"] = table["cis_contacts"] / table["contacts"].where(table["contacts"] > 0)
+    table["depth"] = table["contacts"] / table["covered_bins"].where(table["covered_bins"] > 0)
+    table = table.astype({"n_bins": "int64", "covered_bins": "int64"}).assign(
+        sample=sample, resolution=resolution)
+    return table[["sample", "resolution", "chrom", "n_bins", "contacts", "cis_contacts",
+                  "trans_contacts", "cis_share", "covered_bins", "masked_bins", "sparsity",
+                  "depth", "status"]]
+
+
+def _pairs(covered: np.ndarray, ignore_diags: int) -> int:
+    """Number of pairs of covered bins at a distance of at least `ignore_diags`."""
+    n = int(covered.sum())
+    near = sum(int((covered[d:] & covered[: len(covered) - d]).sum())
+               for d in range(min(ignore_diags, len(covered))))
+    return n * (n + 1) // 2 - near
+
+
+def _chunks(path: str, group: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    with reading(path), h5py.File(path, "r") as h5:
+        table = h5[group or "/"]["pixels"]
+        for start in range(0, len(table["bin1_id"]), CHUNK):
+            rows = slice(start, start + CHUNK)
+            yield table["bin1_id"][rows], table["bin2_id"][rows], table["count"][rows]

@@ -1,0 +1,158 @@
+"""Recognising the format of a contact map and describing what it holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.contacts.coolers import CoolerReader
+from chromloom.contacts.pixels import Target
+from chromloom.contacts.text import DumpReader, PairsReader
+from chromloom.errors import InputError
+
+_HDF5, _HIC, _GZIP = b"\x89HDF\r\n\x1a\n", b"HIC\0", b"\x1f\x8b"
+_HDF5_SUFFIXES = (".cool", ".mcool", ".scool")
+
+
+@dataclass(frozen=True)
+class ContactsInfo:
+    """What a contact map holds, as found in the file.
+
+    Attributes
+    ----------
+    path, format : str
+        format is hic, cool, mcool, scool, pairs or dump.
+    assembly : str
+        As the file states it, or unknown.
+    resolutions : tuple of int
+        In bp, ascending; empty for pairs, which can be binned at any.
+    chromsizes : dict
+        Name in the file -> length in bp (0 where the file does not state it); empty for pairs
+        without a header.
+    norms : tuple of str
+        Stored balancing vectors that `stored_weights` can read.
+    cells : tuple of str
+        Cells of a `.scool`.
+    """
+
+    path: str
+    format: str
+    assembly: str
+    resolutions: tuple[int, ...]
+    chromsizes: dict[str, int]
+    norms: tuple[str, ...]
+    cells: tuple[str, ...]
+
+
+def open_source(
+    source: str | Path,
+    *,
+    cell_labels: str | Path | None = None,
+    cell_type: str | None = None,
+    source_resolution: int | None = None,
+):
+    """Open a contact map by what is in it, not by its name.
+
+    Parameters
+    ----------
+    source : str or Path
+        `.hic`, `.cool`, `.mcool` (or `file::/group`), `.scool`, `.pairs(.gz)`; or juicer `dump`
+        text as a file, a folder of files, a glob, or a path with `{chrom}` in it.
+    cell_labels, cell_type
+        See `CoolerReader`.
+    source_resolution : int, optional
+        Bin size of `dump` text in bp; read from its coordinates by default.
+
+    Raises
+    ------
+    InputError
+        Absent, empty, damaged, or of another format than its suffix says.
+    """
+    source = str(source)
+    path = Path(source.partition("::")[0])
+    cells = {"cell_labels": cell_labels, "cell_type": cell_type}
+    given = [name for name, value in cells.items() if value is not None]
+    if path.is_dir() or any(mark in source for mark in "*?[") or "{chrom}" in source:
+        magic = b""
+    elif not path.is_file():
+        raise InputError(f"contact map {path} does not exist; give the path of an existing file")
+    else:
+        with path.open("rb") as handle:
+            magic = handle.read(8)
+        if not magic:
+            raise InputError(f"contact map {path} is empty (0 bytes); fetch or write it again")
+    if magic == _HDF5:
+        return CoolerReader(source, **cells)
+    if given:
+        raise InputError(f"{source}: {', '.join(given)} is given; expected a .scool file")
+    if magic.startswith(_HIC):
+        from chromloom.contacts.hic import HicReader  # hictkpy takes a while to load
+
+        return HicReader(source)
+    if path.suffix == ".hic" or path.suffix in _HDF5_SUFFIXES:
+        expected = "'HIC'" if path.suffix == ".hic" else "the HDF5 signature"
+        raise InputError(
+            f"{path} is not a {path.suffix} file: it starts with {magic!r}, expected {expected}; "
+            "fetch it again, or give text as .pairs or as juicer dump (.txt)"
+        )
+    if ".pairs" in path.suffixes:
+        return PairsReader(source)
+    return DumpReader(source, resolution=source_resolution)
+
+
+def describe_contacts(source: str | Path, **options) -> ContactsInfo:
+    """Formats, resolutions, chromosomes and norms of a contact map; reads headers only.
+
+    Parameters
+    ----------
+    source, **options
+        As for `open_source`.
+    """
+    reader = open_source(source, **options)
+    return ContactsInfo(
+        path=str(source),
+        format=reader.format,
+        assembly=reader.assembly,
+        resolutions=tuple(reader.resolutions or ()),
+        chromsizes=dict(reader.sizes or {}),
+        norms=reader.norms,
+        cells=reader.cells,
+    )
+
+
+def stored_weights(
+    source: str | Path,
+    resolution: int,
+    norm: str,
+    *,
+    chromsizes: pd.Series,
+    length_tolerance: int = 0,
+) -> np.ndarray | None:
+    """A `.hic`'s stored KR, VC, VC_SQRT or SCALE vector as multiplicative weights.
+
+    juicer stores divisive vectors, value = count / (v_i v_j), scaled so that the sum of values is
+    about the sum of counts; here w = 1 / v, hence value = count * w_i * w_j.
+
+    Parameters
+    ----------
+    source : str or Path
+        Contact map; only `.hic` files store such vectors.
+    resolution : int
+        In bp; it has to be stored, vectors cannot be coarsened.
+    norm : str
+    chromsizes : pandas.Series
+        The assembly's, as in `make_bins(chromsizes, resolution)`.
+    length_tolerance : int
+        As for `chromloom.genome.harmonise_names`.
+
+    Returns
+    -------
+    ndarray, (n_bins,), float64, or None
+        NaN where the file has no vector or masks the bin; None where nothing is stored.
+    """
+    reader = open_source(source)
+    if reader.format != "hic":
+        return None
+    target = Target(chromsizes, tuple(chromsizes.index), length_tolerance)
+    return reader.weights(target, resolution, norm)
