@@ -5,6 +5,7 @@ chromosome of n bins, `band[d, i - lo]` is the pair (i, i + d), d = 0 … n - 1 
 unmasked pair has no contact, NaN where a bin is masked, d < `ignore_diags` or i + d >= n.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -41,6 +42,50 @@ def bin_regions(starts: np.ndarray, region_starts: np.ndarray) -> np.ndarray:
         Region number in [0, n_regions).
     """
     return np.maximum(np.searchsorted(region_starts, starts, side="right") - 1, 0)
+
+
+def read_cis_pixels(
+    clr: cooler.Cooler,
+    chrom: str,
+    lo: int,
+    hi: int,
+    *,
+    columns: list[str],
+    keep: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> pd.DataFrame:
+    """Read the pixels of rows [lo, hi) of a chromosome's own square, in chunks.
+
+    Parameters
+    ----------
+    clr : cooler.Cooler
+    chrom : str
+        Chromosome.
+    lo, hi : int
+        Rows, counted from the chromosome's start.
+    columns : list of str
+        Pixel columns to read.
+    keep : callable
+        Given i and j (int32 arrays), which pixels to keep (bool array).
+
+    Returns
+    -------
+    DataFrame
+        i, j (int32, counted from the chromosome's start, i <= j) and `columns`, sorted by i, j.
+    """
+    first, last = clr.extent(chrom)
+    with clr.open("r") as group:
+        offsets, pixels = group["indexes/bin1_offset"], group["pixels"]
+        start, stop = int(offsets[first + lo]), int(offsets[first + hi])
+        parts = [[np.empty(0, np.int32)] * 2 + [pixels[name][:0] for name in columns]]
+        for a in range(start, stop, PIXEL_CHUNK):
+            b = min(a + PIXEL_CHUNK, stop)
+            i = (pixels["bin1_id"][a:b] - first).astype(np.int32)
+            j = (pixels["bin2_id"][a:b] - first).astype(np.int32)
+            cis = np.flatnonzero(j < last - first)
+            kept = cis[keep(i[cis], j[cis])]
+            parts.append([i[kept], j[kept], *(pixels[name][a:b][kept] for name in columns)])
+    arrays = [np.concatenate(arrays) for arrays in zip(*parts)]
+    return pd.DataFrame(dict(zip(["i", "j", *columns], arrays)))
 
 
 class Expected:
@@ -99,6 +144,34 @@ class Expected:
         """
         i, j = np.minimum(i, j), np.maximum(i, j)
         return self._curves[self.region[i] * self._n_regions + self.region[j], j - i]
+
+    def at_distance(self, i: np.ndarray, j: np.ndarray, dist: np.ndarray) -> np.ndarray:
+        """Expected at another distance than their own, of pairs in the regions of i and j.
+
+        What bins that an edit brought to a new distance would be expected to show there.
+
+        Parameters
+        ----------
+        i, j : array_like, int
+            Bin numbers in [0, n), which name the regions.
+        dist : array_like, int
+            Distance, bins; shapes broadcast.
+
+        Returns
+        -------
+        ndarray, float32
+            NaN where `dist` < `ignore_diags`. A distance that the regions do not have gets the
+            value of the nearest one that they have.
+        """
+        i, j = np.minimum(i, j), np.maximum(i, j)
+        curve = self.region[i] * self._n_regions + self.region[j]
+        value = self._extended[curve, np.minimum(dist, self.n - 1)]
+        return np.where(np.asarray(dist) < self.ignore_diags, np.float32(np.nan), value)
+
+    @cached_property
+    def _extended(self) -> np.ndarray:
+        """The curves, their ends held where a distance is unknown."""
+        return pd.DataFrame(self._curves).ffill(axis=1).bfill(axis=1).to_numpy()
 
     def band(self, lo: int, hi: int) -> np.ndarray:
         """Expected of the rows [lo, hi) in band layout.
@@ -197,29 +270,20 @@ class NormalizedMap:
         Returns
         -------
         DataFrame
-            i, j (int64, counted from the chromosome's start, i <= j), count (int32),
+            i, j (int32, counted from the chromosome's start, i <= j), count (int32),
             value (float32), oe (float32), sorted by i, j.
         """
         first, last = self.extent(chrom)
         hi = last - first if hi is None else min(hi, last - first)
-        mask = self.mask(chrom)
-        columns = ["bin1_id", "bin2_id", "count", "value", "oe"]
-        parts = []
-        with self.clr.open("r") as group:
-            offsets = group["indexes/bin1_offset"]
-            start, stop = offsets[first + lo], offsets[first + hi]
-            datasets = [group["pixels"][name] for name in columns]
-            for a in range(start, stop, PIXEL_CHUNK):
-                b = min(a + PIXEL_CHUNK, stop)
-                i, j = datasets[0][a:b] - first, datasets[1][a:b] - first
-                cis = np.flatnonzero(j < last - first)
-                i, j = i[cis], j[cis]
-                good = ~mask[i] & ~mask[j] & (j - i >= self.ignore_diags)
-                kept = cis[good]
-                parts.append([i[good], j[good], *(d[a:b][kept] for d in datasets[2:])])
-        empty = [np.empty(0, int), np.empty(0, int), np.empty(0, "i4"), *[np.empty(0, "f4")] * 2]
-        arrays = [np.concatenate(arrays) for arrays in zip(empty, *parts)]
-        return pd.DataFrame(dict(zip(["i", "j", "count", "value", "oe"], arrays)))
+        mask, ignore_diags = self.mask(chrom), self.ignore_diags
+        return read_cis_pixels(
+            self.clr,
+            chrom,
+            lo,
+            hi,
+            columns=["count", "value", "oe"],
+            keep=lambda i, j: ~mask[i] & ~mask[j] & (j - i >= ignore_diags),
+        )
 
     def expected(self, chrom: str) -> Expected:
         """Expected contact strength of a chromosome's pairs."""

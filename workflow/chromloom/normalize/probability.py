@@ -4,9 +4,15 @@ Article: Methods, Eq. (1). Values are normalised contact strengths on the scale 
 """
 
 import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
 
 CP_MIN, CP_MAX = 1e-12, 1 - 1e-7
 REFERENCE_COEFFICIENT = 8.0
+# Mean contact strength 2 to 9 bins apart in the GM12878 primary map at 10 kb; see auto_coefficient.
+REFERENCE_STRENGTH = 121.0
+NEAR_BINS = 10
 
 
 def contact_probability(value, a: float = 8.0, delta: float = 1e-10):
@@ -50,6 +56,46 @@ def contact_strength(cp, a: float = 8.0, delta: float = 1e-10):
         Contact strength on the scale of counts.
     """
     return a / -_apply("log", cp.clip(CP_MIN, CP_MAX)) - delta
+
+
+def auto_coefficient(expected: pd.DataFrame) -> float:
+    """Coefficient `a` that puts pairs near the diagonal where a = 8 put them in the article's map.
+
+    CP depends on v / a alone, and v grows with the depth of the map and with the area of a pixel:
+    at a = 8 a map ten times shallower has contact probabilities near 0 everywhere, and one at
+    50 kb near 1 for the first tens of bins. So a = 8 * m / m_ref, where m is the mean contact
+    strength at distances below 10 bins, and m_ref = 121 the same for GM12878 primary at 10 kb, the
+    map for which the article chose 8: a pair of mean strength there has CP = exp(-8 / 121) = 0.94.
+
+    Parameters
+    ----------
+    expected : DataFrame
+        Expected table: dist (bins), n_valid, value_sum; distances >= `ignore_diags`.
+
+    Returns
+    -------
+    float
+        `a` > 0, on the scale of counts.
+
+    Raises
+    ------
+    InputError
+        No contacts at distances below 10 bins.
+
+    Notes
+    -----
+    m_ref is derived, as the primary map itself was not at hand: 14.86 on chr21 of a shallow
+    GM12878 map (2.43 M contacts, KR), times 14.3 (KR of the combined map over the shallow one,
+    chr21:28-30.3 Mb, 5 to 10 bins), times 0.57 (primary over combined contacts of chr22).
+    """
+    near = expected[expected["dist"] < NEAR_BINS]
+    strength = near["value_sum"].sum() / max(near["n_valid"].sum(), 1)
+    if not strength > 0:
+        raise InputError(
+            f"cp_a 'auto': the map has no contacts at distances below {NEAR_BINS} bins to derive "
+            "the coefficient from; set cp_a to a number (the article's is 8)"
+        )
+    return float(REFERENCE_COEFFICIENT * strength / REFERENCE_STRENGTH)
 
 
 def _apply(function: str, x):
