@@ -153,10 +153,10 @@ def bin_features(plan: Plan, chrom: str) -> BinFeatures:
     )
 
 
-def extrusion_band(
+def passage_band(
     plan: Plan, features: BinFeatures, lo: int, hi: int, n_dist: int | None = None
 ) -> np.ndarray:
-    """E_ij of the module's docstring for rows [lo, hi) of the grain.
+    """The mean over loading bins in E_ij: how freely an extruder spans a pair, 0 … 1.
 
     Returns
     -------
@@ -164,26 +164,36 @@ def extrusion_band(
         Band layout without NaN: [d, i - lo] is the pair (i, i + d), 0 beyond the chromosome. D is
         `n_dist`, or where the processivity has fallen to exp(-7); never beyond the chromosome.
     """
-    physics, n, grain = plan.physics, len(features.mask), plan.resolution
+    n = len(features.mask)
     if n_dist is None:
-        n_dist = int(7 * physics.processivity_bp / grain)
+        n_dist = int(7 * plan.physics.processivity_bp / plan.resolution)
     n_dist = min(n_dist, n - lo)
     rows = np.arange(lo, hi)
-    padded_plus = np.pad(features.plus, (0, n_dist + hi - lo))
-    padded_minus = np.pad(features.minus, (0, n_dist + hi - lo))
-    parked_left = 1 + physics.residence * _blur(features.plus)[lo:hi]
-    parked_right = 1 + physics.residence * np.pad(_blur(features.minus), (0, n_dist + hi - lo))
+    plus = np.pad(features.plus, (0, n_dist))
+    minus = np.pad(features.minus, (0, n_dist))
     band = np.zeros((n_dist, hi - lo))
-    loaded = np.ones(hi - lo)  # sum over l in [i, i + d] of what passes
+    loaded = np.ones(hi - lo)  # sum over l in [i, i + d] of the product of both legs
     passed = np.ones(hi - lo)  # product over k in (i, i + d] of 1 - p+
     for d in range(n_dist):
         if d:
-            passed *= 1 - padded_plus[rows + d]
-            loaded *= 1 - padded_minus[rows + d - 1]
+            passed *= 1 - plus[rows + d]
+            loaded *= 1 - minus[rows + d - 1]
             loaded += passed
-        scale = np.exp(-d * grain / physics.processivity_bp) / (d + 1)
-        band[d] = scale * loaded * parked_left * parked_right[rows + d]
-        band[d, n - d - lo :] = 0
+        band[d] = loaded / (d + 1)
+        band[d, max(n - d - lo, 0) :] = 0
+    return band
+
+
+def extrusion_band(
+    plan: Plan, features: BinFeatures, lo: int, hi: int, n_dist: int | None = None
+) -> np.ndarray:
+    """E_ij of the module's docstring for rows [lo, hi), laid out as by `passage_band`."""
+    physics = plan.physics
+    band = passage_band(plan, features, lo, hi, n_dist)
+    distance = np.arange(len(band))[:, None] * plan.resolution
+    band *= np.exp(-distance / physics.processivity_bp)
+    band *= 1 + physics.residence * _blur(features.plus)[lo:hi]
+    band *= 1 + physics.residence * _shifted(_blur(features.minus), len(band), lo, hi)
     return band
 
 

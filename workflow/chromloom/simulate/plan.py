@@ -2,10 +2,12 @@
 
 A plan holds only causes: subcompartments, CTCF sites, genes, enhancers, gaps, the visibility of
 each bin, and the constants of the contact model. Whatever follows from them (contacts in
-`contacts`; loops, domains, expression, replication timing in `elements`) is computed, so that an
-edited plan (`edits`) needs no bookkeeping of consequences. All coordinates are 0-based half-open bp.
+`contacts`; loops, domains, expression, replication timing in `elements`) is computed, so
+that an edited plan (`edits`) needs no bookkeeping of consequences. Coordinates are 0-based
+half-open bp.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -154,8 +156,8 @@ def make_plan(
     short = sizes[sizes < 100 * resolution]
     if len(short):
         raise InputError(
-            f"planted chromosome '{short.index[0]}' is {short.iloc[0]:,} bp long; expected at least "
-            f"100 bins of {resolution:,} bp; make it longer or the bins finer"
+            f"planted chromosome '{short.index[0]}' is {short.iloc[0]:,} bp long; expected at "
+            f"least 100 bins of {resolution:,} bp; make it longer or the bins finer"
         )
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in (*COVERS, *POINTS)}
     for number, (chrom, length) in enumerate(sizes.items()):
@@ -294,15 +296,15 @@ def _sites(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
         strength.append(how_strong)
         strand.append(which)
 
-    for start, end in zip(edges[:-1], edges[1:]):
+    for start, end in itertools.pairwise(edges):
         if rng.random() < 0.85:
             add(start + rng.uniform(2_000, 8_000), rng.uniform(0.6, 0.95), "+")
         if rng.random() < 0.85:
             add(end - rng.uniform(2_000, 8_000), rng.uniform(0.6, 0.95), "-")
         if end - start > 300_000 and rng.random() < 0.5:
             middle = start + rng.uniform(0.3, 0.7) * (end - start)
-            add(middle - 4_000, rng.uniform(0.3, 0.55), "-")
-            add(middle + 4_000, rng.uniform(0.3, 0.55), "+")
+            add(middle - 4_000, rng.uniform(0.25, 0.4), "-")
+            add(middle + 4_000, rng.uniform(0.25, 0.4), "+")
     for every, low, high in ((2_000_000, 0.5, 0.8), (150_000, 0.03, 0.2), (200_000, 0.0, 0.0)):
         for _ in range(int(edges[-1]) // every):  # lone strong, weak, silent
             add(rng.uniform(0, edges[-1]), rng.uniform(low, high), str(rng.choice(["+", "-"])))
