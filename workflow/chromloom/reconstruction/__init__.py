@@ -1,0 +1,1 @@
+"""Predicted maps, and the one evaluator that scores them against observed ones."""

@@ -1,0 +1,184 @@
+"""Predicted maps as files, and pieces of them for pictures.
+
+A predicted .mcool holds contact strength, on the scale of counts, in the float pixel column
+`count`. It is balanced already: the bin column `weight` is 1, or NaN where the model has no
+prediction, so that cooler, cooltools and HiGlass show the same map with and without balancing.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cooler
+import h5py
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import atomic_path
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+
+logger = logging.getLogger(__name__)
+
+ROWS = 256
+
+
+def predict_map(
+    model_dir: str | Path,
+    map_path: str | Path,
+    out_mcool: str | Path,
+    *,
+    max_distance: int | None = None,
+    support: str = "all",
+    min_value: float = 0.0,
+    zoomify: bool | Sequence[int] = True,
+    chroms: Sequence[str] | None = None,
+) -> None:
+    """Write a model's prediction of contact strength as an .mcool.
+
+    Parameters
+    ----------
+    model_dir : str or Path
+        Folder of a trained model.
+    map_path : str or Path
+        Normalised map that it was trained on: its bins, mask and expected are used.
+    out_mcool : str or Path
+        File to write.
+    max_distance : int, optional
+        bp; farther pairs are left out. The file grows linearly with it.
+    support : {"all", "observed"}
+        Every unmasked pair, or those with a contact in the map: as large as the map's own file.
+    min_value : float
+        Smaller predictions are left out, as are zeros.
+    zoomify : bool or sequence of int
+        Coarser resolutions in bp to add: multiples of the map's. True doubles it while the longest
+        chromosome has more than 256 bins.
+    chroms : sequence of str, optional
+        By default those with unmasked bins.
+
+    Raises
+    ------
+    InputError
+        `support` is unknown, or a resolution no multiple of the map's.
+    """
+    if support not in ("all", "observed"):
+        raise InputError(f"support '{support}' is unknown; expected all or observed")
+    observed = NormalizedMap(map_path)
+    trained = TrainedModel.load(model_dir)
+    resolutions = _resolutions(observed, zoomify)
+    max_dist = None if max_distance is None else max(max_distance // observed.resolution, 0) + 1
+    pixels = _pixels(trained, observed, chroms, max_dist, support, min_value)
+    metadata = {
+        "sample": observed.sample,
+        "assembly": observed.assembly,
+        "norm": observed.norm,
+        "model": Path(model_dir).name.rsplit(".", 1)[-1],
+        "content": "predicted contact strength, balanced; weight is 1, NaN where masked",
+    }
+    with atomic_path(out_mcool) as path:
+        base = path.with_name("base.cool")
+        cooler.create_cooler(
+            str(base), observed.bins[["chrom", "start", "end"]], pixels,
+            columns=["count"], dtypes={"count": np.float32}, ordered=True,
+            symmetric_upper=True, assembly=observed.assembly, metadata=metadata,
+        )  # fmt: skip
+        cooler.zoomify_cooler(
+            [str(base)], str(path), [observed.resolution, *resolutions], 10_000_000,
+            columns=["count"], dtypes={"count": np.float32},
+        )  # fmt: skip
+        base.unlink()
+        _write_weights(path, observed)
+    logger.info("%s: predicted map written", out_mcool)
+
+
+def split_map(
+    model_dir: str | Path, map_path: str | Path, chrom: str, start: int, end: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Observed and predicted contact strength of one region, for a split picture (Fig. 3g).
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        As in `predict_map`.
+    chrom : str
+    start, end : int
+        bp; whole bins that overlap are taken.
+
+    Returns
+    -------
+    observed, predicted : ndarray, (m, m), float32
+        Symmetric; NaN where there is no pair.
+    """
+    observed = NormalizedMap(map_path)
+    n, resolution = len(observed.mask(chrom)), observed.resolution
+    lo, hi = start // resolution, min(-(-end // resolution), n)
+    if not 0 <= lo < hi:
+        raise InputError(f"region {chrom}:{start}-{end} holds no bin of the {n} of {chrom}")
+    m = hi - lo
+    trained = TrainedModel.load(model_dir)
+    bands = observed.band(chrom, lo, hi)[:m], _predict(trained, observed, chrom, lo, hi, m)
+    return tuple(_square(band, m) for band in bands)
+
+
+def _square(band: np.ndarray, m: int) -> np.ndarray:
+    matrix = np.full((m, m), np.nan, dtype=np.float32)
+    for d in range(m):
+        i = np.arange(m - d)
+        matrix[i, i + d] = matrix[i + d, i] = band[d, : m - d]
+    return matrix
+
+
+def _predict(trained, observed, chrom, lo, hi, max_dist) -> np.ndarray:
+    target = trained.predict_band(chrom, lo, hi, max_dist=max_dist)
+    expected = observed.expected(chrom).band(lo, hi)[: len(target)]
+    return trained.to_value(target, expected)
+
+
+def _resolutions(observed: NormalizedMap, zoomify) -> list[int]:
+    base = observed.resolution
+    if zoomify is True:
+        longest, factors = int(observed.clr.chromsizes.max()), [2]
+        while longest / (base * factors[-1]) > 256:
+            factors.append(2 * factors[-1])
+        return [base * factor for factor in factors]
+    resolutions = sorted(set(zoomify or ()) - {base})
+    wrong = [r for r in resolutions if r % base or r < base]
+    if wrong:
+        raise InputError(f"resolution {wrong[0]} is no multiple of the map's {base} bp")
+    return resolutions
+
+
+def _pixels(trained, observed, chroms, max_dist, support, min_value) -> Iterator[pd.DataFrame]:
+    for chrom in observed.chromnames:
+        if chroms is not None and chrom not in chroms:
+            continue
+        first, last = observed.extent(chrom)
+        for lo in range(0, last - first, ROWS):
+            hi = min(lo + ROWS, last - first)
+            band = _predict(trained, observed, chrom, lo, hi, max_dist)
+            if support == "observed":
+                band[~(observed.band(chrom, lo, hi)[: len(band)] > 0)] = np.nan
+            row, dist = np.nonzero((band > max(min_value, 0)).T)  # sorted by row, then distance
+            yield pd.DataFrame(
+                {
+                    "bin1_id": first + lo + row,
+                    "bin2_id": first + lo + row + dist,
+                    "count": band[dist, row],
+                }
+            )
+
+
+def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
+    """Weight 1 for bins that hold an unmasked bin of the map, NaN for the others."""
+    good = observed.bins.loc[~observed.bins["masked"], ["chrom", "start"]]
+    for group in cooler.fileops.list_coolers(str(mcool)):
+        clr = cooler.Cooler(f"{mcool}::{group}")
+        number = good["chrom"].map(
+            {chrom: clr.offset(chrom) for chrom in clr.chromnames}
+        ).to_numpy() + good["start"].to_numpy() // clr.binsize
+        weight = np.full(clr.info["nbins"], np.nan)
+        weight[number] = 1.0
+        with h5py.File(mcool, "r+") as file:
+            dataset = file[group]["bins"].create_dataset("weight", data=weight)
+            dataset.attrs["ignore_diags"] = observed.ignore_diags
