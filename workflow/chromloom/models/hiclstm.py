@@ -1,0 +1,354 @@
+"""Hi-C-LSTM: settings of the presets, and the torch module of `paper`, `refined` and `eig`.
+
+One vector R_i a bin; an LSTM reads the pairs (i, i + d0), (i, i + d0 + 1), … of one frame and puts
+out the target of each. Since the input is a pair, the input projection is P_i + Q_j with
+P = R W_row', Q = R W_col', computed once a tile; the recurrence itself lives in
+`chromloom.kernels`. The published code's model, which reads pairs differently, is in `released`.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chromloom.errors import InputError
+from chromloom.kernels import Spec, Weights, tile_forward
+
+_CHOICES = {
+    "head": ("step", "frame"),
+    "target": ("cp", "log_oe"),
+    "start": ("normal", "eig"),
+    "loss_weight": ("none", "variance"),
+    "schedule": ("steps", "one_cycle", "constant"),
+}
+_RANGES = {  # inclusive
+    "embedding_dim": (1, 512),
+    "hidden_size": (0, 512),
+    "frame": (2, 100_000),
+    "directions": (1, 2),
+    "epochs": (0, 1_000_000),
+    "tile_rows": (1, 1_000_000),
+}
+
+
+@dataclass(frozen=True)
+class HiCLSTMSettings:
+    """Everything that defines a model and its training, apart from the data and the seed.
+
+    Attributes
+    ----------
+    preset : str
+        Where the other values come from: paper, released, refined or eig.
+    embedding_dim : int
+        Numbers a bin (d).
+    hidden_size : int
+        Size of the LSTM state (H); 0 leaves the LSTM out (only the bilinear term).
+    frame : int
+        Pairs that one LSTM run reads, bins.
+    norm_input, norm_recurrent, norm_cell : bool
+        Layer norm on the input projection, on the recurrent projection (each over all 4H
+        numbers jointly) and on the cell.
+    norm_eps : float
+        Added to the variance in every layer norm.
+    head : {"step", "frame"}
+        A linear output at each step, or (`released`) one linear layer over the whole frame.
+    target : {"cp", "log_oe"}
+        Contact probability, or log((value + k) / (expected + k)).
+    bilinear : bool
+        Add R_i S R_j with one S (d, d) a chromosome.
+    start : {"normal", "eig"}
+        Representations start from N(0, 1) or from the leading eigenvectors of the target matrix.
+    loss_weight : {"none", "variance"}
+        Weight of a squared error: 1, or 1 / variance of the target at its distance.
+    directions : int
+        1, or 2: a second LSTM reads each frame backwards and its output is added.
+    carry_state : bool
+        The state at a frame's end starts the row's next frame, instead of zero.
+    distance_input : bool
+        The frame's first distance, log(1 + d0 / frame), is a further input of the LSTM.
+    cp_a, cp_delta : float
+        Coefficients of the contact probability.
+    k : float
+        Pseudocount of log_oe, on the scale of counts.
+    epochs : int
+        Passes over the pairs.
+    schedule : {"steps", "one_cycle", "constant"}
+        Learning rate over the run: `learning_rate` for the first half and a tenth of it for the
+        second; one cycle with its maximum at `learning_rate`; or constant.
+    learning_rate, embedding_learning_rate : float
+        Adam's step for the weights and for the representations.
+    clip_norm : float
+        Longest gradient, all parameters together; inf for none.
+    tile_rows : int
+        Rows of a tile: tile_rows * frame pairs make one step. `released`: frames of a batch.
+    """
+
+    preset: str = "refined"
+    embedding_dim: int = 16
+    hidden_size: int = 16
+    frame: int = 150
+    norm_input: bool = False
+    norm_recurrent: bool = False
+    norm_cell: bool = True
+    norm_eps: float = 1e-5
+    head: str = "step"
+    target: str = "log_oe"
+    bilinear: bool = True
+    start: str = "eig"
+    loss_weight: str = "variance"
+    directions: int = 1
+    carry_state: bool = False
+    distance_input: bool = False
+    cp_a: float = 8.0
+    cp_delta: float = 1e-10
+    k: float = 0.5
+    epochs: int = 10
+    schedule: str = "one_cycle"
+    learning_rate: float = 0.003
+    embedding_learning_rate: float = 0.003
+    clip_norm: float = 1.0
+    tile_rows: int = 512
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), field.type
+            if kind is float and type(value) is int:
+                object.__setattr__(self, field.name, float(value))
+            elif type(value) is not kind:
+                raise InputError(
+                    f"model setting {field.name}={value!r} is of the wrong type; "
+                    f"expected {kind.__name__}"
+                )
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(
+                    f"model setting {name}={getattr(self, name)!r} is unknown; "
+                    f"expected one of {', '.join(choices)}"
+                )
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(
+                    f"model setting {name}={getattr(self, name)} is out of range; "
+                    f"expected {low} to {high}"
+                )
+        for name in ("norm_eps", "cp_a", "cp_delta", "k", "learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"model setting {name}={getattr(self, name)} must be above 0")
+        if self.hidden_size == 0 and not self.bilinear:
+            raise InputError("hidden_size=0 leaves nothing to predict with; set bilinear=true")
+        if self.bilinear and self.target == "cp":
+            raise InputError("bilinear=true needs target=log_oe: the term is a part of log O/E")
+        if self.start == "eig" and self.target == "cp":
+            raise InputError("start=eig needs target=log_oe: eigenvectors of log O/E are taken")
+        if self.carry_state and self.directions == 2:
+            raise InputError("carry_state=true needs directions=1: backwards nothing is carried")
+        if self.head == "frame" and self.preset != "released":
+            raise InputError("head=frame belongs to preset=released; set head=step")
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> "HiCLSTMSettings":
+        """Settings of a preset with some of them replaced.
+
+        Parameters
+        ----------
+        name : {"paper", "released", "refined", "eig"}
+            Preset.
+        **overrides
+            Settings by name.
+
+        Raises
+        ------
+        InputError
+            Unknown preset or setting, or values that do not go together.
+        """
+        if name not in PRESETS:
+            raise InputError(f"preset '{name}' is unknown; expected one of {', '.join(PRESETS)}")
+        unknown = set(overrides) - {field.name for field in fields(cls)} | {"preset"} & set(overrides)
+        if unknown:
+            raise InputError(
+                f"model settings {', '.join(sorted(unknown))} are unknown; expected some of "
+                f"{', '.join(f.name for f in fields(cls) if f.name != 'preset')}"
+            )
+        return cls(**{"preset": name, **PRESETS[name], **overrides})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        return asdict(self)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": dict(
+        hidden_size=8, norm_input=True, norm_recurrent=True, norm_cell=True, target="cp",
+        bilinear=False, start="normal", loss_weight="none", epochs=10, schedule="steps",
+        learning_rate=0.01, embedding_learning_rate=0.01, clip_norm=10.0,
+    ),
+    "released": dict(
+        hidden_size=8, norm_cell=False, head="frame", target="cp", bilinear=False, start="normal",
+        loss_weight="none", epochs=1, schedule="constant", learning_rate=0.01,
+        embedding_learning_rate=0.01, clip_norm=10.0, tile_rows=210,
+    ),
+    "refined": dict(),
+    "eig": dict(hidden_size=0, norm_cell=False, epochs=0),
+}
+
+
+class Direction(nn.Module):
+    """LSTM that reads a frame forwards, or (`reverse`) backwards, with its linear output.
+
+    Parameters W_row, W_col (4H, d), U (4H, H), b (4H,), gains and shifts of the layer norms that
+    are on, w (H,), bias (), W_distance (4H,) with `distance_input`. Gates in the order i, f, g, o.
+    """
+
+    def __init__(self, settings: HiCLSTMSettings, *, reverse: bool = False):
+        super().__init__()
+        d, hidden = settings.embedding_dim, settings.hidden_size
+        self.spec = Spec(
+            hidden=hidden,
+            norm_input=settings.norm_input,
+            norm_recurrent=settings.norm_recurrent,
+            norm_cell=settings.norm_cell,
+            eps=settings.norm_eps,
+            reverse=reverse,
+        )
+        shapes = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d), "U": (4 * hidden, hidden)}
+        shapes |= {"b": (4 * hidden,), "w": (hidden,), "bias": ()}
+        if settings.distance_input:
+            shapes["W_distance"] = (4 * hidden,)
+        for place, size in (("input", 4 * hidden), ("recurrent", 4 * hidden), ("cell", hidden)):
+            if getattr(settings, f"norm_{place}"):
+                shapes |= {f"gain_{place}": (size,), f"shift_{place}": (size,)}
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+
+    def reset(self, generator: torch.Generator, *, quiet: bool) -> None:
+        """Draw weights from U(-1/sqrt(H), 1/sqrt(H)); norms start as the identity.
+
+        `quiet` starts the output at 0, so that the bilinear term is met as it is.
+        """
+        bound = self.spec.hidden**-0.5
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name.startswith("gain"):
+                    parameter.fill_(1.0)
+                elif name.startswith("shift") or (quiet and name in ("w", "bias")):
+                    parameter.zero_()
+                else:
+                    parameter.uniform_(-bound, bound, generator=generator)
+
+    def weights(self) -> Weights:
+        """The kernels' view of the parameters; None for a layer norm that is off."""
+        return Weights(**{name: getattr(self, name, None) for name in Weights._fields})
+
+
+class HiCLSTM(nn.Module):
+    """Representations and decoder of `paper`, `refined` and (without an LSTM) `eig`.
+
+    Parameters
+    ----------
+    settings : HiCLSTMSettings
+    n_bins : int
+        Bins of the genome; `embedding` is (n_bins, d).
+    n_chroms : int
+        Chromosomes of the genome; `S` is (n_chroms, d, d) when `bilinear`.
+    """
+
+    def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
+        super().__init__()
+        self.settings = settings
+        self.embedding = nn.Parameter(torch.zeros(n_bins, settings.embedding_dim))
+        self.directions = nn.ModuleList(
+            Direction(settings, reverse=reverse)
+            for reverse in (False, True)[: settings.directions if settings.hidden_size else 0]
+        )
+        d = settings.embedding_dim
+        self.S = nn.Parameter(torch.zeros(n_chroms, d, d)) if settings.bilinear else None
+
+    def reset(self, seed: int) -> None:
+        """Draw all parameters but S from `seed` (representations from N(0, 1))."""
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.embedding.normal_(generator=generator)
+        for direction in self.directions:
+            direction.reset(generator, quiet=self.settings.bilinear)
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """All parameters but the representations."""
+        return [p for name, p in self.named_parameters() if name != "embedding"]
+
+    def project(
+        self, direction: Direction, rows: Tensor, cols: Tensor, d0: int
+    ) -> tuple[Tensor, Tensor]:
+        """Input projections P (B, 4H) of the rows and Q (B + L - 1, 4H) of the columns."""
+        P = rows @ direction.W_row.T  # (B, 4H)
+        if self.settings.distance_input:
+            P = P + direction.W_distance * torch.log1p(torch.tensor(d0 / self.settings.frame))
+        return P, cols @ direction.W_col.T
+
+    def bilinear_factors(
+        self, rows: Tensor, cols: Tensor, chrom: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """A (B, d) = R_i S and C (B + L - 1, d) = R_j of the bilinear term, or None twice."""
+        return (None, None) if self.S is None else (rows @ self.S[chrom], cols)
+
+    def tile(
+        self,
+        rows: Tensor,
+        cols: Tensor,
+        row_ok: Tensor,
+        col_ok: Tensor,
+        chrom: int,
+        d0: int,
+        *,
+        state: tuple[Tensor, Tensor] | None = None,
+        return_state: bool = False,
+        backend: str = "auto",
+    ) -> Any:
+        """Raw output (before the sigmoid of target cp) of one tile, differentiable.
+
+        Parameters
+        ----------
+        rows : Tensor, (B, d)
+            Representations of the rows i0 … i0 + B - 1.
+        cols : Tensor, (B + L - 1, d)
+            Representations of the columns i0 + d0 …; anything where `col_ok` is False.
+        row_ok, col_ok : Tensor, (B,) and (B + L - 1,), bool
+            False for masked bins and beyond the chromosome's end.
+        chrom : int
+            Number of the chromosome, which selects S.
+        d0 : int
+            First distance, bins.
+        state : (h, c), each (B, H), optional
+            State at the frame's start (`carry_state`); zero when None.
+        return_state : bool
+            Also return the state at the frame's end (one direction only).
+        backend : str
+            Of `chromloom.kernels`.
+
+        Returns
+        -------
+        Tensor, (L, B)
+            Band layout; meaningless where row or column is not ok. With `return_state` a tuple
+            (y, (h, c)).
+        """
+        A, C = self.bilinear_factors(rows, cols, chrom)
+        if not self.directions:
+            return band_product(A, C)
+        outputs = []
+        for direction in self.directions:
+            P, Q = self.project(direction, rows, cols, d0)
+            outputs.append(
+                tile_forward(
+                    P, Q, direction.weights(), direction.spec, row_ok, col_ok, A=A, C=C,
+                    state=state, return_state=return_state, backend=backend,
+                )
+            )
+            A = C = None
+        return outputs[0] if len(outputs) == 1 else outputs[0] + outputs[1]
+
+
+def band_product(A: Tensor, C: Tensor) -> Tensor:
+    """A_i . C_j of a tile in band layout: y[t, b] = A[b] . C[b + t], (L, B)."""
+    product = A @ C.T  # (B, B + L - 1)
+    n_rows, n_cols = product.shape
+    return product.as_strided((n_cols - n_rows + 1, n_rows), (1, n_cols + 1))

@@ -1,0 +1,401 @@
+"""Trained models on disk and in use: what every room after training opens.
+
+A model folder holds `model.safetensors` (parameters and recalibration), `config.json` (settings,
+seed, versions, device, map), `bins.parquet` (chrom, start, end, masked), `expected.tsv` (of the
+map trained on) and `history.tsv` (one row an epoch). Nothing is ever unpickled.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from chromloom.errors import CheckpointError, InputError
+from chromloom.files import atomic_path, write_json, write_tsv
+from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.normalize.probability import contact_probability, contact_strength
+
+logger = logging.getLogger(__name__)
+
+ROWS = 1024
+"""Rows of a block when a whole chromosome is gone through."""
+
+
+def write_model(
+    out_dir: str | Path,
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
+    *,
+    bins: pd.DataFrame,
+    expected: pd.DataFrame,
+    history: pd.DataFrame,
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    Parameters
+    ----------
+    out_dir : path
+        Folder; an older one is replaced.
+    tensors : dict
+        Parameters by name, and `recalibration` (see `TrainedModel.to_value`).
+    config : dict
+        `settings` (of `HiCLSTMSettings`), sample, resolution, norm, assembly, ignore_diags,
+        seed, device, versions.
+    bins : DataFrame
+        chrom, start, end, masked.
+    expected, history : DataFrame
+        Written as they are.
+    """
+    with atomic_path(out_dir) as folder:
+        folder.mkdir()
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            folder / "model.safetensors",
+        )
+        write_json(config, folder / "config.json")
+        bins[["chrom", "start", "end", "masked"]].to_parquet(folder / "bins.parquet", index=False)
+        write_tsv(expected, folder / "expected.tsv")
+        write_tsv(history, folder / "history.tsv")
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing; train the model, or correct the path") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as safetensors ({error}); it is truncated or of another "
+            "format: train the model again"
+        ) from error
+
+
+def load_parameters(module: torch.nn.Module, tensors: dict[str, Tensor], source: Any) -> None:
+    """Copy tensors into a module whose parameters must have their names and shapes.
+
+    Raises
+    ------
+    CheckpointError
+        A parameter is missing, superfluous or of another shape.
+    """
+    wanted = module.state_dict()
+    for name, parameter in wanted.items():
+        if name not in tensors:
+            raise CheckpointError(
+                f"{source} has no parameter '{name}' (expected shape {tuple(parameter.shape)}); "
+                "it belongs to other model settings: use its own config, or train again"
+            )
+        if tensors[name].shape != parameter.shape:
+            raise CheckpointError(
+                f"{source}: parameter '{name}' has shape {tuple(tensors[name].shape)}, expected "
+                f"{tuple(parameter.shape)}; it belongs to other model settings or another map: "
+                "use its own config, or train again"
+            )
+    extra = sorted(set(tensors) - set(wanted))
+    if extra:
+        raise CheckpointError(
+            f"{source} has the parameters {', '.join(extra)}, which these model settings lack; "
+            "use its own config, or train again"
+        )
+    module.load_state_dict(tensors)
+
+
+def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
+    """Set NaN in place where a band (cut at any distance) has no pair."""
+    columns = np.concatenate([mask[lo:], np.ones(hi - lo - 1, dtype=bool)])
+    masked = np.lib.stride_tricks.sliding_window_view(columns, hi - lo)
+    band[masked[: len(band)] | mask[lo:hi]] = np.nan
+    band[:ignore_diags] = np.nan
+
+
+class TrainedModel:
+    """A trained model: representations, predictions and their scales.
+
+    Attributes
+    ----------
+    settings : HiCLSTMSettings
+    config : dict
+        What `config.json` holds: sample, resolution, norm, assembly, ignore_diags, seed, ….
+    bins : DataFrame
+        chrom (str), start, end, masked (bool), the whole genome.
+    chromnames : list of str
+        Chromosomes with unmasked bins, in the genome's order.
+    expected_table : DataFrame
+        Expected of the map trained on.
+    module : HiCLSTM
+    recalibration : ndarray, (n_dist,), float32
+        Factor of the contact strength at each distance.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        config: dict[str, Any],
+        *,
+        bins: pd.DataFrame,
+        expected_table: pd.DataFrame,
+        recalibration: np.ndarray,
+    ):
+        self.module, self.config, self.bins = module, config, bins
+        self.settings: HiCLSTMSettings = module.settings
+        self.expected_table, self.recalibration = expected_table, recalibration
+        self.ignore_diags, self.resolution = int(config["ignore_diags"]), int(config["resolution"])
+        self.device = next(module.parameters()).device
+        names = bins["chrom"].to_numpy()
+        first = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
+        self._extents = dict(zip(names[first], zip(first, np.append(first[1:], len(names)))))
+        self._numbers = {name: k for k, name in enumerate(self._extents)}
+        self._masked = bins["masked"].to_numpy(dtype=bool)
+        self.chromnames = [
+            name for name, (a, b) in self._extents.items() if not self._masked[a:b].all()
+        ]
+
+    @staticmethod
+    def load(folder: str | Path, device: str = "cpu") -> "TrainedModel":
+        """Open a model folder.
+
+        Parameters
+        ----------
+        folder : path
+            Written by `chromloom.training`.
+        device : str
+            auto, cpu or cuda.
+
+        Raises
+        ------
+        CheckpointError
+            A file is missing or damaged, or the parameters do not fit the settings and the bins.
+        """
+        folder = Path(folder)
+        tensors = read_tensors(folder / "model.safetensors")
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            bins = pd.read_parquet(folder / "bins.parquet").astype({"chrom": str, "masked": bool})
+            expected = pd.read_csv(
+                folder / "expected.tsv", sep="\t", dtype={"region1": str, "region2": str}
+            )
+            settings = HiCLSTMSettings(**config["settings"])
+            recalibration = tensors.pop("recalibration").numpy()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{folder} is not a whole model folder ({type(error).__name__}: {error}); expected "
+                "model.safetensors, config.json, bins.parquet and expected.tsv as training writes "
+                "them: train the model again"
+            ) from error
+        if settings.preset == "released":
+            from chromloom.models.released import ReleasedHiCLSTM, ReleasedTrainedModel
+
+            module, kind = ReleasedHiCLSTM(settings, len(bins)), ReleasedTrainedModel
+        else:
+            module, kind = HiCLSTM(settings, len(bins), bins["chrom"].nunique()), TrainedModel
+        load_parameters(module, tensors, folder / "model.safetensors")
+        module.requires_grad_(False).to(resolve_device(device))
+        return kind(
+            module, config, bins=bins, expected_table=expected, recalibration=recalibration
+        )
+
+    def extent(self, chrom: str) -> tuple[int, int]:
+        """First and one past the last genome-wide bin number of a chromosome."""
+        if chrom not in self._extents:
+            raise InputError(
+                f"the model of sample '{self.config['sample']}' has no chromosome '{chrom}'; "
+                f"it has {', '.join(self._extents)}"
+            )
+        return self._extents[chrom]
+
+    def mask(self, chrom: str) -> np.ndarray:
+        """Masked bins of a chromosome, (n,), bool, True = masked."""
+        return self._masked[slice(*self.extent(chrom))]
+
+    def representation(self, chrom: str) -> np.ndarray:
+        """Representations of a chromosome's bins, (n, d), float32; NaN at masked bins."""
+        values = self.module.embedding[slice(*self.extent(chrom))].cpu().numpy().copy()
+        values[self.mask(chrom)] = np.nan
+        return values
+
+    def predict_band(
+        self,
+        chrom: str,
+        lo: int,
+        hi: int,
+        *,
+        representation: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        max_dist: int | None = None,
+    ) -> np.ndarray:
+        """Predicted target of the rows [lo, hi) in band layout.
+
+        Parameters
+        ----------
+        chrom : str
+            Chromosome of n bins.
+        lo, hi : int
+            Rows, 0 <= lo < hi <= n.
+        representation : ndarray, (m, d), optional
+            Representations of an edited chromosome, which then has m bins.
+        mask : ndarray, (m,), bool, optional
+            Its masked bins. By default those whose representation is NaN and, when m = n, those
+            of the model.
+        max_dist : int, optional
+            Distances below this only (bins).
+
+        Returns
+        -------
+        ndarray, (n_dist, hi - lo), float32
+            On the scale of the target (`settings.target`), n_dist = min(n - lo, max_dist). NaN
+            for masked bins, d < `ignore_diags` and beyond the chromosome's end.
+        """
+        R, masked = self._edited(chrom, representation, mask)
+        n_dist = len(R) - lo if max_dist is None else min(len(R) - lo, max_dist)
+        with torch.inference_mode():
+            band = self._target(chrom, R, masked, lo, hi, 0, n_dist).cpu().numpy()
+        blank_band(band, masked, lo, hi, self.ignore_diags)
+        return band
+
+    def predict_torch(
+        self,
+        chrom: str,
+        R: Tensor,
+        lo: int,
+        hi: int,
+        d0: int,
+        d1: int,
+        *,
+        mask: np.ndarray | None = None,
+    ) -> Tensor:
+        """Predicted target of rows [lo, hi) x distances [d0, d1), differentiable in R.
+
+        Parameters
+        ----------
+        R : Tensor, (n, d)
+            Representations of all bins of the chromosome; masked rows may hold anything.
+        mask : ndarray, (n,), bool, optional
+            Masked bins; those of the model by default.
+
+        Returns
+        -------
+        Tensor, (d1 - d0, hi - lo)
+            0 where there is no pair (masked, d < `ignore_diags`, beyond the end), so that a sum
+            is one over unmasked pairs.
+        """
+        masked = self.mask(chrom) if mask is None else mask
+        y = self._target(chrom, R, masked, lo, hi, d0, d1)
+        no_pair = np.zeros((d1, hi - lo), dtype=np.float32)
+        blank_band(no_pair, masked, lo, hi, self.ignore_diags)
+        return torch.where(torch.from_numpy(np.isnan(no_pair[d0:])).to(y.device), 0.0, y)
+
+    def to_value(
+        self, target_band: np.ndarray, expected_band: np.ndarray, *, first_dist: int = 0
+    ) -> np.ndarray:
+        """Contact strength of a target band.
+
+        Log observed/expected is inverted as exp(L) (expected + k) - k, clipped at 0 and multiplied
+        by one factor a distance, the ratio of observed to predicted strength over the map trained
+        on: the exponential of a mean log is biased low. Contact probability is inverted by its
+        formula.
+
+        Parameters
+        ----------
+        target_band, expected_band : ndarray, (n_dist, n_rows), float32
+            Band layout; the expected of an edited chromosome is the caller's to give.
+        first_dist : int
+            Distance of the bands' first row.
+
+        Returns
+        -------
+        ndarray, (n_dist, n_rows), float32
+            Scale of counts; NaN where a band is NaN.
+        """
+        settings = self.settings
+        if settings.target == "cp":
+            return contact_strength(target_band, settings.cp_a, settings.cp_delta)
+        value = np.exp(target_band) * (expected_band + settings.k) - settings.k
+        dist = np.arange(first_dist, first_dist + len(value))
+        factor = self.recalibration[np.minimum(dist, len(self.recalibration) - 1)]
+        return np.maximum(value, 0) * factor[:, None]
+
+    def to_cp(
+        self, target_band: np.ndarray, expected_band: np.ndarray, *, first_dist: int = 0
+    ) -> np.ndarray:
+        """Contact probability of a target band; parameters as for `to_value`."""
+        if self.settings.target == "cp":
+            return target_band
+        value = self.to_value(target_band, expected_band, first_dist=first_dist)
+        return contact_probability(value, self.settings.cp_a, self.settings.cp_delta)
+
+    def _edited(
+        self, chrom: str, representation: np.ndarray | None, mask: np.ndarray | None
+    ) -> tuple[Tensor, np.ndarray]:
+        """Representations without NaN on the device, and the mask."""
+        own = self.mask(chrom)
+        if representation is None:
+            R = self.module.embedding[slice(*self.extent(chrom))]
+            return R, own if mask is None else mask
+        representation = np.asarray(representation, dtype=np.float32)
+        if mask is None:
+            mask = np.isnan(representation).any(axis=1)
+            mask = mask | own if len(mask) == len(own) else mask
+        return torch.from_numpy(np.nan_to_num(representation)).to(self.device), mask
+
+    def _target(
+        self, chrom: str, R: Tensor, masked: np.ndarray, lo: int, hi: int, d0: int, d1: int
+    ) -> Tensor:
+        """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
+        settings, module = self.settings, self.module
+        n, d = R.shape
+        ok = torch.from_numpy(~masked).to(R.device)
+        if settings.carry_state:
+            first = 0
+        else:
+            first = d0 // settings.frame * settings.frame
+        step = settings.frame if settings.hidden_size else max(d1 - first, 1)
+        ends = range(first, d1, step)
+        whole = settings.directions == 2  # a frame read backwards starts at its own end
+        state, parts = None, []
+        R = torch.where(ok[:, None], R, 0.0)
+        for start in ends:
+            length = min(step, n - lo - start) if whole else min(step, d1 - start)
+            a, b = lo + start, hi + start + length - 1
+            beyond = max(b - n, 0)
+            cols = torch.cat([R[a:b], R.new_zeros(beyond, d)])
+            col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
+            y = module.tile(
+                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start,
+                state=state, return_state=settings.carry_state,
+            )
+            if settings.carry_state:
+                y, state = y
+            if start + len(y) > d0:
+                parts.append(y[max(d0 - start, 0) : d1 - start])
+        y = torch.cat(parts)
+        return torch.sigmoid(y) if settings.target == "cp" else y
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` stands for here.
+
+    Raises
+    ------
+    InputError
+        Another word, or cuda where there is none.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device '{device}' is unknown; expected auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' was asked for, but torch sees no GPU here; set auto or cpu")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,191 @@
+"""The representation table as parquet, h5ad (bins as observations) and bigWigs."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import atomic_path
+from chromloom.models.trained import TrainedModel
+
+logger = logging.getLogger(__name__)
+
+BIN_COLUMNS = ["chrom", "start", "end", "masked"]
+
+
+def export_representations(
+    model_dir: str | Path,
+    parquet: str | Path,
+    h5ad: str | Path | None = None,
+    bigwig_dir: str | Path | None = None,
+) -> None:
+    """Write the representations of a trained model in each form that is asked for.
+
+    Parameters
+    ----------
+    model_dir : path
+        Model folder.
+    parquet : path
+        Table chrom, start, end, masked, r0 … r{d-1}.
+    h5ad : path, optional
+        AnnData with bins as observations.
+    bigwig_dir : path, optional
+        Folder for one bigWig a dimension, r0.bw …, and norm.bw, the length of the vector.
+    """
+    model = TrainedModel.load(model_dir)
+    table = representation_table(model)
+    write_representations(table, parquet)
+    if h5ad is not None:
+        write_h5ad(table, h5ad, metadata=model.config)
+    if bigwig_dir is not None:
+        write_bigwigs(table, bigwig_dir)
+
+
+def representation_table(model: TrainedModel) -> pd.DataFrame:
+    """Representations of all bins.
+
+    Returns
+    -------
+    DataFrame
+        chrom (str), start, end, masked (bool), r0 … r{d-1} (float32; NaN at masked bins).
+    """
+    chroms = model.bins["chrom"].unique()
+    values = np.concatenate([model.representation(chrom) for chrom in chroms])  # (n_bins, d)
+    columns = [f"r{k}" for k in range(values.shape[1])]
+    return pd.concat(
+        [model.bins[BIN_COLUMNS], pd.DataFrame(values, columns=columns, index=model.bins.index)],
+        axis=1,
+    )
+
+
+def write_representations(table: pd.DataFrame, path: str | Path) -> None:
+    """Write the table as parquet.
+
+    Parameters
+    ----------
+    table : DataFrame
+        chrom, start, end, masked, r0 … r{d-1}.
+    """
+    _check(table, "the table")
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_representations(path: str | Path) -> pd.DataFrame:
+    """Read the table.
+
+    Returns
+    -------
+    DataFrame
+        chrom (str), start, end, masked (bool), r0 … r{d-1} (float32; NaN at masked bins).
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or another table.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as a representation table ({error}); expected a parquet file "
+            "of chrom, start, end, masked, r0, r1, …: export the representations again"
+        ) from error
+    _check(table, path)
+    return table.astype({"chrom": str})
+
+
+def representation_columns(table: pd.DataFrame) -> list[str]:
+    """Names of the dimensions, r0 … r{d-1}, in their order."""
+    columns = []
+    while f"r{len(columns)}" in table:
+        columns.append(f"r{len(columns)}")
+    return columns
+
+
+def write_h5ad(
+    table: pd.DataFrame, path: str | Path, *, metadata: dict | None = None
+) -> None:
+    """Write the table as AnnData: bins are observations, dimensions variables.
+
+    Observations are named chrom:start-end and carry chrom, start, end, masked; X is (n_bins, d)
+    float32 with NaN at masked bins; `metadata` goes to uns["model"] as JSON.
+    """
+    import json
+
+    import anndata
+
+    _check(table, "the table")
+    columns = representation_columns(table)
+    obs = table[BIN_COLUMNS].copy()
+    obs.index = [
+        f"{c}:{s}-{e}" for c, s, e in zip(table["chrom"], table["start"], table["end"])
+    ]
+    obs["chrom"] = pd.Categorical(obs["chrom"], categories=table["chrom"].unique())
+    data = anndata.AnnData(
+        X=table[columns].to_numpy(dtype=np.float32), obs=obs, var=pd.DataFrame(index=columns)
+    )
+    data.uns["model"] = json.dumps(metadata or {}, default=str)
+    with atomic_path(path) as temporary:
+        data.write_h5ad(temporary)
+
+
+def write_bigwigs(table: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """Write one bigWig a dimension, r0.bw …, and norm.bw, the length of the vector.
+
+    Masked bins are left out.
+
+    Returns
+    -------
+    list of Path
+    """
+    columns = representation_columns(table)
+    values = table[columns]
+    tracks = {name: values[name].to_numpy() for name in columns}
+    tracks["norm"] = np.linalg.norm(values.to_numpy(), axis=1)
+    paths = []
+    for name, track in tracks.items():
+        paths.append(Path(folder) / f"{name}.bw")
+        write_bigwig(table, track, paths[-1])
+    return paths
+
+
+def write_bigwig(bins: pd.DataFrame, track: np.ndarray, path: str | Path) -> None:
+    """Write one number a bin as a bigWig.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        chrom, start, end of all bins of the genome, in its order.
+    track : ndarray, (n_bins,)
+        NaN is left out.
+    """
+    import pyBigWig
+
+    sizes = bins.groupby("chrom", sort=False)["end"].max()
+    known = np.isfinite(track)
+    with atomic_path(path) as temporary:
+        file = pyBigWig.open(str(temporary), "w")
+        file.addHeader([(str(chrom), int(size)) for chrom, size in sizes.items()])
+        chosen = bins[known]
+        for chrom in sizes.index:
+            part = chosen["chrom"].to_numpy() == chrom
+            if part.any():
+                file.addEntries(
+                    [str(chrom)] * int(part.sum()),
+                    chosen["start"].to_numpy()[part],
+                    ends=chosen["end"].to_numpy()[part],
+                    values=track[known][part].astype(float),
+                )
+        file.close()
+
+
+def _check(table: pd.DataFrame, source: object) -> None:
+    missing = [name for name in [*BIN_COLUMNS, "r0"] if name not in table]
+    if missing:
+        raise InputError(
+            f"{source} lacks the columns {', '.join(missing)}; expected chrom, start, end, "
+            "masked, r0, r1, …"
+        )

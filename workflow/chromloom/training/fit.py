@@ -1,0 +1,323 @@
+"""The entry points of training: a map in, a model folder out."""
+
+import hashlib
+import json
+import logging
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import chromloom
+from chromloom.errors import InputError
+from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.models.trained import ROWS, TrainedModel, resolve_device, write_model
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.targets import MapTargets, smooth_by_distance
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    map_path: str | Path,
+    out_dir: str | Path,
+    settings: HiCLSTMSettings,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    resume_dir: str | Path | None = None,
+    max_target_gb: float = 5.0,
+    backend: str = "auto",
+) -> None:
+    """Train a model on a normalised map and write its folder.
+
+    Parameters
+    ----------
+    map_path : path
+        Normalised map (`….cool` with its expected table).
+    out_dir : path
+        Model folder, see `chromloom.models.trained`; replaced when training has ended.
+    settings : HiCLSTMSettings
+        Preset `eig` is not trained: its start is the model.
+    seed : int
+        Of initial values and the order of steps. On the CPU the same seed gives the same bits.
+    device : {"auto", "cpu", "cuda"}
+    resume_dir : path, optional
+        Where the state of the run lies meanwhile, outside `out_dir`. A killed run goes on from
+        it; it is removed in the end. A state of other settings, seed or data is not taken up.
+    max_target_gb : float
+        Memory for targets; chromosomes beyond it are read again in each epoch.
+    backend : str
+        Of `chromloom.kernels`.
+
+    Raises
+    ------
+    InputError
+        The map cannot be read, or has no unmasked bins.
+    """
+    normalized = _open(map_path)
+    model = _new_model(settings, normalized, seed)
+    if settings.start == "eig":
+        set_eigen_start(model, normalized, seed=seed)
+    _fit_and_write(
+        model, normalized, out_dir, seed=seed, device=device, resume_dir=resume_dir,
+        max_target_gb=max_target_gb, backend=backend,
+    )
+
+
+def fine_tune(
+    model_dir: str | Path,
+    map_path: str | Path,
+    out_dir: str | Path,
+    *,
+    region: tuple[str, int, int] | None = None,
+    freeze_lstm: bool = False,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume_dir: str | Path | None = None,
+    max_target_gb: float = 5.0,
+    backend: str = "auto",
+) -> None:
+    """Train a trained model further, on another map or a part of one.
+
+    Parameters
+    ----------
+    model_dir : path
+        Folder of the trained model; its bins must be those of the map.
+    map_path, out_dir, seed, device, resume_dir, max_target_gb, backend
+        As in `train`.
+    region : (chrom, start, end), optional
+        bp; only pairs within it are trained on (the article's 5C case).
+    freeze_lstm : bool
+        Move representations only.
+    epochs, learning_rate : optional
+        Instead of the model's own; the learning rate is for weights and representations.
+
+    Raises
+    ------
+    CheckpointError
+        The model folder is damaged.
+    InputError
+        Other bins than the model's, or a region without unmasked pairs.
+    """
+    normalized = _open(map_path)
+    trained = TrainedModel.load(model_dir)
+    columns = ["chrom", "start", "end"]
+    if not trained.bins[columns].equals(normalized.bins[columns]):
+        raise InputError(
+            f"{model_dir} was trained on {len(trained.bins)} bins of {trained.resolution} bp "
+            f"({trained.config['assembly']}), {map_path} has {len(normalized.bins)} bins of "
+            f"{normalized.resolution} bp ({normalized.assembly}); normalise the map at the "
+            "model's resolution and assembly"
+        )
+    changes: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    if learning_rate is not None:
+        changes |= {"learning_rate": learning_rate, "embedding_learning_rate": learning_rate}
+    settings = replace(trained.settings, **changes)
+    model = trained.module
+    model.settings = settings
+    model.requires_grad_(True)
+    _fit_and_write(
+        model, normalized, out_dir, seed=seed, device=device, resume_dir=resume_dir,
+        max_target_gb=max_target_gb, backend=backend, region=region, freeze_decoder=freeze_lstm,
+        origin=str(model_dir), trained_bins=trained.bins,
+    )
+
+
+def set_eigen_start(
+    model: HiCLSTM, normalized: NormalizedMap, *, seed: int, tracks: dict | None = None
+) -> None:
+    """Set representations and S to the leading eigenvectors of each chromosome's log O/E.
+
+    Parameters
+    ----------
+    tracks : dict, optional
+        Per chromosome what signs follow (`chromloom.models.eig.orient`).
+    """
+    from chromloom.models.eig import eigen_representation
+
+    settings = model.settings
+    numbers = _chrom_numbers(normalized)
+    with torch.no_grad():
+        model.embedding.zero_()
+        for chrom in normalized.chromnames:
+            R, S = eigen_representation(
+                normalized, chrom, settings.embedding_dim, k=settings.k, seed=seed,
+                track=(tracks or {}).get(chrom),
+            )
+            model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(R)
+            if model.S is not None:
+                model.S[numbers[chrom]] = torch.from_numpy(S)
+
+
+def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarray:
+    """Factor of the contact strength at each distance: observed over predicted, (n_dist,).
+
+    Sums run over all unmasked pairs of the map, smoothed over 5 % of the distance; ones for target
+    cp, which is inverted by its formula.
+    """
+    n_dist = max(b - a for a, b in map(normalized.extent, normalized.chromnames))
+    sums = np.zeros((2, n_dist))
+    if trained.settings.target == "cp":
+        return np.ones(n_dist, dtype=np.float32)
+    for chrom in normalized.chromnames:
+        first, last = normalized.extent(chrom)
+        expected = normalized.expected(chrom)
+        pixels = normalized.pixels(chrom)
+        dist = pixels["j"] - pixels["i"]
+        observed = np.bincount(dist, weights=pixels["value"], minlength=last - first)
+        sums[0, : len(observed)] += observed
+        for lo in range(0, last - first, ROWS):
+            hi = min(lo + ROWS, last - first)
+            if normalized.mask(chrom)[lo:hi].all():
+                continue
+            value = trained.to_value(trained.predict_band(chrom, lo, hi), expected.band(lo, hi))
+            sums[1, : len(value)] += np.nansum(value, axis=1, dtype=float)
+    return smooth_by_distance(*sums).astype(np.float32)
+
+
+def _open(map_path: str | Path) -> NormalizedMap:
+    normalized = NormalizedMap(map_path)
+    if not normalized.chromnames:
+        raise InputError(
+            f"{map_path} has no unmasked bin; lower mad_max or min_nnz, or take a coarser map"
+        )
+    return normalized
+
+
+def _new_model(settings: HiCLSTMSettings, normalized: NormalizedMap, seed: int):
+    """Model of the preset's kind with parameters drawn from the seed."""
+    if settings.preset == "released":
+        from chromloom.models.released import ReleasedHiCLSTM
+
+        model = ReleasedHiCLSTM(settings, len(normalized.bins))
+    else:
+        model = HiCLSTM(settings, len(normalized.bins), len(normalized.clr.chromnames))
+    model.reset(seed)
+    return model
+
+
+def _chrom_numbers(normalized: NormalizedMap) -> dict[str, int]:
+    return {name: k for k, name in enumerate(normalized.clr.chromnames)}
+
+
+def _fit_and_write(
+    model,
+    normalized: NormalizedMap,
+    out_dir: str | Path,
+    *,
+    seed: int,
+    device: str,
+    resume_dir: str | Path | None,
+    max_target_gb: float,
+    backend: str,
+    region: tuple[str, int, int] | None = None,
+    freeze_decoder: bool = False,
+    origin: str | None = None,
+    trained_bins: pd.DataFrame | None = None,
+) -> None:
+    """Run the loop, recalibrate and write the folder."""
+    settings, place = model.settings, resolve_device(device)
+    config = _config(settings, normalized, seed=seed, device=str(place), origin=origin)
+    history, loop = pd.DataFrame(), None
+    if settings.epochs:
+        from chromloom.training.loop import Loop
+
+        model.to(place)
+        learner, loader = _learner(
+            model, normalized, place, seed=seed, max_target_gb=max_target_gb, backend=backend,
+            region=region, freeze_decoder=freeze_decoder,
+        )
+        if not loader.n_tiles:
+            raise InputError(
+                f"{normalized.path} has no unmasked pair"
+                + (f" in {region[0]}:{region[1]}-{region[2]}; widen the region" if region else "")
+            )
+        loop = Loop(
+            learner, loader, epochs=settings.epochs, resume_dir=resume_dir,
+            fingerprint=_fingerprint(config, normalized, region, freeze_decoder),
+        )
+        history = loop.run()
+    bins = normalized.bins
+    if trained_bins is not None:  # what was learnt elsewhere in the genome stays
+        bins = bins.assign(masked=bins["masked"] & trained_bins["masked"])
+    trained = _as_trained(model, config, bins, normalized)
+    factors = recalibration(trained, normalized)
+    write_model(
+        out_dir,
+        {**model.state_dict(), "recalibration": torch.from_numpy(factors)},
+        config, bins=bins, expected=normalized.expected_table, history=history,
+    )
+    if loop is not None:
+        loop.finish()
+
+
+def _learner(
+    model, normalized, device, *, seed, max_target_gb, backend, region, freeze_decoder
+) -> tuple[Any, Any]:
+    """Learner and loader of the preset."""
+    if model.settings.preset == "released":
+        from chromloom.training.released import FrameLearner, FrameLoader
+
+        loader = FrameLoader(normalized, model.settings, seed=seed, region=region)
+        return FrameLearner(model, seed=seed, freeze_decoder=freeze_decoder), loader
+    from chromloom.training.learner import TileLearner
+    from chromloom.training.tiles import TileLoader
+
+    source = MapTargets(normalized, model.settings, region=region)
+    loader = TileLoader(
+        source, model.settings, _chrom_numbers(normalized), seed=seed,
+        max_target_gb=max_target_gb, device=device,
+    )
+    weights = torch.from_numpy(loader.distance_weights())
+    learner = TileLearner(model, weights, freeze_decoder=freeze_decoder, backend=backend)
+    return learner, loader
+
+
+def _as_trained(model, config, bins, normalized) -> TrainedModel:
+    """The model as later rooms see it, not yet recalibrated."""
+    kind = TrainedModel
+    if model.settings.preset == "released":
+        from chromloom.models.released import ReleasedTrainedModel as kind
+    model.requires_grad_(False)
+    return kind(
+        model, config, bins=bins, expected_table=normalized.expected_table,
+        recalibration=np.ones(1, dtype=np.float32),
+    )
+
+
+def _config(settings, normalized, *, seed, device, origin) -> dict[str, Any]:
+    config = {
+        "settings": settings.to_dict(),
+        "sample": normalized.sample,
+        "assembly": normalized.assembly,
+        "resolution": normalized.resolution,
+        "norm": normalized.norm,
+        "ignore_diags": normalized.ignore_diags,
+        "seed": seed,
+        "device": device,
+        "versions": {
+            "chromloom": chromloom.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    return config if origin is None else config | {"fine_tuned_from": origin}
+
+
+def _fingerprint(config, normalized, region, freeze_decoder) -> str:
+    """Digest of all that decides the outcome of a run."""
+    digest = hashlib.sha256(
+        json.dumps([config, region, freeze_decoder], sort_keys=True, default=str).encode()
+    )
+    digest.update(normalized.bins["weight"].to_numpy().tobytes())
+    digest.update(normalized.expected_table.to_csv().encode())
+    digest.update(str(normalized.clr.info["nnz"]).encode())
+    return digest.hexdigest()

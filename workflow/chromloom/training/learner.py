@@ -1,0 +1,190 @@
+"""One training step of Hi-C-LSTM: a tile's loss, its gradients, Adam on what it touched.
+
+The representations' Adam is lazy: a step moves only the rows that the tile read, each with its own
+step count, so that its cost does not grow with the genome. All other parameters lie in one flat
+vector, moved by the same Adam.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from chromloom.kernels import UINT16_SCALE, tile_loss
+from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.training.tiles import Tile
+
+
+class LazyAdam:
+    """Adam (Kingma & Ba 2015, defaults) over rows of a matrix, a slice of them at a time.
+
+    Parameters
+    ----------
+    values : Tensor, (n, d)
+        Changed in place.
+
+    Attributes
+    ----------
+    mean, square : Tensor, (n, d)
+        Running moments of the gradient.
+    steps : Tensor, (n, 1)
+        Steps of each row, for the correction of its moments.
+    """
+
+    def __init__(self, values: Tensor, *, betas=(0.9, 0.999), eps: float = 1e-8):
+        self.values, self.betas, self.eps = values, betas, eps
+        self.mean, self.square = torch.zeros_like(values), torch.zeros_like(values)
+        self.steps = torch.zeros(len(values), 1, device=values.device)
+
+    @torch.no_grad()
+    def step(self, rows: slice, gradient: Tensor, learning_rate: float) -> None:
+        """Move the rows of the slice along their gradient (b, d)."""
+        b1, b2 = self.betas
+        steps = self.steps[rows].add_(1)
+        mean = self.mean[rows].lerp_(gradient, 1 - b1)
+        square = self.square[rows].mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
+        root = (square / (1 - b2**steps)).sqrt_().add_(self.eps)
+        self.values[rows].addcdiv_(mean / (1 - b1**steps), root, value=-learning_rate)
+
+
+def learning_rate_factor(settings: HiCLSTMSettings, progress: float) -> float:
+    """Learning rate, as a share of its maximum, at `progress` in [0, 1) of the run.
+
+    one_cycle is Smith's as torch has it: cosine from 1/25 up over the first 30 %, then down to
+    1/250000.
+    """
+    if settings.schedule == "constant":
+        return 1.0
+    if settings.schedule == "steps":
+        return 1.0 if progress < 0.5 else 0.1
+    low, high, share = 1 / 25, 1.0, progress / 0.3
+    if progress >= 0.3:
+        low, high, share = 1.0, 1 / 25e4, (progress - 0.3) / 0.7
+    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
+
+
+class TileLearner:
+    """Trains a `HiCLSTM` tile by tile.
+
+    Parameters
+    ----------
+    model : HiCLSTM
+        On its device; changed in place.
+    distance_weights : Tensor, (n_dist,), float32
+        Weight of a squared error at each distance.
+    freeze_decoder : bool
+        Train representations only.
+    backend : str
+        Of `chromloom.kernels`.
+    """
+
+    def __init__(
+        self,
+        model: HiCLSTM,
+        distance_weights: Tensor,
+        *,
+        freeze_decoder: bool = False,
+        backend: str = "auto",
+    ):
+        self.model, self.settings, self.backend = model, model.settings, backend
+        size = self.settings.tile_rows * self.settings.frame
+        self._weights = distance_weights.to(model.embedding.device) / size
+        self._scale = size
+        parameters = model.decoder_parameters()
+        for parameter in parameters:
+            parameter.requires_grad_(not freeze_decoder)
+        self._frozen = freeze_decoder or not parameters
+        self._flat, self._gradient = _flatten(parameters)
+        self.decoder_adam = LazyAdam(self._flat)
+        self.embedding_adam = LazyAdam(model.embedding.data)
+
+    def step(self, tile: Tile, progress: float) -> Tensor:
+        """Learn from one tile; returns its weighted sum of squared errors, ()."""
+        block, d0, d1, _ = tile
+        b = block.hi - block.lo
+        window_end = min(block.hi + d1 - 1, block.n)  # columns that exist
+        rows = slice(block.offset + block.lo, block.offset + block.hi)
+        cols = slice(block.offset + block.lo + d0, block.offset + window_end)
+        if cols.start <= rows.stop:
+            spans = [slice(rows.start, max(rows.stop, cols.stop))]
+        else:
+            spans = [rows, cols]
+        leaves = [self.embedding_adam.values[s].detach().requires_grad_() for s in spans]
+        R = leaves[0][:b]
+        Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
+        if block.hi + d1 - 1 > block.n:
+            Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
+        loss = self.loss(block, R, Q, d0, d1)
+        self._gradient.zero_()
+        loss.backward()
+        gradients = [leaf.grad for leaf in leaves]
+        self._clip([*gradients, self._gradient])
+        factor = learning_rate_factor(self.settings, progress)
+        for span, gradient in zip(spans, gradients):
+            self.embedding_adam.step(
+                span, gradient, factor * self.settings.embedding_learning_rate
+            )
+        if not self._frozen:
+            self.decoder_adam.step(
+                slice(None), self._gradient, factor * self.settings.learning_rate
+            )
+        return loss.detach() * self._scale
+
+    def loss(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
+        """Weighted sum of squared errors of a tile over the pairs of a full one, ()."""
+        model, sigmoid = self.model, self.settings.target == "cp"
+        row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
+        target, weights = block.target[d0:d1], self._weights[d0:d1]
+        if len(model.directions) == 1 and not self.settings.carry_state:
+            direction = model.directions[0]
+            P, Q = model.project(direction, rows, cols, d0)
+            A, C = model.bilinear_factors(rows, cols, block.chrom)
+            return tile_loss(
+                P, Q, direction.weights(), direction.spec, row_ok, col_ok, target, weights,
+                A=A, C=C, sigmoid=sigmoid, backend=self.backend,
+            )
+        y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend)
+        if target.dtype == torch.uint16:
+            code = target.int()
+            target = torch.where(code == 0xFFFF, torch.nan, code / UINT16_SCALE)
+        error = (torch.sigmoid(y) if sigmoid else y) - target.float()
+        return (weights[:, None] * torch.where(torch.isnan(error), 0.0, error) ** 2).sum()
+
+    @torch.no_grad()
+    def _clip(self, gradients: list[Tensor]) -> None:
+        """Shorten gradients whose joint norm is above `clip_norm`, in place."""
+        if math.isinf(self.settings.clip_norm):
+            return
+        norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
+        factor = (self.settings.clip_norm / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, by name."""
+        state = {}
+        for name, adam in (("decoder", self.decoder_adam), ("embedding", self.embedding_adam)):
+            for part in ("values", "mean", "square", "steps"):
+                state[f"{name}.{part}"] = getattr(adam, part)
+        return state
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+
+
+def _flatten(parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
+    """Move parameters (and their gradients) into one vector each, (1, n); they become views."""
+    device = parameters[0].device if parameters else None
+    size = sum(p.numel() for p in parameters)
+    flat, gradient = torch.zeros(1, size, device=device), torch.zeros(1, size, device=device)
+    at = 0
+    for parameter in parameters:
+        place = slice(at, at := at + parameter.numel())
+        flat[0, place] = parameter.detach().flatten()
+        parameter.data = flat[0, place].view_as(parameter)
+        if parameter.requires_grad:
+            parameter.grad = gradient[0, place].view_as(parameter)
+    return flat, gradient

@@ -1,0 +1,218 @@
+"""The training loop, by Lightning, with a state on disk from which a killed run goes on.
+
+The state (one safetensors file in `resume_dir`) holds all that the next step depends on, with the
+epoch and the place in it; since the order of steps depends on (seed, epoch) alone, a run that was
+killed and started again ends with the weights of an undisturbed one, bit for bit on the CPU.
+"""
+
+import json
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning.pytorch as pl
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from chromloom.files import atomic_path
+
+logger = logging.getLogger(__name__)
+
+SAVE_SECONDS = 300.0
+SHOW_SECONDS = 20.0
+HISTORY = ["epoch", "loss", "pairs", "seconds", "pairs_per_s", "learning_rate"]
+
+
+class Learner(Protocol):
+    """What makes one step; see `learner.TileLearner`."""
+
+    settings: Any
+
+    def step(self, item: Any, progress: float) -> Tensor:
+        """Learn from one item; returns its summed loss."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on."""
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+
+
+class Loader(Protocol):
+    """What hands out lists of items (with `n_pairs`); see `tiles.TileLoader`."""
+
+    epoch: int
+    position: int
+    n_tiles: int
+    n_pairs: int
+
+
+class Loop(pl.LightningModule):
+    """Runs a learner over a loader; epochs go to the log and to `history`.
+
+    Parameters
+    ----------
+    learner : Learner
+    loader : Loader
+    epochs : int
+    resume_dir : Path, optional
+        Where the state lies; nothing is kept without it.
+    fingerprint : str
+        Of settings, seed and data: a state of another one is not taken up.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        loader: Loader,
+        *,
+        epochs: int,
+        resume_dir: str | Path | None = None,
+        fingerprint: str = "",
+        save_seconds: float = SAVE_SECONDS,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.learner, self.loader, self.epochs = learner, loader, epochs
+        self.fingerprint, self.save_seconds = fingerprint, save_seconds
+        self.state_path = None if resume_dir is None else Path(resume_dir) / "state.safetensors"
+        self.history: list[dict[str, float]] = []
+        self._loss = torch.zeros((), dtype=torch.float64)
+        self._pairs, self._seconds = 0, 0.0
+
+    def run(self) -> pd.DataFrame:
+        """Train to the end, from the state if there is one.
+
+        Returns
+        -------
+        DataFrame
+            epoch, loss (weighted mean squared error), pairs, seconds, pairs_per_s, learning_rate.
+        """
+        self._resume()
+        if self.loader.epoch < self.epochs:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="lightning")
+                _trainer(self.epochs - self.loader.epoch, self.loader).fit(self, self.loader)
+        return pd.DataFrame(self.history, columns=HISTORY)
+
+    def configure_optimizers(self) -> None:
+        """The learner brings its own."""
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """The loader has put everything where it belongs."""
+        return batch
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's clock."""
+        self._clock = self._shown = self._saved = time.monotonic()
+
+    def training_step(self, batch: Iterable[Any], batch_idx: int) -> None:
+        """Make the steps of one batch."""
+        loader, n = self.loader, self.loader.n_tiles
+        loss = 0.0
+        for item in batch:
+            done = (loader.epoch + loader.position / n) / self.epochs
+            loss = loss + self.learner.step(item, done)
+            loader.position += 1
+            self._pairs += item.n_pairs
+        self._loss += loss.double().cpu()
+        now = time.monotonic()
+        if now - self._shown > SHOW_SECONDS:
+            self._shown = now
+            logger.info("epoch %d/%d: %.0f %%, %s", loader.epoch + 1, self.epochs,
+                        100 * loader.position / n, self._rate(now))
+        if now - self._saved > self.save_seconds:
+            self._save()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch and keep the state."""
+        loader, seconds = self.loader, self._seconds + time.monotonic() - self._clock
+        loss = float(self._loss) / max(self._pairs, 1)
+        logger.info("epoch %d/%d: %s", loader.epoch + 1, self.epochs, self._rate(time.monotonic()))
+        from chromloom.training.learner import learning_rate_factor
+
+        factor = learning_rate_factor(self.learner.settings, loader.epoch / self.epochs)
+        row = (loader.epoch + 1, loss, self._pairs, seconds, self._pairs / seconds,
+               factor * self.learner.settings.learning_rate)
+        self.history.append(dict(zip(HISTORY, row)))
+        loader.epoch, loader.position = loader.epoch + 1, 0
+        self._loss.zero_()
+        self._pairs, self._seconds = 0, 0.0
+        self._clock = time.monotonic()
+        if loader.epoch < self.epochs:
+            self._save()
+
+    def finish(self) -> None:
+        """Remove the state; called when the results are on disk."""
+        if self.state_path is not None:
+            shutil.rmtree(self.state_path.parent, ignore_errors=True)
+
+    def _rate(self, now: float) -> str:
+        seconds = self._seconds + now - self._clock
+        return (f"loss {float(self._loss) / max(self._pairs, 1):.6g}, {self._pairs:,} pairs in "
+                f"{seconds:.1f} s, {self._pairs / seconds / 1e6:.2f} M pairs/s")
+
+    def _save(self) -> None:
+        """Write the state, whole or not at all."""
+        if self.state_path is None:
+            return
+        self._saved = time.monotonic()
+        progress = {
+            "fingerprint": self.fingerprint,
+            "epoch": self.loader.epoch,
+            "position": self.loader.position,
+            "loss": float(self._loss),
+            "pairs": self._pairs,
+            "seconds": self._seconds + self._saved - self._clock,
+            "history": self.history,
+        }
+        state = {name: t.detach().cpu().contiguous() for name, t in self.learner.state().items()}
+        with atomic_path(self.state_path) as path:
+            save_file(state, path, metadata={"progress": json.dumps(progress)})
+
+    def _resume(self) -> None:
+        """Take up the state of a killed run, if it is of the same settings, seed and data."""
+        if self.state_path is None or not self.state_path.exists():
+            return
+        try:
+            with safe_open(self.state_path, "pt") as file:
+                progress = json.loads(file.metadata()["progress"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            logger.warning("%s cannot be read (%s): training starts afresh", self.state_path, error)
+            return
+        if progress["fingerprint"] != self.fingerprint:
+            logger.warning(
+                "%s was left by a run with other settings, seed or data: training starts afresh",
+                self.state_path,
+            )
+            return
+        self.learner.load_state(state)
+        self.loader.epoch, self.loader.position = progress["epoch"], progress["position"]
+        self._loss.fill_(progress["loss"])
+        self._pairs, self._seconds = progress["pairs"], progress["seconds"]
+        self.history = progress["history"]
+        logger.info("going on from %s: epoch %d, step %d of %d", self.state_path,
+                    self.loader.epoch + 1, self.loader.position, self.loader.n_tiles)
+
+
+def _trainer(epochs: int, loader: Loader) -> pl.Trainer:
+    """A Trainer that loops and does nothing else; devices are the learner's matter."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        barebones=False,
+    )
