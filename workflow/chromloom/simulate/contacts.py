@@ -33,10 +33,10 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
-from chromloom.simulate.plan import SUBCOMPARTMENTS, Plan
+from chromloom.simulate.plan import SUBCOMPARTMENTS, Plan, once_per_plan
 
 BLOCK = 256
-"""Rows of the grain computed at a time; part of the sampling's definition (one stream a block)."""
+"""Rows of the grain computed at a time; part of what a seed means (the order of the draws)."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def promoter_activity(plan: Plan, chrom: str) -> np.ndarray:
     return genes["propensity"].to_numpy() * transcription[tss(genes) // plan.resolution]
 
 
+@once_per_plan
 def bin_features(plan: Plan, chrom: str) -> BinFeatures:
     """Project a plan onto the bins of one chromosome at the grain."""
     n, grain, edges = plan.n_bins(chrom), plan.resolution, bin_edges(plan, chrom)
@@ -238,18 +239,6 @@ def _cis_band(
     return band
 
 
-def _trans_rows(
-    plan: Plan, one: BinFeatures, other: BinFeatures, lo: int, hi: int, *, visible: bool = True
-) -> np.ndarray:
-    """lambda of rows [lo, hi) of one chromosome against all bins of another, float32."""
-    energy = plan.physics.affinity * (one.loading[:, lo:hi].T @ other.loading)
-    seen = [f.visibility if visible else (~f.mask).astype(np.float32) for f in (one, other)]
-    rows = np.exp(energy, out=energy)
-    rows *= plan.physics.trans * seen[0][lo:hi, None]
-    rows *= seen[1]
-    return rows
-
-
 def expected_contacts(
     plan: Plan,
     chrom: str,
@@ -259,7 +248,6 @@ def expected_contacts(
     *,
     scale: float = 1.0,
     visible: bool = True,
-    features: BinFeatures | None = None,
 ) -> np.ndarray:
     """Noise-free contacts of rows [lo, hi) of a chromosome, in band layout.
 
@@ -278,8 +266,6 @@ def expected_contacts(
     visible : bool
         With the visibility of the bins (what is sequenced), or without (what a perfect balancing
         would show).
-    features : BinFeatures, optional
-        `bin_features(plan, chrom)`, when many blocks are asked for.
 
     Returns
     -------
@@ -303,7 +289,7 @@ def expected_contacts(
             "the genome at a finer resolution"
         )
     factor = resolution // plan.resolution
-    features = features or bin_features(plan, chrom)
+    features = bin_features(plan, chrom)
     n_fine = len(features.mask)
     n = -(-n_fine // factor)
     hi = n if hi is None else min(hi, n)
@@ -328,46 +314,47 @@ def expected_contacts(
     return band
 
 
-def _blocks(
-    plan: Plan, *, trans: bool = True
-) -> Iterator[tuple[int, int, list[tuple[int, np.ndarray]]]]:
-    """(chromosome number, first row, [(first column, lambda (rows, columns))]) in genome order.
+def expected_trans(
+    plan: Plan, chrom1: str, chrom2: str, *, scale: float = 1.0, visible: bool = True
+) -> np.ndarray:
+    """Noise-free contacts of two chromosomes at the grain, (n1, n2), float32; NaN where masked.
 
-    The first part is the cis band sheared into rows: column c of row i is the bin i + c.
+    Dense: for tests and small genomes.
     """
-    chroms = list(plan.chromsizes.index)
-    features = [bin_features(plan, chrom) for chrom in chroms]
-    offsets = np.concatenate([[0], np.cumsum([len(f.mask) for f in features])])
-    for a, one in enumerate(features):
-        for lo in range(0, len(one.mask), BLOCK):
-            hi = min(lo + BLOCK, len(one.mask))
-            parts = [(int(offsets[a]) + lo, _cis_band(plan, one, lo, hi).T)]
-            if trans:
-                parts += [
-                    (int(offsets[b]), _trans_rows(plan, one, features[b], lo, hi))
-                    for b in range(a + 1, len(chroms))
-                ]
-            yield a, int(offsets[a]) + lo, parts
+    one, other = bin_features(plan, chrom1), bin_features(plan, chrom2)
+    rows = plan.physics.trans * np.exp(plan.physics.affinity * one.loading.T @ other.loading)
+    if visible:
+        rows *= one.visibility[:, None] * other.visibility
+    rows *= scale
+    rows[one.mask] = np.nan
+    rows[:, other.mask] = np.nan
+    return rows
 
 
-def total_intensity(plan: Plan, *, trans: bool = True) -> float:
-    """Sum of lambda over all pairs i <= j of the genome."""
-    return sum(
-        float(part.sum(dtype=np.float64))
-        for _, _, parts in _blocks(plan, trans=trans)
-        for _, part in parts
-    )
+@once_per_plan
+def total_intensity(plan: Plan) -> float:
+    """Sum of lambda over all pairs i <= j of the genome, cis and trans."""
+    chroms, total = list(plan.chromsizes.index), 0.0
+    for a, chrom in enumerate(chroms):
+        features = bin_features(plan, chrom)
+        n = len(features.mask)
+        for lo in range(0, n, BLOCK):
+            band = _cis_band(plan, features, lo, min(lo + BLOCK, n))
+            total += float(band.sum(dtype=np.float64))
+        for other in chroms[a + 1 :]:
+            total += float(_trans_groups(plan, chrom, other)[0].sum())
+    return total
 
 
-def reads_per_intensity(plan: Plan, contacts: float, *, trans: bool = True) -> float:
+def reads_per_intensity(plan: Plan, contacts: float) -> float:
     """The `scale` at which a plan yields `contacts` reads on average."""
-    return contacts / total_intensity(plan, trans=trans)
+    return contacts / total_intensity(plan)
 
 
 def sample_pixels(
-    plan: Plan, *, scale: float, seed: int, replicate: int = 0, trans: bool = True
+    plan: Plan, *, scale: float, seed: int, replicate: int = 0
 ) -> Iterator[pd.DataFrame]:
-    """Draw reads: Poisson counts of every pair at the plan's grain.
+    """Draw reads: Poisson counts of every pair, cis and trans, at the plan's grain.
 
     Parameters
     ----------
@@ -376,43 +363,97 @@ def sample_pixels(
         Expected reads per unit of intensity (`reads_per_intensity`).
     seed, replicate : int
         The same pair gives the same reads, bit for bit; another replicate independent ones.
-    trans : bool
-        With pairs of two chromosomes.
 
     Yields
     ------
     DataFrame
         bin1_id, bin2_id (int64, ids of the whole genome at `plan.resolution`, bin1_id <= bin2_id),
-        count (int32); sorted within and between chunks, no zeros.
+        count (int32); sorted within and between chunks, no zeros. A chunk is a block of rows.
     """
-    for number, (_, first_row, parts) in enumerate(_blocks(plan, trans=trans)):
-        rng = np.random.default_rng([seed, replicate, number])
-        pieces = []
-        for part, (first_column, intensity) in enumerate(parts):
-            if part == 0:
-                count = rng.poisson(intensity * scale)
-                row, column = np.nonzero(count)
-                pieces.append((row, first_column + row + column, count[row, column]))
-            else:
-                row, column, count = _sparse_poisson(rng, intensity, scale)
-                pieces.append((row, first_column + column, count))
-        row, column, count = (np.concatenate(x) for x in zip(*pieces))
-        order = np.argsort(row, kind="stable")  # columns ascend already: cis, then chromosomes
-        yield pd.DataFrame(
-            {
-                "bin1_id": first_row + row[order],
-                "bin2_id": column[order],
-                "count": count[order].astype(np.int32),
-            }
-        )
+    chroms = list(plan.chromsizes.index)
+    offsets = np.cumsum([0, *(plan.n_bins(chrom) for chrom in chroms)])
+    n_genome = int(offsets[-1])
+    for a, chrom in enumerate(chroms):
+        rng = np.random.default_rng([seed, replicate, a])
+        keys = [np.empty(0, dtype=np.int64)]
+        for b in range(a + 1, len(chroms)):
+            i, j = _trans_reads(rng, plan, chrom, chroms[b], scale)
+            keys.append((offsets[a] + i) * n_genome + offsets[b] + j)
+        trans, trans_count = np.unique(np.concatenate(keys), return_counts=True)
+        features = bin_features(plan, chrom)
+        for lo in range(0, len(features.mask), BLOCK):
+            hi = min(lo + BLOCK, len(features.mask))
+            band = _cis_band(plan, features, lo, hi)
+            d, column, count = _poisson_band(rng, band, scale)
+            row = offsets[a] + lo + column
+            own = slice(*np.searchsorted(trans, (offsets[a] + np.array([lo, hi])) * n_genome))
+            key = np.concatenate([row * n_genome + row + d, trans[own]])
+            count = np.concatenate([count, trans_count[own]])
+            order = np.argsort(key)
+            bin1, bin2 = np.divmod(key[order], n_genome)
+            yield pd.DataFrame(
+                {"bin1_id": bin1, "bin2_id": bin2, "count": count[order].astype(np.int32)}
+            )
 
 
-def _sparse_poisson(
-    rng: np.random.Generator, intensity: np.ndarray, scale: float
+def _poisson_band(
+    rng: np.random.Generator, band: np.ndarray, scale: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Poisson counts of a block with few reads: their number, then the place of each."""
-    cumulative = np.cumsum(intensity, dtype=np.float64)
-    n_reads = rng.poisson(cumulative[-1] * scale)
-    place = np.searchsorted(cumulative, rng.random(n_reads) * cumulative[-1], side="right")
-    flat, count = np.unique(np.minimum(place, intensity.size - 1), return_counts=True)
-    return flat // intensity.shape[1], flat % intensity.shape[1], count
+    """Poisson counts of a band as (d, column, count): cell by cell near the diagonal; beyond, where
+    reads are few, their number and then the place of each.
+    """
+    near = rng.poisson(band[:BLOCK] * scale)
+    d, column = np.nonzero(near)
+    if len(band) <= BLOCK:
+        return d, column, near[d, column]
+    cumulative = np.cumsum(band[BLOCK:], dtype=np.float64)
+    draws = rng.random(rng.poisson(cumulative[-1] * scale)) * cumulative[-1]
+    place, far = np.unique(
+        np.searchsorted(cumulative, np.sort(draws), side="right"), return_counts=True
+    )
+    far_d, far_column = np.divmod(place, band.shape[1])
+    return (
+        np.concatenate([d, far_d + BLOCK]),
+        np.concatenate([column, far_column]),
+        np.concatenate([near[d, column], far]),
+    )
+
+
+def _trans_groups(
+    plan: Plan, chrom1: str, chrom2: str
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Intensity between groups of bins of one loading, and the groups of each chromosome.
+
+    Bins of one loading share all but visibility, so that a read between two groups falls on each
+    bin in proportion to it. The second item holds, for either chromosome, the bins in order of
+    group, their visibility accumulated in that order from 0, and where each group starts.
+    """
+    groups, weights, loadings = [], [], []
+    for chrom in (chrom1, chrom2):
+        features = bin_features(plan, chrom)
+        loading, group = np.unique(features.loading, axis=1, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        cumulative = np.concatenate([[0.0], np.cumsum(features.visibility[order], dtype=float)])
+        first = np.searchsorted(group[order], np.arange(loading.shape[1] + 1))
+        groups.append((order, cumulative, first))
+        weights.append(np.diff(cumulative[first]))
+        loadings.append(loading.astype(float))
+    energy = plan.physics.affinity * loadings[0].T @ loadings[1]
+    return plan.physics.trans * np.outer(*weights) * np.exp(energy), groups
+
+
+def _trans_reads(
+    rng: np.random.Generator, plan: Plan, chrom1: str, chrom2: str, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads between two chromosomes, as their bins on either, unsorted."""
+    intensity, groups = _trans_groups(plan, chrom1, chrom2)
+    n_reads = rng.poisson(intensity * scale)
+    which = np.repeat(np.indices(n_reads.shape).reshape(2, -1), n_reads.ravel(), axis=1)
+    bins = []
+    for group, (order, cumulative, first) in zip(which, groups):
+        low, high = cumulative[first[group]], cumulative[first[group + 1]]
+        place = np.searchsorted(
+            cumulative, low + rng.random(len(group)) * (high - low), side="right"
+        )
+        bins.append(order[np.clip(place - 1, first[group], first[group + 1] - 1)])
+    return bins[0], bins[1]

@@ -19,12 +19,13 @@ from chromloom.simulate.contacts import (
     promoter_activity,
     tss,
 )
-from chromloom.simulate.plan import Plan
+from chromloom.simulate.plan import Plan, once_per_plan
 
-SIGNAL_STEP = 500
+SIGNAL_STEP = 1_000
 """Step of signal tracks (bp)."""
 
 
+@once_per_plan
 def find_loops(plan: Plan, *, enrichment: float = 1.5, max_bp: int = 2_000_000) -> pd.DataFrame:
     """Pairs of bins with convergent CTCF whose contacts stand out from their neighbourhood.
 
@@ -80,6 +81,7 @@ def _strongest(plan: Plan, chrom: str, strand: str) -> np.ndarray:
     return start
 
 
+@once_per_plan
 def find_boundaries(plan: Plan, *, join_bp: int = 30_000) -> pd.DataFrame:
     """Domain boundaries: clusters of CTCF sites, and switches between A and B.
 
@@ -124,6 +126,7 @@ def find_boundaries(plan: Plan, *, join_bp: int = 30_000) -> pd.DataFrame:
     return boundaries[["chrom", "start", "end", "name", "score", "level", "ctcf"]]
 
 
+@once_per_plan
 def find_domains(plan: Plan) -> pd.DataFrame:
     """Domains between consecutive boundaries, outside gaps.
 
@@ -161,6 +164,7 @@ def find_domains(plan: Plan) -> pd.DataFrame:
     return domains
 
 
+@once_per_plan
 def gene_expression(plan: Plan) -> pd.DataFrame:
     """Expression of every gene: its promoter in its compartment, driven by enhancers in reach.
 
@@ -207,6 +211,7 @@ def gene_expression(plan: Plan) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+@once_per_plan
 def find_enhancer_promoter_pairs(
     plan: Plan, *, min_bp: int = 30_000, max_bp: int = 600_000
 ) -> pd.DataFrame:
@@ -261,6 +266,7 @@ def find_enhancer_promoter_pairs(
     return pairs[kept].drop(columns="drive").reset_index(drop=True)
 
 
+@once_per_plan
 def replication_timing(plan: Plan, *, smooth_bp: int = 150_000) -> pd.DataFrame:
     """Replication timing of each unmasked bin of the grain: its subcompartments', smoothed.
 
@@ -352,6 +358,7 @@ def paint_states(plan: Plan, *, step: int = 200) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+@once_per_plan
 def find_peaks(plan: Plan) -> dict[str, pd.DataFrame]:
     """Peaks of CTCF, of the cohesin that waits there (RAD21, SMC3), and of H3K27ac.
 

@@ -7,8 +7,9 @@ that an edited plan (`edits`) needs no bookkeeping of consequences. Coordinates 
 half-open bp.
 """
 
+import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -115,6 +116,7 @@ class Plan:
     physics: Physics = field(default_factory=Physics)
     cell_type: str = "A"
     seed: int = 0
+    _derived: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(self, table: str, chrom: str) -> pd.DataFrame:
         """The rows of one of the plan's tables on one chromosome."""
@@ -124,6 +126,19 @@ class Plan:
     def n_bins(self, chrom: str) -> int:
         """Number of bins of the model's grain on a chromosome; the last may be short."""
         return -(-int(self.chromsizes[chrom]) // self.resolution)
+
+
+def once_per_plan(function: Callable) -> Callable:
+    """Keep what `function(plan, …)` returns with the plan; callers must not change it in place."""
+
+    @functools.wraps(function)
+    def remembered(plan: Plan, *args, **options):
+        key = (function.__qualname__, args, tuple(sorted(options.items())))
+        if key not in plan._derived:
+            plan._derived[key] = function(plan, *args, **options)
+        return plan._derived[key]
+
+    return remembered
 
 
 def make_plan(

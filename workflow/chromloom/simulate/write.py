@@ -468,10 +468,10 @@ def _write_bigwig(plan: Plan, table: pd.DataFrame, path: Path) -> None:
         file.addHeader([(name, int(length)) for name, length in plan.chromsizes.items()])
         for chrom, rows in table.groupby("chrom", sort=False):
             file.addEntries(
-                [chrom] * len(rows),
-                rows["start"].tolist(),
-                ends=rows["end"].tolist(),
-                values=rows["value"].astype(float).tolist(),
+                np.full(len(rows), chrom),
+                rows["start"].to_numpy(),
+                ends=rows["end"].to_numpy(),
+                values=rows["value"].to_numpy(dtype=float),
             )
         file.close()
 
