@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom import __version__
-from chromloom.contacts.pixels import Target
+from chromloom.contacts.pixels import CHUNK, Target
 from chromloom.contacts.sources import open_source
 from chromloom.contacts.write import write_mcool
 from chromloom.errors import InputError
@@ -81,8 +81,8 @@ def extract_contacts(
         reader = open_source(source, cell_labels=cell_labels, cell_type=cell_type,
                              source_resolution=source_resolution)
         names = reader.names(target)
-        _require(kept if chroms is not None else [], set(names.values()) if names else set(kept),
-                 reader.path)
+        if chroms is not None and names is not None:
+            _require(kept, set(names.values()), reader.path)
         write_mcool(
             out,
             lambda resolution: _counts(reader.pixels(target, names, resolution),
@@ -102,7 +102,7 @@ def extract_contacts(
                 "source_format": reader.format,
                 "source_assembly": reader.assembly,
                 "source_resolutions": list(reader.resolutions or ()),
-                "source_names": {chrom: Path(name).name for name, chrom in names.items()},
+                "source_names": {chrom: Path(name).name for name, chrom in (names or {}).items()},
                 "cell_type": cell_type,
                 "chroms": kept if chroms is not None else None,
                 "generated_by": f"chromloom {__version__}",
@@ -137,8 +137,8 @@ def _require(chroms: Iterable[str], present: set[str], path: str) -> None:
     absent = [chrom for chrom in chroms if chrom not in present]
     if absent:
         raise InputError(
-            f"{path} has no contacts on {', '.join(absent)}, which the config names; take it out "
-            "of the chromosomes, or give a map that covers it"
+            f"{path} has no contacts within {', '.join(absent)}, which the config names; take it "
+            "out of the chromosomes, or give a map that covers it"
         )
 
 
@@ -149,6 +149,12 @@ def _check_contacts(clr: cooler.Cooler, chroms: list[str] | None, path: str) -> 
             f"{path} holds no contacts on the assembly's chromosomes; expected a map with counts"
         )
     if chroms:
-        rows = clr.open("r")["indexes"]["bin1_offset"]
-        _require(chroms, {c for c in chroms if rows[clr.extent(c)[1]] > rows[clr.extent(c)[0]]},
-                 path)
+        _require(chroms, {chrom for chrom in chroms if _has_cis(clr, chrom)}, path)
+
+
+def _has_cis(clr: cooler.Cooler, chrom: str) -> bool:
+    first, last = clr.extent(chrom)
+    with clr.open("r") as h5:
+        start, stop = h5["indexes"]["bin1_offset"][first], h5["indexes"]["bin1_offset"][last]
+        return any((h5["pixels"]["bin2_id"][at : min(at + CHUNK, stop)] < last).any()
+                   for at in range(start, stop, CHUNK))

@@ -1,5 +1,7 @@
 """Reading juicer's `.hic`, versions 6 to 9, through hictkpy (imported here alone)."""
 
+import os
+import struct
 from collections.abc import Iterator
 
 import hictkpy
@@ -22,6 +24,7 @@ class HicReader:
     def __init__(self, path: str) -> None:
         self.path = str(path)
         with reading(path):
+            _check_length(self.path)
             hic = hictkpy.MultiResFile(self.path)
             resolutions = tuple(sorted(int(r) for r in hic.resolutions()))
             if not resolutions:
@@ -56,7 +59,7 @@ class HicReader:
         with reading(self.path):
             hic = self._open(resolution)
             # the vectors close the file: reading them finds one cut off after its counts
-            for norm in self.norms or ("KR",):
+            for norm in hic.avail_normalizations():
                 hic.weights(norm)
             for k, name in enumerate(order):
                 length = self.sizes[name]
@@ -89,6 +92,20 @@ class HicReader:
         usable = (lookup >= 0) & np.isfinite(divisive) & (divisive > 0)
         weight[lookup[usable]] = 1 / divisive[usable]
         return weight if usable.any() else None
+
+
+def _check_length(path: str) -> None:
+    """Version 9 states in its header where its last part ends."""
+    with open(path, "rb") as handle:
+        version, _ = struct.unpack("<4xiq", handle.read(16))
+        if version < 9:
+            return
+        while handle.read(1) not in (b"\0", b""):
+            pass
+        start, length = struct.unpack("<qq", handle.read(16))
+        size = handle.seek(0, os.SEEK_END)
+    if start + length > size:
+        raise EOFError(f"it has {size:,} bytes where its header states {start + length:,}")
 
 
 def _fetch(

@@ -4,6 +4,7 @@ A chunk of pixels is a DataFrame of bin1_id, bin2_id (int64, bin1_id <= bin2_id,
 assembly) and count.
 """
 
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def reading(path: str | Path) -> Iterator[None]:
     """Turn the low-level errors of a damaged file into one that names it."""
     try:
         yield
-    except (OSError, EOFError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, struct.error) as error:
         raise InputError(
             f"{path} cannot be read ({' '.join(str(error).split())}); expected a complete contact "
             "map: the file is damaged or truncated, fetch or write it again"

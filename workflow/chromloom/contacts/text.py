@@ -58,10 +58,10 @@ class PairsReader:
                 "tab-separated readID, chr1, pos1, chr2, pos2 or a #columns line that names them"
             )
 
-    def names(self, target: Target) -> dict[str, str]:
-        """Name in the header -> name in the assembly; empty without chromosome sizes in it."""
+    def names(self, target: Target) -> dict[str, str] | None:
+        """Name in the header -> name in the assembly; None without chromosome sizes in it."""
         if self.sizes is None:
-            return {}
+            return None
         names = harmonise_names(self.sizes, target.chromsizes, source=self.path,
                                 length_tolerance=target.length_tolerance)
         return {name: chrom for name, chrom in names.items() if chrom in target.chroms}
@@ -71,10 +71,10 @@ class PairsReader:
         return False
 
     def pixels(
-        self, target: Target, names: dict[str, str], resolution: int
+        self, target: Target, names: dict[str, str] | None, resolution: int
     ) -> Iterator[pd.DataFrame]:
         """Stream the read pairs as counts of 1 in bins of the assembly."""
-        known: dict[str, str | None] = dict(names)
+        known: dict[str, str | None] = dict(names or {})
         offsets = target.offsets(resolution)
         seen: set[str] = set()
         for table in self._chunks():
@@ -82,7 +82,7 @@ class PairsReader:
             for side in "12":
                 chrom = table[f"chr{side}"].astype("category")
                 here = [str(name) for name in chrom.cat.categories]
-                if self.sizes is None:
+                if names is None:
                     new = match_names(set(here) - known.keys(), target.chromsizes)
                     known |= {name: match if match in target.chroms else None
                               for name, match in new.items()}
@@ -103,7 +103,7 @@ class PairsReader:
                     )
                 sides.append(np.where(mapped, first[code] + position // resolution, -1))
             yield upper(*sides, np.ones(len(table), dtype=np.int64))
-        if not self.sizes:
+        if names is None:
             harmonise_names(sorted(seen - {"!"}), target.chromsizes, source=self.path)
 
     def _chunks(self) -> Iterator[pd.DataFrame]:
