@@ -1,11 +1,42 @@
 """The functions that models call; they choose the backend and say so in the log."""
 
+import functools
+import importlib.util
 import logging
 
-from chromloom.kernels import reference
+from chromloom.errors import InputError
+from chromloom.kernels import autograd, reference
 from chromloom.kernels.spec import Spec, Weights
 
 logger = logging.getLogger(__name__)
+BACKENDS = ("auto", "reference", "cpu", "gpu")
+
+
+@functools.cache
+def _automatic(device_type):
+    """The backend for tensors of a device; logged the first time."""
+    fused = {"cpu": ("cpu", "numba"), "cuda": ("gpu", "triton")}.get(device_type)
+    if fused is not None and importlib.util.find_spec(fused[1]):
+        logger.info("kernels on %s: %s backend (%s)", device_type, *fused)
+        return fused[0]
+    logger.warning("kernels on %s: plain torch, slow; no fused backend is there", device_type)
+    return "reference"
+
+
+def choose_backend(backend, tensor):
+    """Name of the backend that computes on `tensor` when `backend` is asked for."""
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
+    return _automatic(tensor.device.type) if backend == "auto" else backend
+
+
+def _module(backend, tensor):
+    name = choose_backend(backend, tensor)
+    if name == "gpu":
+        from chromloom.kernels import gpu
+
+        return gpu
+    return autograd if name == "cpu" else reference
 
 
 def tile_forward(
@@ -47,7 +78,7 @@ def tile_forward(
     y : Tensor, (L, B), or a tuple (y[, hidden][, state])
         0 where the pair is masked.
     """
-    return reference.tile_forward(
+    return _module(backend, P).tile_forward(
         P,
         Q,
         weights,
@@ -92,7 +123,7 @@ def tile_loss(
     -------
     loss : Tensor, ()
     """
-    return reference.tile_loss(
+    return _module(backend, P).tile_loss(
         P,
         Q,
         weights,
