@@ -225,7 +225,7 @@ def write_normalized(
 
     Notes
     -----
-    Pixels: `count` int32, `value` float32 (count * w_i * w_j; NaN with a masked bin), `oe` float32
+    Pixels: `count` int32 (float32 where the source has fractions), `value` float32 (count * w_i * w_j; NaN with a masked bin), `oe` float32
     (value / expected of the pair's regions and distance; NaN with a masked bin, at distance <
     `ignore_diags`, and in trans, where `value` is comparable only up to one factor a pair of
     chromosomes, because weights are scaled within each).
@@ -245,7 +245,7 @@ def write_normalized(
             bins,
             _valued_pixels(clr, weights),
             columns=["count", "value"],
-            dtypes={"count": np.int32, "value": np.float32},
+            dtypes={"count": _count_dtype(clr), "value": np.float32},
             ordered=True,
             triucheck=False,
             dupcheck=False,
@@ -265,6 +265,11 @@ def write_normalized(
     logger.info(
         "%s: %d bins, %d masked, a = %.3g", out_cool.name, len(bins), masked, metadata["cp_a"]
     )
+
+
+def _count_dtype(clr: cooler.Cooler) -> type:
+    """Counts stay int32; a source that had fractions keeps them as float32."""
+    return np.int32 if np.issubdtype(clr.pixels().dtypes["count"], np.integer) else np.float32
 
 
 def _valued_pixels(clr: cooler.Cooler, weights: np.ndarray) -> Iterator[pd.DataFrame]:

@@ -1,0 +1,78 @@
+"""Diamond insulation and boundaries, by cooltools."""
+
+import warnings
+from collections.abc import Sequence
+
+import cooler
+import numpy as np
+import pandas as pd
+from cooltools.api.insulation import calculate_insulation_score, find_boundaries
+from skimage.filters import threshold_li
+
+from chromloom.normalize.expected import align_view, quiet_cooltools
+
+
+def compute_insulation(
+    clr: cooler.Cooler, windows_bp: Sequence[int], *, ignore_diags: int = 2
+) -> pd.DataFrame:
+    """Insulation score and boundaries of each chromosome with unmasked bins.
+
+    `cooltools.insulation`, with Li's threshold on the boundaries' strength taken only where two or
+    more minima differ in strength; otherwise all minima are boundaries.
+
+    Parameters
+    ----------
+    clr : cooler.Cooler
+        Balanced map.
+    windows_bp : sequence of int
+        Widths of the diamond, multiples of the resolution.
+    ignore_diags : int
+        Pairs nearer than this many bins take no part.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end, region, is_bad_bin (bool), and for each window W in bp:
+        log2_insulation_score_W (float64, NaN where too few pairs), n_valid_pixels_W,
+        boundary_strength_W (float64, prominence; NaN where no minimum), is_boundary_W (bool).
+    """
+    bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
+    with quiet_cooltools(), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of empty diamonds
+        table = calculate_insulation_score(
+            clr,
+            list(windows_bp),
+            view_df=align_view(None, bins),
+            ignore_diags=ignore_diags,
+            nproc=1,
+        )
+        table = find_boundaries(table)
+    for window in windows_bp:
+        strength = table[f"boundary_strength_{window}"].to_numpy()
+        finite = strength[np.isfinite(strength)]
+        threshold = threshold_li(finite) if len(np.unique(finite)) > 1 else -np.inf
+        table[f"is_boundary_{window}"] = strength >= threshold
+    return table
+
+
+def boundaries_bed(insulation: pd.DataFrame, window_bp: int) -> pd.DataFrame:
+    """Boundaries of one window as BED.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end, name, score (0 to 1000, of the strongest), strand ("."), strength.
+    """
+    table = insulation[insulation[f"is_boundary_{window_bp}"]]
+    strength = table[f"boundary_strength_{window_bp}"]
+    return pd.DataFrame(
+        {
+            "chrom": table["chrom"].astype(str),
+            "start": table["start"],
+            "end": table["end"],
+            "name": [f"boundary_{k + 1}" for k in range(len(table))],
+            "score": (1000 * strength / strength.max()).round().astype(int),
+            "strand": ".",
+            "strength": strength.round(4),
+        }
+    )
