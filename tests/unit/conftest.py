@@ -72,3 +72,41 @@ def tiny_map_path(make_counts, tmp_path_factory) -> Path:
         clr, weights, path, sample="tiny", norm="ICE", assembly="tiny", view_df=view_df
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
+    """Write a model of the tiny map with random weights and representations, untrained."""
+    from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+    from chromloom.models.trained import write_model
+    from chromloom.normalize.maps import NormalizedMap
+
+    def make(preset: str = "refined", seed: int = 0, **overrides) -> Path:
+        import torch
+
+        torch.set_num_threads(1)  # threads only cost where everything is tiny
+        observed = NormalizedMap(tiny_map_path)
+        defaults = {"embedding_dim": 4, "hidden_size": 4, "frame": 20}
+        settings = HiCLSTMSettings.from_preset(preset, **{**defaults, **overrides})
+        module = HiCLSTM(settings, len(observed.bins), len(observed.clr.chromnames))
+        module.reset(seed)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for direction in module.directions:
+                direction.w.normal_(generator=generator)
+            if module.S is not None:
+                module.S.normal_(generator=generator).mul_(0.1)
+        folder = tmp_path_factory.mktemp("model") / "model"
+        config = {
+            "settings": settings.to_dict(), "sample": "tiny", "assembly": "tiny", "norm": "ICE",
+            "resolution": observed.resolution, "ignore_diags": observed.ignore_diags,
+            "seed": seed, "device": "cpu",
+        }
+        recalibration = torch.linspace(1.0, 1.2, 120)
+        write_model(
+            folder, {**module.state_dict(), "recalibration": recalibration}, config,
+            bins=observed.bins, expected=observed.expected_table, history=pd.DataFrame(),
+        )
+        return folder
+
+    return make

@@ -19,10 +19,12 @@ ROOMS = {
     "representations": {"models", "training"},
     "reconstruction": {"models", "normalize", "representations", "analysis", "training"},
     "classification": {"representations"},
-    "attribution": {"classification", "kernels", "models", "normalize", "representations"},
+    "attribution": {
+        "classification", "kernels", "models", "normalize", "plotting", "representations",
+    },
     "perturbation": {
-        "analysis", "attribution", "classification", "kernels", "models", "normalize",
-        "reconstruction", "representations",
+        "analysis", "attribution", "classification", "kernels", "models", "normalize", "plotting",
+        "reconstruction", "representations", "simulate",
     },
     "plotting": set(),
 }  # fmt: skip

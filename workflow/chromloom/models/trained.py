@@ -7,6 +7,8 @@ map trained on) and `history.tsv` (one row an epoch). Nothing is ever unpickled.
 
 import json
 import logging
+import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import chromloom
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
@@ -28,6 +31,21 @@ ROWS = 1024
 """Rows of a block when a whole chromosome is gone through."""
 
 
+def describe(settings: HiCLSTMSettings, *, seed: int, device: str) -> dict[str, Any]:
+    """What every model folder's config says of its run: settings, seed, device, versions."""
+    return {
+        "settings": settings.to_dict(),
+        "seed": seed,
+        "device": device,
+        "versions": {
+            "chromloom": chromloom.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
 def write_model(
     out_dir: str | Path,
     tensors: dict[str, Tensor],
@@ -36,6 +54,7 @@ def write_model(
     bins: pd.DataFrame,
     expected: pd.DataFrame,
     history: pd.DataFrame,
+    write_more: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a model folder, whole or not at all.
 
@@ -52,6 +71,8 @@ def write_model(
         chrom, start, end, masked.
     expected, history : DataFrame
         Written as they are.
+    write_more : callable, optional
+        Given the folder, writes further files into it.
     """
     with atomic_path(out_dir) as folder:
         folder.mkdir()
@@ -63,6 +84,8 @@ def write_model(
         bins[["chrom", "start", "end", "masked"]].to_parquet(folder / "bins.parquet", index=False)
         write_tsv(expected, folder / "expected.tsv")
         write_tsv(history, folder / "history.tsv")
+        if write_more is not None:
+            write_more(folder)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -140,7 +163,11 @@ class TrainedModel:
     recalibration : ndarray, (n_dist,), float32
         Factor of the contact strength at each distance.
     device : torch.device
+    pairs_path : Path or None
+        Preset `released` keeps there which pairs it reads.
     """
+
+    pairs_path: Path | None = None
 
     def __init__(
         self,
@@ -205,9 +232,11 @@ class TrainedModel:
             module, kind = HiCLSTM(settings, len(bins), bins["chrom"].nunique()), TrainedModel
         load_parameters(module, tensors, folder / "model.safetensors")
         module.requires_grad_(False).to(resolve_device(device))
-        return kind(
+        model = kind(
             module, config, bins=bins, expected_table=expected, recalibration=recalibration
         )
+        model.pairs_path = folder / "pairs.safetensors"
+        return model
 
     def extent(self, chrom: str) -> tuple[int, int]:
         """First and one past the last genome-wide bin number of a chromosome."""
@@ -277,6 +306,7 @@ class TrainedModel:
         d1: int,
         *,
         mask: np.ndarray | None = None,
+        columns: Tensor | None = None,
     ) -> Tensor:
         """Predicted target of rows [lo, hi) x distances [d0, d1), differentiable in R.
 
@@ -286,6 +316,9 @@ class TrainedModel:
             Representations of all bins of the chromosome; masked rows may hold anything.
         mask : ndarray, (n,), bool, optional
             Masked bins; those of the model by default.
+        columns : Tensor, (n, d), optional
+            Representations that enter as columns, where their gradient is wanted apart from the
+            rows'; R by default.
 
         Returns
         -------
@@ -294,7 +327,7 @@ class TrainedModel:
             is one over unmasked pairs.
         """
         masked = self.mask(chrom) if mask is None else mask
-        y = self._target(chrom, R, masked, lo, hi, d0, d1)
+        y = self._target(chrom, R, masked, lo, hi, d0, d1, columns)
         no_pair = np.zeros((d1, hi - lo), dtype=np.float32)
         blank_band(no_pair, masked, lo, hi, self.ignore_diags)
         return torch.where(torch.from_numpy(np.isnan(no_pair[d0:])).to(y.device), 0.0, y)
@@ -353,26 +386,32 @@ class TrainedModel:
         return torch.from_numpy(np.nan_to_num(representation)).to(self.device), mask
 
     def _target(
-        self, chrom: str, R: Tensor, masked: np.ndarray, lo: int, hi: int, d0: int, d1: int
+        self,
+        chrom: str,
+        R: Tensor,
+        masked: np.ndarray,
+        lo: int,
+        hi: int,
+        d0: int,
+        d1: int,
+        columns: Tensor | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
         settings, module = self.settings, self.module
         n, d = R.shape
         ok = torch.from_numpy(~masked).to(R.device)
-        if settings.carry_state:
-            first = 0
-        else:
-            first = d0 // settings.frame * settings.frame
+        first = 0 if settings.carry_state else d0 // settings.frame * settings.frame
         step = settings.frame if settings.hidden_size else max(d1 - first, 1)
         ends = range(first, d1, step)
         whole = settings.directions == 2  # a frame read backwards starts at its own end
         state, parts = None, []
+        columns = torch.where(ok[:, None], R if columns is None else columns, 0.0)
         R = torch.where(ok[:, None], R, 0.0)
         for start in ends:
             length = min(step, n - lo - start) if whole else min(step, d1 - start)
             a, b = lo + start, hi + start + length - 1
             beyond = max(b - n, 0)
-            cols = torch.cat([R[a:b], R.new_zeros(beyond, d)])
+            cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
             col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
             y = module.tile(
                 R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start,

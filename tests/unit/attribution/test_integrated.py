@@ -1,0 +1,130 @@
+"""Integrated gradients against captum and autograd on the whole map at once."""
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+
+from chromloom.attribution.attribute import attribute, attribute_chromosome
+from chromloom.attribution.integrated import integrate_gradients
+from chromloom.errors import InputError
+from chromloom.models.trained import TrainedModel
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_dir):
+    return TrainedModel.load(tiny_model_dir())
+
+
+def dense_scalar(model, chrom, *, lo=0, hi=None, squared=False):
+    """Sum of the predicted target of rows and columns R over all pairs, in one graph."""
+    n = len(model.mask(chrom))
+
+    def scalar(rows, columns):
+        totals = []
+        for r, c in zip(rows, columns):
+            y = model.predict_torch(chrom, r, 0, n, 0, n, columns=c)
+            y = y[lo:hi]
+            totals.append((y.square() if squared else y).sum(dtype=torch.float64))
+        return torch.stack(totals)
+
+    return scalar
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("window", [(2, None), (5, 37)])
+def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
+    R = np.nan_to_num(model.representation("chr2"))
+    mask = model.mask("chr2")
+    baseline = R[~mask].mean(axis=0)
+    got = integrate_gradients(
+        lambda r, c, lo, hi, d0, d1: model.predict_torch("chr2", r, lo, hi, d0, d1, columns=c),
+        R, mask, baseline=baseline, min_dist=window[0], max_dist=window[1], squared=squared,
+        n_steps=8, max_steps=8, row_block=17, frame=model.settings.frame,
+    )
+    scalar = dense_scalar(model, "chr2", lo=window[0], hi=window[1], squared=squared)
+    end = torch.from_numpy(R)[None]
+    begin = torch.from_numpy(np.where(mask[:, None], 0, baseline).astype(np.float32))[None]
+    parts = IntegratedGradients(scalar).attribute((end, end), (begin, begin), n_steps=8)
+    for part, own in zip(parts, (got.row, got.column)):
+        expected = part[0].sum(dim=1).numpy()
+        np.testing.assert_allclose(own[~mask], expected[~mask], rtol=1e-3,
+                                   atol=1e-4 * np.abs(expected).max())
+        assert np.isnan(own[mask]).all()
+    np.testing.assert_allclose(got.total, float(scalar(end, end)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("overrides", [{}, {"directions": 2}, {"carry_state": True}])
+def test_attributions_sum_to_the_change_of_the_scalar(tiny_model_dir, overrides):
+    model = TrainedModel.load(tiny_model_dir(**overrides))
+    result = attribute_chromosome(model, "chr1")
+    assert result.completeness_error <= 0.01
+    scalar = dense_scalar(model, "chr1")
+    R = torch.from_numpy(np.nan_to_num(model.representation("chr1")))[None]
+    np.testing.assert_allclose(result.total, float(scalar(R, R)), rtol=1e-5)
+    assert np.nansum(result.score) == pytest.approx(result.total - result.baseline_total, rel=0.01)
+
+
+def test_gradient_of_the_scalar_is_autograd_s(model):
+    """One step at the end of the path: attribution = gradient x difference."""
+    R = np.nan_to_num(model.representation("chr3"))
+    mask = model.mask("chr3")
+    got = integrate_gradients(
+        lambda r, c, lo, hi, d0, d1: model.predict_torch("chr3", r, lo, hi, d0, d1, columns=c),
+        R, mask, baseline=np.zeros(4), n_steps=1, max_steps=1, frame=20,
+    )
+    half = torch.tensor(R / 2, requires_grad=True)  # Gauss-Legendre with one point: the middle
+    dense_scalar(model, "chr3")(half[None], half[None]).sum().backward()
+    expected = (half.grad.numpy() * R).sum(axis=1)
+    np.testing.assert_allclose(got.score[~mask], expected[~mask], rtol=1e-3,
+                               atol=1e-4 * np.abs(expected).max())
+
+
+def test_steps_are_doubled_until_the_error_is_small_or_they_run_out(model, caplog):
+    one = attribute_chromosome(model, "chr1", baseline="zero", n_steps=1, tolerance=10)
+    assert one.n_steps == 1
+    wanted = one.completeness_error / 10
+    more = attribute_chromosome(model, "chr1", baseline="zero", n_steps=1, tolerance=wanted)
+    assert more.n_steps > 1
+    assert more.completeness_error <= wanted
+    end = attribute_chromosome(model, "chr3", n_steps=64, tolerance=1e-12)
+    assert end.n_steps == 128
+
+
+def test_attribution_is_deterministic(model):
+    first, second = (attribute_chromosome(model, "chr2").score for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_tracks_are_written(tiny_model_dir, tmp_path):
+    out = tmp_path / "a.bw", tmp_path / "a.parquet", tmp_path / "raw.bw"
+    report = attribute(tiny_model_dir(), *out[:2], out_raw_bw=out[2], chroms=["chr1", "chr2"])
+    assert report["chrom"].tolist() == ["chr1", "chr2"]
+    assert (report["completeness_error"] <= 0.01).all()
+    table = pd.read_parquet(out[1])
+    assert len(table) == 230
+    unknown = table["masked"] | (table["chrom"] == "chr3")
+    assert (table["score"].isna() == unknown).all()
+    np.testing.assert_allclose(table["score"], table["row"] + table["column"], rtol=1e-4, atol=1e-3)
+    assert table["normalised"].max() == 1
+    assert table["normalised"].min() == -1
+    for path, column in ((out[0], "normalised"), (out[2], "score")):
+        handle = pyBigWig.open(str(path))
+        assert handle.chroms()["chr3"] == 300_000
+        values = np.array(handle.values("chr2", 0, 800_000, numpy=True))[::10_000]
+        np.testing.assert_allclose(values, table.loc[table["chrom"] == "chr2", column], rtol=1e-6)
+        handle.close()
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"baseline": "median"}, "baseline 'median'"),
+    ({"baseline": "padding"}, "padding vector"),
+    ({"chroms": ["chr9"]}, "chr9"),
+    ({"min_distance": 50_000, "max_distance": 20_000}, "is empty"),
+])
+def test_attributions_that_cannot_be_made(tiny_model_dir, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        attribute(tiny_model_dir(), tmp_path / "a.bw", tmp_path / "a.parquet", **options)
+    assert not list(tmp_path.iterdir())

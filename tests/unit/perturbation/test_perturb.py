@@ -1,0 +1,120 @@
+"""The folders that `perturb` writes, opened as a user would."""
+
+import cooler
+import numpy as np
+import pandas as pd
+import pytest
+
+from chromloom.errors import InputError
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.edits import Edit, lay_out
+from chromloom.perturbation.perturb import TABLE_COLUMNS, perturb, rank_edits, summarise
+from chromloom.perturbation.predict import predict_edit
+
+
+@pytest.fixture(scope="module")
+def out(tiny_model_dir, tiny_map_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("perturb")
+    (folder / "edits.bed").write_text(
+        "chr1\t500000\t600000\tDEL:del\nchr1\t200000\t300000\tDUP:dup\n")
+    perturb(tiny_model_dir(), tiny_map_path, folder / "edits.bed", folder / "out")
+    return folder / "out"
+
+
+def dense(path, chrom, resolution=10_000):
+    clr = cooler.Cooler(f"{path}::resolutions/{resolution}")
+    return clr, np.triu(clr.matrix(balance=False).fetch(chrom))
+
+
+def test_every_edit_gets_its_folder(out):
+    names = {"wild_type.mcool", "edited.mcool", "edited_on_reference.mcool", "difference.mcool",
+             "lift.tsv", "summary.tsv", "virtual_4c.tsv", "maps.pdf", "maps.png", "maps.tsv"}
+    for edit in ("del", "dup"):
+        assert {path.name for path in (out / edit).iterdir()} == names
+    table = pd.read_csv(out / "perturbation.tsv", sep="\t")
+    assert list(table.columns) == TABLE_COLUMNS
+    assert set(table["edit"]) == {"del", "dup"}
+
+
+def test_maps_say_their_coordinates_and_subtract(out):
+    clr, wild_type = dense(out / "dup" / "wild_type.mcool", "chr1")
+    assert clr.info["metadata"]["coordinates"].startswith("reference")
+    _, edited = dense(out / "dup" / "edited_on_reference.mcool", "chr1")
+    _, difference = dense(out / "dup" / "difference.mcool", "chr1")
+    known = difference != 0
+    np.testing.assert_allclose(
+        difference[known], (edited - wild_type)[known], rtol=1e-3, atol=1e-4)
+    clr, own = dense(out / "dup" / "edited.mcool", "chr1_duplication")
+    assert clr.chromsizes["chr1_duplication"] == 1_195_000 + 100_000
+    assert "chr1_duplication" in clr.info["metadata"]["coordinates"]
+    assert own[:20, :20].sum() == pytest.approx(wild_type[:20, :20].sum(), rel=1e-5)
+    assert cooler.fileops.list_coolers(str(out / "dup" / "edited.mcool")) == [
+        f"/resolutions/{10_000 * f}" for f in (1, 2, 5, 10)]
+
+
+def test_the_lift_table_explains_the_edited_map(out):
+    lift = pd.read_csv(out / "del" / "lift.tsv", sep="\t")
+    _, edited = dense(out / "del" / "edited.mcool", "chr1_deletion")
+    _, reference = dense(out / "del" / "edited_on_reference.mcool", "chr1")
+    index = (lift["ref_start"] // 10_000).to_numpy()
+    assert len(lift) == len(edited) == 110
+    np.testing.assert_allclose(edited[40, 70], reference[index[40], index[70]], rtol=1e-6)
+    assert index[70] == 80
+
+
+def test_the_virtual_4c_stands_beside_the_edit(out):
+    table = pd.read_csv(out / "del" / "virtual_4c.tsv", sep="\t")
+    assert set(table["viewpoint"]) == {"chr1:490000-500000", "chr1:600000-610000"}
+    _, wild_type = dense(out / "del" / "wild_type.mcool", "chr1")
+    own = table[table["viewpoint"] == "chr1:490000-500000"].set_index("start")["wild_type"]
+    np.testing.assert_allclose(own[800_000], wild_type[49, 80], rtol=1e-5)
+    np.testing.assert_allclose(own[100_000], wild_type[10, 49], rtol=1e-5)
+
+
+def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
+    model = TrainedModel.load(tiny_model_dir())
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), model.bins)
+    prediction = predict_edit(model, NormalizedMap(tiny_map_path), layout)
+    table = summarise(prediction, model).set_index("metric")["value"]
+    difference = prediction.difference
+    i, j = np.nonzero(np.isfinite(difference))
+    near = j - i < 20
+    assert table["n_pairs"] == len(i)
+    np.testing.assert_allclose(
+        table["mean_abs_difference_200kb"], np.abs(difference[i, j][near]).mean())
+    assert 0 < table["scc"] < 1
+    assert table["insulation_change"] > 0
+
+
+def test_one_edit_can_be_picked(tiny_model_dir, tiny_map_path, tmp_path):
+    (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDEL:a\nchr1\t0\t90000\tDEL:b\n")
+    perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o", edit="b")
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["b"]
+    with pytest.raises(InputError, match="no edit 'c'"):
+        perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o", edit="c")
+
+
+def test_a_bad_edit_writes_nothing(tiny_model_dir, tiny_map_path, tmp_path):
+    (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDEL:a\nchr1\t0\t9000000\tDEL:b\n")
+    with pytest.raises(InputError, match="does not lie inside chr1"):
+        perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_seeds_are_joined_and_edits_ranked(tmp_path):
+    paths = []
+    for seed, values in enumerate(([1.0, 5.0], [3.0, 5.0])):
+        table = pd.DataFrame({
+            "sample": "s", "resolution": 1, "norm": "ICE", "model": "m", "edit": ["weak", "strong"],
+            "kind": "deletion", "region": "r", "metric": "mean_abs_difference_2Mb",
+            "value": values, "ci_low": np.nan, "ci_high": np.nan})
+        paths.append(tmp_path / f"{seed}.tsv")
+        table.to_csv(paths[-1], sep="\t", index=False)
+    rank_edits(paths, tmp_path / "out.tsv")
+    table = pd.read_csv(tmp_path / "out.tsv", sep="\t")
+    assert table["edit"].tolist() == ["strong", "weak"]
+    assert table["value"].tolist() == [5, 2]
+    np.testing.assert_allclose(table["ci_high"][1] - 2, 12.706, rtol=1e-3)  # t, 1 d.f., sem 1
+    with pytest.raises(InputError, match="metric 'scc'"):
+        rank_edits(paths, tmp_path / "out.tsv", by="scc")

@@ -1,0 +1,1 @@
+"""Which bins drive the predicted map: integrated gradients, and their sums over elements."""

@@ -1,0 +1,155 @@
+"""From a trained model to importance tracks: what the rule `attribute` calls."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.attribution.integrated import Attribution, integrate_gradients
+from chromloom.attribution.scores import min_max_signed, z_score
+from chromloom.errors import InputError
+from chromloom.files import atomic_path
+from chromloom.models.trained import TrainedModel
+from chromloom.tracks import write_bigwig
+
+logger = logging.getLogger(__name__)
+
+BASELINES = ("mean", "zero", "padding")
+
+
+def attribute(
+    model_dir: str | Path,
+    out_bw: str | Path,
+    out_parquet: str | Path,
+    *,
+    out_raw_bw: str | Path | None = None,
+    chroms: list[str] | None = None,
+    baseline: str = "mean",
+    min_distance: int = 0,
+    max_distance: int = 0,
+    squared: bool = False,
+    tolerance: float = 0.01,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Attribute a trained model's predicted map to its bins and write the tracks.
+
+    Parameters
+    ----------
+    model_dir : str or Path
+        Trained model.
+    out_bw : str or Path
+        bigWig of `normalised`, which goes from -1 to 1.
+    out_parquet : str or Path
+        One row a bin of the genome: chrom, start, end, masked, row, column, score (row + column),
+        normalised (article, eq. 5, over the genome), z (over the genome); float32, NaN = masked or
+        chromosome not asked for.
+    out_raw_bw : str or Path, optional
+        bigWig of `score`.
+    chroms : list of str, optional
+        Chromosomes; all by default.
+    baseline : {"mean", "zero", "padding"}
+        Where the path starts: the chromosome's mean representation, zeros, or (`released`) the
+        padding vector.
+    min_distance, max_distance : int
+        Only pairs within this distance window count, bp, half-open; `max_distance` 0 is no limit.
+    squared : bool
+        Sum the square of the predicted target ("signal strength").
+    tolerance : float
+        Completeness error to reach, relative.
+    device : str
+        auto, cpu or cuda.
+
+    Returns
+    -------
+    DataFrame
+        chrom, total, baseline_total, completeness_error, n_steps; one row a chromosome. Also
+        logged.
+
+    Raises
+    ------
+    InputError
+        Unknown baseline, a chromosome the model lacks, an empty distance window.
+    """
+    model = TrainedModel.load(model_dir, device)
+    chroms = model.chromnames if chroms is None else chroms
+    if max_distance and max_distance <= min_distance:
+        raise InputError(f"distance window {min_distance}-{max_distance} bp is empty; max_distance "
+                         "must be above min_distance, or 0 for no limit")
+    tracks = model.bins[["chrom", "start", "end", "masked"]].copy()
+    for column in ("row", "column", "score"):
+        tracks[column] = np.nan
+    rows = []
+    for chrom in chroms:
+        result = attribute_chromosome(
+            model, chrom, baseline=baseline, min_distance=min_distance, max_distance=max_distance,
+            squared=squared, tolerance=tolerance,
+        )
+        at = tracks.index[slice(*model.extent(chrom))]
+        for column in ("row", "column", "score"):
+            tracks.loc[at, column] = getattr(result, column)
+        error = result.completeness_error
+        logger.log(
+            logging.INFO if error <= tolerance else logging.WARNING,
+            "%s: completeness error of integrated gradients %.2g (%d steps; scalar %.6g, at the "
+            "baseline %.6g)", chrom, error, result.n_steps, result.total, result.baseline_total,
+        )
+        rows.append((chrom, result.total, result.baseline_total, error, result.n_steps))
+    tracks["normalised"] = min_max_signed(tracks["score"])
+    tracks["z"] = z_score(tracks["score"])
+    values = ["row", "column", "score", "normalised", "z"]
+    tracks[values] = tracks[values].astype(np.float32)
+    chromsizes = tracks.groupby("chrom", sort=False)["end"].max()
+    with atomic_path(out_parquet) as temporary:
+        tracks.to_parquet(temporary, index=False)
+    write_bigwig(tracks, "normalised", out_bw, chromsizes)
+    if out_raw_bw is not None:
+        write_bigwig(tracks, "score", out_raw_bw, chromsizes)
+    return pd.DataFrame(
+        rows, columns=["chrom", "total", "baseline_total", "completeness_error", "n_steps"]
+    )
+
+
+def attribute_chromosome(
+    model: TrainedModel,
+    chrom: str,
+    *,
+    baseline: str = "mean",
+    min_distance: int = 0,
+    max_distance: int = 0,
+    squared: bool = False,
+    tolerance: float = 0.01,
+    n_steps: int = 16,
+) -> Attribution:
+    """Integrated gradients of one chromosome of a trained model; parameters as for `attribute`."""
+    R, mask = model.representation(chrom), model.mask(chrom)
+
+    def block(rows, columns, lo, hi, d0, d1):
+        return model.predict_torch(chrom, rows, lo, hi, d0, d1, columns=columns)
+
+    resolution, settings = model.resolution, model.settings
+    whole = settings.carry_state or settings.head == "frame"  # rows are read in one go
+    return integrate_gradients(
+        block,
+        R,
+        mask,
+        baseline=_baseline(model, R, baseline),
+        min_dist=max(model.ignore_diags, -(-min_distance // resolution)),
+        max_dist=-(-max_distance // resolution) if max_distance else None,
+        squared=squared,
+        tolerance=tolerance,
+        n_steps=n_steps,
+        frame=len(mask) if whole else settings.frame,
+    )
+
+
+def _baseline(model, R, name):
+    if name == "mean":
+        return np.nanmean(R, axis=0)
+    if name == "zero":
+        return np.zeros(R.shape[1], np.float32)
+    if name not in BASELINES:
+        raise InputError(f"baseline '{name}' is unknown; use one of {', '.join(BASELINES)}")
+    if model.settings.preset != "released":
+        raise InputError("only the released preset has a padding vector; use baseline mean or zero")
+    return model.module.embedding[0].cpu().numpy()

@@ -1,0 +1,368 @@
+"""From an edits file to folders of maps, tables and pictures: what the rule `perturb` calls."""
+
+import logging
+from pathlib import Path
+
+import cooler
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import atomic_path, write_tsv
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.edits import edited_name, lay_out, lift_table, read_edits
+from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
+from chromloom.reconstruction import scc
+
+logger = logging.getLogger(__name__)
+
+WINDOWS = {"200kb": 200_000, "1Mb": 1_000_000, "2Mb": 2_000_000}
+PSEUDOCOUNT = 0.5
+INSULATION_WINDOW_BINS = 10
+TABLE_COLUMNS = ["sample", "resolution", "norm", "model", "edit", "kind", "region", "metric",
+                 "value", "ci_low", "ci_high"]
+
+
+def perturb(
+    model_dir: str | Path,
+    map_path: str | Path,
+    edits_path: str | Path,
+    out_dir: str | Path,
+    *,
+    edit: str | None = None,
+    flank: int = FLANK,
+    mode: str = "lifted",
+    motifs_path: str | Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Predict every edit of a file and write what came out.
+
+    Parameters
+    ----------
+    model_dir : str or Path
+        Trained model.
+    map_path : str or Path
+        Normalised map that it was trained on.
+    edits_path : str or Path
+        See `perturbation.edits.read_edits`.
+    out_dir : str or Path
+        Gets one folder an edit (an older one of that name is replaced):
+        `wild_type.mcool` and `difference.mcool` (reference coordinates; edited minus wild type),
+        `edited.mcool` (coordinates of the edited chromosome, `{chrom}_{kind}`),
+        `edited_on_reference.mcool` (mapped back, summed over copies), all with contact strength in
+        the pixel column `count` (float32) for the region within `flank` of the edit and the
+        coordinate system in the metadata; `lift.tsv`; `summary.tsv`; `virtual_4c.tsv`;
+        `maps.pdf`, `.png`, `.tsv`. And `perturbation.tsv`, the summaries of all edits (not
+        written when one is picked).
+    edit : str, optional
+        Only the edit of this name.
+    flank : int
+        bp each side of an edit.
+    mode : {"lifted", "released"}
+        See `predict_edit`.
+    motifs_path : str or Path, optional
+        BED6 of CTCF motifs; needed for orientation edits.
+    device : str
+        auto, cpu or cuda.
+
+    Raises
+    ------
+    InputError
+        An edit that cannot be read or laid out; nothing is written then.
+    """
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    if model.resolution != observed.resolution:
+        raise InputError(f"{map_path} has bins of {observed.resolution} bp, the model {model_dir} "
+                         f"of {model.resolution} bp; give the map the model was trained on")
+    edits = read_edits(edits_path)
+    if edit is not None:
+        edits = [one for one in edits if one.edit == edit]
+        if not edits:
+            raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
+    layouts = [lay_out(edit, model.bins) for edit in edits]
+    orientations = _orientation_means(model, motifs_path, edits)
+    tables = []
+    for one, layout in zip(edits, layouts):
+        replacement = orientations[one.strand] if one.kind == "orientation" else None
+        prediction = predict_edit(
+            model, observed, layout, flank=flank, mode=mode, replacement=replacement
+        )
+        summary = summarise(prediction, model)
+        write_prediction(prediction, model, Path(out_dir) / one.edit, summary, mode=mode)
+        tables.append(summary)
+        logger.info(
+            "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g", one.edit,
+            prediction.n_predicted, np.isfinite(prediction.in_edited).sum(),
+            summary.set_index("metric")["value"]["mean_abs_difference_2Mb"],
+        )
+    if edit is None:
+        write_tsv(pd.concat(tables), Path(out_dir) / "perturbation.tsv")
+
+
+def summarise(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+    """Effect of an edit in numbers.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    model : TrainedModel
+
+    Returns
+    -------
+    DataFrame
+        Columns of `TABLE_COLUMNS`; ci_low and ci_high are NaN until seeds are joined
+        (`rank_edits`). Metrics, over pairs known in both maps: `n_pairs`;
+        `mean_abs_difference_{window}` (contact strength) and `mean_log2_change_{window}`
+        (log2((edited + 0.5) / (wild type + 0.5))) over pairs nearer than the window;
+        `insulation_change` (mean |change| of the log2 insulation score within 200 kb of the edit)
+        and `scc` (HiCRep's, edited against wild type).
+    """
+    edit, resolution = prediction.edited.edit, model.resolution
+    wild_type, edited = prediction.wild_type, prediction.on_reference
+    known = np.isfinite(wild_type) & np.isfinite(edited)
+    dist = prediction.bins[None, :] - prediction.bins[:, None]
+    metrics: dict[str, float] = {"n_pairs": float(known.sum())}
+    for name, window in WINDOWS.items():
+        near = known & (dist * resolution < window)
+        if not near.any():
+            continue
+        change = edited[near] - wild_type[near]
+        ratio = (edited[near] + PSEUDOCOUNT) / (wild_type[near] + PSEUDOCOUNT)
+        metrics[f"mean_abs_difference_{name}"] = float(np.abs(change).mean())
+        metrics[f"mean_log2_change_{name}"] = float(np.log2(ratio).mean())
+    run, bands = _contiguous(prediction, model)
+    scores = [
+        scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands
+    ]
+    at = run * resolution - _start_of(model, edit.chrom) * resolution
+    beside = (at >= edit.start - WINDOWS["200kb"]) & (at < edit.end + WINDOWS["200kb"])
+    change = np.abs(scores[1] - scores[0])[beside]
+    metrics["insulation_change"] = float(change[np.isfinite(change)].mean()) \
+        if np.isfinite(change).any() else np.nan
+    metrics["scc"] = _scc(*bands, resolution)
+    config = model.config
+    table = pd.DataFrame({
+        "sample": config["sample"], "resolution": resolution, "norm": config["norm"],
+        "model": f"hiclstm-{model.settings.preset}", "edit": edit.edit, "kind": edit.kind,
+        "region": f"{edit.chrom}:{edit.start}-{edit.end}", "metric": list(metrics),
+        "value": list(metrics.values()), "ci_low": np.nan, "ci_high": np.nan,
+    })
+    return table[TABLE_COLUMNS]
+
+
+def rank_edits(
+    summaries: list[str | Path], out: str | Path, *, by: str = "mean_abs_difference_2Mb"
+) -> None:
+    """Join the summaries of models of several seeds into one table, strongest edit first.
+
+    Parameters
+    ----------
+    summaries : list of path
+        `perturbation.tsv` or `summary.tsv` files, one a seed.
+    out : path
+        Columns of `TABLE_COLUMNS`: value is the mean over seeds, ci_low and ci_high its 95 % t
+        interval (NaN for one seed).
+    by : str
+        Metric that edits are ranked by, highest first.
+    """
+    from scipy.stats import t
+
+    table = pd.concat([pd.read_csv(path, sep="\t") for path in summaries])
+    if by not in set(table["metric"]):
+        raise InputError(f"metric '{by}' is not in {summaries[0]}; it has "
+                         f"{', '.join(table['metric'].unique())}")
+    keys = [column for column in TABLE_COLUMNS if column not in ("value", "ci_low", "ci_high")]
+    seeds = table.groupby(keys, sort=False)["value"]
+    joined = seeds.mean().reset_index()
+    n = seeds.count().to_numpy()
+    half = t.ppf(0.975, np.maximum(n - 1, 1)) * seeds.std().to_numpy() / np.sqrt(np.maximum(n, 1))
+    joined["ci_low"], joined["ci_high"] = joined["value"] - half, joined["value"] + half
+    effect = joined[joined["metric"] == by].groupby("edit")["value"].max()
+    order = (-joined["edit"].map(effect)).argsort(kind="stable")
+    write_tsv(joined.iloc[order][TABLE_COLUMNS], out)
+
+
+def write_prediction(
+    prediction: Prediction,
+    model: TrainedModel,
+    folder: str | Path,
+    summary: pd.DataFrame,
+    *,
+    mode: str = "lifted",
+) -> None:
+    """Write one edit's folder; see `perturb`."""
+    from chromloom.plotting.perturbation import plot_edit
+    from chromloom.plotting.style import save_figure
+
+    edit, resolution = prediction.edited.edit, model.resolution
+    lift = lift_table(prediction.edited, model.bins)
+    about = {"edit": edit.edit, "kind": edit.kind, "mode": mode, "sample": model.config["sample"],
+             "pixels": "contact strength, scale of counts; pairs that are absent are unknown or 0"}
+    reference = {**about, "coordinates": f"reference ({model.config['assembly']})"}
+    changed = {**about, "coordinates": f"edited chromosome {edited_name(edit)}, see lift.tsv"}
+    reference_bins = model.bins[["chrom", "start", "end"]]
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        maps = {
+            "wild_type": (prediction.wild_type, reference_bins, prediction.bins, reference),
+            "edited_on_reference": (
+                prediction.on_reference, reference_bins, prediction.bins, reference),
+            "difference": (prediction.difference, reference_bins, prediction.bins, reference),
+            "edited": (prediction.in_edited, lift[["chrom", "start", "end"]],
+                       prediction.positions, changed),
+        }
+        for name, (values, bins, index, metadata) in maps.items():
+            write_window(values, bins, index, temporary / f"{name}.mcool", resolution, metadata)
+        write_tsv(lift, temporary / "lift.tsv")
+        write_tsv(summary, temporary / "summary.tsv")
+        write_tsv(virtual_4c(prediction, model), temporary / "virtual_4c.tsv")
+        figure, table = plot_edit(
+            prediction.wild_type, prediction.in_edited, prediction.on_reference,
+            reference_bins.iloc[prediction.bins], lift.iloc[prediction.positions], title=edit.edit,
+        )
+        save_figure(figure, table, temporary / "maps")
+
+
+def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+    """Contacts of the bins beside the edit with all bins of the window.
+
+    Returns
+    -------
+    DataFrame
+        viewpoint ("chrom:start-end", the last unmasked bin left of the edit and the first right of
+        it), chrom, start, end, wild_type, edited (contact strength, reference coordinates).
+    """
+    edit, first = prediction.edited.edit, _start_of(model, prediction.edited.edit.chrom)
+    bins = model.bins.iloc[prediction.bins].reset_index(drop=True)
+    lo, hi = first + edit.start // model.resolution, first - (-edit.end // model.resolution)
+    open_bins = prediction.bins[~bins["masked"].to_numpy()]
+    tables = []
+    for viewpoint in [*open_bins[open_bins < lo][-1:], *open_bins[open_bins >= hi][:1]]:
+        k = int(np.searchsorted(prediction.bins, viewpoint))
+        profiles = [np.fmax(m[k], m[:, k]) for m in (prediction.wild_type, prediction.on_reference)]
+        name = f"{bins['chrom'][k]}:{bins['start'][k]}-{bins['end'][k]}"
+        tables.append(bins[["chrom", "start", "end"]].assign(
+            viewpoint=name, wild_type=profiles[0], edited=profiles[1]))
+    columns = ["viewpoint", "chrom", "start", "end", "wild_type", "edited"]
+    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def write_window(
+    values: np.ndarray,
+    bins: pd.DataFrame,
+    index: np.ndarray,
+    path: str | Path,
+    resolution: int,
+    metadata: dict,
+) -> None:
+    """Write a dense window as a multi-resolution cooler.
+
+    Parameters
+    ----------
+    values : ndarray, (k, k), float
+        Upper triangle; NaN and 0 are not stored.
+    bins : DataFrame
+        chrom, start, end of all bins of the file.
+    index : ndarray, (k,), int
+        Bin of every row and column, ascending.
+    path : str or Path
+        `.mcool`.
+    resolution : int
+    metadata : dict
+        Goes into the file.
+    """
+    i, j = np.nonzero(np.nan_to_num(values))
+    pixels = pd.DataFrame({"bin1_id": index[i], "bin2_id": index[j],
+                           "count": values[i, j].astype(np.float32)})
+    with atomic_path(path) as temporary:
+        base = temporary.with_suffix(".cool")
+        cooler.create_cooler(str(base), bins, pixels, dtypes={"count": np.float32}, ordered=True,
+                             metadata=metadata)
+        cooler.zoomify_cooler(str(base), str(temporary), [resolution * f for f in (1, 2, 5, 10)],
+                              chunksize=10_000_000, dtypes={"count": np.float32})
+        base.unlink()
+
+
+def _orientation_means(model, motifs_path, edits):
+    """Mean vector of the bins with motifs of the *other* orientation, by orientation."""
+    if not any(edit.kind == "orientation" for edit in edits):
+        return {}
+    if motifs_path is None:
+        raise InputError("an edit of kind orientation needs stranded CTCF motifs; give a BED6 file "
+                         "of them (attribution's motif search writes one)")
+    motifs = pd.read_csv(motifs_path, sep="\t", header=None, usecols=[0, 1, 2, 5],
+                         names=["chrom", "start", "end", "strand"])
+    return orientation_means(model, motifs)
+
+
+def orientation_means(model: TrainedModel, motifs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Vector that replaces bins of one motif orientation: the mean vector of the other's bins.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    motifs : DataFrame
+        chrom, start, end, strand.
+
+    Returns
+    -------
+    dict
+        Present orientation ("+", "-") -> replacement, ndarray (d,), float32. Bins that hold both
+        orientations count for neither.
+    """
+    vectors = {"+": [], "-": []}
+    for chrom in model.chromnames:
+        R = model.representation(chrom)
+        holds = {}
+        for strand in "+-":
+            own = motifs[(motifs["chrom"] == chrom) & (motifs["strand"] == strand)]
+            holds[strand] = np.zeros(len(R), bool)
+            middle = (own["start"] + own["end"]) // 2 // model.resolution
+            holds[strand][middle[middle < len(R)]] = True
+        unmasked = ~model.mask(chrom)
+        vectors["+"].append(R[holds["+"] & ~holds["-"] & unmasked])
+        vectors["-"].append(R[holds["-"] & ~holds["+"] & unmasked])
+    means = {}
+    for strand, other in (("+", "-"), ("-", "+")):
+        own = np.concatenate(vectors[other])
+        if not len(own):
+            raise InputError(f"no unmasked bin of the model holds a '{other}' motif alone; are the "
+                             "motifs of another assembly?")
+        means[strand] = own.mean(axis=0)
+    return means
+
+
+def _start_of(model, chrom):
+    return model.extent(chrom)[0]
+
+
+def _contiguous(prediction, model):
+    """The run of reference bins around the edit, and both maps on it as (n_dist, n) bands."""
+    first, last = model.extent(prediction.edited.edit.chrom)
+    bins = prediction.bins
+    near = int(np.clip(np.searchsorted(bins, first + prediction.edited.edit.start
+                                       // model.resolution), 0, len(bins) - 1))
+    breaks = np.flatnonzero((np.diff(bins) != 1) | (bins[1:] == first) | (bins[1:] == last)) + 1
+    edges = np.concatenate([[0], breaks, [len(bins)]])
+    k = np.searchsorted(edges, near, side="right") - 1
+    run = slice(edges[k], edges[k + 1])
+    return bins[run], [_band(m[run, run]) for m in (prediction.wild_type, prediction.on_reference)]
+
+
+def _band(square):
+    """(n_dist, n): [d, i] is the pair (i, i + d); NaN beyond the end."""
+    n = len(square)
+    band = np.full((n, n), np.nan)
+    for d in range(n):
+        band[d, : n - d] = np.diagonal(square, d)
+    return band
+
+
+def _scc(wild_type, edited, resolution):
+    h = min(scc.smoothing_half_width(resolution), (len(wild_type) - 1) // 4)
+    known = np.isfinite(wild_type) & np.isfinite(edited)
+    smooth = [scc.smooth(np.where(known, band, np.nan), h) for band in (wild_type, edited)]
+    blocks = np.zeros(wild_type.shape[1], int)
+    numerator, denominator, _ = scc.scc_terms(*smooth, blocks, np.ones((1, 1)))
+    return float(numerator.sum() / denominator.sum()) if denominator.sum() else np.nan
