@@ -8,6 +8,7 @@ with the number of observed pairs.
 """
 
 import logging
+from itertools import pairwise
 
 import numpy as np
 from scipy import fft
@@ -65,8 +66,9 @@ class LogOE:
         bounds = np.flatnonzero(np.diff(expected.region)) + 1
         edges = [0, *bounds.tolist(), self.n]
         parts = []
-        for a, (a0, a1) in enumerate(zip(edges, edges[1:])):
-            for b0, b1 in list(zip(edges, edges[1:]))[a:]:
+        regions = list(pairwise(edges))
+        for a, (a0, a1) in enumerate(regions):
+            for b0, b1 in regions[a:]:
                 dist = np.arange(max(b0 - a1 + 1, ignore_diags), b1 - a0)
                 i = np.clip(b0 - dist, a0, a1 - 1)  # any pair of the two regions at that distance
                 curve = np.zeros(self._size)

@@ -164,11 +164,12 @@ class HiCLSTMSettings:
         """
         if name not in PRESETS:
             raise InputError(f"preset '{name}' is unknown; expected one of {', '.join(PRESETS)}")
-        unknown = set(overrides) - {field.name for field in fields(cls)} | {"preset"} & set(overrides)
+        known = {field.name for field in fields(cls)} - {"preset"}
+        unknown = set(overrides) - known
         if unknown:
             raise InputError(
                 f"model settings {', '.join(sorted(unknown))} are unknown; expected some of "
-                f"{', '.join(f.name for f in fields(cls) if f.name != 'preset')}"
+                f"{', '.join(sorted(known))}"
             )
         return cls(**{"preset": name, **PRESETS[name], **overrides})
 
@@ -178,18 +179,38 @@ class HiCLSTMSettings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "paper": dict(
-        hidden_size=8, norm_input=True, norm_recurrent=True, norm_cell=True, target="cp",
-        bilinear=False, start="normal", loss_weight="none", epochs=10, schedule="steps",
-        learning_rate=0.01, embedding_learning_rate=0.01, clip_norm=10.0,
-    ),
-    "released": dict(
-        hidden_size=8, norm_cell=False, head="frame", target="cp", bilinear=False, start="normal",
-        loss_weight="none", epochs=1, schedule="constant", learning_rate=0.01,
-        embedding_learning_rate=0.01, clip_norm=10.0, tile_rows=210,
-    ),
-    "refined": dict(),
-    "eig": dict(hidden_size=0, norm_cell=False, epochs=0),
+    "paper": {
+        "hidden_size": 8,
+        "norm_input": True,
+        "norm_recurrent": True,
+        "norm_cell": True,
+        "target": "cp",
+        "bilinear": False,
+        "start": "normal",
+        "loss_weight": "none",
+        "epochs": 10,
+        "schedule": "steps",
+        "learning_rate": 0.01,
+        "embedding_learning_rate": 0.01,
+        "clip_norm": 10.0,
+    },
+    "released": {
+        "hidden_size": 8,
+        "norm_cell": False,
+        "head": "frame",
+        "target": "cp",
+        "bilinear": False,
+        "start": "normal",
+        "loss_weight": "none",
+        "epochs": 1,
+        "schedule": "constant",
+        "learning_rate": 0.01,
+        "embedding_learning_rate": 0.01,
+        "clip_norm": 10.0,
+        "tile_rows": 210,
+    },
+    "refined": {},
+    "eig": {"hidden_size": 0, "norm_cell": False, "epochs": 0},
 }
 
 

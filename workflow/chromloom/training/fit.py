@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-import chromloom
 from chromloom.errors import InputError
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
-from chromloom.models.trained import ROWS, TrainedModel, resolve_device, write_model
+from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, smooth_by_distance
 
@@ -224,7 +222,15 @@ def _fit_and_write(
 ) -> None:
     """Run the loop, recalibrate and write the folder."""
     settings, place = model.settings, resolve_device(device)
-    config = _config(settings, normalized, seed=seed, device=str(place), origin=origin)
+    config = describe(settings, seed=seed, device=str(place)) | {
+        "sample": normalized.sample,
+        "assembly": normalized.assembly,
+        "resolution": normalized.resolution,
+        "norm": normalized.norm,
+        "ignore_diags": normalized.ignore_diags,
+    }
+    if origin is not None:
+        config["fine_tuned_from"] = origin
     history, loop = pd.DataFrame(), None
     if settings.epochs:
         from chromloom.training.loop import Loop
@@ -253,9 +259,19 @@ def _fit_and_write(
         out_dir,
         {**model.state_dict(), "recalibration": torch.from_numpy(factors)},
         config, bins=bins, expected=normalized.expected_table, history=history,
+        write_more=_pair_writer(settings, normalized),
     )
     if loop is not None:
         loop.finish()
+
+
+def _pair_writer(settings: HiCLSTMSettings, normalized: NormalizedMap):
+    """What writes the observed pairs into the model folder; None but for `released`."""
+    if settings.preset != "released":
+        return None
+    from chromloom.training.released import write_pairs
+
+    return lambda folder: write_pairs(normalized, folder / "pairs.safetensors")
 
 
 def _learner(
@@ -266,7 +282,7 @@ def _learner(
         from chromloom.training.released import FrameLearner, FrameLoader
 
         loader = FrameLoader(normalized, model.settings, seed=seed, region=region)
-        return FrameLearner(model, seed=seed, freeze_decoder=freeze_decoder), loader
+        return FrameLearner(model, freeze_decoder=freeze_decoder), loader
     from chromloom.training.learner import TileLearner
     from chromloom.training.tiles import TileLoader
 
@@ -290,26 +306,6 @@ def _as_trained(model, config, bins, normalized) -> TrainedModel:
         model, config, bins=bins, expected_table=normalized.expected_table,
         recalibration=np.ones(1, dtype=np.float32),
     )
-
-
-def _config(settings, normalized, *, seed, device, origin) -> dict[str, Any]:
-    config = {
-        "settings": settings.to_dict(),
-        "sample": normalized.sample,
-        "assembly": normalized.assembly,
-        "resolution": normalized.resolution,
-        "norm": normalized.norm,
-        "ignore_diags": normalized.ignore_diags,
-        "seed": seed,
-        "device": device,
-        "versions": {
-            "chromloom": chromloom.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    return config if origin is None else config | {"fine_tuned_from": origin}
 
 
 def _fingerprint(config, normalized, region, freeze_decoder) -> str:

@@ -63,6 +63,17 @@ def learning_rate_factor(settings: HiCLSTMSettings, progress: float) -> float:
     return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
 
 
+@torch.no_grad()
+def clip_gradients(gradients: list[Tensor], clip_norm: float) -> None:
+    """Shorten gradients whose joint norm is above `clip_norm`, in place."""
+    if math.isinf(clip_norm):
+        return
+    norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
+    factor = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)
+
+
 class TileLearner:
     """Trains a `HiCLSTM` tile by tile.
 
@@ -94,7 +105,7 @@ class TileLearner:
         for parameter in parameters:
             parameter.requires_grad_(not freeze_decoder)
         self._frozen = freeze_decoder or not parameters
-        self._flat, self._gradient = _flatten(parameters)
+        self._flat, self._gradient = flatten(parameters)
         self.decoder_adam = LazyAdam(self._flat)
         self.embedding_adam = LazyAdam(model.embedding.data)
 
@@ -118,7 +129,7 @@ class TileLearner:
         self._gradient.zero_()
         loss.backward()
         gradients = [leaf.grad for leaf in leaves]
-        self._clip([*gradients, self._gradient])
+        clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
         for span, gradient in zip(spans, gradients):
             self.embedding_adam.step(
@@ -150,16 +161,6 @@ class TileLearner:
         error = (torch.sigmoid(y) if sigmoid else y) - target.float()
         return (weights[:, None] * torch.where(torch.isnan(error), 0.0, error) ** 2).sum()
 
-    @torch.no_grad()
-    def _clip(self, gradients: list[Tensor]) -> None:
-        """Shorten gradients whose joint norm is above `clip_norm`, in place."""
-        if math.isinf(self.settings.clip_norm):
-            return
-        norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
-        factor = (self.settings.clip_norm / (norm + 1e-6)).clamp(max=1.0)
-        for gradient in gradients:
-            gradient.mul_(factor)
-
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, by name."""
         state = {}
@@ -175,7 +176,7 @@ class TileLearner:
             tensor.copy_(state[name])
 
 
-def _flatten(parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
+def flatten(parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
     """Move parameters (and their gradients) into one vector each, (1, n); they become views."""
     device = parameters[0].device if parameters else None
     size = sum(p.numel() for p in parameters)

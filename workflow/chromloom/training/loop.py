@@ -22,10 +22,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from chromloom.files import atomic_path
+from chromloom.training.learner import learning_rate_factor
 
 logger = logging.getLogger(__name__)
 
-SAVE_SECONDS = 300.0
+SAVE_SECONDS = 60.0
 SHOW_SECONDS = 20.0
 HISTORY = ["epoch", "loss", "pairs", "seconds", "pairs_per_s", "learning_rate"]
 
@@ -66,6 +67,8 @@ class Loop(pl.LightningModule):
         Where the state lies; nothing is kept without it.
     fingerprint : str
         Of settings, seed and data: a state of another one is not taken up.
+    save_seconds : float
+        Time between states; what a kill costs at most.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Loop(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self._loss = torch.zeros((), dtype=torch.float64)
         self._pairs, self._seconds = 0, 0.0
+        self._saved = time.monotonic()
 
     def run(self) -> pd.DataFrame:
         """Train to the end, from the state if there is one.
@@ -111,7 +115,7 @@ class Loop(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the epoch's clock."""
-        self._clock = self._shown = self._saved = time.monotonic()
+        self._clock = self._shown = time.monotonic()
 
     def training_step(self, batch: Iterable[Any], batch_idx: int) -> None:
         """Make the steps of one batch."""
@@ -128,16 +132,13 @@ class Loop(pl.LightningModule):
             self._shown = now
             logger.info("epoch %d/%d: %.0f %%, %s", loader.epoch + 1, self.epochs,
                         100 * loader.position / n, self._rate(now))
-        if now - self._saved > self.save_seconds:
-            self._save()
+        self._save_now_and_then()
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch and keep the state."""
         loader, seconds = self.loader, self._seconds + time.monotonic() - self._clock
         loss = float(self._loss) / max(self._pairs, 1)
         logger.info("epoch %d/%d: %s", loader.epoch + 1, self.epochs, self._rate(time.monotonic()))
-        from chromloom.training.learner import learning_rate_factor
-
         factor = learning_rate_factor(self.learner.settings, loader.epoch / self.epochs)
         row = (loader.epoch + 1, loss, self._pairs, seconds, self._pairs / seconds,
                factor * self.learner.settings.learning_rate)
@@ -146,8 +147,7 @@ class Loop(pl.LightningModule):
         self._loss.zero_()
         self._pairs, self._seconds = 0, 0.0
         self._clock = time.monotonic()
-        if loader.epoch < self.epochs:
-            self._save()
+        self._save_now_and_then()
 
     def finish(self) -> None:
         """Remove the state; called when the results are on disk."""
@@ -159,9 +159,9 @@ class Loop(pl.LightningModule):
         return (f"loss {float(self._loss) / max(self._pairs, 1):.6g}, {self._pairs:,} pairs in "
                 f"{seconds:.1f} s, {self._pairs / seconds / 1e6:.2f} M pairs/s")
 
-    def _save(self) -> None:
-        """Write the state, whole or not at all."""
-        if self.state_path is None:
+    def _save_now_and_then(self) -> None:
+        """Write the state, whole or not at all, when the last one is old enough."""
+        if self.state_path is None or time.monotonic() - self._saved < self.save_seconds:
             return
         self._saved = time.monotonic()
         progress = {
