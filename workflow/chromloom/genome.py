@@ -55,8 +55,9 @@ def load_assembly(
     Parameters
     ----------
     name_or_path : str or Path
-        A folder of `resources` (hg19, hg38, mm10), or a tab-separated file whose first two columns
-        are name and length (`chrom.sizes`, `.fai`).
+        A folder of `resources` (hg19, hg38, mm10), any other folder with `chrom.sizes` and, where
+        known, `centromeres.bed` and `blacklist.bed`, or a tab-separated file whose first two
+        columns are name and length (`chrom.sizes`, `.fai`).
     resources : str or Path, optional
         Folder of assemblies; by default the one at the root of the repository.
     centromeres, blacklist : str or Path, optional
@@ -68,11 +69,12 @@ def load_assembly(
         Neither a known name nor a file; or a malformed table.
     """
     resources = Path(resources or RESOURCES)
-    folder = resources / str(name_or_path)
-    if (folder / "chrom.sizes").is_file():
+    folders = (resources / str(name_or_path), Path(name_or_path))
+    folder = next((f for f in folders if (f / "chrom.sizes").is_file()), None)
+    if folder is not None:
         name, sizes_path = folder.name, folder / "chrom.sizes"
-        centromeres = centromeres or folder / "centromeres.bed"
-        blacklist = blacklist or folder / "blacklist.bed"
+        centromeres = centromeres or _existing(folder / "centromeres.bed")
+        blacklist = blacklist or _existing(folder / "blacklist.bed")
     else:
         sizes_path = Path(name_or_path)
         name = sizes_path.name.split(".")[0]
@@ -89,6 +91,10 @@ def load_assembly(
         centromeres=_read_regions(centromeres, chromsizes),
         blacklist=_read_regions(blacklist, chromsizes),
     )
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def read_chromsizes(path: str | Path) -> pd.Series:

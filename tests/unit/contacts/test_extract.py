@@ -102,10 +102,10 @@ def test_single_cells_are_pooled_by_their_label(files, make_dense, extract, tmp_
 def test_small_memory_gives_the_same_map(files, extract, monkeypatch):
     """Many chunks, pooled on disk by cooler, give what one does."""
     for module in ("pixels", "coolers", "hic", "write"):
-        monkeypatch.setattr(f"chromloom.contacts.{module}.CHUNK", 60, raising=False)
+        monkeypatch.setattr(f"chromloom.contacts.{module}.CHUNK", 300, raising=False)
     monkeypatch.setattr("chromloom.contacts.hic.FIRST_ROWS", 3)
-    monkeypatch.setattr("chromloom.contacts.text.ROWS", 50)
-    monkeypatch.setattr("chromloom.contacts.pixels.pool.__kwdefaults__", {"limit": 300})
+    monkeypatch.setattr("chromloom.contacts.text.ROWS", 500)
+    monkeypatch.setattr("chromloom.contacts.pixels.pool.__kwdefaults__", {"limit": 600})
     for source in (files.pairs(), files.hic(), files.cool(order=["chrX", "chr2", "chrM", "chr1"])):
         np.testing.assert_array_equal(extract(source).dense(10_000), files.dense)
 

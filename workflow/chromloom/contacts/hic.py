@@ -95,17 +95,16 @@ class HicReader:
 
 
 def _check_length(path: str) -> None:
-    """Version 9 states in its header where its last part ends."""
+    """The header states where the index of the maps starts, the index how long it is."""
     with open(path, "rb") as handle:
-        version, _ = struct.unpack("<4xiq", handle.read(16))
-        if version < 9:
-            return
-        while handle.read(1) not in (b"\0", b""):
-            pass
-        start, length = struct.unpack("<qq", handle.read(16))
+        version, start = struct.unpack("<4xiq", handle.read(16))
+        handle.seek(start)
+        size_format = "<q" if version > 8 else "<i"
+        width = struct.calcsize(size_format)
+        (length,) = struct.unpack(size_format, handle.read(width))
         size = handle.seek(0, os.SEEK_END)
-    if start + length > size:
-        raise EOFError(f"it has {size:,} bytes where its header states {start + length:,}")
+    if start + width + length > size:
+        raise EOFError(f"it has {size:,} bytes, its index alone ends at {start + width + length:,}")
 
 
 def _fetch(

@@ -113,7 +113,7 @@ class PairsReader:
             yield from pd.read_csv(
                 self.path, sep="\t", comment="#", header=None, chunksize=ROWS,
                 usecols=[columns.index(c) for c in wanted],
-                names=columns[: max(columns.index(c) for c in wanted) + 1],
+                names=sorted(wanted, key=columns.index),
                 dtype={"chr1": "category", "chr2": "category", "pos1": np.int64, "pos2": np.int64},
             )
 
