@@ -362,7 +362,8 @@ def sample_pixels(
     scale : float
         Expected reads per unit of intensity (`reads_per_intensity`).
     seed, replicate : int
-        The same pair gives the same reads, bit for bit; another replicate independent ones.
+        The same pair gives the same reads, bit for bit; another replicate, or another cell type,
+        independent ones.
 
     Yields
     ------
@@ -374,7 +375,7 @@ def sample_pixels(
     offsets = np.cumsum([0, *(plan.n_bins(chrom) for chrom in chroms)])
     n_genome = int(offsets[-1])
     for a, chrom in enumerate(chroms):
-        rng = np.random.default_rng([seed, replicate, a])
+        rng = np.random.default_rng([seed, replicate, a, *plan.cell_type.encode()])
         keys = [np.empty(0, dtype=np.int64)]
         for b in range(a + 1, len(chroms)):
             i, j = _trans_reads(rng, plan, chrom, chroms[b], scale)

@@ -178,7 +178,9 @@ def lift_table(
     )
 
 
-def _carry(table: pd.DataFrame, part: Piece, chrom: str, offset: int, *, whole: bool):
+def _carry(
+    table: pd.DataFrame, part: Piece, chrom: str, offset: int, *, whole: bool
+) -> pd.DataFrame:
     """Rows of one piece in the coordinates of the edited chromosome, sorted."""
     rows = table[table["chrom"] == part.chrom]
     if whole:

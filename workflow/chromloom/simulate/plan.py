@@ -65,7 +65,7 @@ class Physics:
     exponent: float = 1.05
     extrusion: float = 3.0
     processivity_bp: float = 500_000
-    residence: float = 1.3
+    residence: float = 1.8
     affinity: float = 0.6
     affinity_bp: float = 300_000
     pairing: float = 0.5
@@ -287,7 +287,7 @@ def _compartments(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
     names = list(SUBCOMPARTMENTS)
     starts, classes = [0], [str(rng.choice(names[:2]))]
     for edge in edges[1:-1]:
-        if rng.random() < 0.45:
+        if rng.random() < 0.6:
             new = "B2" if len(classes) == 1 else str(rng.choice(names, p=_shares()))
             if new != classes[-1]:
                 starts.append(int(edge))

@@ -4,8 +4,10 @@ File formats are those that real data comes in, down to missing `chr` prefixes i
 loops and domains (which come so from juicer's tools), so that one reader reads both.
 """
 
+import gzip
+import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -214,7 +216,9 @@ def coarsen(plan: Plan, pixels: pd.DataFrame, resolution: int) -> pd.DataFrame:
     return pd.DataFrame({"bin1_id": bin1, "bin2_id": bin2, "count": count})
 
 
-def _write_cool(plan, pixels, path, resolutions, assembly) -> None:
+def _write_cool(
+    plan: Plan, pixels: pd.DataFrame, path: Path, resolutions: Sequence[int], assembly: str
+) -> None:
     import cooler
 
     cooler.create_cooler(
@@ -226,7 +230,9 @@ def _write_cool(plan, pixels, path, resolutions, assembly) -> None:
     )
 
 
-def _write_mcool(plan, pixels, path, resolutions, assembly) -> None:
+def _write_mcool(
+    plan: Plan, pixels: pd.DataFrame, path: Path, resolutions: Sequence[int], assembly: str
+) -> None:
     import cooler
 
     for resolution in resolutions:
@@ -248,24 +254,33 @@ def _mark_mcool(path: Path) -> None:
         file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2})
 
 
-def _write_hic(plan, pixels, path, resolutions, assembly) -> None:
+def _write_hic(
+    plan: Plan, pixels: pd.DataFrame, path: Path, resolutions: Sequence[int], assembly: str
+) -> None:
     import hictkpy
 
     sizes = {name: int(length) for name, length in plan.chromsizes.items()}
     with hictkpy.hic.FileWriter(
-        path, sizes, list(resolutions), assembly=assembly, compression_lvl=1, tmpdir=path.parent
+        path,
+        sizes,
+        list(resolutions),
+        assembly=assembly,
+        compression_lvl=1,
+        tmpdir=path.parent,
+        skip_all_vs_all_matrix=True,
     ) as writer:
         writer.add_pixels(coarsen(plan, pixels, min(resolutions)), validate=False)
 
 
-def _write_pairs(plan, pixels, path, resolutions, assembly) -> None:
+def _write_pairs(
+    plan: Plan, pixels: pd.DataFrame, path: Path, resolutions: Sequence[int], assembly: str
+) -> None:
     """One line a read, 1-based positions drawn within the bins, sorted by chromosome and place."""
     rng = np.random.default_rng([plan.seed, 3])
     bins = make_bins(plan.chromsizes, plan.resolution)
     reads = pixels.loc[pixels.index.repeat(pixels["count"]), ["bin1_id", "bin2_id"]].to_numpy()
     start, end = (bins[column].to_numpy()[reads] for column in ("start", "end"))
     position = rng.integers(start, end) + 1
-    code = np.unique(bins["chrom"], return_inverse=True)[1]
     number = {name: k for k, name in enumerate(plan.chromsizes.index)}
     code = bins["chrom"].astype(str).map(number).to_numpy()[reads]
     same = reads[:, 0] == reads[:, 1]
@@ -365,7 +380,7 @@ def _no_prefix(chrom: pd.Series) -> pd.Series:
 
 
 def _rao_subcompartments(plan: Plan) -> pd.DataFrame:
-    """BED9 with gaps as NA, in 100-kb steps where the grain allows no finer."""
+    """BED9 with gaps as NA."""
     rows = []
     for chrom in plan.chromsizes.index:
         cuts = plan.rows("compartments", chrom)[[*_BED, "name"]]
@@ -420,7 +435,7 @@ def _hiccups(loops: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _write_expression(plan: Plan, put) -> None:
+def _write_expression(plan: Plan, put: Callable[..., None]) -> None:
     """Gene starts with counts, and the starts of expressed genes."""
     genes = elements.gene_expression(plan)
     rng = np.random.default_rng([plan.seed, 4])
@@ -533,8 +548,6 @@ def write_truth(plan: Plan, folder: Path) -> None:
 
 def read_plan(folder: str | Path) -> Plan:
     """Read a plan that `write_truth` wrote (`truth/{cell_type}`), equal to the one written."""
-    import json
-
     folder = Path(folder)
     if not (folder / "plan.json").is_file():
         raise InputError(
@@ -562,8 +575,6 @@ def _write_table(table: pd.DataFrame, path: Path, *, header: bool = False, sep: 
 
 
 def _gzip(text: str, path: Path) -> None:
-    import gzip
-
     path.write_bytes(gzip.compress(text.encode(), compresslevel=3, mtime=0))
 
 

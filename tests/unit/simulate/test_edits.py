@@ -1,0 +1,179 @@
+"""Edited genomes: what an edit leaves alone stays, what it joins follows from the model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chromloom.errors import InputError
+from chromloom.simulate.contacts import bin_features, expected_contacts
+from chromloom.simulate.edits import (
+    Piece,
+    apply_edit,
+    edit_pieces,
+    flip_sites,
+    lift_table,
+    rearrange,
+    remove_sites,
+)
+from chromloom.simulate.elements import find_loops
+from chromloom.simulate.plan import COVERS, POINTS
+from chromloom.simulate.sequence import edited_sequence, sequence
+
+BIN = 20_000
+
+
+def assert_same_plans(one, other):
+    pd.testing.assert_series_equal(one.chromsizes, other.chromsizes)
+    for name in (*COVERS, *POINTS):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+
+
+def joined_rows(table):
+    """Rows of a cover that touch and say the same are one row."""
+    values = table.drop(columns=["start", "end"])
+    same = (values == values.shift()).all(axis=1) & (table["start"] == table["end"].shift())
+    grouped = table.groupby((~same).cumsum())
+    return grouped.first().assign(end=grouped["end"].last()).reset_index(drop=True)
+
+
+def test_deletion_equals_planning_without_the_segment(planted):
+    start, end = 100 * BIN, 130 * BIN
+    edited = apply_edit(planted, "deletion", "chr1", start, end)
+    assert edited.chromsizes["chr1"] == planted.chromsizes["chr1"] - (end - start)
+    for name in POINTS:  # by hand: rows of the segment dropped, later ones moved
+        rows = planted.rows(name, "chr1").copy()
+        rows = rows[(rows["end"] <= start) | (rows["start"] >= end)]
+        late = rows["start"] >= end
+        rows.loc[late, ["start", "end"]] -= end - start
+        got = edited.rows(name, "chr1").reset_index(drop=True)
+        pd.testing.assert_frame_equal(got, rows.reset_index(drop=True))
+    wild, cut = bin_features(planted, "chr1"), bin_features(edited, "chr1")
+    kept = np.r_[0:100, 130 : len(wild.mask)]
+    for field in ("mask", "visibility", "plus", "minus", "enhancer"):
+        np.testing.assert_allclose(getattr(cut, field), getattr(wild, field)[kept], rtol=1e-6)
+    np.testing.assert_allclose(cut.loading, wild.loading[:, kept], atol=1e-6)
+
+
+def test_deletion_changes_only_pairs_that_span_it(planted):
+    start, end = 100 * BIN, 130 * BIN
+    edited = apply_edit(planted, "deletion", "chr1", start, end)
+    wild = expected_contacts(planted, "chr1", BIN)
+    after = expected_contacts(edited, "chr1", BIN)
+    # anchors reach one bin beyond their own, so the bins at the joint may change
+    np.testing.assert_allclose(after[:98, 0], wild[:98, 0], rtol=1e-5)
+    n = after.shape[1]
+    np.testing.assert_allclose(
+        after[: n - 102, 102:], wild[: n - 102, 132:], rtol=1e-5, equal_nan=True
+    )
+    across = after[12:62, 90]  # bins 90 and 102 … 151: nearer now than in the wild type
+    assert np.nanmedian(across / wild[42:92, 90]) > 1.2
+
+
+def test_duplication_has_both_copies(planted):
+    start, end = 60 * BIN, 80 * BIN
+    edited = apply_edit(planted, "duplication", "chr1", start, end)
+    wild, twice = bin_features(planted, "chr1"), bin_features(edited, "chr1")
+    order = np.r_[0:80, 60 : len(wild.mask)]
+    np.testing.assert_allclose(twice.plus, wild.plus[order], rtol=1e-6)
+    np.testing.assert_allclose(twice.visibility, wild.visibility[order], rtol=1e-6)
+
+
+def test_inversion_turns_sites_and_undoes_itself(planted):
+    start, end = 60 * BIN, 80 * BIN
+    once = apply_edit(planted, "inversion", "chr1", start, end)
+    wild, turned = bin_features(planted, "chr1"), bin_features(once, "chr1")
+    np.testing.assert_allclose(turned.enhancer.sum(), wild.enhancer.sum(), rtol=0.05)
+    inside = planted.rows("sites", "chr1").query("start >= @start and end <= @end")
+    back = once.rows("sites", "chr1").query("start >= @start and end <= @end")
+    assert (inside["strand"] == "+").sum() == (back["strand"] == "-").sum() > 0
+    np.testing.assert_array_equal(
+        (start + end - back["end"]).to_numpy()[::-1], inside["start"].to_numpy()
+    )
+    twice = apply_edit(once, "inversion", "chr1", start, end)
+    for name in POINTS:
+        broken = getattr(planted, name)
+        whole = ~(
+            (broken["chrom"] == "chr1")
+            & (
+                ((broken["start"] < start) & (broken["end"] > start))
+                | ((broken["start"] < end) & (broken["end"] > end))
+            )
+        )
+        want = broken[whole].reset_index(drop=True)
+        pd.testing.assert_frame_equal(
+            getattr(twice, name).sort_values(["chrom", "start", "name"], ignore_index=True),
+            want.sort_values(["chrom", "start", "name"], ignore_index=True),
+        )
+    for name in COVERS:
+        pd.testing.assert_frame_equal(
+            joined_rows(getattr(twice, name)), joined_rows(getattr(planted, name))
+        )
+
+
+def test_insertion_and_translocation_move_material_between_chromosomes(planted):
+    put = apply_edit(
+        planted, "insertion", "chr1", 60 * BIN, 60 * BIN, chrom2="chr2", start2=20 * BIN,
+        end2=30 * BIN, strand2="-",
+    )  # fmt: skip
+    one, two = bin_features(planted, "chr1"), bin_features(planted, "chr2")
+    got = bin_features(put, "chr1")
+    np.testing.assert_allclose(got.minus[60:70], two.plus[20:30][::-1], rtol=1e-6)
+    np.testing.assert_allclose(got.visibility[70:], one.visibility[60:], rtol=1e-6)
+    swapped = apply_edit(
+        planted, "translocation", "chr1", 60 * BIN, -1, chrom2="chr2", start2=20 * BIN
+    )
+    assert swapped.chromsizes.sum() == planted.chromsizes.sum()
+    got = bin_features(swapped, "chr1").visibility
+    np.testing.assert_allclose(
+        got, np.concatenate([one.visibility[:60], two.visibility[20:]]), rtol=1e-6
+    )
+
+
+def test_editing_nothing_changes_nothing(planted):
+    whole = {"chr1": [Piece("chr1", 0, int(planted.chromsizes["chr1"]))]}
+    assert_same_plans(rearrange(planted, whole), planted)
+
+
+def test_removing_or_flipping_an_anchor_loses_its_loops(planted):
+    loop = find_loops(planted).query("chrom1 == 'chr1'").sort_values("score").iloc[-1]
+    region = ("chr1", int(loop["motif1"]), int(loop["motif1"]) + 19)
+    for plan in (remove_sites(planted, *region), flip_sites(planted, *region)):
+        left = find_loops(plan)
+        assert not ((left["motif1"] == loop["motif1"]) & (left["start2"] == loop["start2"])).any()
+    assert len(planted.sites) == len(remove_sites(planted, *region).sites) + 1
+
+
+@pytest.mark.parametrize("kind", ["deletion", "duplication", "inversion"])
+def test_lift_table_names_the_old_bins(planted, kind):
+    pieces = edit_pieces(planted, kind, "chr1", 100 * BIN, 130 * BIN)
+    lift = lift_table(planted, pieces, "chr1", BIN)
+    n = planted.n_bins("chr1")
+    want = {
+        "deletion": np.r_[0:100, 130:n],
+        "duplication": np.r_[0:130, 100:n],
+        "inversion": np.r_[0:100, np.arange(129, 99, -1), 130:n],
+    }[kind]
+    np.testing.assert_array_equal(lift["old_start"] // BIN, want)
+    assert (lift["strand"] == "-").sum() == (30 if kind == "inversion" else 0)
+    untouched = lift_table(planted, pieces, "chr2", BIN)
+    np.testing.assert_array_equal(untouched["old_start"], untouched["start"])
+
+
+def test_edited_sequence_is_cut_and_joined(planted):
+    old = sequence(planted, "chr1")
+    new = edited_sequence(
+        planted, edit_pieces(planted, "inversion", "chr1", 500_000, 500_008)["chr1"]
+    )
+    turned = old[500_000:500_008].translate(bytes.maketrans(b"ACGT", b"TGCA"))[::-1]
+    assert new == old[:500_000] + turned + old[500_008:]
+
+
+def test_bad_edits_are_errors(planted):
+    with pytest.raises(InputError, match=r"'swap' is not known; expected one of deletion"):
+        apply_edit(planted, "swap", "chr1", 0, 10)
+    with pytest.raises(InputError, match=r"names chromosome 'chr7'; expected one of chr1, chr2"):
+        apply_edit(planted, "deletion", "chr7", 0, 10)
+    with pytest.raises(InputError, match=r"chr1:10-9,000,000 does not lie .* <= 8,000,000"):
+        apply_edit(planted, "deletion", "chr1", 10, 9_000_000)
+    with pytest.raises(InputError, match="within one chromosome"):
+        apply_edit(planted, "translocation", "chr1", 10, -1, chrom2="chr1", start2=50)

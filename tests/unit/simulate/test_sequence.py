@@ -1,0 +1,58 @@
+"""The sequence: length, GC by compartment, motifs where the plan has them."""
+
+import numpy as np
+import pytest
+
+from chromloom.simulate.contacts import compartment_property
+from chromloom.simulate.sequence import CTCF_COUNTS, reverse_complement, sequence, write_fasta
+
+
+@pytest.fixture(scope="module")
+def chr1(planted):
+    return sequence(planted, "chr1")
+
+
+def log_odds(motif):
+    index = np.frombuffer(motif.translate(bytes.maketrans(b"ACGT", bytes(range(4)))), np.uint8)
+    frequency = (CTCF_COUNTS + 0.5) / (CTCF_COUNTS + 0.5).sum(axis=0)
+    return np.log2(frequency[index, np.arange(19)] / 0.25).sum()
+
+
+def test_length_gaps_and_repeat(planted, chr1):
+    assert len(chr1) == planted.chromsizes["chr1"]
+    assert chr1 == sequence(planted, "chr1")
+    for gap in planted.rows("gaps", "chr1").itertuples():
+        assert set(chr1[gap.start : gap.end]) == {ord("N")}
+
+
+def test_gc_follows_the_landscape_and_the_compartments(planted, chr1):
+    bases = np.frombuffer(chr1, np.uint8).reshape(-1, 20_000)
+    gc = np.isin(bases, [ord("G"), ord("C")]).mean(axis=1)
+    known = ~(bases == ord("N")).all(axis=1)
+    planned = planted.rows("landscape", "chr1")["gc"].to_numpy()
+    np.testing.assert_allclose(gc[known], planned[known], atol=0.025)
+    assert np.corrcoef(gc[known], compartment_property(planted, "chr1", 2)[known])[0, 1] > 0.7
+
+
+def test_motifs_stand_on_their_strand_and_strong_ones_score_higher(planted, chr1):
+    sites = planted.rows("sites", "chr1")
+    scores, wrong = [], []
+    for site in sites.itertuples():
+        spelled = chr1[site.start : site.end]
+        turned = reverse_complement(spelled)
+        right = spelled if site.strand == "+" else turned
+        scores.append(log_odds(right))
+        wrong.append(log_odds(turned if right is spelled else spelled))
+    assert np.mean(np.array(scores) > np.array(wrong)) > 0.98
+    strong = (sites["strength"] > 0.6).to_numpy()
+    assert np.mean(np.array(scores)[strong]) > np.mean(np.array(scores)[~strong]) + 2
+    elsewhere = [log_odds(chr1[k : k + 19]) for k in range(500_000, 560_000, 300)]
+    assert np.mean(elsewhere) < np.mean(scores) - 20
+
+
+def test_fasta_reads_back(planted, tmp_path):
+    write_fasta(planted, tmp_path / "x.fa", chroms=["chr2"])
+    name, *lines = (tmp_path / "x.fa").read_bytes().split(b"\n")
+    assert name == b">chr2"
+    assert {len(line) for line in lines[:-2]} == {60}
+    assert b"".join(lines) == sequence(planted, "chr2")
