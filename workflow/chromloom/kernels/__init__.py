@@ -13,11 +13,26 @@ A column with `col_ok` False (masked, or beyond the chromosome) is not read: the
 the output is 0 and no loss or gradient comes from it. A row with `row_ok` False reads nothing.
 What masked rows and columns of P, Q, A and C hold is never looked at, but they must be finite.
 
+A row that starts from a given state carries it across frames; two directions are two tiles, one
+with `reverse`, whose outputs are added; another head takes the hidden states of every step.
+`lanes_forward` computes any set of lanes, each with its own point edit.
+
 `spec.py` says what the settings and weights are, `reference.py` is the same in plain torch: the
-oracle of the tests.
+oracle of the tests; `cpu.py` is the numba code, `gpu.py` the Triton code, `autograd.py` makes torch
+functions of the former, and `api.py` chooses.
 """
 
-from chromloom.kernels.api import tile_forward, tile_loss
-from chromloom.kernels.spec import UINT16_SCALE, Spec, Weights
+from chromloom.kernels.api import lanes_forward, lanes_of_bins, tile_forward, tile_loss
+from chromloom.kernels.spec import UINT16_SCALE, Edits, Lanes, Spec, Weights
 
-__all__ = ["UINT16_SCALE", "Spec", "Weights", "tile_forward", "tile_loss"]
+__all__ = [
+    "UINT16_SCALE",
+    "Edits",
+    "Lanes",
+    "Spec",
+    "Weights",
+    "lanes_forward",
+    "lanes_of_bins",
+    "tile_forward",
+    "tile_loss",
+]

@@ -4,9 +4,11 @@ import functools
 import importlib.util
 import logging
 
+import torch
+
 from chromloom.errors import InputError
 from chromloom.kernels import autograd, reference
-from chromloom.kernels.spec import Spec, Weights
+from chromloom.kernels.spec import Edits, Lanes, Spec, Weights
 
 logger = logging.getLogger(__name__)
 BACKENDS = ("auto", "reference", "cpu", "gpu")
@@ -136,3 +138,74 @@ def tile_loss(
         C=C,
         sigmoid=sigmoid,
     )
+
+
+@torch.no_grad()
+def lanes_forward(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    lanes: Lanes,
+    row_ok,
+    col_ok,
+    *,
+    A=None,
+    C=None,
+    edits: Edits | None = None,
+    backend="auto",
+):
+    """Raw outputs of any set of lanes of one chromosome of n bins, each with its own point edit.
+
+    What perturbation needs: a point edit changes only the frames that contain the bin, see
+    `lanes_of_bins`. No gradients.
+
+    Parameters
+    ----------
+    P, Q : Tensor, (n, 4H)
+        Row and column parts of the input projection of all bins.
+    row_ok, col_ok : Tensor, (n,), bool
+    A, C : Tensor, (n, D), optional
+    edits
+        What replaces the vectors of the edited bins.
+
+    Returns
+    -------
+    y : Tensor, (longest length, N)
+        0 where the pair is masked, beyond the chromosome or beyond the lane's length.
+    """
+    module = reference if choose_backend(backend, P) != "cpu" else autograd
+    return module.lanes_forward(P, Q, weights, spec, lanes, row_ok, col_ok, A=A, C=C, edits=edits)
+
+
+def lanes_of_bins(bins, n_bins, *, reach, frame) -> Lanes:
+    """The frames that a point edit of each bin changes: forward reading, state zero at the start.
+
+    Parameters
+    ----------
+    bins : Tensor, (E,), int64
+        Edited bins; lanes carry their number as `edits`.
+    n_bins : int
+        Bins of the chromosome.
+    reach : int
+        Distances below this are wanted (bins); a frame is cut there.
+    frame : int
+        Bins of a frame.
+
+    Returns
+    -------
+    Lanes
+        For each bin: all rows whose frame reads it as a column, and all frames of its own row.
+    """
+    parts = []
+    for d0 in range(0, reach, frame):
+        length = min(frame, reach - d0)
+        back = torch.arange(d0 + length - 1, d0 - 1, -1)  # distances at which the bin is read
+        if d0:
+            back = torch.cat([back, torch.zeros(1, dtype=back.dtype)])  # its own row
+        rows = bins[:, None] - back  # (E, length or length + 1)
+        number = torch.arange(len(bins))[:, None].expand_as(rows)
+        keep = (rows >= 0) & (rows + d0 < n_bins)
+        rows, number = rows[keep], number[keep]
+        parts.append(Lanes(rows, rows + d0, torch.full_like(rows, length), number))
+    return Lanes(*(torch.cat(columns) for columns in zip(*parts)))

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import torch
 
-from chromloom.kernels.spec import Spec, Weights
+from chromloom.kernels.spec import Lanes, Spec, Weights
 
 
 @functools.cache
@@ -148,3 +148,45 @@ def tile_loss(
 ):
     """`chromloom.kernels.tile_loss` on the CPU."""
     return Loss.apply(spec, row_ok, col_ok, target, dist_weight, sigmoid, P, Q, A, C, *weights)
+
+
+def _lane_blocks(lanes, rows_of_block):
+    """Blocks of runs of lanes that can go side by side; see `cpu.forward_blocks`."""
+    rows, starts, lengths, edits = map(_array, lanes)
+    follows = (np.diff(rows) == 1) & (np.diff(starts) == 1)
+    follows &= (np.diff(lengths) == 0) & (np.diff(edits) == 0)
+    first = np.flatnonzero(np.append(True, ~follows))
+    size = np.diff(np.append(first, len(rows)))
+    pieces = -(-size // rows_of_block)
+    nth = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    lane = np.repeat(first, pieces) + nth * rows_of_block
+    n_lanes = np.minimum(np.repeat(size, pieces) - nth * rows_of_block, rows_of_block)
+    columns = (lane, n_lanes, rows[lane], starts[lane], lengths[lane], edits[lane])
+    return np.stack(columns, axis=1)
+
+
+def lanes_forward(
+    P, Q, weights: Weights, spec: Spec, lanes: Lanes, row_ok, col_ok, *, A=None, C=None, edits=None
+):
+    """`chromloom.kernels.lanes_forward` on the CPU."""
+    n_lanes = len(lanes.rows)
+    n_steps = int(lanes.lengths.max()) if n_lanes else 0
+    if not n_lanes:
+        return P.new_zeros(n_steps, 0)
+    packed, inputs, ok = _prepare(spec, P, Q, A, C, weights, row_ok, col_ok)
+    if edits is not None:
+        bins, *values = map(_array, edits)
+        edits = (bins, *values[:2], *(v if v is not None else values[0][:, :0] for v in values[2:]))
+        edits = tuple(np.ascontiguousarray(part) for part in edits)
+    y, _, _ = _cpu().forward(
+        spec,
+        packed,
+        _lane_blocks(lanes, _cpu().ROWS),
+        inputs,
+        ok,
+        n_lanes=n_lanes,
+        n_steps=n_steps,
+        n_threads=torch.get_num_threads(),
+        edits=edits,
+    )
+    return torch.from_numpy(y)

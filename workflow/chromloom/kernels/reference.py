@@ -7,12 +7,28 @@ every argument is in `chromloom.kernels`.
 import torch
 from torch.nn.functional import layer_norm, softsign
 
-from chromloom.kernels.spec import UINT16_SCALE, Spec, Weights
+from chromloom.kernels.spec import UINT16_SCALE, Lanes, Spec, Weights
 
 
 def read_mask(row_ok, col_ok, n_steps):
     """Which (step, lane) reads its column: row_ok[b] and col_ok[b + t]; bool (L, B)."""
     return col_ok.unfold(0, n_steps, 1).T & row_ok
+
+
+def step(x, h, c, weights, spec):
+    """One step of the recurrence: the new h and c, (B, H) each, from x = P_i + Q_j (B, 4H)."""
+    H = spec.hidden
+    if spec.norm_input:
+        x = layer_norm(x, (4 * H,), weights.gain_input, weights.shift_input, spec.eps)
+    u = h @ weights.U.T  # (B, 4H)
+    if spec.norm_recurrent:
+        u = layer_norm(u, (4 * H,), weights.gain_recurrent, weights.shift_recurrent, spec.eps)
+    i, f, g, o = (x + u + weights.b).chunk(4, dim=1)  # (B, H) each
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * softsign(g)
+    n = c
+    if spec.norm_cell:
+        n = layer_norm(n, (H,), weights.gain_cell, weights.shift_cell, spec.eps)
+    return torch.sigmoid(o) * softsign(n), c
 
 
 def tile_forward(
@@ -37,20 +53,9 @@ def tile_forward(
     Q = torch.where(col_ok[:, None], Q, 0.0)
     outputs, hiddens = [None] * L, [None] * L
     for t in reversed(range(L)) if spec.reverse else range(L):
-        x = P + Q[t : t + B]  # (B, 4H)
-        if spec.norm_input:
-            x = layer_norm(x, (4 * H,), weights.gain_input, weights.shift_input, spec.eps)
-        u = h @ weights.U.T  # (B, 4H)
-        if spec.norm_recurrent:
-            u = layer_norm(u, (4 * H,), weights.gain_recurrent, weights.shift_recurrent, spec.eps)
-        i, f, g, o = (x + u + weights.b).chunk(4, dim=1)  # (B, H) each
-        c_new = torch.sigmoid(f) * c + torch.sigmoid(i) * softsign(g)
-        n = c_new
-        if spec.norm_cell:
-            n = layer_norm(n, (H,), weights.gain_cell, weights.shift_cell, spec.eps)
-        h_new = torch.sigmoid(o) * softsign(n)
-        read = ok[t, :, None]
-        h, c = torch.where(read, h_new, h), torch.where(read, c_new, c)
+        h_new, c_new = step(P + Q[t : t + B], h, c, weights, spec)
+        h = torch.where(ok[t, :, None], h_new, h)
+        c = torch.where(ok[t, :, None], c_new, c)
         y = h @ weights.w + weights.bias  # (B,)
         if A is not None:
             y = y + (A * torch.where(col_ok[t : t + B, None], C[t : t + B], 0.0)).sum(1)
@@ -61,6 +66,39 @@ def tile_forward(
     if return_state:
         result += ((h, c),)
     return result if len(result) > 1 else result[0]
+
+
+def lanes_forward(
+    P, Q, weights: Weights, spec: Spec, lanes: Lanes, row_ok, col_ok, *, A=None, C=None, edits=None
+):
+    """Raw outputs of any set of lanes; see `chromloom.kernels.lanes_forward`."""
+    n_lanes, n_bins = len(lanes.rows), len(Q)
+    n_steps = int(lanes.lengths.max()) if n_lanes else 0
+
+    def values_of(bins, table, column):
+        values = table[bins]
+        if edits is None:
+            return values
+        number = lanes.edits.clamp(min=0)
+        hit = (lanes.edits >= 0) & (bins == edits.bins[number])
+        return torch.where(hit[:, None], edits[column][number], values)
+
+    P_lane = values_of(lanes.rows, P, 1)
+    A_lane = None if A is None else values_of(lanes.rows, A, 3)
+    h = c = P.new_zeros(n_lanes, spec.hidden)
+    y = P.new_zeros(n_steps, n_lanes)
+    for t in reversed(range(n_steps)) if spec.reverse else range(n_steps):
+        columns = lanes.starts + t
+        inside = (columns < n_bins) & (t < lanes.lengths)
+        columns = columns.clamp(max=n_bins - 1)
+        ok = inside & row_ok[lanes.rows] & col_ok[columns]
+        h_new, c_new = step(P_lane + values_of(columns, Q, 2), h, c, weights, spec)
+        h, c = torch.where(ok[:, None], h_new, h), torch.where(ok[:, None], c_new, c)
+        out = h @ weights.w + weights.bias
+        if A is not None:
+            out = out + (A_lane * values_of(columns, C, 4)).sum(1)
+        y[t] = torch.where(ok, out, 0.0)
+    return y
 
 
 def decode_target(target, dtype):

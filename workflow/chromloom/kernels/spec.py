@@ -1,4 +1,4 @@
-"""What a recurrence is made of: its settings and its weights. No computation lives here."""
+"""What the kernels are given: settings, weights, lanes and edits. No computation lives here."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -51,3 +51,30 @@ class Weights(NamedTuple):
     shift_cell: torch.Tensor | None
     w: torch.Tensor
     bias: torch.Tensor
+
+
+class Lanes(NamedTuple):
+    """Single runs of the recurrence, all int64 (N,).
+
+    `rows`: bin of the row; `starts`: first column; `lengths`: steps; `edits`: number of the edit in
+    `Edits` that the lane sees, -1 for none. Runs of lanes whose row and start grow by one, with the
+    same length and edit, are computed side by side: keep them together.
+    """
+
+    rows: torch.Tensor
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    edits: torch.Tensor
+
+
+class Edits(NamedTuple):
+    """Point edits: E bins, each with what replaces its vectors as a row and as a column.
+
+    `bins` (E,) int64, `P` and `Q` (E, 4H), `A` and `C` (E, D) or None.
+    """
+
+    bins: torch.Tensor
+    P: torch.Tensor
+    Q: torch.Tensor
+    A: torch.Tensor | None = None
+    C: torch.Tensor | None = None
