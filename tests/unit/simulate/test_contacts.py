@@ -272,5 +272,5 @@ def test_noise_of_two_cell_types_is_independent(planted):
         for pixels in sample_pixels(plan, scale=scale, seed=1):
             pixels = pixels[pixels["bin2_id"] < len(mean)]
             count[pixels["bin1_id"], pixels["bin2_id"]] = pixels["count"]
-        residuals.append(((count - scale * mean)[mean > 0] / np.sqrt(scale * mean[mean > 0])))
+        residuals.append((count - scale * mean)[mean > 0] / np.sqrt(scale * mean[mean > 0]))
     assert abs(np.corrcoef(*residuals)[0, 1]) < 0.02

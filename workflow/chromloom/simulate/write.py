@@ -499,13 +499,17 @@ def write_edits(plan: Plan, path: Path) -> None:
     chrom, grain = plan.chromsizes.index[0], plan.resolution
     boundaries = elements.find_boundaries(plan)
     boundaries = boundaries[(boundaries["chrom"] == chrom) & (boundaries["level"] == "TAD")]
-    gaps = plan.rows("gaps", chrom)
     reach = min(1_000_000, int(plan.chromsizes[chrom]) // 10)
-    middle = ((boundaries["start"] + boundaries["end"]) // 2).to_numpy()
-    clear = (middle >= reach) & (middle <= plan.chromsizes[chrom] - reach)
-    for gap in gaps.itertuples():
-        clear &= (middle <= gap.start - reach) | (middle >= gap.end + reach)
-    ranked = boundaries[clear].sort_values("score", ascending=False)
+    ranked = _clear_of_gaps(plan, boundaries, reach)
+    while ranked.empty and reach > 4 * grain:
+        reach //= 2
+        ranked = _clear_of_gaps(plan, boundaries, reach)
+    if ranked.empty:
+        raise InputError(
+            f"planted chromosome '{chrom}' has no boundary away from its gaps to edit; expected a "
+            "longer chromosome or another seed"
+        )
+    ranked = ranked.sort_values("score", ascending=False)
     first = ranked.iloc[0]
     apart = (ranked["start"] - first["start"]).abs() >= reach
     second = ranked[apart].iloc[0] if apart.any() else first
@@ -525,6 +529,16 @@ def write_edits(plan: Plan, path: Path) -> None:
         ),
     ]
     _write_table(pd.DataFrame(rows), path)
+
+
+def _clear_of_gaps(plan: Plan, boundaries: pd.DataFrame, reach: int) -> pd.DataFrame:
+    """Boundaries of one chromosome at least `reach` from its gaps and ends."""
+    middle = (boundaries["start"] + boundaries["end"]) // 2
+    chrom = boundaries["chrom"].iloc[0]
+    clear = (middle >= reach) & (middle <= plan.chromsizes[chrom] - reach)
+    for gap in plan.rows("gaps", chrom).itertuples():
+        clear &= (middle <= gap.start - reach) | (middle >= gap.end + reach)
+    return boundaries[clear]
 
 
 def write_truth(plan: Plan, folder: Path) -> None:
