@@ -321,10 +321,8 @@ class HiCLSTM(nn.Module):
         chrom: int,
         d0: int,
         *,
-        state: tuple[Tensor, Tensor] | None = None,
-        return_state: bool = False,
         backend: str = "auto",
-    ) -> Any:
+    ) -> Tensor:
         """Raw output (before the sigmoid of target cp) of one tile, differentiable.
 
         Parameters
@@ -338,34 +336,45 @@ class HiCLSTM(nn.Module):
         chrom : int
             Number of the chromosome, which selects S.
         d0 : int
-            First distance, bins.
-        state : (h, c), each (B, H), optional
-            State at the frame's start (`carry_state`); zero when None.
-        return_state : bool
-            Also return the state at the frame's end (one direction only).
+            First distance, bins; the start of a frame. One frame is read, L <= frame; with
+            `carry_state` d0 is 0 and any number of frames are, one after the other.
         backend : str
             Of `chromloom.kernels`.
 
         Returns
         -------
         Tensor, (L, B)
-            Band layout; meaningless where row or column is not ok. With `return_state` a tuple
-            (y, (h, c)).
+            Band layout; meaningless where row or column is not ok.
         """
         A, C = self.bilinear_factors(rows, cols, chrom)
         if not self.directions:
             return band_product(A, C)
-        outputs = []
+        options = {"backend": backend}
+        if self.settings.carry_state:
+            return self._carried(rows, cols, A, C, row_ok, col_ok, options)
+        y = None
         for direction in self.directions:
             P, Q = self.project(direction, rows, cols, d0)
-            outputs.append(
-                tile_forward(
-                    P, Q, direction.weights(), direction.spec, row_ok, col_ok, A=A, C=C,
-                    state=state, return_state=return_state, backend=backend,
-                )
+            ok = (direction.weights(), direction.spec, row_ok, col_ok)
+            if y is None:
+                y = tile_forward(P, Q, *ok, A=A, C=C, **options)
+            else:
+                y = y + tile_forward(P, Q, *ok, **options)
+        return y
+
+    def _carried(self, rows, cols, A, C, row_ok, col_ok, options) -> Tensor:
+        """Frame after frame of a tile that starts at distance 0, the state carried along."""
+        (direction,) = self.directions
+        n_rows, frame, state, parts = len(rows), self.settings.frame, None, []
+        for start in range(0, len(cols) - n_rows + 1, frame):
+            read = slice(start, start + frame + n_rows - 1)
+            P, Q = self.project(direction, rows, cols[read], start)
+            y, state = tile_forward(
+                P, Q, direction.weights(), direction.spec, row_ok, col_ok[read],
+                A=A, C=None if C is None else C[read], state=state, return_state=True, **options,
             )
-            A = C = None
-        return outputs[0] if len(outputs) == 1 else outputs[0] + outputs[1]
+            parts.append(y)
+        return torch.cat(parts)
 
 
 def band_product(A: Tensor, C: Tensor) -> Tensor:

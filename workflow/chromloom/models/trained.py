@@ -397,30 +397,26 @@ class TrainedModel:
         columns: Tensor | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
-        settings, module = self.settings, self.module
+        settings = self.settings
         n, d = R.shape
         ok = torch.from_numpy(~masked).to(R.device)
-        first = 0 if settings.carry_state else d0 // settings.frame * settings.frame
-        step = settings.frame if settings.hidden_size else max(d1 - first, 1)
-        ends = range(first, d1, step)
-        whole = settings.directions == 2  # a frame read backwards starts at its own end
-        state, parts = None, []
-        columns = torch.where(ok[:, None], R if columns is None else columns, 0.0)
         R = torch.where(ok[:, None], R, 0.0)
-        for start in ends:
+        if settings.carry_state or not settings.hidden_size:
+            first, step = 0, d1  # in one go
+        else:
+            first, step = d0 // settings.frame * settings.frame, settings.frame
+        whole = settings.directions == 2  # a frame read backwards starts at its own end
+        parts = []
+        for start in range(first, d1, step):
             length = min(step, n - lo - start) if whole else min(step, d1 - start)
             a, b = lo + start, hi + start + length - 1
             beyond = max(b - n, 0)
-            cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
+            cols = torch.cat([R[a:b], R.new_zeros(beyond, d)])
             col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
-            y = module.tile(
-                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start,
-                state=state, return_state=settings.carry_state,
+            y = self.module.tile(
+                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start
             )
-            if settings.carry_state:
-                y, state = y
-            if start + len(y) > d0:
-                parts.append(y[max(d0 - start, 0) : d1 - start])
+            parts.append(y[max(d0 - start, 0) : d1 - start])
         y = torch.cat(parts)
         return torch.sigmoid(y) if settings.target == "cp" else y
 

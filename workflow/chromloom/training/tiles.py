@@ -1,6 +1,7 @@
 """Tiles: which pairs make one training step, in which order, and their targets in memory.
 
-A tile is (block of rows) x (one frame of distances) of one chromosome. Blocks' targets are built
+A tile is (block of rows) x (one frame of distances; all of them with `carry_state`) of one
+chromosome. Blocks' targets are built
 by chromosome and kept as 16-bit numbers; chromosomes that do not fit the memory allowed together
 are visited group by group and built again in each epoch. The order of groups and tiles depends on
 (seed, epoch) alone.
@@ -36,7 +37,7 @@ class Block(NamedTuple):
     lo: int
     hi: int
     row_ok: Tensor  # (B,)
-    col_ok: Tensor  # (n - lo + B + frame,): columns lo …, False beyond the chromosome
+    col_ok: Tensor  # (n - lo + tile_rows,): columns lo …, False beyond the chromosome
     target: Tensor  # (n - lo, B), band layout
 
 
@@ -96,7 +97,8 @@ class TileLoader:
     def _plan(self, chrom: str) -> list[tuple[int, int, list[tuple[int, int, int]]]]:
         """(lo, hi, [(d0, d1, n_pairs), …]) of the blocks of a chromosome that hold pairs."""
         unmasked = ~self.source.mask(chrom)
-        n, rows, frame = len(unmasked), self.settings.tile_rows, self.settings.frame
+        n, rows = len(unmasked), self.settings.tile_rows
+        frame = n if self.settings.carry_state else self.settings.frame
         plan = []
         for lo in range(0, n, rows):
             hi = min(lo + rows, n)
@@ -129,8 +131,8 @@ class TileLoader:
     def _build(self, chrom: str) -> list[Tile]:
         """Targets of a chromosome, as tiles; its moments by distance are noted in passing."""
         first, last = self.source.extent(chrom)
-        n, frame = last - first, self.settings.frame
-        ok = np.concatenate([~self.source.mask(chrom), np.zeros(frame + self.settings.tile_rows)])
+        n = last - first
+        ok = np.concatenate([~self.source.mask(chrom), np.zeros(self.settings.tile_rows)])
         ok = torch.from_numpy(ok.astype(bool)).to(self._device)
         moments, noted = np.zeros((3, n)), chrom in self._moments
         tiles = []
