@@ -1,0 +1,1 @@
+"""Labels on bins, and how well representations predict them on held-out blocks."""

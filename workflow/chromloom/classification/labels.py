@@ -1,0 +1,397 @@
+"""The sheet of labels, and labels on bins.
+
+The sheet is tab-separated with one row a task:
+
+=============  ===================================================================================
+`task`         name of the task (letters, digits, `_`, `-`)
+`path`         label file, or several joined by commas (one a chromosome); environment variables
+               are filled in; relative to the folder the run is in, else to the sheet's
+`format`       bed, narrowPeak, broadPeak (name in column 4, score in 5), bedgraph (value in 4),
+               arrowhead (domain list), hiccups (loop list), bedpe, targetfinder (csv of
+               enhancer-promoter pairs), expression (table with columns chrom, tss, cpm)
+`kind`         how bins get their labels, see below
+`cell_type`    matched with the sample's; `*` for any
+`assembly`     of the coordinates; must be the sample's
+`circular`     yes when the labels were computed from a contact map of this kind, else no
+`select`       optional: names (column 4) to take, joined by commas; by default all but NA and `.`
+               for multiclass, all for the others
+`threshold`    optional: score above which (signal) or from which on (others) a row is positive
+`with`         optional: another task; only positives with one of its positives within one bin
+`without`      optional: another task; only positives with none of its positives within one bin
+=============  ===================================================================================
+
+Kinds:
+
+=============  ===================================================================================
+`binary`       positive: a bin that an interval overlaps (both ends and all between for pairs of
+               intervals: loop domains). Negatives are drawn from the other bins
+`boundaries`   positive: the bins in which intervals start and end (the end of one domain is the
+               start of the next)
+`anchors`      positive: bins that either end of a pair of intervals overlaps (loop anchors)
+`signal`       mean score in the bin above the threshold (0) or not; bins without score have no
+               label (replication timing)
+`expression`   bins with a start of a gene whose score reaches the threshold (0.5) against bins
+               whose genes do not
+`multiclass`   name of the interval that covers most of the bin (subcompartments)
+`pairs`        pairs of bins; score (`label`) > 0 positive, 0 negative. Without score all are
+               positive and negatives are drawn at the same distances
+=============  ===================================================================================
+
+Labels exist on the chromosomes that their file speaks of; masked bins have none. With/without
+drops positives: they are then neither positive nor negative.
+"""
+
+import logging
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.classification.intervals import FORMATS, read_intervals
+from chromloom.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+REQUIRED = ["task", "path", "format", "kind", "cell_type", "assembly", "circular"]
+OPTIONAL = ["select", "threshold", "with", "without"]
+KINDS = ["binary", "boundaries", "anchors", "signal", "expression", "multiclass", "pairs"]
+_PAIRED = {"hiccups", "bedpe", "targetfinder"}
+_NO_POSITIVES = {"multiclass", "pairs"}
+NEIGHBOURS = 1  # bins looked at on each side by with/without
+
+
+@dataclass(frozen=True)
+class BinLabels:
+    """Labels of single bins.
+
+    Attributes
+    ----------
+    task, kind : str
+    y : ndarray, (n_bins,), int64
+        Class number; -1 = no label. Binary tasks: 1 positive, 0 negative.
+    candidates : ndarray, (n_bins,), bool
+        Bins without label that negatives may be drawn from; none where the file gives negatives.
+    classes : tuple of str
+        Names of the classes by number.
+    n_intervals : int
+        Positive intervals in the file (the `published` protocol draws as many negatives).
+    circular : bool
+    """
+
+    task: str
+    kind: str
+    y: np.ndarray
+    candidates: np.ndarray
+    classes: tuple[str, ...]
+    n_intervals: int
+    circular: bool
+
+
+@dataclass(frozen=True)
+class PairLabels:
+    """Labels of pairs of bins.
+
+    Attributes
+    ----------
+    task : str
+    pairs : DataFrame
+        bin1, bin2 (int64, bin1 <= bin2), y (1 positive, 0 negative): unmasked, without repeats.
+    allowed : ndarray, (n_bins,), bool
+        Bins of which negatives may be made, where the file has none.
+    circular : bool
+    """
+
+    task: str
+    pairs: pd.DataFrame
+    allowed: np.ndarray
+    circular: bool
+
+
+def read_label_sheet(
+    path: str | Path, *, cell_type: str | None = None, assembly: str | None = None
+) -> pd.DataFrame:
+    """Read and check the sheet of labels.
+
+    Parameters
+    ----------
+    path : str or Path
+        Tab-separated, columns as in the module's description.
+    cell_type : str, optional
+        Keep the rows of this cell type and of `*`.
+    assembly : str, optional
+        That of the map; a kept row of another one is an error.
+
+    Returns
+    -------
+    DataFrame
+        All columns (str, absent ones empty; `threshold` float, `circular` bool, `path` list of
+        Path), indexed by task.
+
+    Raises
+    ------
+    InputError
+        A column is missing or unknown, a value is not one of the known, a task is repeated.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} is no sheet of labels ({error}); expected tab-separated columns "
+            f"{', '.join(REQUIRED)}"
+        ) from error
+    for name in REQUIRED:
+        if name not in table:
+            raise InputError(
+                f"{path}: column '{name}' is missing (found {', '.join(table.columns)}); expected "
+                f"{', '.join(REQUIRED)}, separated by tabs"
+            )
+    for name in table.columns.difference(REQUIRED + OPTIONAL):
+        raise InputError(
+            f"{path}: unknown column '{name}'; known are {', '.join(REQUIRED + OPTIONAL)}"
+        )
+    table = table.reindex(columns=REQUIRED + OPTIONAL, fill_value="")
+    table = table.apply(lambda column: column.str.strip())
+    if cell_type is not None:
+        table = table[table["cell_type"].isin([cell_type, "*"])]
+        if table.empty:
+            raise InputError(f"{path} has no row for cell type '{cell_type}'")
+    for row in table.to_dict("records"):
+        _check_row(row, path, assembly)
+    repeated = table["task"][table["task"].duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"{path}: task '{repeated.iloc[0]}' stands in more than one row of a cell type"
+        )
+    kinds = dict(zip(table["task"], table["kind"]))
+    for column in ("with", "without"):
+        for task, other in zip(table["task"], table[column]):
+            if other and any(kinds.get(t, "pairs") in _NO_POSITIVES for t in (task, other)):
+                raise InputError(
+                    f"{path}, task '{task}': {column} '{other}' must name a task of single bins "
+                    "of this sheet and cell type, for a task of single bins"
+                )
+    return table.assign(
+        threshold=pd.to_numeric(table["threshold"], errors="coerce"),
+        circular=table["circular"] == "yes",
+        path=[_find_files(row, path) for row in table.to_dict("records")],
+    ).set_index("task", drop=False)
+
+
+def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
+    where = f"{path}, task '{row['task']}'"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", row["task"]):
+        raise InputError(f"{where}: use letters, digits, '_' and '-'")
+    known = {"format": list(FORMATS), "kind": KINDS, "circular": ["yes", "no"]}
+    for column, values in known.items():
+        if row[column] not in values:
+            raise InputError(
+                f"{where}: {column} '{row[column]}' is unknown; expected {', '.join(values)}"
+            )
+    if row["kind"] in ("anchors", "pairs") and row["format"] not in _PAIRED:
+        raise InputError(
+            f"{where}: kind {row['kind']} needs pairs of intervals (format "
+            f"{', '.join(sorted(_PAIRED))}), not {row['format']}"
+        )
+    if row["threshold"] and not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", row["threshold"]):
+        raise InputError(f"{where}: threshold '{row['threshold']}' is no number")
+    if assembly is not None and row["assembly"] != assembly:
+        raise InputError(
+            f"{where}: its coordinates are of {row['assembly']}, the map's of {assembly}; lift "
+            "them over, or give a file of the same assembly"
+        )
+
+
+def _find_files(row: dict[str, str], sheet: Path) -> list[Path]:
+    files = []
+    for part in os.path.expandvars(row["path"]).split(","):
+        path = Path(part.strip()).expanduser()
+        beside = sheet.parent / path
+        if not path.is_file() and not beside.is_file():
+            raise InputError(
+                f"{sheet}, task '{row['task']}': no file {path} (nor {beside}); mend the path"
+            )
+        files.append(path if path.is_file() else beside)
+    return files
+
+
+def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels | PairLabels]:
+    """Labels of every task of a sheet.
+
+    Parameters
+    ----------
+    sheet : DataFrame
+        From `read_label_sheet`.
+    bins : DataFrame
+        chrom, start, end, masked; whole chromosomes of equal bins, in order.
+
+    Returns
+    -------
+    dict
+        task -> labels, in the sheet's order.
+
+    Raises
+    ------
+    InputError
+        A file does not overlap the unmasked bins, gives one class only, or is malformed.
+    """
+    labels = {}
+    for task, row in sheet.iterrows():
+        labels[task] = _load_task(row, bins)
+    for task, row in sheet.iterrows():
+        for column in ("with", "without"):
+            if row[column]:
+                near = _near_positive(labels[row[column]], bins)
+                labels[task] = _restrict(labels[task], near if column == "with" else ~near)
+                if not (labels[task].y == 1).any():
+                    raise InputError(
+                        f"task '{task}': no positive bin {column} '{row[column]}' is left"
+                    )
+    return labels
+
+
+def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
+    chromsizes = bins.groupby("chrom", sort=False)["end"].max()
+    table = pd.concat(
+        [read_intervals(path, row["format"], chromsizes) for path in row["path"]], ignore_index=True
+    )
+    source = ", ".join(str(path) for path in row["path"])
+    chroms = set(table["chrom"])
+    if row["select"]:
+        names = [name.strip() for name in row["select"].split(",")]
+        absent = [name for name in names if not (table["name"] == name).any()]
+        if absent:
+            raise InputError(f"{source}: no row is named '{absent[0]}' (select)")
+        table = table[table["name"].isin(names)]
+    elif row["kind"] == "multiclass":
+        table = table[~table["name"].isin(["", ".", "NA", "na", "NaN"])]
+    scored = row["kind"] in ("signal", "expression", "pairs")
+    if not np.isnan(row["threshold"]) and not scored:
+        table = table[table["score"] >= row["threshold"]]
+    allowed = bins["chrom"].isin(chroms).to_numpy() & ~bins["masked"].to_numpy(dtype=bool)
+    if row["kind"] == "pairs":
+        labels = _label_pairs(row, table, bins, allowed)
+        found = labels.pairs["y"].to_numpy()
+    else:
+        labels = _label_bins(row, table, bins, allowed)
+        found = labels.y
+    classes = set(found[found >= 0])
+    if not classes:
+        raise InputError(
+            f"{source}: task '{row['task']}' labels no unmasked bin of the map's chromosomes "
+            f"({', '.join(dict.fromkeys(bins.loc[~bins['masked'].astype(bool), 'chrom']))}); give "
+            "labels of these, or leave the task out"
+        )
+    drawn = labels.candidates.any() if isinstance(labels, BinLabels) else classes == {1}
+    if len(classes) == 1 and not (drawn and classes == {1}):
+        raise InputError(
+            f"{source}: task '{row['task']}' has one class only on the map's unmasked bins; a "
+            "classifier needs two: check threshold, select and the chromosomes of the file"
+        )
+    n_positive = int((found == 1).sum()) if row["kind"] != "multiclass" else int((found >= 0).sum())
+    logger.info("task %s: %d labelled, %d positive", row["task"], (found >= 0).sum(), n_positive)
+    return labels
+
+
+def _label_bins(row, table, bins, allowed) -> BinLabels:
+    first = bins.reset_index(drop=True).groupby("chrom", sort=False)["start"].idxmin()
+    resolution = int((bins["end"] - bins["start"]).max())
+    n_bins, kind = len(bins), row["kind"]
+    offset = table["chrom"].map(first).to_numpy(dtype=np.int64)
+    start, end = table["start"].to_numpy(), table["end"].to_numpy()
+    paired = table["end2"].to_numpy() >= 0
+    y = np.full(n_bins, -1, dtype=np.int64)
+    classes = ("negative", "positive")
+    if kind == "binary":
+        end = np.where(paired, np.maximum(end, table["end2"]), end)
+        start = np.where(paired, np.minimum(start, table["start2"]), start)
+        y[_expand(offset, start, end, resolution)[0]] = 1
+    elif kind == "anchors":
+        for a, b in ((start, end), (table["start2"].to_numpy(), table["end2"].to_numpy())):
+            y[_expand(offset, a, b, resolution)[0]] = 1
+    elif kind == "boundaries":
+        end = np.where(paired, np.maximum(end, table["end2"]), end)
+        start = np.where(paired, np.minimum(start, table["start2"]), start)
+        last = table["chrom"].map(bins.groupby("chrom", sort=False).size()).to_numpy() - 1
+        for edge in (start, end):
+            y[offset + np.minimum(edge // resolution, last)] = 1
+    elif kind == "multiclass":
+        names = pd.Categorical(table["name"])
+        classes = tuple(names.categories)
+        y = _majority(offset, start, end, names.codes, resolution, n_bins)
+    else:
+        valid = table["score"].notna().to_numpy()
+        number, interval = _expand(offset[valid], start[valid], end[valid], resolution)
+        score = table["score"].to_numpy()[valid][interval]
+        threshold = row["threshold"]
+        seen = np.bincount(number, minlength=n_bins) > 0
+        if kind == "signal":
+            total = np.bincount(number, score, minlength=n_bins)
+            count = np.maximum(np.bincount(number, minlength=n_bins), 1)
+            positive = total / count > (0 if np.isnan(threshold) else threshold)
+        else:
+            reached = score >= (0.5 if np.isnan(threshold) else threshold)
+            positive = np.bincount(number, reached, minlength=n_bins) > 0
+        y[seen] = positive[seen]
+    y[~allowed] = -1
+    drawn = kind in ("binary", "boundaries", "anchors")
+    candidates = allowed & (y < 0) if drawn else np.zeros(n_bins, dtype=bool)
+    if kind == "multiclass":
+        present = np.unique(y[y >= 0])
+        classes = tuple(np.array(classes, dtype=object)[present])
+        y = np.where(y >= 0, np.searchsorted(present, y), -1)
+    return BinLabels(row["task"], kind, y, candidates, classes, len(table), bool(row["circular"]))
+
+
+def _label_pairs(row, table, bins, allowed) -> PairLabels:
+    first = bins.reset_index(drop=True).groupby("chrom", sort=False)["start"].idxmin()
+    resolution = int((bins["end"] - bins["start"]).max())
+    offset = table["chrom"].map(first).to_numpy(dtype=np.int64)
+    middles = [
+        offset + (table[a].to_numpy() + table[b].to_numpy()) // 2 // resolution
+        for a, b in (("start", "end"), ("start2", "end2"))
+    ]
+    threshold = 0 if np.isnan(row["threshold"]) else row["threshold"]
+    y = np.where(table["score"].isna(), 1, table["score"] > threshold).astype(np.int64)
+    pairs = pd.DataFrame({"bin1": np.minimum(*middles), "bin2": np.maximum(*middles), "y": y})
+    pairs = pairs[allowed[pairs["bin1"]] & allowed[pairs["bin2"]]]
+    # Several elements may fall on one pair of bins: it is positive if any of them is.
+    pairs = pairs.groupby(["bin1", "bin2"], as_index=False)["y"].max()
+    return PairLabels(row["task"], pairs, allowed, bool(row["circular"]))
+
+
+def _expand(offset, start, end, resolution) -> tuple[np.ndarray, np.ndarray]:
+    """Bins that intervals overlap, and the number of the interval of each."""
+    lo, hi = start // resolution, (end - 1) // resolution + 1
+    size = hi - lo
+    interval = np.repeat(np.arange(len(size)), size)
+    within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    return (offset + lo)[interval] + within, interval
+
+
+def _majority(offset, start, end, code, resolution, n_bins) -> np.ndarray:
+    """Class with the largest overlap of each bin, -1 where there is none."""
+    number, interval = _expand(offset, start, end, resolution)
+    bin_start = (number - offset[interval]) * resolution
+    overlap = np.minimum(end[interval], bin_start + resolution) - np.maximum(
+        start[interval], bin_start
+    )
+    table = pd.DataFrame({"bin": number, "code": code[interval], "overlap": overlap})
+    table = table.groupby(["bin", "code"], as_index=False)["overlap"].sum()
+    table = table.sort_values(["bin", "overlap"], kind="stable").drop_duplicates("bin", keep="last")
+    y = np.full(n_bins, -1, dtype=np.int64)
+    y[table["bin"]] = table["code"]
+    return y
+
+
+def _near_positive(labels: BinLabels, bins: pd.DataFrame) -> np.ndarray:
+    positive = pd.Series(labels.y == 1).groupby(bins["chrom"].to_numpy(), sort=False)
+    shifts = range(-NEIGHBOURS, NEIGHBOURS + 1)
+    return np.any([positive.shift(k, fill_value=False).to_numpy() for k in shifts], axis=0)
+
+
+def _restrict(labels: BinLabels, keep: np.ndarray) -> BinLabels:
+    return replace(labels, y=np.where((labels.y == 1) & ~keep, -1, labels.y))
