@@ -10,8 +10,7 @@ import pandas as pd
 
 from chromloom.analysis.compartments import (
     coarsen_for_compartments,
-    compute_eigs,
-    compute_saddle,
+    compute_compartments,
     short_range_strength,
 )
 from chromloom.analysis.distance import contacts_by_distance
@@ -59,7 +58,7 @@ def analyse_map(
     -----
     Files: `expected.tsv` (as for normalised maps), `ps.tsv`, `eigs.tsv`, `E1.bw`, `saddle.tsv`,
     `insulation.tsv`, `insulation.bw`, `boundaries.bed`, `summary.tsv` (metric, value). Columns are
-    those that `contacts_by_distance`, `compute_eigs`, `compute_saddle`, `compute_insulation` and
+    those that `contacts_by_distance`, `compute_compartments`, `compute_insulation` and
     `boundaries_bed` return. Chromosomes or arms that are too small for an analysis have NaN there.
     """
     out_dir = Path(out_dir)
@@ -84,8 +83,7 @@ def analyse_map(
         else:
             phasing = read_track(phasing_track, coarse.bins()[:], clr.chromsizes)
         compartment_resolution = int(coarse.binsize)
-        eigs = compute_eigs(coarse, view_df, phasing)
-        saddle, strength = compute_saddle(coarse, view_df, eigs)
+        eigs, saddle, strength = compute_compartments(coarse, view_df, phasing)
     write_tsv(eigs, out_dir / "eigs.tsv")
     write_bigwig(eigs, "E1", out_dir / "E1.bw", clr.chromsizes)
     write_tsv(saddle, out_dir / "saddle.tsv")

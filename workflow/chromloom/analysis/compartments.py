@@ -1,4 +1,4 @@
-"""Compartments: phased eigenvectors of the cis map, and the saddle, by cooltools."""
+"""Compartments: phased eigenvectors of the cis map, and the saddle."""
 
 import logging
 import tempfile
@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from cooltools.api.saddle import saddle_strength
 from scipy import sparse
+from scipy.linalg import toeplitz
+from scipy.sparse.linalg import eigsh
 from scipy.stats import spearmanr
 
 from chromloom.normalize.expected import (
@@ -26,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 COMPARTMENT_RESOLUTION = 100_000
 SHORT_RANGE = 200_000
-N_EIGS = 3
+IGNORE_DIAGS = 2
+EIGS = ["E1", "E2", "E3"]
 SADDLE_GROUPS = 20
+SADDLE_COLUMNS = ["group1", "group2", "oe_sum", "n_pairs", "oe"]
 
 
 @contextmanager
@@ -37,8 +41,8 @@ def coarsen_for_compartments(clr: cooler.Cooler, ignore_diags: int) -> Iterator[
     cooltools decomposes dense matrices, and shallow maps show compartments at 100 kb only. A map
     finer than that is summed over blocks of pixels in a temporary file, unless its longest
     chromosome has fewer than 100 bins there (yeast). Coarse bins of which more than half is masked
-    are masked; the others' `weight` makes up for the masked part, so that a coarse pixel is the
-    mean strength of its unmasked pixels times their number without masks.
+    are masked; the others' `weight` makes up for the masked part and for a chromosome's cut end, so
+    that a balanced coarse pixel is the mean strength of its unmasked pixels times factor^2.
     """
     factor = COMPARTMENT_RESOLUTION // clr.binsize
     if factor < 2 or clr.chromsizes.max() < 100 * factor * clr.binsize:
@@ -55,7 +59,7 @@ def coarsen_for_compartments(clr: cooler.Cooler, ignore_diags: int) -> Iterator[
         unmasked = np.bincount(np.arange(n) // factor, ~np.isnan(weight), n_coarse)
         size = np.bincount(np.arange(n) // factor, minlength=n_coarse)
         good = (unmasked > 0) & (unmasked >= size / 2)
-        weights.append(np.divide(size, unmasked, out=np.full(n_coarse, np.nan), where=good))
+        weights.append(np.divide(factor, unmasked, out=np.full(n_coarse, np.nan), where=good))
         table = read_cis_pixels(
             clr, chrom, 0, n, columns=["count"], keep=lambda i, j: j - i >= ignore_diags
         )
@@ -138,15 +142,15 @@ def short_range_strength(
     return strength
 
 
-def compute_eigs(
+def compute_compartments(
     clr: cooler.Cooler, view_df: pd.DataFrame | None, phasing: np.ndarray
-) -> pd.DataFrame:
-    """Phased eigenvectors of the cis map (cooltools `eigs_cis`), region by region.
+) -> tuple[pd.DataFrame, pd.DataFrame, float]:
+    """Phased eigenvectors of the cis map, region by region, and the saddle they give.
 
     Parameters
     ----------
     clr : cooler.Cooler
-        Balanced map.
+        Balanced map (see `coarsen_for_compartments`).
     view_df : DataFrame or None
         chrom, start, end, name.
     phasing : ndarray, (n_bins,), float64
@@ -155,58 +159,75 @@ def compute_eigs(
 
     Returns
     -------
-    DataFrame
+    eigs : DataFrame
         chrom, start, end, weight, E1, E2, E3 (float64) for every bin; NaN at masked bins and in
         regions with fewer than 20 unmasked bins.
-    """
-    bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
-    eigs = bins.assign(**{f"E{k + 1}": np.nan for k in range(N_EIGS)})
-    view_df = _large_regions(view_df, bins)
-    if view_df.empty:
-        logger.warning("no region has %d unmasked bins: no compartments", MIN_REGION_BINS)
-        return eigs
-    with quiet_cooltools(), np.errstate(all="ignore"):
-        _, table = cooltools.eigs_cis(clr, view_df=view_df, n_eigs=N_EIGS, ignore_diags=2)
-    for region in view_df.itertuples(index=False):
-        rows = np.arange(*clr.extent((region.chrom, region.start, region.end)))
-        for name in (f"E{k + 1}" for k in range(N_EIGS)):
-            vector = table[name].reindex(rows).to_numpy()
-            eigs.loc[rows, name] = vector * _sign(vector, phasing[rows])
-    return eigs
-
-
-def compute_saddle(
-    clr: cooler.Cooler, view_df: pd.DataFrame | None, eigs: pd.DataFrame
-) -> tuple[pd.DataFrame, float]:
-    """Mean obs/exp between groups of bins of like E1 (cooltools `saddle`, cis).
-
-    Parameters
-    ----------
-    clr : cooler.Cooler
-        The map of the eigenvectors.
-    view_df : DataFrame or None
-        Regions of the eigenvectors.
-    eigs : DataFrame
-        chrom, start, end, E1 (see `compute_eigs`).
-
-    Returns
-    -------
     saddle : DataFrame
         group1, group2 (1 … 20, quantiles of E1 between 2 and 98 %, B to A; fewer groups when there
         are fewer than 100 bins), oe_sum, n_pairs, oe (mean); no rows without compartments.
     strength : float
         (AA + BB) / (AB + BA) between the outer fifths of the groups; NaN without compartments.
     """
-    columns = ["group1", "group2", "oe_sum", "n_pairs", "oe"]
-    view_df = _large_regions(view_df, clr.bins()[["chrom", "start", "end", "weight"]][:])
-    n_groups = min(SADDLE_GROUPS, int(eigs["E1"].notna().sum()) // 5)
-    if n_groups < 2:
-        return pd.DataFrame(columns=columns), float("nan")
-    expected = compute_expected(clr, view_df, ignore_diags=2)
+    bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
+    eigs = bins.assign(**dict.fromkeys(EIGS, np.nan))
+    view_df = _large_regions(view_df, bins)
+    if view_df.empty:
+        logger.warning("no region has %d unmasked bins: no compartments", MIN_REGION_BINS)
+        return eigs, pd.DataFrame(columns=SADDLE_COLUMNS), float("nan")
+    expected = compute_expected(clr, view_df, ignore_diags=IGNORE_DIAGS)
     expected = expected[expected["region1"] == expected["region2"]]
+    curves = expected.set_index("dist").groupby("region1")["expected"]
+    for region in view_df.itertuples(index=False):
+        coordinates = (region.chrom, region.start, region.end)
+        value = clr.matrix(balance=True).fetch(coordinates)
+        curve = curves.get_group(region.name).reindex(range(len(value))).to_numpy()
+        rows = np.arange(*clr.extent(coordinates))
+        with np.errstate(invalid="ignore"):  # 0 / 0 at distances without any contact
+            vectors = cis_eigenvectors(value / toeplitz(curve))
+        for name, vector in zip(EIGS, vectors):
+            eigs.loc[rows, name] = vector * _sign(vector, phasing[rows])
+    return eigs, *_saddle(clr, view_df, expected, eigs)
+
+
+def cis_eigenvectors(oe: np.ndarray) -> np.ndarray:
+    """Leading eigenvectors of a cis map: `cooltools.api.eigdecomp.cis_eig`, given obs/exp.
+
+    Like there, obs/exp is clipped at its 99.9th percentile and 1 is taken off, and vectors are
+    scaled by the root of their eigenvalue. Unlike there, the expected is the smoothed one of this
+    package, which saves numba's compilation, longer than the rest of the analysis, in every job.
+
+    Parameters
+    ----------
+    oe : ndarray, (n, n), float64
+        Symmetric obs/exp; NaN where masked (whole rows) or too near.
+
+    Returns
+    -------
+    ndarray, (3, n), float64
+        In the order of falling absolute eigenvalue; NaN at masked bins. Signs are arbitrary.
+    """
+    good = np.isfinite(oe).any(axis=0)
+    matrix = oe[good][:, good]
+    matrix[~np.isfinite(matrix)] = 1
+    matrix = np.minimum(matrix, np.percentile(matrix, 99.9)) - 1
+    start = np.random.default_rng(0).normal(size=len(matrix))  # the same vectors in every run
+    values, found = eigsh(matrix, k=len(EIGS), which="LM", v0=start)
+    order = np.argsort(-np.abs(values))
+    vectors = np.full((len(EIGS), len(oe)), np.nan)
+    vectors[:, good] = (found[:, order] * np.sqrt(np.abs(values[order]))).T
+    return vectors
+
+
+def _saddle(
+    clr: cooler.Cooler, view_df: pd.DataFrame, expected: pd.DataFrame, eigs: pd.DataFrame
+) -> tuple[pd.DataFrame, float]:
+    """`cooltools.saddle` in cis between groups of bins of like E1, and its strength."""
+    n_groups = min(SADDLE_GROUPS, int(eigs["E1"].notna().sum()) // 5)
+    near = pd.MultiIndex.from_product(
+        [view_df["name"], range(IGNORE_DIAGS)], names=["region1", "dist"]
+    ).to_frame(index=False)  # cooltools takes the expected by position, from distance 0 on
+    near = near.assign(region2=near["region1"], n_valid=0)
     with quiet_cooltools(), np.errstate(all="ignore"):
-        near = pd.MultiIndex.from_product([view_df["name"], [0, 1]], names=["region1", "dist"])
-        near = near.to_frame(index=False).assign(region2=lambda t: t["region1"], n_valid=0)
         oe_sum, n_pairs = cooltools.saddle(
             clr,
             pd.concat([near, expected]).sort_values(["region1", "dist"]),
@@ -216,14 +237,13 @@ def compute_saddle(
             qrange=(0.02, 0.98),
             view_df=view_df,
             expected_value_col="expected",
-            min_diag=2,
+            min_diag=IGNORE_DIAGS,
             trim_outliers=True,
         )
-        corner = max(n_groups // 5, 1)
-        strength = float(saddle_strength(oe_sum, n_pairs)[corner])
+        strength = float(saddle_strength(oe_sum, n_pairs)[max(n_groups // 5, 1)])
     group1, group2 = np.indices(oe_sum.shape) + 1
     arrays = [group1, group2, oe_sum, n_pairs]
-    saddle = pd.DataFrame({name: array.ravel() for name, array in zip(columns, arrays)})
+    saddle = pd.DataFrame({name: array.ravel() for name, array in zip(SADDLE_COLUMNS, arrays)})
     return saddle.assign(oe=saddle["oe_sum"] / saddle["n_pairs"]), strength
 
 

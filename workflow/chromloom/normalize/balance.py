@@ -20,12 +20,16 @@ import pandas as pd
 from scipy import sparse
 
 from chromloom.errors import ConvergenceError, InputError
+from chromloom.genome import select_chromosomes
 from chromloom.normalize.maps import PIXEL_CHUNK, read_cis_pixels
 
 logger = logging.getLogger(__name__)
 
 NORMS = ("ICE", "KR", "VC", "VC_SQRT")
 MIN_CHROM_BINS = 20
+# A bin with hardly a partner gets flat marginals in the limit of an infinite weight: that counts as
+# not converged. Weights of mappable bins lie within a factor of 100.
+MAX_WEIGHT_RATIO = 1e4
 _UNCONVERGED = "did not converge"
 # Share of a chromosome's bins, the sparsest, that is dropped as well at each further attempt.
 RETRY_QUANTILES = (0.0, 0.01, 0.02, 0.05, 0.1)
@@ -92,7 +96,7 @@ def balance(
         Name for messages.
     chroms : iterable of str, optional
         Chromosomes that the user named: the others are masked, and these must have contacts and
-        converge. None takes all, and the run goes on as long as one chromosome is left.
+        converge. None or empty takes all, and the run goes on as long as one chromosome is left.
     blacklist : DataFrame, optional
         chrom, start, end.
     stored : ndarray, (n_bins,), float64, optional
@@ -114,23 +118,26 @@ def balance(
     Raises
     ------
     InputError
-        Unknown norm or chromosome; a named chromosome without contacts; no chromosome left.
+        Unknown norm or chromosome; a named chromosome without contacts; no chromosome left; a
+        stored vector of another length.
     ConvergenceError
         A named chromosome does not converge, or none does.
     """
     if norm not in NORMS:
         raise InputError(f"norm '{norm}' is not known; choose one of {', '.join(NORMS)}")
-    named = None if chroms is None else list(chroms)
-    for chrom in named or []:
-        if chrom not in clr.chromnames:
-            known = ", ".join(clr.chromnames)
-            raise InputError(f"sample '{sample}': no chromosome '{chrom}' in the map ({known})")
+    named = list(chroms or [])
+    selected = select_chromosomes(named or None, clr.chromsizes, source=f"sample '{sample}'")
     nnz, coverage = _coverage(clr, settings.ignore_diags)
+    if stored is not None and len(stored) != len(nnz):
+        raise InputError(
+            f"sample '{sample}': the stored {norm} vector has {len(stored)} bins, the map "
+            f"{len(nnz)} at {clr.binsize} bp; take both at one resolution and from one assembly"
+        )
     passed = _passes_filters(clr, nnz, coverage, settings)
     black = _touches(clr, blacklist)
     weights = np.full(len(nnz), np.nan)
     rows = []
-    for chrom in named or clr.chromnames:
+    for chrom in selected:
         first, last = clr.extent(chrom)
         square = slice(first, last)
         ready = None if stored is None or np.isnan(stored[square]).all() else stored[square]
@@ -160,7 +167,7 @@ def balance(
             vector = _balance_chromosome(matrix, norm, good, nnz[square], ready, settings, row)
             weights[square] = vector
         failed = empty or row["note"] == _UNCONVERGED
-        if failed and required and named is not None:
+        if failed and required and named:
             raise _failure(sample, chrom, norm, row, settings)
         row["n_masked"] = int(np.isnan(weights[square]).sum())
         row["masked_share"] = row["n_masked"] / row["n_bins"]
@@ -169,7 +176,8 @@ def balance(
     for note, lost in stats[stats["masked_share"] == 1].groupby("note")["chrom"]:
         logger.warning("sample '%s', masked whole, %s: %s", sample, note, ", ".join(lost))
     if required and np.isnan(weights).all():
-        raise _failure(sample, "every chromosome", norm, rows[-1], settings)
+        unconverged = [row for row in rows if row["note"] == _UNCONVERGED]
+        raise _failure(sample, "every chromosome", norm, (unconverged or rows)[-1], settings)
     return weights, stats
 
 
@@ -283,15 +291,21 @@ def _balance_chromosome(
         weights[good] = _to_count_scale(part, x)
         return weights
     for quantile in RETRY_QUANTILES:
-        kept = good & (nnz > np.quantile(nnz[good], quantile)) if quantile else good
+        kept = good.copy()
+        bins = np.flatnonzero(good)
+        sparsest = np.argsort(nnz[bins], kind="stable")[: int(np.ceil(quantile * len(bins)))]
+        kept[bins[sparsest]] = False
         kept = _drop_isolated(matrix, kept)
         if kept.sum() < MIN_CHROM_BINS:
+            if quantile:
+                break
             row["note"] = f"fewer than {MIN_CHROM_BINS} bins that contact each other"
             return weights
         part = matrix.subset(kept)
         x, iterations = _METHODS[norm](part, settings.tol, settings.max_iters)
         residual = _residual(part, x)
-        converged = norm in ("VC", "VC_SQRT") or residual <= settings.tol
+        degenerate = x.max() > MAX_WEIGHT_RATIO * np.median(x)
+        converged = norm in ("VC", "VC_SQRT") or (residual <= settings.tol and not degenerate)
         row.update(converged=bool(converged), iterations=iterations, residual=residual)
         if converged or settings.allow_unconverged:
             if quantile:

@@ -225,10 +225,10 @@ def write_normalized(
 
     Notes
     -----
-    Pixels: `count` int32 (float32 where the source has fractions), `value` float32 (count * w_i * w_j; NaN with a masked bin), `oe` float32
-    (value / expected of the pair's regions and distance; NaN with a masked bin, at distance <
-    `ignore_diags`, and in trans, where `value` is comparable only up to one factor a pair of
-    chromosomes, because weights are scaled within each).
+    Pixels: `count` int32 (float32 where the source has fractions), `value` float32 (count * w_i *
+    w_j; NaN with a masked bin), `oe` float32 (value / expected of the pair's regions and distance;
+    NaN with a masked bin, at distance < `ignore_diags`, and in trans, where `value` is comparable
+    only up to one factor a pair of chromosomes, because weights are scaled within each).
     """
     out_cool = Path(out_cool)
     bins = clr.bins()[["chrom", "start", "end"]][:].assign(weight=weights)
