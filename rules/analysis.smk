@@ -10,7 +10,14 @@ rule analyse_map:
         multiext(
             "results/analysis/{map}/",
             expected="expected.tsv",
+            ps="ps.tsv",
+            eigs="eigs.tsv",
+            eigs_track="E1.bw",
+            saddle="saddle.tsv",
             insulation="insulation.tsv",
+            insulation_track="insulation.bw",
+            boundaries="boundaries.bed",
+            summary="summary.tsv",
         ),
     log:
         "logs/analyse_map/{map}.log",
@@ -25,8 +32,9 @@ rule analyse_map:
         mem_mb=8000,
         runtime=120,
     params:
+        folder="results/analysis/{map}",
         windows_bins=config["analysis"]["insulation_windows_bins"],
-        phasing=find_path(config["analysis"]["phasing"]),
+        phasing=config["analysis"]["phasing"] and find_path(config["analysis"]["phasing"]),
         version=VERSIONS["analysis"],
     message:
         "Analysing {wildcards.map}"

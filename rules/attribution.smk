@@ -10,8 +10,10 @@ rule attribute_bins:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
     output:
-        bigwig="results/attribution/{sample}.{resolution}.{norm}.{model}.bw",
+        normalised="results/attribution/{sample}.{resolution}.{norm}.{model}.bw",
+        raw="results/attribution/{sample}.{resolution}.{norm}.{model}.raw.bw",
         parquet="results/attribution/{sample}.{resolution}.{norm}.{model}.parquet",
+        completeness="results/attribution/{sample}.{resolution}.{norm}.{model}.completeness.tsv",
     log:
         "logs/attribute_bins/{sample}.{resolution}.{norm}.{model}.log",
     benchmark:
@@ -23,7 +25,13 @@ rule attribute_bins:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=config["attribution"],
+        folder="results/models/{sample}.{resolution}.{norm}.{model}",
+        baseline=config["attribution"]["baseline"],
+        min_distance=config["attribution"]["min_distance"],
+        max_distance=config["attribution"]["max_distance"] or None,
+        squared=config["attribution"]["squared"],
+        tolerance=config["attribution"]["tolerance"],
+        device=config["device"],
         version=VERSIONS["attribution"],
     message:
         "Attributing predicted contacts of {wildcards.sample} by {wildcards.model}"

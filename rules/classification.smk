@@ -1,6 +1,7 @@
 # Labels of bins told from their representations.
 
 
+
 rule classify_bins:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",

@@ -1,5 +1,6 @@
 # Configuration, sheets, wildcards and the few functions that rules ask for inputs or parameters. No rules.
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.errors import ChromloomError
+from chromloom.perturbation.edits import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
 from chromloom.versions import VERSIONS
 
@@ -61,6 +63,37 @@ def trained_models(sample):
     return [] if own == "-" else listed(own) or config["training"]["models"]
 
 
+def edits_path(sample):
+    """File of the edits of a sample: its own, else the one of the config; "" for none."""
+    own = SAMPLES.edits[sample]
+    return (
+        ""
+        if own == "-"
+        else find_path(own or config["edits"]) if own or config["edits"] else ""
+    )
+
+
+def edits_of(sample):
+    """Names of the edits of a sample."""
+    return [edit.edit for edit in EDITS[edits_path(sample)]]
+
+
+def simulated_files():
+    """What the config and the sheets name in the folder of the planted genome."""
+    named = [
+        *SOURCES.values(),
+        *(label_files() if LABELS is not None else []),
+        *filter(None, map(edits_path, SAMPLES.index)),
+    ]
+    return sorted(
+        {
+            path
+            for path in named + [config["analysis"]["phasing"]]
+            if path.startswith("results/simulated/")
+        }
+    )
+
+
 def dataset_path(reference):
     """Where the file of `dataset:NAME` is downloaded to; any other path as it is."""
     kind, _, name = reference.partition("dataset:")
@@ -78,7 +111,6 @@ try:
     SAMPLES = load_sheet("samples", "sample")
     DATASETS = load_sheet("datasets", "dataset")
     LABELS = load_sheet("labels", "task")
-    EDITS = load_sheet("edits", "edit")
     for column in ("against", "thin_of"):
         check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
     SOURCES = {
@@ -86,10 +118,30 @@ try:
         for sample, row in SAMPLES.iterrows()
         if not row.thin_of
     }
+    EDITS = {
+        path: read_edits(path) if path else []
+        for path in map(edits_path, SAMPLES.index)
+    }
 except ChromloomError as error:
     raise WorkflowError(str(error)) from None
 
-MAPS = [f"{s}.{r}.{n}" for s in SAMPLES.index for r in trained_resolutions(s) for n in norms(s)]
+BALANCE = {
+    key: config["normalization"][key]
+    for key in (
+        "ignore_diags",
+        "mad_max",
+        "min_nnz",
+        "max_iters",
+        "tol",
+        "allow_unconverged",
+    )
+}
+MAPS = [
+    f"{s}.{r}.{n}"
+    for s in SAMPLES.index
+    for r in trained_resolutions(s)
+    for n in norms(s)
+]
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
 
 
@@ -108,11 +160,24 @@ def assembly_of(wildcards):
 
 
 def chromosomes_of(wildcards):
-    """Chromosomes that the sheet or the config asks for; an empty list is all of them."""
+    """Chromosomes that the sheet or the config asks for; None is all of them."""
     return (
         listed(SAMPLES.chromosomes[wildcards.sample])
         or config["contacts"]["chromosomes"]
+        or None
     )
+
+
+def pooled_cell_type(wildcards):
+    """The cell type whose cells of a .scool are pooled; None for other maps."""
+    row = SAMPLES.loc[wildcards.sample]
+    return row.cell_type if row.cell_labels else None
+
+
+def hic_source(wildcards):
+    """The sample's .hic, whose stored vectors are taken where the norm is one of juicer's."""
+    source = SOURCES.get(wildcards.sample, "")
+    return source if source.endswith(".hic") and wildcards.norm != "ICE" else []
 
 
 def against_map(wildcards):
@@ -123,3 +188,15 @@ def against_map(wildcards):
         if other
         else []
     )
+
+
+def dataset_of_file(wildcards):
+    """Row of the table of data sets that gives a downloaded file, as a plain dictionary."""
+    return next(
+        row for row in DATASETS.to_dict("records") if row["file"] == wildcards.file
+    )
+
+
+def map_to_analyse(wildcards):
+    """An observed map, or where the name ends in a model's, its predicted one."""
+    return f"results/{'normalized' if wildcards.map in MAPS else 'predictions'}/{wildcards.map}.{'cool' if wildcards.map in MAPS else 'mcool'}"

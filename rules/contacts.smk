@@ -26,9 +26,12 @@ rule extract_contacts:
         assembly=assembly_of,
         resolutions=lambda wildcards: resolutions(wildcards.sample),
         chromosomes=chromosomes_of,
-        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
-        cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample],
-        normalization=config["normalization"],
+        cell_type=pooled_cell_type,
+        cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample] or None,
+        source_resolution=config["contacts"]["source_resolution"] or None,
+        length_tolerance=config["contacts"]["length_tolerance"],
+        norm=lambda wildcards: norms(wildcards.sample)[0],
+        balance=BALANCE,
         version=VERSIONS["contacts"],
     message:
         "Extracting contacts of {wildcards.sample} at {params.resolutions} bp"
@@ -58,7 +61,9 @@ rule thin_contacts:
         fraction=lambda wildcards: float(SAMPLES.fraction[wildcards.sample]),
         seed=config["seed"],
         assembly=assembly_of,
-        normalization=config["normalization"],
+        chromosomes=chromosomes_of,
+        norm=lambda wildcards: norms(wildcards.sample)[0],
+        balance=BALANCE,
         version=VERSIONS["contacts"],
     message:
         "Thinning {input.mcool} to {params.fraction} of its reads"

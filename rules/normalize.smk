@@ -4,7 +4,7 @@
 rule normalize_contacts:
     input:
         mcool="results/contacts/{sample}.mcool",
-        contacts=stored_vectors,
+        source=hic_source,
     output:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
@@ -22,7 +22,9 @@ rule normalize_contacts:
     params:
         assembly=assembly_of,
         chromosomes=chromosomes_of,
-        normalization=config["normalization"],
+        balance=BALANCE,
+        cp_a=config["normalization"]["cp_a"],
+        length_tolerance=config["contacts"]["length_tolerance"],
         version=VERSIONS["normalize"],
     message:
         "Normalizing {wildcards.sample} at {wildcards.resolution} bp by {wildcards.norm}"

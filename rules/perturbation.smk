@@ -1,4 +1,10 @@
-# Edits of the genome and what they would do to the map.
+# Edits of the genome and what they would do to the map, one job an edit.
+
+PERTURBATIONS = [
+    f"results/perturbation/{run}/{edit}/summary.tsv"
+    for run in RUNS
+    for edit in edits_of(run.split(".")[0])
+]
 
 
 rule perturb_map:
@@ -6,14 +12,23 @@ rule perturb_map:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        edits=lambda wildcards: edits_path(wildcards.sample),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/",
             wild_type="wild_type.mcool",
             edited="edited.mcool",
+            edited_on_reference="edited_on_reference.mcool",
             difference="difference.mcool",
             lift="lift.tsv",
             summary="summary.tsv",
+            virtual_4c="virtual_4c.tsv",
+        ),
+        report(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.png",
+            caption="../workflow/report/edit.rst",
+            category="Perturbation",
+            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
         ),
     log:
         "logs/perturb_map/{sample}.{resolution}.{norm}.{model}.{edit}.log",
@@ -26,7 +41,8 @@ rule perturb_map:
         mem_mb=8000,
         runtime=120,
     params:
-        edits=find_path(config["edits"]),
+        folder="results/models/{sample}.{resolution}.{norm}.{model}",
+        out="results/perturbation/{sample}.{resolution}.{norm}.{model}",
         flank=config["perturbation"]["flank"],
         version=VERSIONS["perturbation"],
     message:

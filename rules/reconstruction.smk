@@ -21,7 +21,8 @@ rule predict_map:
         mem_mb=8000,
         runtime=240,
     params:
-        max_distance=config["reconstruction"]["max_distance"],
+        folder="results/models/{sample}.{resolution}.{norm}.{model}",
+        max_distance=config["reconstruction"]["max_distance"] or None,
         version=VERSIONS["reconstruction"],
     message:
         "Predicting the map of {wildcards.sample} by {wildcards.model}"
@@ -37,7 +38,7 @@ rule evaluate_reconstruction:
         against=against_map,
     output:
         table="results/reconstruction/{sample}.{resolution}.{norm}.{model}.tsv",
-        frame_error="results/reconstruction/{sample}.{resolution}.{norm}.{model}.frame_error.tsv",
+        distances="results/reconstruction/{sample}.{resolution}.{norm}.{model}.distances.tsv",
     log:
         "logs/evaluate_reconstruction/{sample}.{resolution}.{norm}.{model}.log",
     benchmark:
@@ -49,8 +50,7 @@ rule evaluate_reconstruction:
         mem_mb=8000,
         runtime=240,
     params:
-        against=lambda wildcards: SAMPLES.against[wildcards.sample],
-        max_distance=config["reconstruction"]["max_distance"],
+        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],
         version=VERSIONS["reconstruction"],

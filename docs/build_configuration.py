@@ -1,0 +1,68 @@
+"""Write docs/configuration.md from the schemas: `python docs/build_configuration.py`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SHEETS = {
+    "samples": "Sample sheet",
+    "datasets": "Table of data sets",
+    "labels": "Label sheet",
+}
+HEAD = """# Configuration
+
+Written by `python docs/build_configuration.py` from the schemas in `workflow/schemas`; a test holds the two together.
+
+A study is one YAML file and a few tab-separated sheets. Give it with `--configfile my.yaml`; without it, `config/config.yaml`
+is used. Relative paths are looked for in the working directory, then beside the `Snakefile`; environment variables are expanded.
+An unknown key, a missing column or a value of the wrong kind stops the run before it starts, with one line that names it.
+"""
+
+
+def keys(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every key of a schema with its rule, nested ones joined by dots."""
+    for name, rule in schema["properties"].items():
+        if "description" in rule:
+            yield path + name, rule
+        if "properties" in rule:
+            yield from keys(rule, f"{path}{name}.")
+
+
+def table(schema: dict[str, Any], first: str) -> str:
+    """A Markdown table of a schema's keys: name, default (or required), meaning."""
+    rows = [f"| {first} | default | meaning |", "|---|---|---|"]
+    required = schema.get("required", [])
+    for name, rule in keys(schema):
+        default = "required" if name in required else yaml_text(rule.get("default", ""))
+        meaning = " ".join(str(rule["description"]).split())
+        values = rule.get("enum") or rule.get("items", {}).get("enum")
+        if values:
+            meaning += f" ({', '.join(map(str, values))})"
+        rows.append(f"| `{name}` | {default} | {meaning} |".replace("  ", " "))
+    return "\n".join(rows)
+
+
+def yaml_text(value: Any) -> str:
+    """A default as it would stand in the YAML file; nothing for an absent one."""
+    if value in ("", None):
+        return ""
+    return f"`{yaml.safe_dump(value, default_flow_style=True).strip().removesuffix('...').strip()}`"
+
+
+def document() -> str:
+    """The whole page."""
+    schemas = ROOT / "workflow" / "schemas"
+    parts = [HEAD]
+    config = yaml.safe_load((schemas / "config.schema.yaml").read_text())
+    parts += ["## Config file\n", table(config, "key") + "\n"]
+    for name, title in SHEETS.items():
+        schema = yaml.safe_load((schemas / f"{name}.schema.yaml").read_text())
+        parts += [f"## {title}\n", f"{schema['description']}\n", table(schema, "column") + "\n"]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "configuration.md").write_text(document())

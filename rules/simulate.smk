@@ -1,0 +1,26 @@
+# The planted genome of the demo, in the formats of real data; asked for by the key `simulate` alone.
+
+SIMULATED = "results/simulated"
+
+if config["simulate"]:
+
+    rule simulate_genome:
+        output:
+            *simulated_files(),
+        log:
+            "logs/simulate_genome.log",
+        benchmark:
+            "benchmarks/simulate_genome.tsv"
+        conda:
+            "../envs/hic.yaml"
+        threads: 2
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            folder="results/simulated",
+            seed=config["simulate"]["seed"],
+        message:
+            "Simulating the planted genome"
+        script:
+            "../workflow/scripts/simulate_genome.py"

@@ -1,0 +1,13 @@
+from chromloom.logs import job_log
+from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model
+
+params = snakemake.params
+with job_log(snakemake.log[0]):
+    evaluate_model(
+        params.folder,
+        snakemake.input.cool,
+        snakemake.output.table,
+        against=[snakemake.input.against] if snakemake.input.get("against") else [],
+        distances_out=snakemake.output.distances,
+        settings=EvaluationSettings(n_boot=params.bootstraps, seed=params.seed),
+    )

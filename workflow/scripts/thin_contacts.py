@@ -1,0 +1,23 @@
+from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.thin import thin_contacts
+from chromloom.files import atomic_path, write_tsv
+from chromloom.genome import load_assembly
+from chromloom.logs import job_log
+from chromloom.normalize.balance import BalanceSettings
+from chromloom.normalize.normalized import write_default_weights
+
+params, sample = snakemake.params, snakemake.wildcards.sample
+with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
+    thin_contacts(snakemake.input.mcool, mcool, params.fraction, params.seed, sample=sample)
+    balancing = write_default_weights(
+        mcool,
+        params.norm,
+        sample=sample,
+        assembly=load_assembly(params.assembly),
+        chroms=params.chromosomes,
+        settings=BalanceSettings(**params.balance),
+    )
+    qc = contacts_qc(str(mcool), ignore_diags=params.balance["ignore_diags"])
+    columns = ["resolution", "chrom", "norm", "source", "converged", "iterations", "residual", "note"]
+    qc = qc.merge(balancing[columns], on=["resolution", "chrom"], how="left")
+    write_tsv(qc, snakemake.output.qc)
