@@ -156,6 +156,10 @@ def test_lists_look_like_those_of_juicer_and_targetfinder(written):
     assert set(pairs["label"]) == {0, 1}
     genes = pd.read_csv(labels / "A_gene_tss_expression.tsv.gz", sep="\t")
     assert {"chrom", "tss", "strand", "ensg", "count", "cpm"} <= set(genes)
+    starts = pd.read_csv(labels / "A_expressed_tss.bed.gz", sep="\t", names=[*"cse", "name"])
+    both = genes.merge(starts, left_on="ensg", right_on="name")
+    assert len(both) == len(starts) == genes["expressed"].sum()
+    assert (both["tss"] == both["e"]).all()
     assert genes["cpm"].sum() == pytest.approx(1e6, rel=1e-3)
 
 

@@ -292,7 +292,7 @@ def replication_timing(plan: Plan, *, smooth_bp: int = 150_000) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def find_fires(plan: Plan, *, activity: float = 0.75) -> pd.DataFrame:
+def find_fires(plan: Plan, *, activity: float = 0.6) -> pd.DataFrame:
     """Frequently interacting regions: runs of bins whose enhancer activity is at least `activity`.
 
     Returns

@@ -67,7 +67,7 @@ class Physics:
     processivity_bp: float = 500_000
     residence: float = 1.8
     affinity: float = 0.6
-    affinity_bp: float = 300_000
+    affinity_bp: float = 150_000
     pairing: float = 0.5
     local: float = 0.25
     local_bp: float = 60_000
@@ -242,12 +242,13 @@ def _plan_chromosome(
 ) -> dict[str, pd.DataFrame]:
     edges = _domain_edges(rng, length)
     gaps = _gaps(length, resolution)
-    compartments = _compartments(rng, edges)
+    bare = rng.random(len(edges)) < 0.12  # boundaries without CTCF: there A meets B
+    compartments = _compartments(rng, edges, bare)
     tables = {
         "compartments": compartments,
         "gaps": gaps,
         "blacklist": _blacklist(rng, length, resolution),
-        "sites": _sites(rng, edges),
+        "sites": _sites(rng, edges, bare),
         "genes": _genes(rng, compartments),
         "enhancers": _enhancers(rng, compartments),
     }
@@ -282,16 +283,19 @@ def _shares() -> np.ndarray:
     return np.array([row[4] for row in SUBCOMPARTMENTS.values()])
 
 
-def _compartments(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
-    """Runs of domains of one class; the first two always one of A and one of B."""
-    names = list(SUBCOMPARTMENTS)
-    starts, classes = [0], [str(rng.choice(names[:2]))]
-    for edge in edges[1:-1]:
-        if rng.random() < 0.6:
-            new = "B2" if len(classes) == 1 else str(rng.choice(names, p=_shares()))
-            if new != classes[-1]:
-                starts.append(int(edge))
-                classes.append(new)
+def _compartments(rng: np.random.Generator, edges: np.ndarray, bare: np.ndarray) -> pd.DataFrame:
+    """Runs of domains of one class; at the first change, and at bare edges, A meets B."""
+    names, shares = np.array(list(SUBCOMPARTMENTS)), _shares()
+    in_a = np.char.startswith(names, "A")
+    starts, classes = [0], [str(rng.choice(names[in_a]))]
+    for edge, must in zip(edges[1:-1], bare[1:-1]):
+        if must or rng.random() < 0.6:
+            if must or len(classes) == 1:
+                allowed = shares * (in_a != classes[-1].startswith("A"))
+            else:
+                allowed = shares * (names != classes[-1])
+            starts.append(int(edge))
+            classes.append(str(rng.choice(names, p=allowed / allowed.sum())))
     return pd.DataFrame(
         {
             "start": starts,
@@ -302,7 +306,7 @@ def _compartments(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _sites(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
+def _sites(rng: np.random.Generator, edges: np.ndarray, bare: np.ndarray) -> pd.DataFrame:
     """CTCF motifs: convergent pairs around domains and sub-domains, and others."""
     position, strength, strand = [], [], []
 
@@ -311,10 +315,10 @@ def _sites(rng: np.random.Generator, edges: np.ndarray) -> pd.DataFrame:
         strength.append(how_strong)
         strand.append(which)
 
-    for start, end in itertools.pairwise(edges):
-        if rng.random() < 0.85:
+    for k, (start, end) in enumerate(itertools.pairwise(edges)):
+        if not bare[k] and rng.random() < 0.85:
             add(start + rng.uniform(2_000, 8_000), rng.uniform(0.6, 0.95), "+")
-        if rng.random() < 0.85:
+        if not bare[k + 1] and rng.random() < 0.85:
             add(end - rng.uniform(2_000, 8_000), rng.uniform(0.6, 0.95), "-")
         if end - start > 300_000 and rng.random() < 0.5:
             middle = start + rng.uniform(0.3, 0.7) * (end - start)

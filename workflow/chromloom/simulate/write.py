@@ -436,14 +436,14 @@ def _hiccups(loops: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_expression(plan: Plan, put: Callable[..., None]) -> None:
-    """Gene starts with counts, and the starts of expressed genes."""
+    """Gene starts (1-based, as in the real table) with counts; starts of expressed genes (BED)."""
     genes = elements.gene_expression(plan)
     rng = np.random.default_rng([plan.seed, 4])
     count = rng.poisson(200 * genes["expression"])
     table = pd.DataFrame(
         {
             "chrom": genes["chrom"],
-            "tss": genes["tss"],
+            "tss": genes["tss"] + 1,  # 1-based, as such tables are
             "strand": genes["strand"],
             "ensg": genes["name"],
             "symbol": genes["name"],
