@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+import yaml
 
 from chromloom.errors import InputError
 from chromloom.genome import load_assembly
-from chromloom.simulate.plan import COVERS, POINTS
-from chromloom.simulate.write import Sample, plan_cell_types, read_plan, simulate_genome
+from chromloom.simulate.plan import COVERS, POINTS, make_plan
+from chromloom.simulate.write import (
+    Sample,
+    plan_cell_types,
+    read_plan,
+    simulate_genome,
+    write_edits,
+)
 
 SIZES = {"chr1": 5_000_000, "chr2": 4_050_000}
 SAMPLES = [
@@ -211,3 +218,10 @@ def test_bad_requests_are_errors_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match=r"holds no plan.json"):
         read_plan(tmp_path)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_edits_of_the_demo_are_those_of_its_genome(repo_root, tmp_path):
+    """The demo's edits stand in the configuration, since rules must know their names."""
+    config = yaml.safe_load((repo_root / "config/demo/config.yaml").read_text())
+    write_edits(make_plan(config["simulate"]["seed"]), tmp_path / "edits.bed")
+    assert (tmp_path / "edits.bed").read_text() == (repo_root / "config/demo/edits.bed").read_text()
