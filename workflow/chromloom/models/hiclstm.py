@@ -6,6 +6,7 @@ P = R W_row', Q = R W_col', computed once a tile; the recurrence itself lives in
 `chromloom.kernels`. The published code's model, which reads pairs differently, is in `released`.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -303,7 +304,7 @@ class HiCLSTM(nn.Module):
         """Input projections P (B, 4H) of the rows and Q (B + L - 1, 4H) of the columns."""
         P = rows @ direction.W_row.T  # (B, 4H)
         if self.settings.distance_input:
-            P = P + direction.W_distance * torch.log1p(torch.tensor(d0 / self.settings.frame))
+            P = P + direction.W_distance * math.log1p(d0 / self.settings.frame)
         return P, cols @ direction.W_col.T
 
     def bilinear_factors(

@@ -68,7 +68,14 @@ class ReleasedHiCLSTM(nn.Module):
                 for parameter in layer.parameters():
                     parameter.uniform_(-(size**-0.5), size**-0.5, generator=generator)
 
-    def forward(self, embedding: Tensor, rows: Tensor, cols: Tensor, state: Tensor) -> Tensor:
+    def forward(
+        self,
+        embedding: Tensor,
+        rows: Tensor,
+        cols: Tensor,
+        state: Tensor,
+        columns: Tensor | None = None,
+    ) -> Tensor:
         """Contact probability of frames.
 
         Parameters
@@ -78,6 +85,8 @@ class ReleasedHiCLSTM(nn.Module):
             Rows of `embedding` of each pair; 0 and 0 where a frame is padded.
         state : Tensor, (2, N, H)
             h and c at the frame's start.
+        columns : Tensor, (n, d), optional
+            What `cols` are rows of; `embedding` by default.
 
         Returns
         -------
@@ -86,7 +95,7 @@ class ReleasedHiCLSTM(nn.Module):
         d = embedding.shape[1]
         weight = self.i2h.weight
         P = embedding @ weight[:, :d].T + self.i2h.bias + self.h2h.bias  # (n, 4H)
-        Q = embedding @ weight[:, d:].T
+        Q = (embedding if columns is None else columns) @ weight[:, d:].T
         h, c = state
         outputs = []
         for i, j in zip(rows.unbind(1), cols.unbind(1)):
@@ -158,7 +167,15 @@ class ReleasedTrainedModel(TrainedModel):
         return rows[kept], cols[kept]
 
     def _target(
-        self, chrom: str, R: Tensor, masked: np.ndarray, lo: int, hi: int, d0: int, d1: int
+        self,
+        chrom: str,
+        R: Tensor,
+        masked: np.ndarray,
+        lo: int,
+        hi: int,
+        d0: int,
+        d1: int,
+        columns: Tensor | None = None,
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo); 0 where nothing is read."""
         first, _ = self.extent(chrom)
@@ -166,15 +183,17 @@ class ReleasedTrainedModel(TrainedModel):
         rows, cols = self._pair_list(chrom, masked, lo, hi)
         pairs, frames, places = cut_frames(rows, cols, frame)
         rows, cols = rows[pairs], cols[pairs]
-        padding = R[:1] if first == 0 else self.module.embedding[:1].to(R.dtype)
-        R = torch.cat([padding, torch.where(torch.from_numpy(masked).to(R.device)[:, None], 0, R)])
+        R, columns = (
+            None if part is None else self._padded(part, masked, first) for part in (R, columns)
+        )
         n_frames = int(frames[-1]) + 1 if len(frames) else 0
         index = np.zeros((2, n_frames, frame), dtype=np.int64)
         index[:, frames, places] = rows + 1, cols + 1
         index = torch.from_numpy(index).to(R.device)
-        noise = _row_noise(int(self.config["seed"]), first + index[0, :, 0].cpu().numpy(), hidden)
+        bin_ids = first - 1 + index[0, :, 0].cpu().numpy()
+        noise = _row_noise(int(self.config["seed"]), bin_ids, hidden)
         outputs = [
-            self.module(R, *index[:, a : a + FRAMES_AT_ONCE], part.to(R))
+            self.module(R, *index[:, a : a + FRAMES_AT_ONCE], part.to(R), columns)
             for a, part in zip(
                 range(0, n_frames, FRAMES_AT_ONCE), noise.split(FRAMES_AT_ONCE, dim=1)
             )
@@ -187,11 +206,17 @@ class ReleasedTrainedModel(TrainedModel):
         at = (cols[wanted] - rows[wanted] - d0, rows[wanted] - lo)
         return y.index_put(tuple(torch.from_numpy(a).to(R.device) for a in at), values)
 
+    def _padded(self, R: Tensor, masked: np.ndarray, first: int) -> Tensor:
+        """Representations (n + 1, d), that of the padding (the genome's first bin) before them."""
+        padding = R[:1] if first == 0 else self.module.embedding[:1].to(R.dtype)
+        unread = torch.from_numpy(masked).to(R.device)[:, None]
+        return torch.cat([padding, torch.where(unread, 0, R)])
 
-def _row_noise(seed: int, frame_rows: np.ndarray, hidden: int) -> Tensor:
-    """States (2, N, H) from N(0, 1), by row: the same however rows are cut into blocks."""
+
+def _row_noise(seed: int, bin_ids: np.ndarray, hidden: int) -> Tensor:
+    """States (2, N, H) of frames from N(0, 1), by row: the same however rows are blocked."""
     generator = torch.Generator()
-    rows, counts = np.unique(frame_rows, return_counts=True)
+    rows, counts = np.unique(bin_ids, return_counts=True)
     parts = [
         torch.randn(2, int(count), hidden, generator=generator.manual_seed(seed * 2**32 + int(row)))
         for row, count in zip(rows, counts)

@@ -9,6 +9,7 @@ import json
 import logging
 import platform
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ class TrainedModel:
         self.device = next(module.parameters()).device
         names = bins["chrom"].to_numpy()
         first = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
-        self._extents = dict(zip(names[first], zip(first, np.append(first[1:], len(names)))))
+        edges = [*first.tolist(), len(names)]
+        self._extents = dict(zip(names[first], pairwise(edges)))
         self._numbers = {name: k for k, name in enumerate(self._extents)}
         self._masked = bins["masked"].to_numpy(dtype=bool)
         self.chromnames = [

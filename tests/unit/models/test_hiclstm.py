@@ -1,0 +1,165 @@
+"""Settings of the presets, and the module against a literal re-implementation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chromloom.errors import InputError
+from chromloom.models.hiclstm import PRESETS, HiCLSTM, HiCLSTMSettings, band_product
+
+
+def test_presets_are_those_of_the_definitions():
+    paper, released, refined = (
+        HiCLSTMSettings.from_preset(name) for name in ("paper", "released", "refined")
+    )
+    assert (paper.hidden_size, released.hidden_size, refined.hidden_size) == (8, 8, 16)
+    assert (paper.target, released.target, refined.target) == ("cp", "cp", "log_oe")
+    assert paper.norm_input
+    assert paper.norm_recurrent
+    assert paper.norm_cell
+    assert not (released.norm_input)
+    assert not (released.norm_recurrent)
+    assert not (released.norm_cell)
+    assert not refined.norm_recurrent  # where float32 gradients are not sound
+    assert (paper.start, released.start, refined.start) == ("normal", "normal", "eig")
+    assert refined.bilinear
+    assert refined.loss_weight == "variance"
+    assert refined.k == 0.5
+    assert {s.embedding_dim for s in (paper, released, refined)} == {16}
+    assert {s.frame for s in (paper, released, refined)} == {150}
+    assert (paper.learning_rate, paper.epochs, paper.schedule) == (0.01, 10, "steps")
+
+
+def test_overrides_keep_the_rest_of_the_preset():
+    changed = HiCLSTMSettings.from_preset("paper", hidden_size=32, cp_a=12)
+    assert changed.hidden_size == 32
+    assert changed.cp_a == 12.0
+    assert isinstance(changed.cp_a, float)
+    assert changed.norm_recurrent
+    assert HiCLSTMSettings(**changed.to_dict()) == changed
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "message"),
+    [
+        ("papre", {}, "'papre' is unknown; expected one of paper"),
+        ("paper", {"hiden": 8}, "hiden are unknown"),
+        ("paper", {"hidden_size": "8"}, "hidden_size='8' is of the wrong type; expected int"),
+        ("paper", {"hidden_size": 9999}, "hidden_size=9999 is out of range"),
+        ("paper", {"target": "counts"}, "target='counts' is unknown"),
+        ("refined", {"k": 0.0}, "k=0.0 must be above 0"),
+        ("paper", {"hidden_size": 0}, "set bilinear=true"),
+        ("paper", {"bilinear": True}, "bilinear=true needs target=log_oe"),
+        ("paper", {"start": "eig"}, "start=eig needs target=log_oe"),
+        ("refined", {"carry_state": True, "directions": 2}, "carry_state=true needs directions=1"),
+        ("paper", {"head": "frame"}, "head=frame belongs to preset=released"),
+    ],
+)
+def test_bad_settings_are_named(preset, overrides, message):
+    with pytest.raises(InputError, match=message):
+        HiCLSTMSettings.from_preset(preset, **overrides)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 4), st.integers(0, 99))
+def test_band_product_is_the_inner_product_of_each_pair(n_rows, length, d, seed):
+    generator = torch.Generator().manual_seed(seed)
+    A = torch.randn(n_rows, d, generator=generator, dtype=torch.float64)
+    C = torch.randn(n_rows + length - 1, d, generator=generator, dtype=torch.float64)
+    expected = [[float(A[b] @ C[b + t]) for b in range(n_rows)] for t in range(length)]
+    np.testing.assert_allclose(band_product(A, C), expected, atol=1e-12)
+
+
+def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
+    """The model pair by pair, from [R_i; R_j] and whole weight matrices, without kernels."""
+    s = model.settings
+    length = len(cols) - len(rows) + 1
+    out = torch.zeros(length, len(rows), dtype=rows.dtype)
+
+    def norm(x, direction, place):
+        if not getattr(s, f"norm_{place}"):
+            return x
+        x = (x - x.mean()) / torch.sqrt(x.var(unbiased=False) + s.norm_eps)
+        return x * getattr(direction, f"gain_{place}") + getattr(direction, f"shift_{place}")
+
+    for direction in model.directions:
+        W = torch.cat([direction.W_row, direction.W_col], dim=1)
+        for b in range(len(rows)):
+            if not row_ok[b]:
+                continue
+            h = c = torch.zeros(s.hidden_size, dtype=rows.dtype)
+            steps = range(length)
+            for t in reversed(steps) if direction.spec.reverse else steps:
+                if carry and t % s.frame == 0 and t:
+                    frame_start = t
+                elif t == 0 or not carry:
+                    frame_start = d0
+                if not col_ok[b + t]:
+                    continue
+                x = W @ torch.cat([rows[b], cols[b + t]])
+                if s.distance_input:
+                    x = x + direction.W_distance * np.log1p(frame_start / s.frame)
+                z = norm(x, direction, "input") + norm(direction.U @ h, direction, "recurrent")
+                i, f, g, o = (z + direction.b).chunk(4)
+                c = f.sigmoid() * c + i.sigmoid() * g / (1 + g.abs())
+                n = norm(c, direction, "cell")
+                h = o.sigmoid() * n / (1 + n.abs())
+                out[t, b] += direction.w @ h + direction.bias
+    if model.S is not None:
+        for b in range(len(rows)):
+            for t in range(length):
+                out[t, b] += rows[b] @ model.S[1] @ cols[b + t]
+    return out
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"preset": "paper"},
+        {"preset": "refined"},
+        {"preset": "refined", "directions": 2},
+        {"preset": "refined", "distance_input": True, "norm_input": True},
+        {"preset": "refined", "carry_state": True, "frame": 4, "distance_input": True},
+        {"preset": "eig"},
+    ],
+    ids=lambda o: "-".join(map(str, o.values())),
+)
+def test_tile_equals_a_literal_reimplementation(overrides):
+    overrides = {"embedding_dim": 3, "hidden_size": 4, "frame": 9} | overrides
+    preset = overrides.pop("preset")
+    if preset == "eig":
+        overrides["hidden_size"] = 0
+    model = HiCLSTM(HiCLSTMSettings.from_preset(preset, **overrides), 30, 2).double()
+    generator = torch.Generator().manual_seed(3)
+    for parameter in model.parameters():
+        parameter.data.normal_(generator=generator)
+    rows, cols = model.embedding[:5], model.embedding[12:25]  # L = 9
+    row_ok = torch.tensor([True, True, False, True, True])
+    col_ok = torch.ones(13, dtype=torch.bool)
+    col_ok[[0, 4, 12]] = False
+    carry = model.settings.carry_state
+    d0 = 0 if carry else 12
+    y = model.tile(rows, cols, row_ok, col_ok, 1, d0, backend="reference")
+    expected = literal(model, rows, cols, row_ok, col_ok, d0, carry=carry)
+    pairs = row_ok & col_ok.unfold(0, 5, 1)
+    torch.testing.assert_close(y[pairs], expected[pairs], rtol=0, atol=1e-12)
+
+
+def test_reset_depends_on_the_seed_alone_and_refined_starts_at_the_bilinear_term():
+    model = HiCLSTM(HiCLSTMSettings.from_preset("refined"), 40, 1)
+    model.reset(1)
+    first = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model.reset(1)
+    assert all(torch.equal(first[name], p) for name, p in model.named_parameters())
+    model.reset(2)
+    assert not torch.equal(first["embedding"], model.embedding)
+    ok = torch.ones(10, dtype=torch.bool)
+    y = model.tile(model.embedding[:4], model.embedding[4:14], ok[:4], ok, 0, 4)
+    assert y.abs().max() == 0  # S is 0 and the LSTM's output starts quiet
+
+
+def test_every_preset_can_be_built():
+    for name in PRESETS:
+        assert HiCLSTMSettings.from_preset(name).preset == name
