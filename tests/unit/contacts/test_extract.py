@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from chromloom.contacts import describe_contacts, stored_weights
+from chromloom.contacts.write import plan_resolutions
 from chromloom.errors import InputError
 
 
@@ -36,8 +37,8 @@ SOURCES = {
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_every_format_gives_the_same_map(kind, files, extract):
-    result = extract(SOURCES[kind](files), resolutions=[10_000, 20_000, 50_000])
-    for resolution in (10_000, 20_000, 50_000):
+    result = extract(SOURCES[kind](files), resolutions=[50_000, 10_000])
+    for resolution in (10_000, 50_000):
         np.testing.assert_array_equal(result.dense(resolution), files.coarse(resolution))
         clr = result.clr(resolution)
         assert clr.chromsizes.to_dict() == files.sizes.to_dict()
@@ -143,6 +144,26 @@ def test_first_and_last_base_fall_into_the_first_and_last_bin(files, extract):
     assert np.triu(dense).sum() == 2
 
 
+def test_a_resolution_comes_from_the_coarsest_one_that_divides_it(files, extract):
+    stored = [10_000, 30_000, 50_000]
+    plan = plan_resolutions([100_000, 30_000, 20_000, 40_000, 50_000], stored, source="f")
+    assert plan == {20_000: ("read", 10_000), 30_000: ("read", 30_000),
+                    40_000: ("coarsen", 20_000), 50_000: ("read", 50_000),
+                    100_000: ("coarsen", 50_000)}
+    assert plan_resolutions([5_000, 2_000], None, source="f") == {
+        2_000: ("read", 2_000), 5_000: ("read", 5_000)}
+    result = extract(files.mcool(factors=(1, 3)), resolutions=[20_000, 30_000, 60_000])
+    for resolution in (20_000, 30_000, 60_000):
+        np.testing.assert_array_equal(result.dense(resolution), files.coarse(resolution))
+    assert cooler.fileops.list_coolers(str(result.path)) == [
+        f"/resolutions/{resolution}" for resolution in (20_000, 30_000, 60_000)]
+    assert [item.name for item in extract.folder.iterdir()] == ["s.mcool"]
+
+
+def test_pairs_are_recognised_by_their_first_line(files):
+    assert describe_contacts(files.pairs("reads.txt")).format == "pairs"
+
+
 def test_description(files):
     info = describe_contacts(files.mcool())
     assert (info.format, info.resolutions) == ("mcool", (10_000, 50_000))
@@ -158,6 +179,7 @@ def test_description(files):
 def test_weights_that_are_not_stored_are_none(files):
     assert stored_weights(files.hic(), 10_000, "KR", chromsizes=files.sizes) is None
     assert stored_weights(files.cool(), 10_000, "KR", chromsizes=files.sizes) is None
+    assert stored_weights(files.folder / "*.txt", 10_000, "KR", chromsizes=files.sizes) is None
 
 
 def truncate(path, share):

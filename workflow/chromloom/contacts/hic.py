@@ -83,11 +83,14 @@ class HicReader:
 
     def weights(self, target: Target, resolution: int, norm: str) -> np.ndarray | None:
         """A stored vector as multiplicative weights; see `sources.stored_weights`."""
+        if resolution not in self.resolutions or norm not in self.norms:
+            return None
         lookup = bin_lookup(self.sizes, self.names(target), target, resolution)
         with reading(self.path):
-            if resolution not in self.resolutions or norm not in self.norms:
+            hic = self._open(resolution)
+            if norm not in hic.avail_normalizations():
                 return None
-            divisive = np.asarray(self._open(resolution).weights(norm, divisive=True))
+            divisive = np.asarray(hic.weights(norm, divisive=True))
         weight = np.full(len(make_bins(target.chromsizes, resolution)), np.nan)
         usable = (lookup >= 0) & np.isfinite(divisive) & (divisive > 0)
         weight[lookup[usable]] = 1 / divisive[usable]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,12 @@ from chromloom.contacts.pixels import Target
 from chromloom.contacts.text import DumpReader, PairsReader
 from chromloom.errors import InputError
 
-_HDF5, _HIC, _GZIP = b"\x89HDF\r\n\x1a\n", b"HIC\0", b"\x1f\x8b"
+if TYPE_CHECKING:
+    from chromloom.contacts.hic import HicReader
+
+    Reader = CoolerReader | HicReader | PairsReader | DumpReader
+
+_HDF5, _HIC, _PAIRS = b"\x89HDF\r\n\x1a\n", b"HIC\0", b"## pairs"
 _HDF5_SUFFIXES = (".cool", ".mcool", ".scool")
 
 
@@ -51,7 +57,7 @@ def open_source(
     cell_labels: str | Path | None = None,
     cell_type: str | None = None,
     source_resolution: int | None = None,
-):
+) -> "Reader":
     """Open a contact map by what is in it, not by its name.
 
     Parameters
@@ -96,9 +102,16 @@ def open_source(
             f"{path} is not a {path.suffix} file: it starts with {magic!r}, expected {expected}; "
             "fetch it again, or give text as .pairs or as juicer dump (.txt)"
         )
-    if ".pairs" in path.suffixes:
+    if magic == _PAIRS or ".pairs" in path.suffixes:
         return PairsReader(source)
     return DumpReader(source, resolution=source_resolution)
+
+
+def _is_hic(source: str | Path) -> bool:
+    if not Path(source).is_file():
+        return False
+    with Path(source).open("rb") as handle:
+        return handle.read(len(_HIC)) == _HIC
 
 
 def describe_contacts(source: str | Path, **options) -> ContactsInfo:
@@ -151,8 +164,8 @@ def stored_weights(
     ndarray, (n_bins,), float64, or None
         NaN where the file has no vector or masks the bin; None where nothing is stored.
     """
-    reader = open_source(source)
-    if reader.format != "hic":
+    if not _is_hic(source):
         return None
+    reader = open_source(source)
     target = Target(chromsizes, tuple(chromsizes.index), length_tolerance)
     return reader.weights(target, resolution, norm)
