@@ -73,6 +73,8 @@ def predict_map(
         "sample": observed.sample,
         "assembly": observed.assembly,
         "norm": observed.norm,
+        "ignore_diags": observed.ignore_diags,
+        "view": observed.view_df.to_numpy(dtype=object).tolist(),
         "model": Path(model_dir).name.rsplit(".", 1)[-1],
         "content": "predicted contact strength, balanced; weight is 1, NaN where masked",
     }
