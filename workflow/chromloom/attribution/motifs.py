@@ -52,18 +52,18 @@ def find_motifs(
     if not motifs:
         raise InputError(f"{meme} holds no motif; expected MEME format (letter-probability matrix)")
     overlap = max(pwm.shape[1] for pwm in motifs.values()) - 1
-    tables = []
+    columns = ["chrom", "start", "end", "name", "score", "strand", "p_value"]
+    tables = [pd.DataFrame(columns=columns)]
     for chrom, sequence in read_fasta(fasta):
         for start in range(0, max(len(sequence) - overlap, 1), CHUNK):
             part = sequence[start : start + CHUNK + overlap]
             one_hot = (part == np.frombuffer(b"ACGT", np.uint8)[:, None]).astype(np.int8)[None]
             for hits in fimo(motifs, one_hot, threshold=threshold):  # (1, 4, length)
-                tables.append(pd.DataFrame({
-                    "chrom": chrom, "start": hits["start"] + start, "end": hits["end"] + start,
-                    "name": hits["motif_name"], "score": hits["score"], "strand": hits["strand"],
-                    "p_value": hits["p-value"],
-                }))
-    table = pd.concat(tables).astype({"start": np.int64, "end": np.int64})
+                hits = hits.rename(columns={"motif_name": "name", "p-value": "p_value"})
+                hits[["start", "end"]] += start
+                if len(hits):
+                    tables.append(hits.assign(chrom=chrom)[columns])
+    table = pd.concat(tables[1:] or tables).astype({"start": np.int64, "end": np.int64})
     table = table.sort_values(["chrom", "start", "strand"], ignore_index=True)
     with atomic_path(out_bed) as temporary:
         table.to_csv(temporary, sep="\t", header=False, index=False, float_format="%.6g")

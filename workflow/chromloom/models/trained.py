@@ -339,10 +339,11 @@ class TrainedModel:
     ) -> np.ndarray:
         """Contact strength of a target band.
 
-        Log observed/expected is inverted as exp(L) (expected + k) - k, clipped at 0 and multiplied
-        by one factor a distance, the ratio of observed to predicted strength over the map trained
-        on: the exponential of a mean log is biased low. Contact probability is inverted by its
-        formula.
+        Log observed/expected is inverted as f exp(L) (expected + k) - k, clipped at 0, with one
+        factor f a distance, the ratio of observed to predicted strength plus k over the map trained
+        on: the exponential of a mean log is biased low. (A factor of the strength itself is worse:
+        where strength is far below k it grows to 2 and moves with distance, which an edit then
+        takes for a change.) Contact probability is inverted by its formula.
 
         Parameters
         ----------
@@ -359,10 +360,10 @@ class TrainedModel:
         settings = self.settings
         if settings.target == "cp":
             return contact_strength(target_band, settings.cp_a, settings.cp_delta)
-        value = np.exp(target_band) * (expected_band + settings.k) - settings.k
-        dist = np.arange(first_dist, first_dist + len(value))
-        factor = self.recalibration[np.minimum(dist, len(self.recalibration) - 1)]
-        return np.maximum(value, 0) * factor[:, None]
+        dist = np.arange(first_dist, first_dist + len(target_band))
+        factor = self.recalibration[np.minimum(dist, len(self.recalibration) - 1), None]
+        shifted = factor * np.exp(target_band) * (expected_band + settings.k)
+        return np.maximum(shifted - settings.k, 0)
 
     def to_cp(
         self, target_band: np.ndarray, expected_band: np.ndarray, *, first_dist: int = 0

@@ -155,7 +155,7 @@ def set_eigen_start(
 
 
 def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarray:
-    """Factor of the contact strength at each distance: observed over predicted, (n_dist,).
+    """Factor of contact strength plus k at each distance: observed over predicted, (n_dist,).
 
     Sums run over all unmasked pairs of the map, smoothed over 5 % of the distance; ones for target
     cp, which is inverted by its formula.
@@ -170,13 +170,15 @@ def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarra
         pixels = normalized.pixels(chrom)
         dist = pixels["j"] - pixels["i"]
         observed = np.bincount(dist, weights=pixels["value"], minlength=last - first)
-        sums[0, : len(observed)] += observed
+        sums[0, : len(observed)] += observed  # of contact strength; k comes with the pairs, below
         for lo in range(0, last - first, ROWS):
             hi = min(lo + ROWS, last - first)
             if normalized.mask(chrom)[lo:hi].all():
                 continue
-            value = trained.to_value(trained.predict_band(chrom, lo, hi), expected.band(lo, hi))
-            sums[1, : len(value)] += np.nansum(value, axis=1, dtype=float)
+            target, base = trained.predict_band(chrom, lo, hi), expected.band(lo, hi)
+            k = trained.settings.k
+            sums[0, : len(target)] += k * np.isfinite(target).sum(axis=1)
+            sums[1, : len(target)] += np.nansum(np.exp(target) * (base + k), axis=1, dtype=float)
     return smooth_by_distance(*sums).astype(np.float32)
 
 

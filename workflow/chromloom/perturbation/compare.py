@@ -1,0 +1,249 @@
+"""Predicted against true change, beside simple baselines, on the planted genome.
+
+The truth is the noise-free contact intensity of the edited plan, in reference coordinates, as a
+perfect balancing would show it. Changes are log2((edited + 0.5) / (wild type + 0.5)) of contact
+strength, the pseudocount on the scale of counts; Pearson over all pairs within the flank that are
+known to all. Also reported: contact probability (the article's scale) and contact strength.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import write_tsv
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.probability import contact_probability
+from chromloom.perturbation.edits import Edit, lay_out
+from chromloom.perturbation.predict import FLANK, Prediction, map_back, predict_edit
+from chromloom.simulate.contacts import expected_contacts
+from chromloom.simulate.edits import apply_edit
+from chromloom.simulate.plan import Plan
+from chromloom.simulate.write import read_plan
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("deletion", "inversion", "duplication")
+PSEUDOCOUNT = 0.5
+
+
+def compare_with_simulation(
+    model_dir: str | Path,
+    map_path: str | Path,
+    truth_dir: str | Path,
+    out: str | Path,
+    *,
+    n_edits: int = 8,
+    seed: int = 0,
+    flank: int = FLANK,
+    mode: str = "lifted",
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Draw edits of the planted genome and hold their predictions to the simulated change.
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        Trained model and its map, of a planted genome.
+    truth_dir : str or Path
+        Its plan (`truth/{cell_type}`).
+    out : str or Path
+        TSV, see Returns.
+    n_edits, seed : int
+        Edits of each kind (see `draw_edits`).
+    flank : int
+        bp each side of the edit.
+    mode : {"lifted", "released"}
+        See `predict_edit`.
+    device : str
+
+    Returns
+    -------
+    DataFrame
+        edit, kind, region, method (`model`, `no change`, `article`, `shifted expected`,
+        `shifted observed`), scale (log2, cp, value), n_pairs, pearson (NaN where the method
+        predicts one change for all pairs), mse.
+    """
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    plan = read_plan(truth_dir)
+    tables = []
+    for edit in draw_edits(plan, model, n_edits=n_edits, seed=seed):
+        layout = lay_out(edit, model.bins)
+        prediction = predict_edit(model, observed, layout, flank=flank, mode=mode)
+        tables.append(score_changes(prediction, model, observed, plan))
+    table = pd.concat(tables, ignore_index=True)
+    write_tsv(table, out)
+    return table
+
+
+def draw_edits(plan: Plan, model: TrainedModel, *, n_edits: int, seed: int) -> list[Edit]:
+    """Draw edits of every kind: 100 to 800 kb long, at a random place inside, off masked bins.
+
+    Half of them are centred on a strong CTCF site, where an edit matters most.
+    """
+    rng = np.random.default_rng(seed)
+    resolution = model.resolution
+    edits = []
+    for kind in KINDS:
+        for number in range(n_edits):
+            for _ in range(1000):
+                chrom = str(rng.choice(model.chromnames))
+                mask = model.mask(chrom)
+                size = int(rng.integers(100_000, 800_001) // resolution)
+                sites = plan.rows("sites", chrom)
+                sites = sites.loc[sites["strength"] > 0.5, "start"].to_numpy() // resolution
+                centre = rng.choice(sites) if number % 2 else rng.integers(0, len(mask))
+                lo = int(centre) - size // 2
+                hi = lo + size
+                around = slice(max(lo - 20, 0), hi + 20)
+                if lo >= 20 and hi <= len(mask) - 20 and mask[around].mean() < 0.1:
+                    break
+            else:
+                raise InputError(f"no place for a {kind}: the planted chromosomes are too short or "
+                                 "masked; plan a larger genome")
+            edits.append(Edit(f"{kind}{number}", kind, chrom, lo * resolution, hi * resolution))
+    return edits
+
+
+def score_changes(
+    prediction: Prediction, model: TrainedModel, observed: NormalizedMap, plan: Plan
+) -> pd.DataFrame:
+    """Score a prediction and the baselines against the simulated change; see the module."""
+    edit = prediction.edited.edit
+    truth = simulate_change(prediction, model, observed, plan)
+    methods = {"model": (prediction.wild_type, prediction.on_reference),
+               **baselines(prediction, model, observed)}
+    scales = {"log2": _log2, "cp": lambda m: contact_probability(m, observed.cp_a),
+              "value": lambda m: m}
+    known = np.isfinite(truth[0]) & np.isfinite(truth[1])
+    for pair in methods.values():
+        known &= np.isfinite(pair[0]) & np.isfinite(pair[1])
+    rows = []
+    for scale, transform in scales.items():
+        true = (transform(truth[1]) - transform(truth[0]))[known]
+        for method, (wild_type, edited) in methods.items():
+            change = (transform(edited) - transform(wild_type))[known]
+            r = np.corrcoef(true, change)[0, 1] if change.std() > 0 else np.nan
+            rows.append((edit.edit, edit.kind, f"{edit.chrom}:{edit.start}-{edit.end}", method,
+                         scale, known.sum(), r, np.mean((true - change) ** 2)))
+    return pd.DataFrame(rows, columns=["edit", "kind", "region", "method", "scale", "n_pairs",
+                                       "pearson", "mse"])
+
+
+def simulate_change(
+    prediction: Prediction, model: TrainedModel, observed: NormalizedMap, plan: Plan
+) -> tuple[np.ndarray, np.ndarray]:
+    """Noise-free wild type and edited map on the reference bins of a prediction.
+
+    Returns
+    -------
+    wild_type, edited : ndarray, (k, k), float64
+        Upper triangle, scaled so that the wild type sums to the observed map's strength.
+    """
+    edit, resolution = prediction.edited.edit, model.resolution
+    second = {"chrom2": edit.chrom2, "start2": edit.start2, "end2": edit.end2,
+              "strand2": edit.strand2} if edit.chrom2 else {}
+    lo = edit.start // resolution * resolution
+    hi = min(-(-edit.end // resolution) * resolution, int(plan.chromsizes[edit.chrom]))
+    changed = apply_edit(plan, edit.kind, edit.chrom, lo, hi, **second)
+    first, _ = model.extent(edit.chrom)
+    positions = prediction.bins - first
+    wild_type = _intensities(plan, edit.chrom, resolution, positions, observed.ignore_diags)
+    at, index = _edited_positions(prediction, model)
+    in_edited = _intensities(changed, edit.chrom, resolution, at, observed.ignore_diags)
+    on_reference = map_back(in_edited, index, len(positions))
+    values = observed_window(observed, edit.chrom, positions)
+    both = np.isfinite(values) & np.isfinite(wild_type)
+    scale = values[both].sum() / wild_type[both].sum()
+    return scale * wild_type, scale * on_reference
+
+
+def baselines(
+    prediction: Prediction, model: TrainedModel, observed: NormalizedMap
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What an edit would do by simple rules: method -> (wild type, edited on the reference).
+
+    `no change`: the observed map stays. `article`: the observed map, and the genomic average at
+    their distance for pairs inside the edited segment (Methods; nothing is left inside a deletion,
+    so that it is `no change` there). `shifted expected`: every pair has the expected of its
+    distance, before and after; copies are summed. `shifted observed`: the observed O/E moves with
+    its pair and takes the expected of the new distance.
+    """
+    edit, resolution = prediction.edited.edit, model.resolution
+    first, last = model.extent(edit.chrom)
+    if ((prediction.bins < first) | (prediction.bins >= last)).any():
+        raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines know one")
+    positions = prediction.bins - first
+    expected = observed.expected(edit.chrom)
+    values = observed_window(observed, edit.chrom, positions)
+    masked = observed.mask(edit.chrom)[positions]
+    i, j = np.meshgrid(positions, positions, indexing="ij")
+    before = _upper(expected.at(i, j), masked, j - i >= observed.ignore_diags)
+    segment = (positions >= edit.start // resolution) & (positions < -(-edit.end // resolution))
+    average = np.where(segment[:, None] & segment[None, :], before, values)
+
+    at, index = _edited_positions(prediction, model)
+    source = positions[index]
+    a, b = np.meshgrid(at, at, indexing="ij")
+    moved = expected.at_distance(source[:, None], source[None, :], np.abs(b - a))
+    moved = _upper(moved, masked[index], b - a >= observed.ignore_diags)
+    symmetric = np.where(np.isnan(values), values.T, values)
+    base = np.where(np.isnan(before), before.T, before)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        enrichment = (symmetric / base)[np.ix_(index, index)]
+    # two copies of one bin, or of neighbours: no O/E was observed
+    enrichment = np.where(np.isfinite(enrichment), enrichment, 1.0)
+    k = len(positions)
+    return {
+        "no change": (values, values),
+        "article": (values, average),
+        "shifted expected": (before, map_back(moved, index, k)),
+        "shifted observed": (values, map_back(enrichment * moved, index, k)),
+    }
+
+
+def observed_window(observed: NormalizedMap, chrom: str, positions: np.ndarray) -> np.ndarray:
+    """Observed contact strength among some bins of a chromosome, (k, k) float64, upper triangle.
+
+    0 where an unmasked pair has no contact, NaN as everywhere.
+    """
+    mask = observed.mask(chrom)[positions]
+    dist = positions[None, :] - positions[:, None]
+    values = _upper(np.zeros(dist.shape), mask, dist >= observed.ignore_diags)
+    pixels = observed.pixels(chrom, int(positions[0]), int(positions[-1]) + 1)
+    place = np.full(len(observed.mask(chrom)), -1)
+    place[positions] = np.arange(len(positions))
+    i, j = place[pixels["i"]], place[pixels["j"]]
+    inside = (i >= 0) & (j >= 0)
+    values[i[inside], j[inside]] = pixels["value"].to_numpy()[inside]
+    return values
+
+
+def _edited_positions(prediction, model):
+    """Positions of the edited chromosome in the window, and the window's bin that each holds.
+
+    From the edit itself, so that a prediction in `released` mode meets the same truth.
+    """
+    source = lay_out(prediction.edited.edit, model.bins).source
+    at = np.flatnonzero(np.isin(source, prediction.bins))
+    return at, np.searchsorted(prediction.bins, source[at])
+
+
+def _upper(values, masked, wanted):
+    return np.where(wanted & ~masked[:, None] & ~masked[None, :], values, np.nan).astype(float)
+
+
+def _log2(values):
+    return np.log2(values + PSEUDOCOUNT)
+
+
+def _intensities(plan, chrom, resolution, positions, ignore_diags):
+    """Noise-free balanced intensity among positions of a plan's chromosome, (p, p), upper."""
+    lo, hi = int(positions[0]), int(positions[-1]) + 1
+    band = expected_contacts(plan, chrom, resolution, lo, hi, visible=False)
+    i, j = np.meshgrid(positions, positions, indexing="ij")
+    wanted = j - i >= ignore_diags
+    return np.where(wanted, band[np.where(wanted, j - i, 0), i - lo], np.nan)
