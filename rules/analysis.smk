@@ -34,7 +34,8 @@ rule analyse_map:
     params:
         folder="results/analysis/{map}",
         windows_bins=config["analysis"]["insulation_windows_bins"],
-        phasing=config["analysis"]["phasing"] and find_path(config["analysis"]["phasing"]),
+        phasing=config["analysis"]["phasing"]
+        and find_path(config["analysis"]["phasing"]),
         version=VERSIONS["analysis"],
     message:
         "Analysing {wildcards.map}"

@@ -1,15 +1,21 @@
 # Labels of bins told from their representations.
 
+CLASSIFIED = [run for run in RUNS if LABELS[SAMPLES.cell_type[run.split(".")[0]]]]
 
 
 rule classify_bins:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
-        labels=label_files,
+        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
     output:
         table="results/classification/{sample}.{resolution}.{norm}.{model}.tsv",
-        curves="results/classification/{sample}.{resolution}.{norm}.{model}.curves.tsv",
-        confusion="results/classification/{sample}.{resolution}.{norm}.{model}.confusion.tsv",
+        details=multiext(
+            "results/classification/{sample}.{resolution}.{norm}.{model}/",
+            "predictions.parquet",
+            "curves.tsv",
+            "confusion.tsv",
+            "splits.tsv",
+        ),
     log:
         "logs/classify_bins/{sample}.{resolution}.{norm}.{model}.log",
     benchmark:
@@ -22,9 +28,13 @@ rule classify_bins:
         runtime=240,
     params:
         sheet=find_path(config["labels"]),
+        folder="results/classification/{sample}.{resolution}.{norm}.{model}",
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
-        assembly=assembly_of,
-        settings=config["classification"],
+        assembly=assembly_name,
+        classifiers=config["classification"]["classifiers"],
+        protocols=config["classification"]["protocols"],
+        folds=config["classification"]["folds"],
+        bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],
         version=VERSIONS["classification"],
     message:

@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from chromloom.classification.labels import read_label_sheet
 from chromloom.errors import ChromloomError
 from chromloom.perturbation.edits import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
@@ -78,20 +79,26 @@ def edits_of(sample):
     return [edit.edit for edit in EDITS[edits_path(sample)]]
 
 
+def read_labels(cell_type):
+    """Label files of a cell type; none where the config names no sheet or the sheet no such cell type."""
+    if not config["labels"]:
+        return []
+    sheet = read_label_sheet(find_path(config["labels"]), must_exist=False)
+    return [
+        str(path)
+        for paths in sheet.path[sheet.cell_type.isin([cell_type, "*"])]
+        for path in paths
+    ]
+
+
 def simulated_files():
     """What the config and the sheets name in the folder of the planted genome."""
-    named = [
+    named = {
         *SOURCES.values(),
-        *(label_files() if LABELS is not None else []),
-        *filter(None, map(edits_path, SAMPLES.index)),
-    ]
-    return sorted(
-        {
-            path
-            for path in named + [config["analysis"]["phasing"]]
-            if path.startswith("results/simulated/")
-        }
-    )
+        *sum(LABELS.values(), []),
+        config["analysis"]["phasing"],
+    }
+    return sorted(path for path in named if path.startswith("results/simulated/"))
 
 
 def dataset_path(reference):
@@ -110,7 +117,7 @@ try:
     config.update(check_config(config, SCHEMAS / "config.schema.yaml"))
     SAMPLES = load_sheet("samples", "sample")
     DATASETS = load_sheet("datasets", "dataset")
-    LABELS = load_sheet("labels", "task")
+    LABELS = {cell_type: read_labels(cell_type) for cell_type in SAMPLES.cell_type}
     for column in ("against", "thin_of"):
         check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
     SOURCES = {
@@ -195,6 +202,11 @@ def dataset_of_file(wildcards):
     return next(
         row for row in DATASETS.to_dict("records") if row["file"] == wildcards.file
     )
+
+
+def assembly_name(wildcards):
+    """Name of a sample's assembly, as its normalised map and the label sheet have it."""
+    return Path(assembly_of(wildcards)).name.split(".")[0]
 
 
 def map_to_analyse(wildcards):

@@ -1,0 +1,20 @@
+from chromloom.classification.classify import ClassificationSettings, classify_representations
+from chromloom.logs import job_log
+
+params = snakemake.params
+with job_log(snakemake.log[0]):
+    classify_representations(
+        snakemake.input.parquet,
+        params.sheet,
+        snakemake.output.table,
+        params.folder,
+        cell_type=params.cell_type,
+        assembly=params.assembly,
+        settings=ClassificationSettings(
+            classifiers=tuple(params.classifiers),
+            protocols=tuple(params.protocols),
+            n_folds=params.folds,
+            n_boot=params.bootstraps,
+            seed=params.seed,
+        ),
+    )
