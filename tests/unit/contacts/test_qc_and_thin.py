@@ -74,8 +74,7 @@ def test_empty_map_has_no_shares(files, extract):
 def test_many_chunks_give_the_same_table_and_draws(mcool, tmp_path, monkeypatch):
     expected = contacts_qc(str(mcool))
     thin_contacts(mcool, tmp_path / "a.mcool", 0.4, 7)
-    for module in ("qc", "thin"):
-        monkeypatch.setattr(f"chromloom.contacts.{module}.CHUNK", 37)
+    monkeypatch.setattr("chromloom.contacts.coolers.CHUNK", 37)
     pd.testing.assert_frame_equal(contacts_qc(str(mcool)), expected)
     thin_contacts(mcool, tmp_path / "b.mcool", 0.4, 7)
     np.testing.assert_array_equal(dense(tmp_path / "a.mcool"), dense(tmp_path / "b.mcool"))

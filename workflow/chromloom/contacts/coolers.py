@@ -111,12 +111,18 @@ class CoolerReader:
         """Stream the pixels in bins of the assembly."""
         lookup = bin_lookup(self.sizes, names, target, resolution)
         for group in self._groups[resolution]:
-            with reading(self.path), h5py.File(self.path, "r") as h5:
-                table = h5[group]["pixels"]
-                for start in range(0, len(table["bin1_id"]), CHUNK):
-                    rows = slice(start, start + CHUNK)
-                    bin1, bin2 = table["bin1_id"][rows], table["bin2_id"][rows]
-                    yield translate(bin1, bin2, table["count"][rows], lookup)
+            for bin1, bin2, count in stream_pixels(self._uri(group)):
+                yield translate(bin1, bin2, count, lookup)
+
+
+def stream_pixels(uri: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """bin1_id, bin2_id and count of a cooler's pixels, `CHUNK` rows at a time."""
+    path, _, group = uri.partition("::")
+    with reading(path), h5py.File(path, "r") as h5:
+        table = h5[group or "/"]["pixels"]
+        for start in range(0, len(table["bin1_id"]), CHUNK):
+            rows = slice(start, start + CHUNK)
+            yield table["bin1_id"][rows], table["bin2_id"][rows], table["count"][rows]
 
 
 def _cooler_groups(h5: h5py.File, only: str) -> Iterator[str]:

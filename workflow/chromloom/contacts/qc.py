@@ -1,13 +1,11 @@
 """Quality of a sample's contacts, by resolution and chromosome."""
 
-from collections.abc import Iterator
-
 import cooler
-import h5py
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.pixels import CHUNK, bin_offsets, n_bins, reading
+from chromloom.contacts.coolers import stream_pixels
+from chromloom.contacts.pixels import bin_offsets, n_bins, reading
 from chromloom.contacts.sources import open_source
 
 #: A chromosome with fewer unmasked bins is masked whole by the normalization.
@@ -45,8 +43,7 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
 
 
 def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
-    path, _, group = uri.partition("::")
-    with reading(path):
+    with reading(uri):
         clr = cooler.Cooler(uri)
         chromsizes = pd.Series(clr.chromsizes, dtype="int64")
         sample = (clr.info.get("metadata") or {}).get("sample", "")
@@ -59,7 +56,7 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     filled = np.zeros(n, dtype=np.int64)
     covered = np.zeros(total_bins, dtype=bool)
     trans_total = 0.0
-    for bin1, bin2, count in _chunks(path, group):
+    for bin1, bin2, count in stream_pixels(uri):
         chrom1, chrom2 = chrom_of[bin1], chrom_of[bin2]
         same = chrom1 == chrom2
         cis += np.bincount(chrom1[same], count[same], minlength=n)
@@ -109,11 +106,3 @@ def _pairs(covered: np.ndarray, ignore_diags: int) -> int:
     near = sum(int((covered[d:] & covered[: len(covered) - d]).sum())
                for d in range(min(ignore_diags, len(covered))))
     return n * (n + 1) // 2 - near
-
-
-def _chunks(path: str, group: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    with reading(path), h5py.File(path, "r") as h5:
-        table = h5[group or "/"]["pixels"]
-        for start in range(0, len(table["bin1_id"]), CHUNK):
-            rows = slice(start, start + CHUNK)
-            yield table["bin1_id"][rows], table["bin2_id"][rows], table["count"][rows]

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cooler
-import h5py
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.pixels import CHUNK, reading
+from chromloom.contacts.coolers import stream_pixels
+from chromloom.contacts.pixels import reading
 from chromloom.contacts.sources import open_source
 from chromloom.contacts.write import write_mcool
 from chromloom.errors import InputError
@@ -105,17 +105,10 @@ def _write_drawn(
 def _draw(uri: str, fraction: float, seed: int, complement: bool) -> Iterator[pd.DataFrame]:
     """Chunks of drawn counts; the draws depend on the order of the pixels, not on the chunks."""
     generator = np.random.default_rng(seed)
-    path, _, group = uri.partition("::")
-    with reading(path), h5py.File(path, "r") as h5:
-        table = h5[group or "/"]["pixels"]
-        for start in range(0, len(table["count"]), CHUNK):
-            rows = slice(start, start + CHUNK)
-            count = table["count"][rows]
-            if not np.issubdtype(count.dtype, np.integer):
-                raise InputError(f"{uri} holds {count.dtype} values; raw counts can be thinned")
-            drawn = generator.binomial(count, fraction)
-            drawn = count - drawn if complement else drawn
-            kept = drawn > 0
-            yield pd.DataFrame({"bin1_id": table["bin1_id"][rows][kept],
-                                "bin2_id": table["bin2_id"][rows][kept],
-                                "count": drawn[kept]})
+    for bin1, bin2, count in stream_pixels(uri):
+        if not np.issubdtype(count.dtype, np.integer):
+            raise InputError(f"{uri} holds {count.dtype} values; raw counts can be thinned")
+        drawn = generator.binomial(count, fraction)
+        drawn = count - drawn if complement else drawn
+        kept = drawn > 0
+        yield pd.DataFrame({"bin1_id": bin1[kept], "bin2_id": bin2[kept], "count": drawn[kept]})

@@ -129,6 +129,7 @@ def _create(
     total_bins = int(n_bins(chromsizes, resolution).sum())
     if not ordered:
         chunks = pool(chunks, total_bins)
+    chunks = iter(chunks)
     head = list(islice(chunks, 2))
     # one pooled chunk is sorted as a whole; more are merged on disk by cooler
     ordered = ordered or len(head) < 2
