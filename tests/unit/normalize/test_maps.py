@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.maps import Expected, NormalizedMap
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,13 @@ def test_what_is_no_normalized_map(tiny, tmp_path, make_counts):
         NormalizedMap(tmp_path / "raw.cool")
     with pytest.raises(InputError, match="no chromosome 'chr9'"):
         tiny.mask("chr9")
+
+
+def test_a_map_without_its_expected(tiny, tmp_path):
+    copy = tmp_path / "copy.cool"
+    copy.write_bytes(tiny.path.read_bytes())
+    with pytest.raises(InputError, match=r"copy.expected.tsv is missing"):
+        NormalizedMap(copy).expected("chr1")
+    view_df = tiny.view_df[tiny.view_df["chrom"] == "chr1"]
+    with pytest.raises(InputError, match="chromosome 'chr2' has no expected"):
+        Expected(tiny.expected_table, view_df, "chr2", np.zeros(1), np.zeros(1, bool), 2)

@@ -11,7 +11,7 @@ import cooltools
 import numpy as np
 import pandas as pd
 
-from chromloom.normalize.maps import bin_regions
+from chromloom.normalize.maps import PIXEL_CHUNK, bin_regions
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,13 @@ def compute_expected(
     """
     with quiet_cooltools():
         table = cooltools.expected_cis(
-            clr, view_df, intra_only=False, smooth=False, ignore_diags=ignore_diags, nproc=nproc
+            clr,
+            view_df,
+            intra_only=False,
+            smooth=False,
+            ignore_diags=ignore_diags,
+            chunksize=PIXEL_CHUNK,
+            nproc=nproc,
         )
     table = table.rename(columns={"balanced.sum": "value_sum", "balanced.avg": "value_mean"})
     columns = ["region1", "region2", "dist", "n_valid", "value_sum", "value_mean"]

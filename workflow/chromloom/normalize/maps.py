@@ -15,7 +15,7 @@ import pandas as pd
 
 from chromloom.errors import InputError
 
-PIXEL_CHUNK = 5_000_000
+PIXEL_CHUNK = 2_000_000
 
 
 def expected_path(path: str | Path) -> Path:
