@@ -1,0 +1,190 @@
+"""One step: its gradients, and Adam on what it touched."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.learner import (
+    LazyAdam,
+    TileLearner,
+    clip_gradients,
+    learning_rate_factor,
+)
+from chromloom.training.targets import MapTargets
+from chromloom.training.tiles import TileLoader
+
+NUMBERS = {"chr1": 0, "chr2": 1, "chr3": 2}
+
+
+def test_adam_over_all_rows_is_torchs():
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(6, 3, generator=generator)
+    parameter = torch.nn.Parameter(start.clone())
+    reference = torch.optim.Adam([parameter], lr=0.02)
+    adam = LazyAdam(start.clone())
+    for _ in range(20):
+        gradient = torch.randn(6, 3, generator=generator)
+        parameter.grad = gradient.clone()
+        reference.step()
+        adam.step(slice(None), gradient, 0.02)
+    torch.testing.assert_close(adam.values, parameter.detach(), rtol=0, atol=2e-6)
+
+
+def test_adam_of_a_slice_moves_nothing_else_and_counts_its_own_steps():
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(6, 3, generator=generator)
+    lazy, alone = LazyAdam(start.clone()), LazyAdam(start[2:4].clone())
+    for k in range(10):
+        gradient = torch.randn(2, 3, generator=generator)
+        if k % 2:
+            lazy.step(slice(0, 2), gradient, 0.1)
+        else:
+            lazy.step(slice(2, 4), gradient, 0.1)
+            alone.step(slice(None), gradient, 0.1)
+    assert torch.equal(lazy.values[2:4], alone.values)
+    assert torch.equal(lazy.values[4:], start[4:])
+    assert lazy.steps.flatten().tolist() == [5, 5, 5, 5, 0, 0]
+
+
+def test_clipping_is_torchs():
+    generator = torch.Generator().manual_seed(0)
+    for scale in (0.01, 10.0):
+        gradients = [scale * torch.randn(n, 2, generator=generator) for n in (3, 5)]
+        parameters = [torch.nn.Parameter(torch.zeros_like(g)) for g in gradients]
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        clip_gradients(gradients, 1.0)
+        for parameter, gradient in zip(parameters, gradients):
+            torch.testing.assert_close(gradient, parameter.grad)
+
+
+def test_one_cycle_is_torchs_and_steps_drop_once():
+    settings = HiCLSTMSettings.from_preset("refined")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    total = 200
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=total + 1)
+    for k in range(total):
+        factor = learning_rate_factor(settings, k / total)
+        assert factor == pytest.approx(schedule.get_last_lr()[0], abs=0.02)
+        optimizer.step()
+        schedule.step()
+    paper = HiCLSTMSettings.from_preset("paper")
+    factors = [learning_rate_factor(paper, epoch / 10) for epoch in range(10)]
+    assert factors == [1.0] * 5 + [0.1] * 5
+
+
+@pytest.fixture(
+    params=[
+        ("paper", {}),
+        ("refined", {}),
+        ("refined", {"directions": 2}),
+        ("refined", {"carry_state": True}),
+        ("refined", {"distance_input": True, "norm_input": True}),
+    ],
+    ids=lambda p: "-".join([p[0], *p[1]]),
+)
+def case(request, tiny_map_path):
+    preset, changes = request.param
+    settings = HiCLSTMSettings.from_preset(
+        preset, embedding_dim=4, hidden_size=5, tile_rows=40, frame=30, clip_norm=math.inf,
+        schedule="constant", learning_rate=1e-3, embedding_learning_rate=1e-3, **changes,
+    )
+    source = MapTargets(NormalizedMap(tiny_map_path), settings)
+    loader = TileLoader(source, settings, NUMBERS, seed=0)
+    model = HiCLSTM(settings, 230, 3)
+    model.reset(0)
+    generator = torch.Generator().manual_seed(4)
+    for parameter in model.decoder_parameters():
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return model, loader
+
+
+def dense_loss(model, loader, tile):
+    """Loss of one tile from the whole embedding table, by plain autograd in float64."""
+    settings, block = model.settings, tile.block
+    n = block.n
+    R = model.embedding[block.offset : block.offset + n]
+    length, n_rows = tile.d1 - tile.d0, block.hi - block.lo
+    index = torch.arange(block.lo + tile.d0, block.hi + tile.d1 - 1)
+    cols = R[index.clamp(max=n - 1)]
+    ok = torch.from_numpy(~loader.source.mask(loader.source.chromnames[block.chrom]))
+    col_ok = ok[index.clamp(max=n - 1)] & (index < n)
+    y = model.tile(
+        R[block.lo : block.hi], cols, ok[block.lo : block.hi], col_ok, block.chrom, tile.d0,
+        backend="reference",
+    )
+    if settings.target == "cp":
+        y = torch.sigmoid(y)
+    chrom = loader.source.chromnames[block.chrom]
+    target = torch.from_numpy(loader.source.block(chrom, block.lo, block.hi)).double()
+    target = target[tile.d0 : tile.d1]
+    weight = torch.from_numpy(loader.distance_weights()).double()[tile.d0 : tile.d1, None]
+    known = ~torch.isnan(target)
+    assert y.shape == (length, n_rows)
+    return (weight * torch.where(known, y - target, 0.0) ** 2).sum()
+
+
+def test_gradients_of_a_step_are_those_of_the_dense_loss(case, monkeypatch):
+    model, loader = case
+    tiles = [tile for batch in loader for tile in batch]
+    near = next(t for t in tiles if t.d0 == 0 and t.block.lo == 40)
+    far = max(tiles, key=lambda t: (t.block.chrom == 0, t.d0 - t.block.lo))
+    weights = torch.from_numpy(loader.distance_weights())
+    for tile in {id(t): t for t in (near, far)}.values():
+        double = HiCLSTM(model.settings, 230, 3).double()
+        double.load_state_dict({k: v.double() for k, v in model.state_dict().items()})
+        loss = dense_loss(double, loader, tile)
+        (loss / (40 * 30)).backward()
+        learner = TileLearner(model, weights)
+        moved = {}
+        monkeypatch.setattr(
+            LazyAdam, "step", lambda self, rows, g, rate, moved=moved: moved.update(
+                {(id(self), rows.start, rows.stop): g.clone()}
+            )
+        )
+        got = learner.step(tile, 0.0)
+        assert float(got) == pytest.approx(float(loss.detach()), rel=2e-3)  # 16-bit targets
+        embedding = torch.zeros(230, 4)
+        for (owner, start, stop), gradient in moved.items():
+            if owner == id(learner.embedding_adam):
+                embedding[start:stop] = gradient
+            else:
+                decoder = gradient.flatten()
+        wanted = torch.cat([p.grad.flatten() for p in double.decoder_parameters()])
+        for ours, theirs in ((embedding, double.embedding.grad), (decoder, wanted)):
+            error = torch.linalg.vector_norm(ours - theirs) / torch.linalg.vector_norm(theirs)
+            assert error < 5e-3  # 16-bit targets
+
+
+def test_a_step_moves_only_what_the_tile_read(case):
+    model, loader = case
+    before = model.embedding.detach().clone()
+    tile = max((t for batch in loader for t in batch), key=lambda t: t.block.chrom == 1)
+    learner = TileLearner(model, torch.from_numpy(loader.distance_weights()))
+    learner.step(tile, 0.0)
+    moved = (model.embedding.detach() != before).any(1).numpy()
+    block = tile.block
+    read = np.zeros(230, dtype=bool)
+    read[block.offset + block.lo : block.offset + block.hi] = True
+    read[block.offset + block.lo + tile.d0 : block.offset + min(block.hi + tile.d1, block.n)] = True
+    assert moved.any()
+    assert not (moved & ~read).any()
+    masked = loader.source.normalized.bins["masked"].to_numpy()
+    assert not (moved & masked).any()
+
+
+def test_frozen_decoder_does_not_move(case):
+    model, loader = case
+    before = [p.detach().clone() for p in model.decoder_parameters()]
+    learner = TileLearner(model, torch.from_numpy(loader.distance_weights()), freeze_decoder=True)
+    start = model.embedding.detach().clone()
+    for batch in loader:
+        for tile in batch[:3]:
+            learner.step(tile, 0.0)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.decoder_parameters()))
+    assert not torch.equal(start, model.embedding)
