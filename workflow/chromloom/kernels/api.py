@@ -15,13 +15,17 @@ BACKENDS = ("auto", "reference", "cpu", "gpu")
 
 
 @functools.cache
-def _automatic(device_type):
-    """The backend for tensors of a device; logged the first time."""
+def _automatic(device_type, dtype):
+    """The backend for tensors of a device and dtype; logged the first time."""
     fused = {"cpu": ("cpu", "numba"), "cuda": ("gpu", "triton")}.get(device_type)
+    if dtype == torch.float64 and device_type != "cpu":
+        fused = None
     if fused is not None and importlib.util.find_spec(fused[1]):
         logger.info("kernels on %s: %s backend (%s)", device_type, *fused)
         return fused[0]
-    logger.warning("kernels on %s: plain torch, slow; no fused backend is there", device_type)
+    logger.warning(
+        "kernels on %s, %s: plain torch, slow; there is no fused backend", device_type, dtype
+    )
     return "reference"
 
 
@@ -29,16 +33,22 @@ def choose_backend(backend, tensor):
     """Name of the backend that computes on `tensor` when `backend` is asked for."""
     if backend not in BACKENDS:
         raise InputError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
-    return _automatic(tensor.device.type) if backend == "auto" else backend
+    return _automatic(tensor.device.type, tensor.dtype) if backend == "auto" else backend
 
 
-def _module(backend, tensor):
+def _functions(backend, tensor):
+    """tile_forward and tile_loss of the chosen backend."""
     name = choose_backend(backend, tensor)
-    if name == "gpu":
-        from chromloom.kernels import gpu
+    if name == "reference":
+        return reference.tile_forward, reference.tile_loss
+    if name == "cpu":
+        return autograd.tile_forward, autograd.tile_loss
+    from chromloom.kernels import gpu
 
-        return gpu
-    return autograd if name == "cpu" else reference
+    return tuple(
+        functools.partial(function, backend=gpu)
+        for function in (autograd.tile_forward, autograd.tile_loss)
+    )
 
 
 def tile_forward(
@@ -80,7 +90,7 @@ def tile_forward(
     y : Tensor, (L, B), or a tuple (y[, hidden][, state])
         0 where the pair is masked.
     """
-    return _module(backend, P).tile_forward(
+    return _functions(backend, P)[0](
         P,
         Q,
         weights,
@@ -125,7 +135,7 @@ def tile_loss(
     -------
     loss : Tensor, ()
     """
-    return _module(backend, P).tile_loss(
+    return _functions(backend, P)[1](
         P,
         Q,
         weights,

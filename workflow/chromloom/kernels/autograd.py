@@ -1,6 +1,13 @@
-"""The fused kernels as torch functions: tensors in, gradients out, for the CPU and the GPU."""
+"""The fused kernels as torch functions: what a backend computes, with its gradients.
+
+A backend offers `forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted)`, which returns
+y, hidden, h and c, and `backward(…, state, loss=(target, dist_weight, sigmoid) or None, grads=those
+of what forward returned, None for zero)`, which returns the loss, gradients by name and those of
+the weights. `gpu.py` is one; the other, here, brings tensors to the numpy code of `cpu.py`.
+"""
 
 import functools
+import types
 
 import numpy as np
 import torch
@@ -8,127 +15,74 @@ import torch
 from chromloom.kernels.spec import Lanes, Spec, Weights
 
 
-@functools.cache
-def _cpu():
-    from chromloom.kernels import cpu
-
-    return cpu
-
-
-def _array(tensor):
-    return None if tensor is None else tensor.detach().contiguous().numpy()
-
-
-def _prepare(spec, P, Q, A, C, weights, row_ok, col_ok):
-    """Packed weights, inputs and masks as the CPU kernels take them."""
-    P, Q, A, C = map(_array, (P, Q, A, C))
-    if A is None:
-        A, C = P[:, :0], Q[:, :0]
-    inputs = tuple(np.ascontiguousarray(part) for part in (P, Q, A, C))
-    packed = _cpu().pack_weights(spec, *map(_array, weights))
-    return packed, inputs, (_array(row_ok), _array(col_ok))
-
-
 class Forward(torch.autograd.Function):
-    """`tile_forward` on the CPU; the backward runs the forward again and keeps nothing big."""
+    """`tile_forward`; the backward runs the forward again, so that little is kept."""
 
     @staticmethod
-    def forward(ctx, spec, row_ok, col_ok, wanted, P, Q, A, C, h, c, *weights):
-        cpu = _cpu()
-        packed, inputs, ok = _prepare(spec, P, Q, A, C, weights, row_ok, col_ok)
-        n_steps = len(Q) - len(P) + 1
-        state = None if h is None else (_array(h), _array(c))
-        y, hidden, last = cpu.forward(
-            spec,
-            packed,
-            cpu.tile_blocks(len(P), n_steps),
-            inputs,
-            ok,
-            n_lanes=len(P),
-            n_steps=n_steps,
-            n_threads=torch.get_num_threads(),
-            state=state,
-            return_hidden=wanted[0],
-            return_state=wanted[1],
-        )
-        ctx.spec, ctx.wanted = spec, wanted
+    def forward(ctx, backend, spec, wanted, row_ok, col_ok, P, Q, A, C, h, c, *weights):
+        ctx.backend, ctx.spec = backend, spec
         ctx.save_for_backward(row_ok, col_ok, P, Q, A, C, h, c, *weights)
         ctx.set_materialize_grads(False)
-        return tuple(map(torch.from_numpy, (y, hidden, *last)))
+        state = None if h is None else (h, c)
+        return backend.forward(spec, Weights(*weights), P, Q, A, C, row_ok, col_ok, state, wanted)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, *grads):
         row_ok, col_ok, P, Q, A, C, h, c, *weights = ctx.saved_tensors
-        spec = ctx.spec
-        packed, inputs, ok = _prepare(spec, P, Q, A, C, weights, row_ok, col_ok)
-        n_steps = len(Q) - len(P) + 1
-        empty = [(0, 0), (0, 0, 0), (0, 0), (0, 0)]
-        given = [P.new_zeros(shape) if grad is None else grad for grad, shape in zip(grads, empty)]
-        if grads[0] is None:
-            given[0] = P.new_zeros(n_steps, len(P))
-        _, out = _cpu().backward(
-            spec,
-            packed,
-            inputs,
-            ok,
-            n_steps=n_steps,
-            n_threads=torch.get_num_threads(),
-            state=None if h is None else (_array(h), _array(c)),
-            grads=tuple(map(_array, given)),
+        state = None if h is None else (h, c)
+        _, out, of_weights = ctx.backend.backward(
+            ctx.spec, Weights(*weights), P, Q, A, C, row_ok, col_ok, state, grads=grads
         )
-        return (None, None, None, None, *_grads(spec, out, A, h, weights))
-
-
-def _grads(spec, out, A, h, weights):
-    """Gradients in the order of the functions' arguments."""
-    tensors = {name: torch.from_numpy(value) for name, value in out.items()}
-    of_weights = _cpu().unpack_weight_grad(spec, out["weights"])
-    return (
-        *(tensors["P"], tensors["Q"]),
-        *((None, None) if A is None else (tensors["A"], tensors["C"])),
-        *((None, None) if h is None else (tensors["h"], tensors["c"])),
-        *(
-            None if weight is None or grad is None else torch.as_tensor(grad, dtype=weight.dtype)
-            for grad, weight in zip(of_weights, weights)
-        ),
-    )
+        terms = (None, None) if A is None else (out["A"], out["C"])
+        states = (None, None) if h is None else (out["h"], out["c"])
+        return (*(None,) * 5, out["P"], out["Q"], *terms, *states, *of_weights)
 
 
 class Loss(torch.autograd.Function):
-    """`tile_loss` on the CPU; all gradients are computed with the loss."""
+    """`tile_loss`; all gradients are computed with the loss."""
 
     @staticmethod
-    def forward(ctx, spec, row_ok, col_ok, target, dist_weight, sigmoid, P, Q, A, C, *weights):
-        packed, inputs, ok = _prepare(spec, P, Q, A, C, weights, row_ok, col_ok)
-        loss, out = _cpu().backward(
-            spec,
-            packed,
-            inputs,
-            ok,
-            n_steps=len(target),
-            n_threads=torch.get_num_threads(),
-            loss=(_array(target), _array(dist_weight.to(P.dtype)), sigmoid),
+    def forward(ctx, backend, spec, loss, row_ok, col_ok, P, Q, A, C, *weights):
+        value, out, of_weights = backend.backward(
+            spec, Weights(*weights), P, Q, A, C, row_ok, col_ok, None, loss=loss
         )
-        P_grad, Q_grad, A_grad, C_grad, _, _, *of_weights = _grads(spec, out, A, None, weights)
-        ctx.grads = (P_grad, Q_grad, A_grad, C_grad, *of_weights)
-        return torch.tensor(loss, dtype=P.dtype)
+        terms = (None, None) if A is None else (out["A"], out["C"])
+        ctx.grads = (out["P"], out["Q"], *terms, *of_weights)
+        return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        scaled = (None if part is None else part * grad for part in ctx.grads)
-        return (None, None, None, None, None, None, *scaled)
+        return (*(None,) * 5, *(None if part is None else part * grad for part in ctx.grads))
 
 
-def tile_forward(P, Q, weights: Weights, spec: Spec, row_ok, col_ok, **options):
-    """`chromloom.kernels.tile_forward` on the CPU."""
-    wanted = (options.get("return_hidden", False), options.get("return_state", False))
-    h, c = options.get("state") or (None, None)
+def tile_forward(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    *,
+    A=None,
+    C=None,
+    state=None,
+    return_hidden=False,
+    return_state=False,
+    backend=None,
+):
+    """`chromloom.kernels.tile_forward` by a fused backend, the CPU's by default."""
+    wanted = (return_hidden, return_state)
+    h, c = state or (None, None)
     y, hidden, h_last, c_last = Forward.apply(
-        spec, row_ok, col_ok, wanted, P, Q, options.get("A"), options.get("C"), h, c, *weights
+        backend or cpu_backend(), spec, wanted, row_ok, col_ok, P, Q, A, C, h, c, *weights
     )
-    result = (y, *((hidden,) if wanted[0] else ()), *(((h_last, c_last),) if wanted[1] else ()))
+    result = (
+        y,
+        *((hidden,) if return_hidden else ()),
+        *(((h_last, c_last),) if return_state else ()),
+    )
     return result if len(result) > 1 else y
 
 
@@ -145,9 +99,92 @@ def tile_loss(
     A=None,
     C=None,
     sigmoid=False,
+    backend=None,
 ):
-    """`chromloom.kernels.tile_loss` on the CPU."""
-    return Loss.apply(spec, row_ok, col_ok, target, dist_weight, sigmoid, P, Q, A, C, *weights)
+    """`chromloom.kernels.tile_loss` by a fused backend, the CPU's by default."""
+    loss = (target, dist_weight.to(P.dtype).contiguous(), sigmoid)
+    return Loss.apply(backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, *weights)
+
+
+# --- the CPU's backend ----------------------------------------------------------------------------
+
+
+@functools.cache
+def cpu_backend():
+    """The numba code as a backend; imported when it is first used."""
+    return types.SimpleNamespace(forward=_cpu_forward, backward=_cpu_backward)
+
+
+@functools.cache
+def _cpu():
+    from chromloom.kernels import cpu
+
+    return cpu
+
+
+def _array(tensor):
+    return None if tensor is None else tensor.detach().contiguous().numpy()
+
+
+def _prepare(spec, weights, P, Q, A, C, row_ok, col_ok):
+    """Packed weights, inputs and masks as the numba code takes them."""
+    P, Q, A, C = map(_array, (P, Q, A, C))
+    if A is None:
+        A, C = P[:, :0], Q[:, :0]
+    inputs = tuple(np.ascontiguousarray(part) for part in (P, Q, A, C))
+    packed = _cpu().pack_weights(spec, *map(_array, weights))
+    return packed, inputs, (_array(row_ok), _array(col_ok))
+
+
+def _cpu_forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted):
+    cpu = _cpu()
+    packed, inputs, ok = _prepare(spec, weights, P, Q, A, C, row_ok, col_ok)
+    n_steps = len(Q) - len(P) + 1
+    y, hidden, last = cpu.forward(
+        spec,
+        packed,
+        cpu.tile_blocks(len(P), n_steps),
+        inputs,
+        ok,
+        n_lanes=len(P),
+        n_steps=n_steps,
+        n_threads=torch.get_num_threads(),
+        state=None if state is None else tuple(map(_array, state)),
+        return_hidden=wanted[0],
+        return_state=wanted[1],
+    )
+    return tuple(map(torch.from_numpy, (y, hidden, *last)))
+
+
+def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, grads=None):
+    cpu = _cpu()
+    packed, inputs, ok = _prepare(spec, weights, P, Q, A, C, row_ok, col_ok)
+    n_steps = len(Q) - len(P) + 1
+    if loss is not None:
+        loss = (_array(loss[0]), _array(loss[1]), loss[2])
+    else:
+        empty = ((n_steps, len(P)), (0, 0, 0), (0, 0), (0, 0))
+        grads = tuple(
+            _array(P.new_zeros(shape) if grad is None else grad)
+            for grad, shape in zip(grads, empty)
+        )
+    value, out = cpu.backward(
+        spec,
+        packed,
+        inputs,
+        ok,
+        n_steps=n_steps,
+        n_threads=torch.get_num_threads(),
+        state=None if state is None else tuple(map(_array, state)),
+        loss=loss,
+        grads=grads,
+    )
+    of_weights = tuple(
+        None if grad is None else torch.as_tensor(grad, dtype=P.dtype)
+        for grad in cpu.unpack_weight_grad(spec, out.pop("weights"))
+    )
+    out = {name: torch.from_numpy(grad) for name, grad in out.items()}
+    return torch.tensor(value, dtype=P.dtype), out, of_weights
 
 
 def _lane_blocks(lanes, rows_of_block):
@@ -170,14 +207,14 @@ def lanes_forward(
 ):
     """`chromloom.kernels.lanes_forward` on the CPU."""
     n_lanes = len(lanes.rows)
-    n_steps = int(lanes.lengths.max()) if n_lanes else 0
     if not n_lanes:
-        return P.new_zeros(n_steps, 0)
-    packed, inputs, ok = _prepare(spec, P, Q, A, C, weights, row_ok, col_ok)
+        return P.new_zeros(0, 0)
+    n_steps = int(lanes.lengths.max())
+    packed, inputs, ok = _prepare(spec, weights, P, Q, A, C, row_ok, col_ok)
     if edits is not None:
         bins, *values = map(_array, edits)
-        edits = (bins, *values[:2], *(v if v is not None else values[0][:, :0] for v in values[2:]))
-        edits = tuple(np.ascontiguousarray(part) for part in edits)
+        values = [values[0][:, :0] if value is None else value for value in values]
+        edits = tuple(np.ascontiguousarray(part) for part in (bins, *values))
     y, _, _ = _cpu().forward(
         spec,
         packed,
