@@ -98,7 +98,8 @@ def _fit_linear(train, validation, test, n_classes, settings) -> np.ndarray:
     X, y = (np.concatenate(parts) for parts in zip(train, validation))
     mean, std = X.mean(axis=0), X.std(axis=0)
     std = np.where(std > 0, std, 1)
-    model = LogisticRegression(C=settings.penalty, max_iter=1000).fit((X - mean) / std, y)
+    model = LogisticRegression(C=settings.penalty, solver="newton-cholesky", max_iter=1000)
+    model.fit((X - mean) / std, y)
     found = np.zeros((len(test), n_classes))
     found[:, model.classes_] = model.predict_proba((test - mean) / std)
     return found

@@ -353,16 +353,16 @@ class _Collector:
                 labels.task, protocol, len(y),
             )  # fmt: skip
             return
-        weights = _block_weights(rows["block"].to_numpy(), self.settings)
+        blocks = _resample(rows["block"].to_numpy(), self.settings)
         if binary:
-            values = score_binary(y, found[:, 1], weights, published=published)
+            values = score_binary(y, found[:, 1], *blocks, published=published)
             recall, precision = precision_recall_curve(y, found[:, 1])
             curve = pd.DataFrame({"recall": recall, "precision": precision}).assign(**key)
             self._curves.append(curve)
             kept = rows[["bin1", "bin2", "block", "y"]].assign(score=found[:, 1], **key)
             self._predictions.append(kept)
         else:
-            values = score_multiclass(y, found, weights, published=published)
+            values = score_multiclass(y, found, *blocks, published=published)
             counts = confusion_matrix(y, found.argmax(axis=1), len(classes))
             for k, called in np.ndindex(counts.shape):
                 self._confusion.append(
@@ -406,15 +406,16 @@ class _Collector:
         )
 
 
-def _block_weights(block: np.ndarray, settings: ClassificationSettings) -> np.ndarray:
-    """Multiplicity of each row: 1, then resamplings of its blocks, (1 + n_boot, n)."""
+def _resample(block: np.ndarray, settings: ClassificationSettings):
+    """Index of each row's block, and multiplicities of the blocks: 1, then resamplings."""
     present, index = np.unique(block, return_inverse=True)
-    ones = np.ones((1, len(block)))
-    if len(present) < 2:
-        return ones
-    rng = np.random.default_rng([settings.seed, 3])
-    drawn = rng.multinomial(len(present), np.full(len(present), 1 / len(present)), settings.n_boot)
-    return np.concatenate([ones, drawn[:, index]])
+    k = len(present)
+    multiplicity = np.ones((1, k))
+    if k > 1:
+        rng = np.random.default_rng([settings.seed, 3])
+        drawn = rng.multinomial(k, np.full(k, 1 / k), settings.n_boot)
+        multiplicity = np.concatenate([multiplicity, drawn])
+    return index, multiplicity
 
 
 def _split_table(table: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:

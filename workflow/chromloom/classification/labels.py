@@ -111,7 +111,11 @@ class PairLabels:
 
 
 def read_label_sheet(
-    path: str | Path, *, cell_type: str | None = None, assembly: str | None = None
+    path: str | Path,
+    *,
+    cell_type: str | None = None,
+    assembly: str | None = None,
+    must_exist: bool = True,
 ) -> pd.DataFrame:
     """Read and check the sheet of labels.
 
@@ -123,6 +127,9 @@ def read_label_sheet(
         Keep the rows of this cell type and of `*`.
     assembly : str, optional
         That of the map; a kept row of another one is an error.
+    must_exist : bool
+        Whether a label file that is not there is an error; while a workflow is planned, files may
+        still have to be made.
 
     Returns
     -------
@@ -161,7 +168,8 @@ def read_label_sheet(
             raise InputError(f"{path} has no row for cell type '{cell_type}'")
     for row in table.to_dict("records"):
         _check_row(row, path, assembly)
-    repeated = table["task"][table["task"].duplicated()]
+    same = ["task"] if cell_type is not None else ["task", "cell_type"]
+    repeated = table["task"][table.duplicated(same)]
     if len(repeated):
         raise InputError(
             f"{path}: task '{repeated.iloc[0]}' stands in more than one row of a cell type"
@@ -177,7 +185,7 @@ def read_label_sheet(
     return table.assign(
         threshold=pd.to_numeric(table["threshold"], errors="coerce"),
         circular=table["circular"] == "yes",
-        path=[_find_files(row, path) for row in table.to_dict("records")],
+        path=[_find_files(row, path, must_exist) for row in table.to_dict("records")],
     ).set_index("task", drop=False)
 
 
@@ -205,16 +213,16 @@ def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
         )
 
 
-def _find_files(row: dict[str, str], sheet: Path) -> list[Path]:
+def _find_files(row: dict[str, str], sheet: Path, must_exist: bool) -> list[Path]:
     files = []
     for part in os.path.expandvars(row["path"]).split(","):
         path = Path(part.strip()).expanduser()
         beside = sheet.parent / path
-        if not path.is_file() and not beside.is_file():
+        if must_exist and not path.is_file() and not beside.is_file():
             raise InputError(
                 f"{sheet}, task '{row['task']}': no file {path} (nor {beside}); mend the path"
             )
-        files.append(path if path.is_file() else beside)
+        files.append(beside if beside.is_file() and not path.is_file() else path)
     return files
 
 

@@ -1,0 +1,126 @@
+"""Paired tests between representations on the same held-out rows.
+
+Two models are scored on the same bins of the same folds; blocks are resampled for both at once, so
+that the interval is one of their difference. P values are corrected for the number of tests by
+Benjamini and Hochberg. Over tasks, models are compared by Wilcoxon's signed ranks.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from chromloom.classification.metrics import METRICS, score_binary
+from chromloom.errors import InputError
+
+KEYS = ["sample", "resolution", "norm", "classifier", "task", "protocol"]
+ROW = ["bin1", "bin2"]
+
+
+def compare_models(
+    predictions: Sequence[pd.DataFrame] | pd.DataFrame,
+    *,
+    metric: str = "mAP",
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Difference of every two models on every binary task, by paired bootstrap over blocks.
+
+    Parameters
+    ----------
+    predictions : DataFrame or sequence of DataFrame
+        `ClassificationTables.predictions` of the models.
+    metric : {"mAP", "AuROC", "accuracy", "F1"}
+    n_boot, seed : int
+
+    Returns
+    -------
+    DataFrame
+        sample, resolution, norm, classifier, task, protocol, model_a, model_b, metric, difference
+        (a minus b), ci_low, ci_high, p (two-sided, NaN with one block), p_adjusted (within
+        classifier and protocol), n (rows that both models predicted).
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric '{metric}' is unknown; known are {', '.join(METRICS)}")
+    table = predictions if isinstance(predictions, pd.DataFrame) else pd.concat(predictions)
+    rows = []
+    for key, task in table.groupby(KEYS, sort=False):
+        for a, b in itertools.combinations(pd.unique(task["model"]), 2):
+            both = task[task["model"] == a].merge(
+                task.loc[task["model"] == b, [*ROW, "y", "score"]], on=[*ROW, "y"]
+            )
+            if both["y"].nunique() < 2:
+                continue
+            low_high_p = _difference(both, key[-1] == "published", metric, n_boot, seed)
+            rows.append((*key, a, b, metric, *low_high_p, len(both)))
+    columns = ["difference", "ci_low", "ci_high", "p", "n"]
+    result = pd.DataFrame(rows, columns=[*KEYS, "model_a", "model_b", "metric", *columns])
+    result.insert(len(result.columns) - 1, "p_adjusted", np.nan)
+    for _, group in result.dropna(subset="p").groupby(["classifier", "protocol"]):
+        result.loc[group.index, "p_adjusted"] = adjust(group["p"].to_numpy())
+    return result
+
+
+def rank_models(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataFrame:
+    """Wilcoxon signed-rank test over tasks between every two models.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        `ClassificationTables.metrics` of several models.
+    metric : str
+
+    Returns
+    -------
+    DataFrame
+        classifier, protocol, model_a, model_b, metric, mean_difference, n_tasks, p, p_adjusted
+        (over all pairs of models).
+    """
+    from scipy.stats import wilcoxon
+
+    table = metrics[metrics["metric"] == metric]
+    rows = []
+    for key, part in table.groupby(["classifier", "protocol"], sort=False):
+        wide = part.pivot_table(
+            index=["sample", "resolution", "norm", "task"], columns="model", values="value"
+        )
+        for a, b in itertools.combinations(wide.columns, 2):
+            difference = (wide[a] - wide[b]).dropna()
+            p = wilcoxon(difference).pvalue if (difference != 0).sum() > 0 else np.nan
+            rows.append((*key, a, b, metric, difference.mean(), len(difference), p))
+    columns = ["model_a", "model_b", "metric", "mean_difference", "n_tasks", "p"]
+    result = pd.DataFrame(rows, columns=["classifier", "protocol", *columns])
+    valid = result["p"].notna()
+    result["p_adjusted"] = np.nan
+    result.loc[valid, "p_adjusted"] = adjust(result.loc[valid, "p"].to_numpy())
+    return result
+
+
+def adjust(p: np.ndarray) -> np.ndarray:
+    """Benjamini-Hochberg adjusted p values, (n,)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p, method="fdr_bh")[1] if len(p) else p
+
+
+def _difference(both, published, metric, n_boot, seed) -> tuple[float, float, float, float]:
+    """Difference, interval and two-sided p of the merged rows of two models."""
+    present, index = np.unique(both["block"], return_inverse=True)
+    k = len(present)
+    draws = np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), n_boot if k > 1 else 0)
+    multiplicity = np.concatenate([np.ones((1, k)), draws])
+    column = METRICS.index(metric)
+    a, b = (
+        score_binary(
+            both["y"].to_numpy(), both[name].to_numpy(), index, multiplicity, published=published
+        )[:, column]
+        for name in ("score_x", "score_y")
+    )
+    samples = (a - b)[1:]
+    samples = samples[np.isfinite(samples)]
+    if len(samples) < 2:
+        return a[0] - b[0], np.nan, np.nan, np.nan
+    low, high = np.percentile(samples, [2.5, 97.5])
+    tail = min((samples <= 0).sum(), (samples >= 0).sum())
+    return a[0] - b[0], low, high, min(1.0, 2 * (tail + 1) / (len(samples) + 1))
