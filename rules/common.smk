@@ -22,6 +22,10 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 def find_path(path):
     """A path of the config or of a sheet: as seen from the working directory, else from the Snakefile's folder."""
     path = os.path.expandvars(os.path.expanduser(path))
+    if "$" in path:
+        raise ChromloomError(
+            f"{path}: no such environment variable; set it (for example: export CHROMLOOM_REAL_DATA=/path/to/maps)"
+        )
     return (
         path if os.path.exists(path) or not (ROOT / path).exists() else str(ROOT / path)
     )
