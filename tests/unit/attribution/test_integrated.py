@@ -33,6 +33,22 @@ def dense_scalar(model, chrom, *, lo=0, hi=None, squared=False):
     return scalar
 
 
+@pytest.mark.parametrize("overrides", [{}, {"directions": 2}, {"carry_state": True}])
+def test_rows_and_columns_are_told_apart(tiny_model_dir, overrides):
+    """One pair (10, 16): only bin 10 acts as row; as columns those that were read on the way."""
+    model = TrainedModel.load(tiny_model_dir(**overrides))
+    R = torch.from_numpy(np.nan_to_num(model.representation("chr2")))
+    rows, columns = R.clone().requires_grad_(), R.clone().requires_grad_()
+    y = model.predict_torch("chr2", rows, 10, 11, 6, 7, columns=columns)
+    together = model.predict_torch("chr2", R, 10, 11, 6, 7)
+    np.testing.assert_allclose(y.detach(), together, rtol=1e-6)
+    y.sum().backward()
+    acting = [np.flatnonzero(x.grad.abs().sum(dim=1)) for x in (rows, columns)]
+    last = 30 if overrides.get("directions") else 17
+    assert acting[0].tolist() == [10]
+    assert acting[1].tolist() == list(range(10, last))
+
+
 @pytest.mark.parametrize("squared", [False, True])
 @pytest.mark.parametrize("window", [(2, None), (5, 37)])
 def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):

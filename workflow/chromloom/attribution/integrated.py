@@ -153,7 +153,8 @@ class _MapScalar(torch.autograd.Function):
                 part = (y.square() if squared else y).sum(dtype=torch.float64)
                 total += part.detach()
                 if wanted and part.requires_grad:
-                    for gradient, new in zip(gradients, torch.autograd.grad(part, (r, c))):
+                    own = torch.autograd.grad(part, (r, c))
+                    for gradient, new in zip(gradients, own):
                         gradient += new
         ctx.save_for_backward(*(g.to(rows.dtype) for g in gradients))
         return total

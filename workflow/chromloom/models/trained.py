@@ -23,6 +23,7 @@ from torch import Tensor
 import chromloom
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
+from chromloom.kernels import kernel_threads_only
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
 from chromloom.normalize.probability import contact_probability, contact_strength
 
@@ -388,6 +389,7 @@ class TrainedModel:
             mask = mask | own if len(mask) == len(own) else mask
         return torch.from_numpy(np.nan_to_num(representation)).to(self.device), mask
 
+    @kernel_threads_only()
     def _target(
         self,
         chrom: str,
@@ -403,6 +405,7 @@ class TrainedModel:
         settings = self.settings
         n, d = R.shape
         ok = torch.from_numpy(~masked).to(R.device)
+        columns = torch.where(ok[:, None], R if columns is None else columns, 0.0)
         R = torch.where(ok[:, None], R, 0.0)
         if settings.carry_state or not settings.hidden_size:
             first, step = 0, d1  # in one go
@@ -414,7 +417,7 @@ class TrainedModel:
             length = min(step, n - lo - start) if whole else min(step, d1 - start)
             a, b = lo + start, hi + start + length - 1
             beyond = max(b - n, 0)
-            cols = torch.cat([R[a:b], R.new_zeros(beyond, d)])
+            cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
             col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
             y = self.module.tile(
                 R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start
