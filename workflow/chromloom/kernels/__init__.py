@@ -23,6 +23,7 @@ functions of the former, and `api.py` chooses.
 """
 
 from chromloom.kernels.api import lanes_forward, lanes_of_bins, tile_forward, tile_loss
+from chromloom.kernels.autograd import kernel_threads_only
 from chromloom.kernels.spec import UINT16_SCALE, Edits, Lanes, Spec, Weights
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Lanes",
     "Spec",
     "Weights",
+    "kernel_threads_only",
     "lanes_forward",
     "lanes_of_bins",
     "tile_forward",

@@ -6,6 +6,7 @@ of what forward returned, None for zero)`, which returns the loss, gradients by 
 the weights. `gpu.py` is one; the other, here, brings tensors to the numpy code of `cpu.py`.
 """
 
+import contextlib
 import functools
 import types
 
@@ -108,6 +109,30 @@ def tile_loss(
 
 # --- the CPU's backend ----------------------------------------------------------------------------
 
+_kept_threads = None
+
+
+def _n_threads():
+    return _kept_threads or torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def kernel_threads_only():
+    """Within it, the CPU kernels have torch's number of threads and torch itself has one.
+
+    For loops of tiles: between two calls of a kernel there are only small operations of torch,
+    whose threads would wait by spinning on the cores that the kernel's threads then need.
+    """
+    global _kept_threads
+    before, outer = torch.get_num_threads(), _kept_threads
+    _kept_threads = _n_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _kept_threads = outer
+        torch.set_num_threads(before)
+
 
 @functools.cache
 def cpu_backend():
@@ -148,7 +173,7 @@ def _cpu_forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted):
         ok,
         n_lanes=len(P),
         n_steps=n_steps,
-        n_threads=torch.get_num_threads(),
+        n_threads=_n_threads(),
         state=None if state is None else tuple(map(_array, state)),
         return_hidden=wanted[0],
         return_state=wanted[1],
@@ -174,7 +199,7 @@ def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None
         inputs,
         ok,
         n_steps=n_steps,
-        n_threads=torch.get_num_threads(),
+        n_threads=_n_threads(),
         state=None if state is None else tuple(map(_array, state)),
         loss=loss,
         grads=grads,
@@ -223,7 +248,7 @@ def lanes_forward(
         ok,
         n_lanes=n_lanes,
         n_steps=n_steps,
-        n_threads=torch.get_num_threads(),
+        n_threads=_n_threads(),
         edits=edits,
     )
     return torch.from_numpy(y)
