@@ -242,11 +242,6 @@ def _fit_and_write(
             model, normalized, place, seed=seed, max_target_gb=max_target_gb, backend=backend,
             region=region, freeze_decoder=freeze_decoder,
         )
-        if not loader.n_tiles:
-            raise InputError(
-                f"{normalized.path} has no unmasked pair"
-                + (f" in {region[0]}:{region[1]}-{region[2]}; widen the region" if region else "")
-            )
         loop = Loop(
             learner, loader, epochs=settings.epochs, resume_dir=resume_dir,
             fingerprint=_fingerprint(config, normalized, region, freeze_decoder),
@@ -284,6 +279,7 @@ def _learner(
         from chromloom.training.released import FrameLearner, FrameLoader
 
         loader = FrameLoader(normalized, model.settings, seed=seed, region=region)
+        _check_pairs(loader, normalized, region)
         return FrameLearner(model, freeze_decoder=freeze_decoder), loader
     from chromloom.training.learner import TileLearner
     from chromloom.training.tiles import TileLoader
@@ -293,9 +289,18 @@ def _learner(
         source, model.settings, _chrom_numbers(normalized), seed=seed,
         max_target_gb=max_target_gb, device=device,
     )
+    _check_pairs(loader, normalized, region)
     weights = torch.from_numpy(loader.distance_weights())
     learner = TileLearner(model, weights, freeze_decoder=freeze_decoder, backend=backend)
     return learner, loader
+
+
+def _check_pairs(loader, normalized: NormalizedMap, region: tuple[str, int, int] | None) -> None:
+    if not loader.n_tiles:
+        raise InputError(
+            f"{normalized.path} has no unmasked pair"
+            + (f" in {region[0]}:{region[1]}-{region[2]}; widen the region" if region else "")
+        )
 
 
 def _as_trained(model, config, bins, normalized) -> TrainedModel:

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from chromloom.kernels import UINT16_SCALE, tile_loss
+from chromloom.kernels import UINT16_SCALE, kernel_threads_only, tile_loss
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
 from chromloom.training.tiles import Tile
 
@@ -109,6 +109,7 @@ class TileLearner:
         self.decoder_adam = LazyAdam(self._flat)
         self.embedding_adam = LazyAdam(model.embedding.data)
 
+    @kernel_threads_only()
     def step(self, tile: Tile, progress: float) -> Tensor:
         """Learn from one tile; returns its weighted sum of squared errors, ()."""
         block, d0, d1, _ = tile
@@ -178,9 +179,9 @@ class TileLearner:
 
 def flatten(parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
     """Move parameters (and their gradients) into one vector each, (1, n); they become views."""
-    device = parameters[0].device if parameters else None
-    size = sum(p.numel() for p in parameters)
-    flat, gradient = torch.zeros(1, size, device=device), torch.zeros(1, size, device=device)
+    like = parameters[0] if parameters else torch.zeros(0)
+    flat = like.new_zeros(1, sum(p.numel() for p in parameters))
+    gradient = torch.zeros_like(flat)
     at = 0
     for parameter in parameters:
         place = slice(at, at := at + parameter.numel())
