@@ -154,6 +154,20 @@ def test_a_model_of_observed_pairs_is_scored_on_those_alone(model_dir, tiny_map_
     assert set(table.loc[table["model"] == "distance-mean", "pairs"]) == {"all", "observed"}
 
 
+def test_far_pairs_can_be_left_out(evaluated, model_dir, tiny_map_path, replicate):
+    near = evaluate_model(
+        model_dir, tiny_map_path, against=[replicate],
+        settings=EvaluationSettings(
+            n_boot=20, rows=50, insulation_window_bins=5, max_distance=90_000
+        ),
+    )  # fmt: skip
+    assert set(near.loc[near["metric"] != "insulation_r", "stratum"]) == {"2-10", "all"}
+    keys = {"model": "ceiling", "against": "replicate", "pairs": "all", "stratum": "2-10"}
+    for metric in ("pearson_cp", "spearman_cp", "r2_distance"):
+        far = value_of(evaluated[0], metric=metric, **keys)
+        assert value_of(near, metric=metric, **keys) == pytest.approx(far)
+
+
 def test_seeds_are_summarised_by_mean_and_spread(evaluated):
     table = evaluated[0]
     tables = [table.assign(seed=s, value=table["value"] + 0.01 * s) for s in range(3)]

@@ -73,6 +73,8 @@ class EvaluationSettings:
         Side of the insulation diamond.
     rows : int
         Rows read at once.
+    max_distance : int, optional
+        bp; farther pairs are not scored.
     keep_pairs : int
         Pairs a comparison keeps in memory for ranks (6 bytes each); beyond it they are read twice.
     """
@@ -81,7 +83,12 @@ class EvaluationSettings:
     seed: int = 0
     insulation_window_bins: int = 10
     rows: int = 128
+    max_distance: int | None = None
     keep_pairs: int = 50_000_000
+
+    def max_dist(self, resolution: int) -> int | None:
+        """Distances below this many bins are scored."""
+        return None if self.max_distance is None else self.max_distance // resolution + 1
 
 
 class _Observed:
@@ -125,9 +132,10 @@ class _Trained:
     def __init__(self, model, trained_on: NormalizedMap, name: str, seed: float):
         self.trained, self.map, self.model, self.seed = model, trained_on, name, seed
 
-    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
-        target = self.trained.predict_band(chrom, lo, hi)
-        return self.trained.to_value(target, self.map.expected(chrom).band(lo, hi))
+    def band(self, chrom: str, lo: int, hi: int, max_dist: int | None) -> np.ndarray:
+        target = self.trained.predict_band(chrom, lo, hi, max_dist=max_dist)
+        expected = self.map.expected(chrom).band(lo, hi)[: len(target)]
+        return self.trained.to_value(target, expected)
 
 
 class _Exported:
@@ -371,7 +379,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
     for chrom in chroms if second else ():
         blocks = row_blocks(lengths[chrom], trained_on.resolution, settings.rows)
         for block, lo, hi in blocks:
-            bands = _Bands(chrom, lo, hi)
+            bands = _Bands(chrom, lo, hi, settings.max_dist(trained_on.resolution))
             for c in second:
                 c.sums.add_ranks(
                     first_block[chrom] + block, bands.of(c.prediction), bands.of(c.observed),
@@ -401,19 +409,22 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
 
 
 class _Bands:
-    """Bands of one block of rows, each read or predicted once."""
+    """Bands of one block of rows, each read or predicted once, cut at `max_dist` bins."""
 
-    def __init__(self, chrom: str, lo: int, hi: int):
-        self.where, self._known = (chrom, lo, hi), {}
+    def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None):
+        self.where, self.max_dist, self._known = (chrom, lo, hi), max_dist, {}
 
     def of(self, source, kind: str = "band") -> np.ndarray:
         key = (id(source), kind)
         if key not in self._known:
+            chrom, lo, hi = self.where
             if kind == "expected":
-                chrom, lo, hi = self.where
-                self._known[key] = source.expected(chrom).band(lo, hi)
+                band = source.expected(chrom).band(lo, hi)
+            elif isinstance(source, _Trained):
+                band = source.band(chrom, lo, hi, self.max_dist)
             else:
-                self._known[key] = np.asarray(source.band(*self.where), dtype=np.float32)
+                band = source.band(chrom, lo, hi)
+            self._known[key] = np.asarray(band[: self.max_dist], dtype=np.float32)
         return self._known[key]
 
 
@@ -428,7 +439,7 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings):
     for c in comparisons:
         c.sums.start_chromosome(first_block, n_blocks, n)
     for block, lo, hi in row_blocks(n, resolution, settings.rows):
-        bands = _Bands(chrom, lo, hi)
+        bands = _Bands(chrom, lo, hi, settings.max_dist(resolution))
         for key, source in sources.items():
             band = bands.of(source)[:n_near]
             near[key][: len(band), lo:hi] = band
