@@ -31,7 +31,7 @@ def test_tasks_are_rows_and_circular_ones_starred():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["CTCF", "TAD boundaries *"]
     np.testing.assert_array_equal(ax.containers[0].lines[0].get_xdata(), [0.7, 0.6])
     np.testing.assert_allclose(
-        np.asarray(ax.containers[1].lines[0].get_ydata(), dtype=float), [0.25, 1.25]
+        np.asarray(ax.containers[1].lines[0].get_ydata(), dtype=float), [0.125, 1.125]
     )
     np.testing.assert_array_equal(ax.collections[-1].get_offsets()[:, 0], [0.5, 0.5])
     assert ax.get_xlabel() == "Mean average precision (* circular)"
