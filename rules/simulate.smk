@@ -20,6 +20,8 @@ if config["simulate"]:
         params:
             folder="results/simulated",
             seed=config["simulate"]["seed"],
+            chromsizes=config["simulate"]["chromsizes"],
+            depth=config["simulate"]["depth"],
         message:
             "Simulating the planted genome"
         script:
