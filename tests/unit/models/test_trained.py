@@ -168,8 +168,8 @@ def test_recalibrated_sums_are_those_of_the_map(folders, tiny_map):
             predicted = trained.to_value(trained.predict_band(chrom, 0, n), expected)
             for row, band in zip(sums, (tiny_map.band(chrom, 0, n), predicted)):
                 row[:n] += np.nansum(band, axis=1)
-        np.testing.assert_allclose(sums[1, 2:20], sums[0, 2:20], rtol=1e-4)
-        np.testing.assert_allclose(sums[1, 20:90].sum(), sums[0, 20:90].sum(), rtol=0.05)
+        np.testing.assert_allclose(sums[1, 2:10], sums[0, 2:10], rtol=1e-3)  # nothing is clipped
+        np.testing.assert_allclose(sums[1, 10:90].sum(), sums[0, 10:90].sum(), rtol=0.05)
 
 
 def _damage(folder, name, how):

@@ -10,6 +10,7 @@ with the number of observed pairs.
 import logging
 from itertools import pairwise
 
+import numba
 import numpy as np
 from scipy import fft
 from scipy.sparse import csr_matrix
@@ -21,6 +22,30 @@ logger = logging.getLogger(__name__)
 
 DENSE_BELOW = 128
 """Matrices of fewer unmasked bins are decomposed densely."""
+
+
+ROWS = 1024
+"""Rows whose pixels are read at once."""
+
+CHUNKS = 8
+"""Parts of the sparse product; fixed, so that sums do not depend on the number of threads."""
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _multiply_upper(pointer, columns, data, edges, x):
+    """(U + U') x of an upper triangle in CSR form without a diagonal, float64."""
+    n_chunks = len(edges) - 1
+    parts = np.zeros((n_chunks, len(x)))
+    for chunk in numba.prange(n_chunks):
+        part = parts[chunk]
+        for i in range(edges[chunk], edges[chunk + 1]):
+            total, x_i = 0.0, x[i]
+            for at in range(pointer[i], pointer[i + 1]):
+                j, value = columns[at], data[at]
+                total += value * x[j]
+                part[j] += value * x_i
+            part[i] += total
+    return parts.sum(0)
 
 
 class LogOE:
@@ -45,20 +70,24 @@ class LogOE:
         self.unmasked = ~normalized.mask(chrom)
         self.n = len(self.unmasked)
         expected = normalized.expected(chrom)
-        self._sparse = self._observed(normalized, chrom, expected, k)
+        self._sparse = self._observed(normalized, chrom, k)
+        ends = np.linspace(0, self._sparse.nnz, CHUNKS + 1)
+        self._edges = np.searchsorted(self._sparse.indptr, ends)
+        self._edges[[0, -1]] = 0, self.n
         self._size = fft.next_fast_len(2 * self.n, real=True)
         self._toeplitz = self._regions(expected, k, normalized.ignore_diags)
 
-    def _observed(
-        self, normalized: NormalizedMap, chrom: str, expected: Expected, k: float
-    ) -> csr_matrix:
+    def _observed(self, normalized: NormalizedMap, chrom: str, k: float) -> csr_matrix:
         """Upper triangle: log((value + k) / k) at the observed pairs, what zero pairs lack."""
-        pixels = normalized.pixels(chrom)
-        data = np.log1p(pixels["value"].to_numpy() / np.float32(k))
-        counts = np.bincount(pixels["i"], minlength=self.n)
-        pointer = np.append(0, np.cumsum(counts))
+        data, columns, counts = [], [], []
+        for lo in range(0, self.n, ROWS):
+            pixels = normalized.pixels(chrom, lo, min(lo + ROWS, self.n))
+            data.append(np.log1p(pixels["value"].to_numpy() / np.float32(k)))
+            columns.append(pixels["j"].to_numpy(dtype=np.int32))
+            counts.append(np.bincount(pixels["i"] - lo, minlength=min(ROWS, self.n - lo)))
+        pointer = np.append(0, np.cumsum(np.concatenate(counts)))
         return csr_matrix(
-            (data, pixels["j"].to_numpy().astype(np.int32), pointer), shape=(self.n, self.n)
+            (np.concatenate(data), np.concatenate(columns), pointer), shape=(self.n, self.n)
         )
 
     def _regions(self, expected: Expected, k: float, ignore_diags: int) -> list[tuple]:
@@ -80,7 +109,8 @@ class LogOE:
     def matvec(self, x: np.ndarray) -> np.ndarray:
         """Matrix times vector, (n,), float64; rows and columns of masked bins count as 0."""
         x = np.where(self.unmasked, np.ravel(x), 0.0)
-        y = self._sparse @ x + self._sparse.T @ x
+        upper = self._sparse
+        y = _multiply_upper(upper.indptr, upper.indices, upper.data, self._edges, x)
         for rows, columns, kernel in self._toeplitz:
             for source, target, transfer in (
                 (columns, rows, kernel),
@@ -161,11 +191,12 @@ def orient(vectors: np.ndarray, track: np.ndarray) -> np.ndarray:
 
 def coverage(normalized: NormalizedMap, chrom: str) -> np.ndarray:
     """Raw contacts of each bin with its chromosome, (n,), float64; NaN at masked bins."""
-    pixels = normalized.pixels(chrom)
     mask = normalized.mask(chrom)
-    total = sum(
-        np.bincount(pixels[end], weights=pixels["count"], minlength=len(mask)) for end in "ij"
-    )
+    total = np.zeros(len(mask))
+    for lo in range(0, len(mask), ROWS):
+        pixels = normalized.pixels(chrom, lo, min(lo + ROWS, len(mask)))
+        for end in "ij":
+            total += np.bincount(pixels[end], weights=pixels["count"], minlength=len(mask))
     return np.where(mask, np.nan, total)
 
 

@@ -167,17 +167,15 @@ def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarra
     for chrom in normalized.chromnames:
         first, last = normalized.extent(chrom)
         expected = normalized.expected(chrom)
-        pixels = normalized.pixels(chrom)
-        dist = pixels["j"] - pixels["i"]
-        observed = np.bincount(dist, weights=pixels["value"], minlength=last - first)
-        sums[0, : len(observed)] += observed  # of contact strength; k comes with the pairs, below
         for lo in range(0, last - first, ROWS):
             hi = min(lo + ROWS, last - first)
             if normalized.mask(chrom)[lo:hi].all():
                 continue
             target, base = trained.predict_band(chrom, lo, hi), expected.band(lo, hi)
+            pixels = normalized.pixels(chrom, lo, hi)
+            observed = np.bincount(pixels["j"] - pixels["i"], pixels["value"], len(target))
             k = trained.settings.k
-            sums[0, : len(target)] += k * np.isfinite(target).sum(axis=1)
+            sums[0, : len(target)] += observed + k * np.isfinite(target).sum(axis=1)
             sums[1, : len(target)] += np.nansum(np.exp(target) * (base + k), axis=1, dtype=float)
     return smooth_by_distance(*sums).astype(np.float32)
 
