@@ -1,5 +1,6 @@
 """Write docs/configuration.md from the schemas: `python docs/build_configuration.py`."""
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SHEETS = {
     "samples": "Sample sheet",
     "datasets": "Table of data sets",
-    "labels": "Label sheet",
 }
 HEAD = """# Configuration
 
-Written by `python docs/build_configuration.py` from the schemas in `workflow/schemas`; a test holds the two together.
+Written by `python docs/build_configuration.py` from the schemas in `workflow/schemas`; a test
+holds the two together.
 
-A study is one YAML file and a few tab-separated sheets. Give it with `--configfile my.yaml`; without it, `config/config.yaml`
-is used. Relative paths are looked for in the working directory, then beside the `Snakefile`; environment variables are expanded.
-An unknown key, a missing column or a value of the wrong kind stops the run before it starts, with one line that names it.
+A study is one YAML file and a few tab-separated sheets. Give it with `--configfile my.yaml`;
+without it, `config/config.yaml` is used. Relative paths are looked for in the working directory,
+then beside the `Snakefile`; environment variables are expanded. An unknown key, a missing column
+or a value of the wrong kind stops the run before it starts, with one line that names it.
 """
 
 
@@ -61,6 +63,10 @@ def document() -> str:
     for name, title in SHEETS.items():
         schema = yaml.safe_load((schemas / f"{name}.schema.yaml").read_text())
         parts += [f"## {title}\n", f"{schema['description']}\n", table(schema, "column") + "\n"]
+    labels = ast.get_docstring(
+        ast.parse((ROOT / "workflow/chromloom/classification/labels.py").read_text())
+    )
+    parts += ["## Label sheet\n", "```text", labels, "```\n"]
     return "\n".join(parts)
 
 

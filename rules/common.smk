@@ -216,3 +216,14 @@ def assembly_name(wildcards):
 def map_to_analyse(wildcards):
     """An observed map, or where the name ends in a model's, its predicted one."""
     return f"results/{'normalized' if wildcards.map in MAPS else 'predictions'}/{wildcards.map}.{'cool' if wildcards.map in MAPS else 'mcool'}"
+
+
+def focus_map():
+    """The map that figures show: the first trained one of the sample that the config names, or of all."""
+    wanted = config["figures"]["sample"]
+    maps = [run.rsplit(".", 1)[0] for run in RUNS if wanted in ("", run.split(".")[0])]
+    if not maps:
+        raise WorkflowError(
+            f"figures.sample {wanted!r}: no sample with a model; name one of {sorted({r.split('.')[0] for r in RUNS})}"
+        )
+    return maps[0]

@@ -29,6 +29,7 @@ rule extract_contacts:
         cell_type=pooled_cell_type,
         cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample] or None,
         source_resolution=config["contacts"]["source_resolution"] or None,
+        float_counts=config["contacts"]["float_counts"],
         length_tolerance=config["contacts"]["length_tolerance"],
         norm=lambda wildcards: norms(wildcards.sample)[0],
         balance=BALANCE,

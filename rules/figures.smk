@@ -1,6 +1,139 @@
-# The article's figures, one rule a figure, one file a panel, the plotted numbers beside each; and the tables behind them.
+# The tables over all runs, and the article's figures: one rule a figure, one file a panel, the plotted numbers beside each.
+# Figures show the models of one map, the one that the config names under figures or the first that has models.
 
-TABLES = expand("results/classification/{run}.tsv", run=CLASSIFIED) + expand(
-    "results/reconstruction/{run}.tsv", run=RUNS
+TABLE_PARTS = {
+    "reconstruction": expand("results/reconstruction/{run}.tsv", run=RUNS),
+    "classification": expand("results/classification/{run}.tsv", run=CLASSIFIED),
+    "perturbation": PERTURBATIONS,
+}
+TABLES = expand(
+    "results/tables/{table}.tsv",
+    table=[table for table, parts in TABLE_PARTS.items() if parts],
 )
-FIGURES = []
+FOCUS = focus_map()
+FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
+PANELS = {
+    "fig3": ["fig3a", "fig3g", "figS14"],
+    "fig4": ["fig4a", "fig4b", "fig4c"] if set(FOCUS_RUNS) & set(CLASSIFIED) else [],
+}
+FIGURES = expand(
+    "results/figures/{panel}.{suffix}",
+    panel=sum(PANELS.values(), []),
+    suffix=["pdf", "png", "tsv"],
+)
+
+
+rule gather_table:
+    input:
+        lambda wildcards: TABLE_PARTS[wildcards.table],
+    output:
+        report(
+            "results/tables/{table}.tsv",
+            caption="../workflow/report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "logs/gather_table/{table}.log",
+    benchmark:
+        "benchmarks/gather_table/{table}.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Gathering the {wildcards.table} table"
+    script:
+        "../workflow/scripts/gather_table.py"
+
+
+rule fig3:
+    input:
+        tables=expand("results/reconstruction/{run}.tsv", run=FOCUS_RUNS),
+        distances=expand("results/reconstruction/{run}.distances.tsv", run=FOCUS_RUNS),
+        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_RUNS[:1]),
+        settings=expand("results/models/{run}/config.json", run=FOCUS_RUNS[:1]),
+        observed=expand("results/normalized/{map}.cool", map=FOCUS),
+    output:
+        multiext("results/figures/fig3a", ".pdf", ".tsv"),
+        multiext("results/figures/fig3g", ".pdf", ".tsv"),
+        multiext("results/figures/figS14", ".pdf", ".tsv"),
+        fig3a=report(
+            "results/figures/fig3a.png",
+            caption="../workflow/report/fig3a.rst",
+            category="Figure 3",
+            labels={"panel": "a"},
+        ),
+        fig3g=report(
+            "results/figures/fig3g.png",
+            caption="../workflow/report/fig3g.rst",
+            category="Figure 3",
+            labels={"panel": "g"},
+        ),
+        figS14=report(
+            "results/figures/figS14.png",
+            caption="../workflow/report/figS14.rst",
+            category="Figure 3",
+            labels={"panel": "S14"},
+        ),
+    log:
+        "logs/fig3.log",
+    benchmark:
+        "benchmarks/fig3.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        region=config["figures"]["region"],
+    message:
+        "Drawing figure 3: reconstruction"
+    script:
+        "../workflow/scripts/fig3.py"
+
+
+rule fig4:
+    input:
+        tables=expand("results/classification/{run}.tsv", run=FOCUS_RUNS),
+        curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_RUNS),
+        confusion=expand("results/classification/{run}/confusion.tsv", run=FOCUS_RUNS),
+    output:
+        multiext("results/figures/fig4a", ".pdf", ".tsv"),
+        multiext("results/figures/fig4b", ".pdf", ".tsv"),
+        multiext("results/figures/fig4c", ".pdf", ".tsv"),
+        fig4a=report(
+            "results/figures/fig4a.png",
+            caption="../workflow/report/fig4a.rst",
+            category="Figure 4",
+            labels={"panel": "a"},
+        ),
+        fig4b=report(
+            "results/figures/fig4b.png",
+            caption="../workflow/report/fig4b.rst",
+            category="Figure 4",
+            labels={"panel": "b"},
+        ),
+        fig4c=report(
+            "results/figures/fig4c.png",
+            caption="../workflow/report/fig4c.rst",
+            category="Figure 4",
+            labels={"panel": "c"},
+        ),
+    log:
+        "logs/fig4.log",
+    benchmark:
+        "benchmarks/fig4.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing figure 4: classification"
+    script:
+        "../workflow/scripts/fig4.py"

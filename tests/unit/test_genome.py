@@ -17,6 +17,7 @@ from chromloom.genome import (
     make_bins,
     make_view,
     match_names,
+    parse_region,
     read_chromsizes,
     select_chromosomes,
 )
@@ -206,3 +207,17 @@ def test_a_split_at_the_first_border_leaves_the_chromosome_whole():
     assembly = Assembly("a", pd.Series({"chr1": 1000}), regions, regions.iloc[:0])
     assert make_view(assembly)["end"].tolist() == [15, 1000]
     assert make_view(assembly, resolution=100)["name"].tolist() == ["chr1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [("chr1", ("chr1", 0, 1000)), ("chr1:10-20", ("chr1", 10, 20)), ("chr1:0-1,000", ("chr1", 0, 1000))],
+)
+def test_a_region_is_read(text, region):
+    assert parse_region(text, {"chr1": 1000}) == region
+
+
+@pytest.mark.parametrize("text", ["chr2", "chr1:5", "chr1:20-10", "chr1:0-1001", "chr1:a-b"])
+def test_a_region_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match="region '"):
+        parse_region(text, {"chr1": 1000})

@@ -21,6 +21,7 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         cell_type=params.cell_type,
         source_resolution=params.source_resolution,
         length_tolerance=params.length_tolerance,
+        float_counts=params.float_counts,
     )
     stored = {
         resolution: stored_weights(
@@ -41,6 +42,15 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         stored=stored,
     )
     qc = contacts_qc(str(mcool), ignore_diags=params.balance["ignore_diags"])
-    columns = ["resolution", "chrom", "norm", "source", "converged", "iterations", "residual", "note"]
+    columns = [
+        "resolution",
+        "chrom",
+        "norm",
+        "source",
+        "converged",
+        "iterations",
+        "residual",
+        "note",
+    ]
     qc = qc.merge(balancing[columns], on=["resolution", "chrom"], how="left")
     write_tsv(qc, snakemake.output.qc)

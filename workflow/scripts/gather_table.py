@@ -4,5 +4,7 @@ from chromloom.files import write_tsv
 from chromloom.logs import job_log
 
 with job_log(snakemake.log[0]):
-    parts = [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in snakemake.input]
+    parts = [
+        pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in snakemake.input
+    ]
     write_tsv(pd.concat(parts, ignore_index=True), snakemake.output[0])

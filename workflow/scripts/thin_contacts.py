@@ -18,6 +18,15 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         settings=BalanceSettings(**params.balance),
     )
     qc = contacts_qc(str(mcool), ignore_diags=params.balance["ignore_diags"])
-    columns = ["resolution", "chrom", "norm", "source", "converged", "iterations", "residual", "note"]
+    columns = [
+        "resolution",
+        "chrom",
+        "norm",
+        "source",
+        "converged",
+        "iterations",
+        "residual",
+        "note",
+    ]
     qc = qc.merge(balancing[columns], on=["resolution", "chrom"], how="left")
     write_tsv(qc, snakemake.output.qc)

@@ -1,0 +1,129 @@
+"""`chromloom`: what a trained model can do, without Snakemake. The same library calls as the rules.
+
+    chromloom predict MODEL MAP OUT.mcool [--region chr21:30,000,000-32,000,000]
+    chromloom attribute MODEL OUT_FOLDER
+    chromloom edit MODEL MAP EDITS OUT_FOLDER
+    chromloom compare MAP MAP OUT.tsv
+
+MODEL is the folder of a trained model, MAP a normalized map.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chromloom import __version__
+from chromloom.errors import ChromloomError
+from chromloom.logs import setup_logging
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 1 after an error that has been shown."""
+    options = _parser().parse_args(arguments)
+    setup_logging()
+    try:
+        options.run(options)
+    except ChromloomError as error:
+        sys.stderr.write(f"chromloom: {error}\n")
+        return 1
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from chromloom.reconstruction.predict import predict_map
+
+    predict_map(
+        options.model,
+        options.map,
+        options.out,
+        region=options.region,
+        max_distance=options.max_distance,
+    )
+
+
+def _attribute(options: argparse.Namespace) -> None:
+    from chromloom.attribution.attribute import attribute
+
+    attribute(
+        options.model,
+        options.out / "importance.bw",
+        options.out / "importance.parquet",
+        out_raw_bw=options.out / "importance.raw.bw",
+        chroms=options.chrom or None,
+        baseline=options.baseline,
+        max_distance=options.max_distance,
+        device=options.device,
+    )
+
+
+def _edit(options: argparse.Namespace) -> None:
+    from chromloom.perturbation.perturb import perturb
+
+    perturb(
+        options.model,
+        options.map,
+        options.edits,
+        options.out,
+        flank=options.flank,
+        device=options.device,
+    )
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from chromloom.files import write_tsv
+    from chromloom.reconstruction.evaluate import evaluate_maps
+
+    table, _ = evaluate_maps(options.map, {}, against=[options.other])
+    write_tsv(table, options.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chromloom", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, text, *positional):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        for name_, help_ in positional:
+            sub.add_argument(name_, type=Path, help=help_)
+        return sub
+
+    model = ("model", "folder of a trained model")
+    observed = ("map", "normalized map (.cool) that the model was trained on")
+    distance = {"type": int, "metavar": "BP", "help": "only pairs up to this distance"}
+    device = {"choices": ("auto", "cpu", "cuda"), "default": "auto"}
+
+    sub = command(
+        "predict", _predict, "predict contact strength to .mcool", model, observed,
+        ("out", ".mcool to write"),
+    )  # fmt: skip
+    sub.add_argument("--region", metavar="CHROM[:START-END]", help="by default the whole genome")
+    sub.add_argument("--max-distance", **distance)
+
+    sub = command(
+        "attribute", _attribute, "importance of every bin for the predicted map, as bigWig", model,
+        ("out", "folder for importance.bw, importance.raw.bw and importance.parquet"),
+    )  # fmt: skip
+    sub.add_argument("--chrom", action="append", help="chromosome, may be repeated; default all")
+    sub.add_argument("--baseline", choices=("mean", "zero", "padding"), default="mean")
+    sub.add_argument("--max-distance", **distance)
+    sub.add_argument("--device", **device)
+
+    sub = command(
+        "edit", _edit, "predict the map after edits of the genome", model, observed,
+        ("edits", "BED, BEDPE, VCF or TSV"), ("out", "folder, one folder an edit in it"),
+    )  # fmt: skip
+    sub.add_argument("--flank", type=int, default=2_000_000, metavar="BP", help="default 2,000,000")
+    sub.add_argument("--device", **device)
+
+    command(
+        "compare", _compare, "agreement of two samples' maps by distance", observed,
+        ("other", "normalized map of the same assembly and resolution"), ("out", ".tsv to write"),
+    )  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
