@@ -120,7 +120,7 @@ def _norm_cell(c, unit, eps, H: tl.constexpr, NC: tl.constexpr):
 @triton.jit
 def _forward(
     P, Q, A, C, row_ok, col_ok, h_first, c_first, U_packed, packed, y, hs, cs, h_last, c_last,
-    B, L, eps, bias,
+    B, L, eps,
     H: tl.constexpr, HP: tl.constexpr, D: tl.constexpr, DP: tl.constexpr,
     NX: tl.constexpr, NU: tl.constexpr, NC: tl.constexpr,
     REVERSE: tl.constexpr, KEEP: tl.constexpr, BLOCK: tl.constexpr, PRECISION: tl.constexpr,
@@ -142,6 +142,7 @@ def _forward(
     gain_c = tl.load(packed + 12 * HP + unit[None, :])
     shift_c = tl.load(packed + 13 * HP + unit[None, :])
     w = tl.load(packed + 14 * HP + unit[None, :])
+    bias = tl.load(packed + 15 * HP)
     h = tl.load(h_first + at_state, own, 0.0)
     c = tl.load(c_first + at_state, own, 0.0)
     depth = tl.arange(0, DP)
@@ -179,7 +180,7 @@ def _backward(
     P, Q, A, C, row_ok, col_ok, U_packed, U_back, packed, hs, cs,
     target, dist_weight, y_grad, hidden_grad, h_grad, c_grad,
     loss, P_grad, A_grad, dx_all, du_all, dy_all, h_first_grad, c_first_grad, sums,
-    B, L, eps, bias,
+    B, L, eps,
     H: tl.constexpr, HP: tl.constexpr, D: tl.constexpr, DP: tl.constexpr,
     NX: tl.constexpr, NU: tl.constexpr, NC: tl.constexpr,
     REVERSE: tl.constexpr, KIND: tl.constexpr, SIGMOID: tl.constexpr, HIDDEN: tl.constexpr,
@@ -208,6 +209,7 @@ def _backward(
     gain_c = tl.load(packed + 12 * HP + unit[None, :])
     shift_c = tl.load(packed + 13 * HP + unit[None, :])
     w = tl.load(packed + 14 * HP + unit[None, :])
+    bias = tl.load(packed + 15 * HP)
     dh = tl.load(h_grad + at_state, own, 0.0)
     dc = tl.load(c_grad + at_state, own, 0.0)
     depth = tl.arange(0, DP)
@@ -391,7 +393,7 @@ def _pad(values, size):
 
 
 def _pack(spec, weights):
-    """Matrices U for h -> U h and back, (4, HP, HP) each, and all vectors (16, HP)."""
+    """Matrices U for h -> U h and back, (4, HP, HP), and all vectors with the bias, (16, HP)."""
     H = spec.hidden
     HP = max(4, triton.next_power_of_2(H))
     U, ones = weights.U, torch.ones_like(weights.b)
@@ -410,7 +412,7 @@ def _pack(spec, weights):
             (weights.gain_cell if spec.norm_cell else ones[:H])[None],
             (weights.shift_cell if spec.norm_cell else 0 * ones[:H])[None],
             weights.w[None],
-            torch.zeros_like(weights.w)[None],
+            weights.bias.expand(1, H),
         ]
     )
     return back.transpose(1, 2).contiguous(), back, _pad(vectors, HP).contiguous(), HP
@@ -443,16 +445,15 @@ def _run(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, keep):
     hs, cs = P.new_empty(slots, B, H), P.new_empty(slots, B, H)
     h_last, c_last = torch.empty_like(h), torch.empty_like(c)
     y = P.new_empty(L, B)
-    bias = float(weights.bias)
     options = _options(spec, HP, A)
     _forward[(triton.cdiv(B, options["BLOCK"]),)](
         *(P, Q, *terms, *ok, h, c, U, vectors, y, hs, cs, h_last, c_last),
-        *(B, L, spec.eps, bias),
+        *(B, L, spec.eps),
         KEEP=keep,
         **options,
     )
     inputs = (P, Q, *terms, *ok, U, back, vectors, hs, cs)
-    return y, hs, (h_last, c_last), inputs, bias, options
+    return y, hs, (h_last, c_last), inputs, options
 
 
 def forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted):
@@ -469,9 +470,7 @@ def backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, gra
     """Loss and gradients by name; see `chromloom.kernels.autograd`."""
     B, H = len(P), spec.hidden
     L = len(Q) - B + 1
-    _, hs, _, inputs, bias, options = _run(
-        spec, weights, P, Q, A, C, row_ok, col_ok, state, keep=True
-    )
+    _, hs, _, inputs, options = _run(spec, weights, P, Q, A, C, row_ok, col_ok, state, keep=True)
     y_grad, hidden_grad, h_grad, c_grad = grads or (None,) * 4
     none = P.new_zeros(1)
     kind, sigmoid, target, dist_weight = 0, False, none, none
@@ -499,7 +498,7 @@ def backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, gra
         *(target, dist_weight, none if y_grad is None else y_grad),
         *(none if hidden_grad is None else hidden_grad, h_grad, c_grad),
         *(losses, out["P"], out["A"], dx, du, dy, out["h"], out["c"], sums),
-        *(B, L, spec.eps, bias),
+        *(B, L, spec.eps),
         KIND=kind,
         SIGMOID=sigmoid,
         HIDDEN=hidden_grad is not None,
