@@ -32,7 +32,6 @@ rule analyse_map:
         mem_mb=8000,
         runtime=120,
     params:
-        folder="results/analysis/{map}",
         windows_bins=config["analysis"]["insulation_windows_bins"],
         phasing=config["analysis"]["phasing"]
         and find_path(config["analysis"]["phasing"]),

@@ -25,7 +25,6 @@ rule attribute_bins:
         mem_mb=8000,
         runtime=240,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         baseline=config["attribution"]["baseline"],
         min_distance=config["attribution"]["min_distance"],
         max_distance=config["attribution"]["max_distance"] or None,

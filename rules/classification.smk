@@ -28,7 +28,6 @@ rule classify_bins:
         runtime=240,
     params:
         sheet=find_path(config["labels"]),
-        folder="results/classification/{sample}.{resolution}.{norm}.{model}",
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         assembly=assembly_name,
         classifiers=config["classification"]["classifiers"],

@@ -41,8 +41,6 @@ rule perturb_map:
         mem_mb=8000,
         runtime=120,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
-        out="results/perturbation/{sample}.{resolution}.{norm}.{model}",
         flank=config["perturbation"]["flank"],
         version=VERSIONS["perturbation"],
     message:

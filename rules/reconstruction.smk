@@ -21,7 +21,6 @@ rule predict_map:
         mem_mb=8000,
         runtime=240,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         max_distance=config["reconstruction"]["max_distance"] or None,
         version=VERSIONS["reconstruction"],
     message:
@@ -50,7 +49,6 @@ rule evaluate_reconstruction:
         mem_mb=8000,
         runtime=240,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],
         version=VERSIONS["reconstruction"],

@@ -28,7 +28,6 @@ rule export_representations:
         mem_mb=4000,
         runtime=60,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         version=VERSIONS["training"],
     message:
         "Exporting representations of {wildcards.sample} by {wildcards.model}"

@@ -18,7 +18,6 @@ if config["simulate"]:
             mem_mb=4000,
             runtime=30,
         params:
-            folder="results/simulated",
             seed=config["simulate"]["seed"],
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],

@@ -26,7 +26,6 @@ rule train_model:
         runtime=720,
         gpu=0 if config["device"] == "cpu" else 1,
     params:
-        folder="results/models/{sample}.{resolution}.{norm}.{model}",
         options=lambda wildcards: config["training"]["options"].get(wildcards.model, {}),
         seed=config["seed"],
         device=config["device"],

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 
-
 @pytest.fixture(scope="session")
 def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
     """Run `snakemake ARGUMENTS` with `--directory` `folder`; returns the finished process."""

@@ -1,5 +1,6 @@
 """What Snakemake makes of the rules without running them: lint, dry runs, targets, bad input."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,8 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, real_
     assert "train_model" in done.stdout
 
 
-@pytest.mark.parametrize(
-)
+@pytest.mark.parametrize("target", ["fig3", "fig4", "results/figures/fig3a.pdf"])
 def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
-        pytest.skip("the report is written by --report, after the run")
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", target)
     assert "train_model" in done.stdout
 
@@ -41,25 +40,24 @@ def test_the_shim_of_the_workflow_folder_is_the_same_workflow(snakemake, repo_ro
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--directory", str(tmp_path), *DEMO, "--dry-run", "--cores", "2"]
     done = subprocess.run(command, cwd=repo_root, check=True, capture_output=True, text=True)
-    assert done.stdout.count("rule train_model") == snakemake(
-        tmp_path, *DEMO, "--dry-run", "--cores", "2"
-    ).stdout.count("rule train_model")
+    other = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2")
+    assert done.stdout.count("train_model") == other.stdout.count("train_model") > 0
 
 
 def test_every_rule_is_complete(repo_root):
     """Every rule has log, benchmark, conda, threads, resources and a message."""
     for path in (repo_root / "rules").glob("*.smk"):
-        for rule in path.read_text().split("\nrule ")[1:]:
+        for rule in re.split(r"\n *rule ", path.read_text())[1:]:
             name = rule.split(":")[0]
             for directive in ("log", "benchmark", "conda", "threads", "resources", "message"):
-                assert f"\n    {directive}:" in rule, f"{path.name}, {name}: no {directive}"
+                assert f"    {directive}:" in rule, f"{path.name}, {name}: no {directive}"
 
 
 def test_a_rule_and_its_script_have_one_name(repo_root):
     scripts = {path.stem for path in (repo_root / "workflow" / "scripts").glob("*.py")}
     named = set()
     for path in (repo_root / "rules").glob("*.smk"):
-        for rule in path.read_text().split("\nrule ")[1:]:
+        for rule in re.split(r"\n *rule ", path.read_text())[1:]:
             name = rule.split(":")[0]
             assert f'"../workflow/scripts/{name}.py"' in rule, name
             named.add(name)
@@ -77,6 +75,7 @@ def test_a_rule_and_its_script_have_one_name(repo_root):
 def test_a_wrong_config_stops_with_one_message(snakemake, tmp_path, change, message):
     done = snakemake(tmp_path, *DEMO, "--dry-run", *change, check=False)
     assert done.returncode
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    shown = done.stdout + done.stderr
+    assert message in shown
+    assert "Traceback" not in shown
     assert not (tmp_path / "results").exists()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from chromloom.attribution.attribute import attribute
 from chromloom.files import write_tsv
 from chromloom.logs import job_log
@@ -5,7 +7,7 @@ from chromloom.logs import job_log
 params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
     completeness = attribute(
-        params.folder,
+        Path(snakemake.input.weights).parent,
         output.normalised,
         output.parquet,
         out_raw_bw=output.raw,

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from chromloom.classification.classify import ClassificationSettings, classify_representations
 from chromloom.logs import job_log
 
@@ -7,7 +9,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.parquet,
         params.sheet,
         snakemake.output.table,
-        params.folder,
+        Path(snakemake.output.details[0]).parent,
         cell_type=params.cell_type,
         assembly=params.assembly,
         settings=ClassificationSettings(

@@ -1,10 +1,12 @@
+from pathlib import Path
+
 from chromloom.logs import job_log
 from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
     evaluate_model(
-        params.folder,
+        Path(snakemake.input.weights).parent,
         snakemake.input.cool,
         snakemake.output.table,
         against=[snakemake.input.against] if snakemake.input.get("against") else [],

@@ -1,13 +1,15 @@
+from pathlib import Path
+
 from chromloom.logs import job_log
 from chromloom.perturbation.perturb import perturb
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
     perturb(
-        params.folder,
+        Path(snakemake.input.weights).parent,
         snakemake.input.cool,
         snakemake.input.edits,
-        params.out,
+        Path(snakemake.output.summary).parents[1],
         edit=snakemake.wildcards.edit,
         flank=params.flank,
     )

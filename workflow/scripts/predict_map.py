@@ -1,9 +1,11 @@
+from pathlib import Path
+
 from chromloom.logs import job_log
 from chromloom.reconstruction.predict import predict_map
 
 with job_log(snakemake.log[0]):
     predict_map(
-        snakemake.params.folder,
+        Path(snakemake.input.weights).parent,
         snakemake.input.cool,
         snakemake.output.mcool,
         max_distance=snakemake.params.max_distance,

@@ -1,13 +1,15 @@
+from pathlib import Path
+
 from chromloom.logs import job_log
-from chromloom.models.hiclstm import HiCLSTMSettings
-from chromloom.training.fit import train
+from chromloom.training.models import train_model
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
-    train(
+    train_model(
+        snakemake.wildcards.model,
         snakemake.input.cool,
-        params.folder,
-        HiCLSTMSettings.from_preset(snakemake.wildcards.model.removeprefix("hiclstm-"), **params.options),
+        Path(snakemake.output.weights).parent,
+        options=params.options,
         seed=params.seed,
         device=params.device,
         resume_dir=params.resume,
