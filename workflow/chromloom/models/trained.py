@@ -25,7 +25,11 @@ from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
-from chromloom.normalize.probability import contact_probability, contact_strength
+from chromloom.normalize.probability import (
+    contact_probability,
+    contact_strength,
+    mean_contact_probability,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +151,37 @@ def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diag
     band[:ignore_diags] = np.nan
 
 
+def read_settings(values: dict[str, Any]) -> Any:
+    """Settings of any model from what `config.json` keeps of them."""
+    from chromloom.models.vectors import MODELS, vector_settings
+
+    if values["preset"] in MODELS:
+        own = dict(values)
+        return vector_settings(own.pop("preset"), **own)
+    return HiCLSTMSettings(**values)
+
+
+def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type["TrainedModel"]]:
+    """Module of a model with parameters yet to be set, and the class that it is used through.
+
+    Parameters
+    ----------
+    settings : HiCLSTMSettings or VectorSettings
+    lengths : list of int
+        Bins of each chromosome, in the genome's order.
+    """
+    n_bins = sum(lengths)
+    if not isinstance(settings, HiCLSTMSettings):
+        from chromloom.models.vectors import VectorModel, VectorModule
+
+        return VectorModule(settings, lengths), VectorModel
+    if settings.preset == "released":
+        from chromloom.models.released import ReleasedHiCLSTM, ReleasedTrainedModel
+
+        return ReleasedHiCLSTM(settings, n_bins), ReleasedTrainedModel
+    return HiCLSTM(settings, n_bins, len(lengths)), TrainedModel
+
+
 class TrainedModel:
     """A trained model: representations, predictions and their scales.
 
@@ -219,7 +254,7 @@ class TrainedModel:
             expected = pd.read_csv(
                 folder / "expected.tsv", sep="\t", dtype={"region1": str, "region2": str}
             )
-            settings = HiCLSTMSettings(**config["settings"])
+            settings = read_settings(config["settings"])
             recalibration = tensors.pop("recalibration").numpy()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
@@ -227,12 +262,8 @@ class TrainedModel:
                 "model.safetensors, config.json, bins.parquet and expected.tsv as training writes "
                 "them: train the model again"
             ) from error
-        if settings.preset == "released":
-            from chromloom.models.released import ReleasedHiCLSTM, ReleasedTrainedModel
-
-            module, kind = ReleasedHiCLSTM(settings, len(bins)), ReleasedTrainedModel
-        else:
-            module, kind = HiCLSTM(settings, len(bins), bins["chrom"].nunique()), TrainedModel
+        lengths = bins.groupby("chrom", sort=False).size().tolist()
+        module, kind = new_module(settings, lengths)
         load_parameters(module, tensors, folder / "model.safetensors")
         module.requires_grad_(False).to(resolve_device(device))
         model = kind(
@@ -363,17 +394,24 @@ class TrainedModel:
             return contact_strength(target_band, settings.cp_a, settings.cp_delta)
         dist = np.arange(first_dist, first_dist + len(target_band))
         factor = self.recalibration[np.minimum(dist, len(self.recalibration) - 1), None]
-        shifted = factor * np.exp(target_band) * (expected_band + settings.k)
-        return np.maximum(shifted - settings.k, 0)
+        k = settings.pseudocount
+        return np.maximum(factor * np.exp(target_band) * (expected_band + k) - k, 0)
 
     def to_cp(
         self, target_band: np.ndarray, expected_band: np.ndarray, *, first_dist: int = 0
     ) -> np.ndarray:
-        """Contact probability of a target band; parameters as for `to_value`."""
-        if self.settings.target == "cp":
+        """Contact probability of a target band; parameters as for `to_value`.
+
+        Of a model of counts it is the mean contact probability of a count with the predicted mean,
+        which at low depth is far from the contact probability of the mean.
+        """
+        settings = self.settings
+        if settings.target == "cp":
             return target_band
         value = self.to_value(target_band, expected_band, first_dist=first_dist)
-        return contact_probability(value, self.settings.cp_a, self.settings.cp_delta)
+        if settings.loss == "poisson":
+            return mean_contact_probability(value, settings.cp_a)
+        return contact_probability(value, settings.cp_a, settings.cp_delta)
 
     def _edited(
         self, chrom: str, representation: np.ndarray | None, mask: np.ndarray | None
@@ -413,8 +451,11 @@ class TrainedModel:
             first, step = d0 // settings.frame * settings.frame, settings.frame
         whole = settings.directions == 2  # a frame read backwards starts at its own end
         parts = []
-        for start in range(first, d1, step):
-            length = min(step, n - lo - start) if whole else min(step, d1 - start)
+        limit = settings.lstm_frames * settings.frame
+        starts = [s for s in range(first, d1, step) if not limit or s <= limit] or [d0]
+        for start, end in zip(starts, [*starts[1:], d1]):
+            cut = whole and self.module.reads(start)
+            length = min(step, n - lo - start) if cut else end - start
             a, b = lo + start, hi + start + length - 1
             beyond = max(b - n, 0)
             cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
