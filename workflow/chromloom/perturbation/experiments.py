@@ -1,0 +1,305 @@
+"""Genome-wide knockouts, averaged: by distance, as pile-up, over domains (article, Fig. 8)."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.classification.intervals import read_intervals
+from chromloom.errors import InputError
+from chromloom.files import atomic_path, write_tsv
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.edits import Edit, EditedChromosome, knockouts, lay_out
+from chromloom.perturbation.predict import predict_edit
+from chromloom.perturbation.screen import null_vectors
+
+logger = logging.getLogger(__name__)
+
+REACH = 1_000_000
+STEP = 100_000
+PSEUDOCOUNT = 0.5
+
+
+def knock_out_groups(
+    model_dir: str | Path,
+    map_path: str | Path,
+    groups: Mapping[str, str | Path],
+    out_dir: str | Path,
+    *,
+    method: str = "average",
+    mode: str = "lifted",
+    reach: int = REACH,
+    max_sites: int = 200,
+    n_random: int = 200,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Knock out every site of some BED files, one at a time, and average what changes.
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        Trained model and its map.
+    groups : mapping of str to path
+        Name -> BED of sites (CTCF+cohesin at loops, other factors, …).
+    out_dir : str or Path
+        Gets `distance.tsv` (see `effect_by_distance`), `comparison.tsv` (see
+        `compare_with_random`), `{group}.pileup.tsv` (square of mean log2 changes, reach each side),
+        and `distance` and `pileups` as .pdf and .png.
+    method : {"average", "zero", "shift"}
+        See `Edit`. `shift` with mode `released` is the article's: position is compared with
+        position.
+    mode : {"lifted", "released"}
+    reach : int
+        bp each side of a site.
+    max_sites, n_random, seed : int
+        Sites drawn from each group that has more, and random unmasked bins as the control `random`.
+    device : str
+
+    Raises
+    ------
+    InputError
+        A group has no site on an unmasked bin.
+    """
+    from matplotlib import pyplot as plt
+
+    from chromloom.plotting.perturbation import plot_distance_effect, plot_pileup
+    from chromloom.plotting.style import save_figure
+
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    rng = np.random.default_rng(seed)
+    chromsizes = model.bins.groupby("chrom", sort=False)["end"].max()
+    sites = {name: read_intervals(path, "bed", chromsizes) for name, path in groups.items()}
+    sites = {name: site_bins(table, model, name) for name, table in sites.items()}
+    unmasked = np.flatnonzero(~model.bins["masked"])
+    sites["random"] = rng.permutation(unmasked)[:n_random]
+    effects, pileups = [], {}
+    for name, bins in sites.items():
+        bins = np.sort(rng.permutation(bins)[:max_sites])
+        table, pileups[name] = knock_out_bins(
+            model, observed, bins, method=method, mode=mode, reach=reach)
+        effects.append(table.assign(group=name))
+        logger.info("%s: %d sites knocked out", name, len(bins))
+    effects = pd.concat(effects, ignore_index=True)
+    distance, comparison = effect_by_distance(effects), compare_with_random(effects)
+    out_dir = Path(out_dir)
+    write_tsv(comparison, out_dir / "comparison.tsv")
+    for name, pileup in pileups.items():
+        with atomic_path(out_dir / f"{name}.pileup.tsv") as path:
+            np.savetxt(path, pileup, fmt="%.6g", delimiter="\t")
+    figure, axes = plt.subplots(figsize=(4.5, 3), layout="constrained")
+    plot_distance_effect(distance, axes)
+    save_figure(figure, distance, out_dir / "distance")
+    figure, axes = plt.subplots(
+        1, len(pileups), figsize=(3.2 * len(pileups), 2.8), layout="constrained", squeeze=False)
+    for (name, pileup), ax in zip(pileups.items(), axes[0]):
+        plot_pileup(pileup, reach / 1e6, ax, title=name)
+    save_figure(figure, comparison, out_dir / "pileups")
+
+
+def knock_out_bins(
+    model: TrainedModel,
+    observed: NormalizedMap,
+    bins: np.ndarray,
+    *,
+    method: str = "average",
+    mode: str = "lifted",
+    reach: int = REACH,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Knock out single bins in turn.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    observed : NormalizedMap
+    bins : ndarray, int
+        Genome-wide bin numbers.
+    method, mode, reach
+        See `knock_out_groups`.
+
+    Returns
+    -------
+    effects : DataFrame
+        site (bin number), dist_kb (upper end of a step of 100 kb), wild_type, edited: summed
+        contact strength of the pairs (i, j), i <= site <= j, at those distances.
+    pileup : ndarray, (2 r + 1, 2 r + 1), float64
+        log2((edited + 0.5) / (wild type + 0.5)), averaged over sites, symmetric; the site is in the
+        middle. NaN where no site has a pair.
+    """
+    r, resolution = reach // model.resolution, model.resolution
+    total, count = np.zeros((2 * r + 1,) * 2), np.zeros((2 * r + 1,) * 2)
+    rows = []
+    for edit in knockouts(model.bins.iloc[bins], method=method):
+        prediction = predict_edit(
+            model, observed, lay_out(edit, model.bins), flank=reach, mode=mode)
+        site = model.extent(edit.chrom)[0] + edit.start // resolution
+        offset = prediction.bins - site
+        near = np.abs(offset) <= r
+        offset = offset[near]
+        wild_type, edited = (m[np.ix_(near, near)]
+                             for m in (prediction.wild_type, prediction.on_reference))
+        known = np.isfinite(wild_type) & np.isfinite(edited)
+        i, j = np.nonzero(known)
+        change = np.log2((edited[i, j] + PSEUDOCOUNT) / (wild_type[i, j] + PSEUDOCOUNT))
+        np.add.at(total, (offset[i] + r, offset[j] + r), change)
+        np.add.at(count, (offset[i] + r, offset[j] + r), 1)
+        across = (offset[i] <= 0) & (offset[j] >= 0)
+        step = ((offset[j] - offset[i])[across] * resolution) // STEP
+        sums = [np.bincount(step, m[i, j][across], minlength=reach // STEP)
+                for m in (wild_type, edited)]
+        rows.append(pd.DataFrame({
+            "site": site, "dist_kb": (np.arange(len(sums[0])) + 1) * STEP // 1000,
+            "wild_type": sums[0], "edited": sums[1]}))
+    with np.errstate(invalid="ignore"):
+        pileup = total / count
+    pileup = np.where(np.isnan(pileup), pileup.T, pileup)
+    return pd.concat(rows, ignore_index=True), pileup
+
+
+def effect_by_distance(effects: pd.DataFrame) -> pd.DataFrame:
+    """Average relative change over the sites of every group.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        group, site, dist_kb, wild_type, edited.
+
+    Returns
+    -------
+    DataFrame
+        group, dist_kb, change (mean over sites of edited / wild_type - 1), sem, n_sites.
+    """
+    effects = effects[effects["wild_type"] > 0]
+    change = effects["edited"] / effects["wild_type"] - 1
+    grouped = change.groupby([effects["group"], effects["dist_kb"]], sort=False)
+    return pd.DataFrame(
+        {"change": grouped.mean(), "sem": grouped.sem(), "n_sites": grouped.count()}).reset_index()
+
+
+def compare_with_random(effects: pd.DataFrame, *, within_kb: int = 200) -> pd.DataFrame:
+    """Change of contacts inside a distance, every group against the random bins.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        group (one of them `random`), site, dist_kb, wild_type, edited.
+    within_kb : int
+
+    Returns
+    -------
+    DataFrame
+        group, within_kb, n_sites, change (mean over sites), sem, p_below_zero (Wilcoxon signed
+        rank, one-sided), p_below_random (Mann-Whitney, one-sided; NaN for `random`).
+    """
+    from scipy.stats import mannwhitneyu, wilcoxon
+
+    near = effects[effects["dist_kb"] <= within_kb]
+    sums = near.groupby(["group", "site"], sort=False)[["wild_type", "edited"]].sum()
+    sums = sums[sums["wild_type"] > 0]
+    change = sums["edited"] / sums["wild_type"] - 1
+    random = change.loc["random"]
+    rows = []
+    for group, own in change.groupby(level="group", sort=False):
+        below_zero = wilcoxon(own, alternative="less").pvalue if (own != 0).any() else np.nan
+        below_random = np.nan if group == "random" \
+            else mannwhitneyu(own, random, alternative="less").pvalue
+        rows.append((group, within_kb, len(own), own.mean(), own.sem(), below_zero, below_random))
+    return pd.DataFrame(rows, columns=["group", "within_kb", "n_sites", "change", "sem",
+                                       "p_below_zero", "p_below_random"])
+
+
+def knock_out_boundaries(
+    model: TrainedModel,
+    observed: NormalizedMap,
+    domains: pd.DataFrame,
+    *,
+    inside: int = 10,
+    flank_bins: int = 10,
+) -> np.ndarray:
+    """Knock out both boundary bins of every domain; mean change on rescaled domains (Fig. 8c).
+
+    Parameters
+    ----------
+    model : TrainedModel
+    observed : NormalizedMap
+    domains : DataFrame
+        chrom, start, end; those smaller than `inside` bins, or nearer to the chromosome's end than
+        the flank, are left out.
+    inside, flank_bins : int
+        Equal parts of a domain's inside, and bins each side.
+
+    Returns
+    -------
+    ndarray, (inside + 2 flank_bins,) * 2, float64
+        Mean over domains of the log2 change of the mean contact strength, upper triangle; NaN
+        where nothing is known.
+    """
+    cells = inside + 2 * flank_bins
+    total, count = np.zeros((cells, cells)), np.zeros((cells, cells))
+    for chrom, own in domains.groupby("chrom", sort=False):
+        if chrom not in model.chromnames:
+            continue
+        first, last = model.extent(chrom)
+        mask, R = model.mask(chrom), model.representation(chrom)
+        null = null_vectors(np.nan_to_num(R), mask, "average")
+        lows = own["start"].to_numpy() // model.resolution
+        highs = -(-own["end"].to_numpy() // model.resolution)
+        for lo, hi in zip(lows, highs):
+            ends = np.array([lo, hi - 1])
+            if hi - lo < inside or lo < flank_bins or hi + flank_bins > last - first \
+                    or mask[ends].any():
+                continue
+            edit = Edit("boundaries", "knockout", str(chrom), int(lo) * model.resolution,
+                        int(hi) * model.resolution)
+            replaced = np.zeros(last - first, bool)
+            replaced[ends] = True
+            layout = EditedChromosome(
+                edit, np.arange(first, last), np.ones(last - first, np.int8), replaced,
+                (int(lo), int(hi)))
+            prediction = predict_edit(model, observed, layout, replacement=null[ends],
+                                      flank=flank_bins * model.resolution)
+            edges = np.r_[np.arange(flank_bins), np.linspace(0, hi - lo, inside + 1) + flank_bins,
+                          np.arange(flank_bins + hi - lo + 1, 2 * flank_bins + hi - lo + 1)]
+            wild_type, edited = (_cell_means(m, edges.astype(int))
+                                 for m in (prediction.wild_type, prediction.on_reference))
+            change = np.log2((edited + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
+            known = np.isfinite(change)
+            total[known] += change[known]
+            count += known
+    if not count.any():
+        raise InputError(f"none of {len(domains)} domains spans {inside} bins with unmasked "
+                         "boundaries; use a finer map or larger domains")
+    with np.errstate(invalid="ignore"):
+        return total / count
+
+
+def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray:
+    """Genome-wide numbers of the unmasked bins that hold the middle of a site, (n,), sorted.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    found = []
+    for chrom in model.chromnames:
+        own = sites[sites["chrom"] == chrom]
+        middle = (own["start"] + own["end"]).to_numpy() // 2 // model.resolution
+        found.append(np.unique(middle[~model.mask(chrom)[middle]]) + model.extent(chrom)[0])
+    found = np.concatenate(found)
+    if not len(found):
+        raise InputError(f"sites '{name}': none lies on an unmasked bin of the model; are they of "
+                         "another assembly?")
+    return found
+
+
+def _cell_means(values, edges):
+    """Mean of the known values in every cell of a grid, (k, k); NaN where none is known."""
+    known = np.isfinite(values)
+    sums = [np.add.reduceat(np.add.reduceat(m, edges[:-1], axis=0), edges[:-1], axis=1)
+            for m in (np.where(known, values, 0), known.astype(float))]
+    with np.errstate(invalid="ignore"):
+        return sums[0] / sums[1]
