@@ -103,6 +103,15 @@ def test_with_and_without_look_one_bin_around(labels_of, tmp_path):
     assert not without.candidates[11]
 
 
+def test_a_task_without_positives_left_is_left_out(write_sheet, bins, tmp_path, caplog):
+    path = tmp_path / "file.bed"
+    path.write_text("chr1\t550000\t560000\n")
+    rows = [{"path": path, "without": "other"}, {"path": path, "task": "other"}]
+    found = load_labels(read_label_sheet(write_sheet(*rows)), bins)
+    assert set(found) == {"other"}
+    assert "task is left out" in caplog.text
+
+
 def test_pairs_keep_their_label(labels_of):
     text = "enhancer_name,promoter_name,label\n"
     text += "x|chr1:500000-500100,x|chr1:900000-900100,0\n"

@@ -220,7 +220,7 @@ def classify_transfer(
     splits = make_splits(sides[1][0], n_folds=settings.n_folds, seed=settings.seed)
     own_block = assign_bins(sides[0][0], make_splits(sides[0][0], seed=settings.seed))[0]
     collected = _Collector(_names(test_parquet), settings)
-    for task in common:
+    for task in [task for task in common if task in labels[0] and task in labels[1]]:
         samples = []
         for (bins, _, _), side_labels in zip(sides, labels):
             samples.append(_draw(side_labels[task], bins, "honest", settings.seed))

@@ -239,7 +239,8 @@ def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels 
     Returns
     -------
     dict
-        task -> labels, in the sheet's order.
+        task -> labels, in the sheet's order. A task of which with/without leaves no positive bin
+        (at a coarse resolution every boundary has its CTCF) is left out with a warning.
 
     Raises
     ------
@@ -249,16 +250,20 @@ def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels 
     labels = {}
     for task, row in sheet.iterrows():
         labels[task] = _load_task(row, bins)
+    restricted = dict(labels)
     for task, row in sheet.iterrows():
         for column in ("with", "without"):
             if row[column]:
                 near = _near_positive(labels[row[column]], bins)
-                labels[task] = _restrict(labels[task], near if column == "with" else ~near)
-                if not (labels[task].y == 1).any():
-                    raise InputError(
-                        f"task '{task}': no positive bin {column} '{row[column]}' is left"
-                    )
-    return labels
+                keep = near if column == "with" else ~near
+                restricted[task] = _restrict(restricted[task], keep)
+        if row["kind"] not in _NO_POSITIVES and not (restricted[task].y == 1).any():
+            logger.warning(
+                "task %s is left out: no positive bin with '%s' and without '%s' is left",
+                task, row["with"], row["without"],
+            )  # fmt: skip
+            del restricted[task]
+    return restricted
 
 
 def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
