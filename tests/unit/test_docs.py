@@ -1,7 +1,11 @@
 """The documentation says what the code says."""
 
+import importlib
+import re
 import subprocess
 import sys
+
+import pytest
 
 
 def test_the_configuration_page_is_the_schemas(repo_root):
@@ -12,3 +16,85 @@ def test_the_configuration_page_is_the_schemas(repo_root):
         assert page.read_text() == before, "run python docs/build_configuration.py"
     finally:
         page.write_text(before)
+
+
+def _expand(path):
+    """`a.{x,y}` is two paths; wildcards have no comma."""
+    found = re.search(r"\{([^{}]*,[^{}]*)\}", path)
+    if not found:
+        return {path}
+    before, after = path[: found.start()], path[found.end() :]
+    return {p for item in found[1].split(",") for p in _expand(before + item + after)}
+
+
+def _rule_outputs(text):
+    """Output paths of a rule file, `multiext` written out."""
+    paths = set()
+    for block in re.findall(r"^ +output:\n(.*?)^ +log:", text, re.DOTALL | re.MULTILINE):
+        for prefix, rest in re.findall(r'multiext\(\s*"([^"]+)"(.*?)\)', block, re.DOTALL):
+            paths |= {prefix + suffix for suffix in re.findall(r'"([^"]+)"', rest)}
+        block = re.sub(r"multiext\(.*?\)", "", block, flags=re.DOTALL)
+        paths |= set(re.findall(r'"((?:results|resources)/[^"]+)"', block))
+    return paths
+
+
+def _documented_outputs(page):
+    headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    return set().union(*(_expand(p) for line in headings for p in re.findall(r"`([^`]+)`", line)))
+
+
+def test_paths_of_outputs_are_read_from_rules():
+    text = '''
+rule a:
+    output:
+        multiext(
+            "results/a/{x}/",
+            one="one.tsv",
+            two="two.bw",
+        ),
+        report("results/b.png", caption="../report/b.rst"),
+        folder=directory("results/c"),
+    log:
+        "logs/a.log",
+'''
+    assert _rule_outputs(text) == {
+        "results/a/{x}/one.tsv", "results/a/{x}/two.bw", "results/b.png", "results/c",
+    }  # fmt: skip
+    page = "### `results/{f}.{pdf,png}`\n\ntext `results/other`\n"
+    assert _documented_outputs(page) == {"results/{f}.pdf", "results/{f}.png"}
+
+
+def test_the_outputs_page_has_what_the_rules_write(repo_root):
+    rules = set().union(*(_rule_outputs(p.read_text()) for p in repo_root.glob("rules/*.smk")))
+    documented = _documented_outputs((repo_root / "docs" / "outputs.md").read_text())
+    assert rules - documented == set(), "outputs of rules that docs/outputs.md lacks"
+    assert documented - rules == set(), "headings of docs/outputs.md that no rule writes"
+
+
+def _documented_columns(page, heading):
+    """Names in the first column of the table below a heading of the outputs page."""
+    section = page.split(f"### `{heading}`\n", 1)[1].split("\n### ", 1)[0]
+    first = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    return [name for cell in first for name in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "module", "constant"),
+    [
+        ("results/reconstruction/{run}.tsv", "reconstruction.evaluate", "COLUMNS"),
+        ("results/classification/{run}.tsv", "classification.classify", "COLUMNS"),
+        ("results/perturbation/{run}/{edit}/summary.tsv", "perturbation.perturb", "TABLE_COLUMNS"),
+    ],
+)
+def test_the_outputs_page_has_the_columns_of_the_tables(repo_root, heading, module, constant):
+    page = (repo_root / "docs" / "outputs.md").read_text()
+    heading = heading.replace("{run}", "{sample}.{resolution}.{norm}.{model}")
+    columns = getattr(importlib.import_module(f"chromloom.{module}"), constant)
+    assert _documented_columns(page, heading) == columns
+
+
+def test_links_between_pages_lead_somewhere(repo_root):
+    for page in [repo_root / "README.md", *repo_root.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
