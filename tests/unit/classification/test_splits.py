@@ -105,9 +105,7 @@ def test_honest_negatives_are_random_and_as_many():
 def test_where_positives_abound_both_sides_are_cut_to_the_lesser():
     y = np.ones(100, dtype=int)
     y[90:] = -1
-    rows = sample_bins(
-        bin_labels(y, y < 0), protocol="honest", rng=np.random.default_rng(0)
-    )
+    rows = sample_bins(bin_labels(y, y < 0), protocol="honest", rng=np.random.default_rng(0))
     assert rows["y"].value_counts().to_dict() == {0: 10, 1: 10}
 
 

@@ -77,9 +77,7 @@ def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
     for chrom in observed.chromnames:
         first, _ = observed.extent(chrom)
         p = observed.pixels(chrom)
-        pixels.append(
-            {"bin1_id": p["i"] + first, "bin2_id": p["j"] + first, "count": p["value"]}
-        )
+        pixels.append({"bin1_id": p["i"] + first, "bin2_id": p["j"] + first, "count": p["value"]})
     path = str(tmp_path / "predicted.cool")
     cooler.create_cooler(
         path, observed.bins[["chrom", "start", "end"]], pd.concat(map(pd.DataFrame, pixels)),

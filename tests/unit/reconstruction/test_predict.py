@@ -7,7 +7,7 @@ import pytest
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.reconstruction.predict import predict_map, split_map
+from chromloom.reconstruction.predict import predict_map
 
 
 class ExpectedModel:
@@ -65,16 +65,6 @@ def test_distance_and_support_limit_the_file(tiny_map_path, tmp_path):
     assert pixels["count"].min() > 5
 
 
-def test_a_region_is_cut_out_symmetric(tiny_map_path):
-    observed, predicted = split_map("m", tiny_map_path, "chr1", 200_000, 405_000)
-    assert observed.shape == predicted.shape == (21, 21)
-    np.testing.assert_array_equal(observed, observed.T)
-    band = NormalizedMap(tiny_map_path).band("chr1", 20, 41)
-    assert observed[3, 9] == band[6, 3]
-    assert predicted[3, 9] == 2 * NormalizedMap(tiny_map_path).expected("chr1").band(20, 41)[6, 3]
-    assert np.isnan(observed[10]).all()  # bin 30 is masked
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"support": "some"}, "some"), ({"zoomify": [15_000]}, "15000")],
@@ -83,8 +73,3 @@ def test_what_cannot_be_written_is_an_error(tiny_map_path, tmp_path, options, me
     with pytest.raises(InputError, match=message):
         predict_map("m", tiny_map_path, tmp_path / "x.mcool", **options)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_region_outside_is_an_error(tiny_map_path):
-    with pytest.raises(InputError, match="chr1:5000000"):
-        split_map("m", tiny_map_path, "chr1", 5_000_000, 6_000_000)

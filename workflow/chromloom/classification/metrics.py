@@ -45,8 +45,7 @@ def score_binary(
     called = score >= 0.5
     in_block = block == np.arange(multiplicity.shape[1])[:, None]  # (n_blocks, n)
     tp, fp = (
-        multiplicity @ np.cumsum(in_block & side, axis=1)[:, ends].astype(float)
-        for side in (y, ~y)
+        multiplicity @ np.cumsum(in_block & side, axis=1)[:, ends].astype(float) for side in (y, ~y)
     )  # (n_samples, n_ends)
     hits, n_called, right = (
         multiplicity @ np.bincount(block, side, minlength=multiplicity.shape[1])

@@ -574,5 +574,3 @@ def _training_seed(model_dir: str | Path) -> float:
     if not path.is_file():
         raise InputError(f"{model_dir} has no config.json; expected the folder of a trained model")
     return json.loads(path.read_text()).get("seed", np.nan)
-
-

@@ -1,4 +1,4 @@
-"""Predicted maps as files, and pieces of them for pictures.
+"""Predicted maps as files.
 
 A predicted .mcool holds contact strength, on the scale of counts, in the float pixel column
 `count`. It is balanced already: the bin column `weight` is 1, or NaN where the model has no
@@ -94,43 +94,6 @@ def predict_map(
     logger.info("%s: predicted map written", out_mcool)
 
 
-def split_map(
-    model_dir: str | Path, map_path: str | Path, chrom: str, start: int, end: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Observed and predicted contact strength of one region, for a split picture (Fig. 3g).
-
-    Parameters
-    ----------
-    model_dir, map_path : str or Path
-        As in `predict_map`.
-    chrom : str
-    start, end : int
-        bp; whole bins that overlap are taken.
-
-    Returns
-    -------
-    observed, predicted : ndarray, (m, m), float32
-        Symmetric; NaN where there is no pair.
-    """
-    observed = NormalizedMap(map_path)
-    n, resolution = len(observed.mask(chrom)), observed.resolution
-    lo, hi = start // resolution, min(-(-end // resolution), n)
-    if not 0 <= lo < hi:
-        raise InputError(f"region {chrom}:{start}-{end} holds no bin of the {n} of {chrom}")
-    m = hi - lo
-    trained = TrainedModel.load(model_dir)
-    bands = observed.band(chrom, lo, hi)[:m], _predict(trained, observed, chrom, lo, hi, m)
-    return tuple(_square(band, m) for band in bands)
-
-
-def _square(band: np.ndarray, m: int) -> np.ndarray:
-    matrix = np.full((m, m), np.nan, dtype=np.float32)
-    for d in range(m):
-        i = np.arange(m - d)
-        matrix[i, i + d] = matrix[i + d, i] = band[d, : m - d]
-    return matrix
-
-
 def _predict(trained, observed, chrom, lo, hi, max_dist) -> np.ndarray:
     target = trained.predict_band(chrom, lo, hi, max_dist=max_dist)
     expected = observed.expected(chrom).band(lo, hi)[: len(target)]
@@ -176,9 +139,10 @@ def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
     good = observed.bins.loc[~observed.bins["masked"], ["chrom", "start"]]
     for group in cooler.fileops.list_coolers(str(mcool)):
         clr = cooler.Cooler(f"{mcool}::{group}")
-        number = good["chrom"].map(
-            {chrom: clr.offset(chrom) for chrom in clr.chromnames}
-        ).to_numpy() + good["start"].to_numpy() // clr.binsize
+        number = (
+            good["chrom"].map({chrom: clr.offset(chrom) for chrom in clr.chromnames}).to_numpy()
+            + good["start"].to_numpy() // clr.binsize
+        )
         weight = np.full(clr.info["nbins"], np.nan)
         weight[number] = 1.0
         with h5py.File(mcool, "r+") as file:

@@ -125,9 +125,7 @@ class PairSums:
         strata = stratum_of(np.arange(len(observed)))
         out = np.empty((3, observed.size), dtype=np.uint16)
         bits = _bits(predicted, observed)
-        n = _list_levels(
-            predicted, observed, trained, *bits, strata, self.ignore_diags, out
-        )
+        n = _list_levels(predicted, observed, trained, *bits, strata, self.ignore_diags, out)
         _add_ranks(out[:, :n], self._rank_tables(), self.ranks[:, block])
 
     def finish(self) -> None:
