@@ -11,13 +11,12 @@ import pytest
 from chromloom.errors import InputError
 from chromloom.models.hiclstm import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
-from chromloom.representations.table import (
-    export_representations,
+from chromloom.representations.parquet import (
     read_representations,
     representation_columns,
-    write_bigwig,
     write_representations,
 )
+from chromloom.representations.table import export_representations, write_bigwig
 from chromloom.training.fit import train
 
 

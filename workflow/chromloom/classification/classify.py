@@ -44,7 +44,7 @@ from chromloom.classification.splits import (
 )
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
-from chromloom.representations.table import read_representations, representation_columns
+from chromloom.representations.parquet import read_representations, representation_columns
 
 logger = logging.getLogger(__name__)
 

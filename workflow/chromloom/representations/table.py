@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.models.trained import TrainedModel
+from chromloom.representations.parquet import (
+    BIN_COLUMNS,
+    check_representations,
+    representation_columns,
+    write_representations,
+)
 
 logger = logging.getLogger(__name__)
-
-BIN_COLUMNS = ["chrom", "start", "end", "masked"]
 
 
 def export_representations(
@@ -60,51 +63,6 @@ def representation_table(model: TrainedModel) -> pd.DataFrame:
     )
 
 
-def write_representations(table: pd.DataFrame, path: str | Path) -> None:
-    """Write the table as parquet.
-
-    Parameters
-    ----------
-    table : DataFrame
-        chrom, start, end, masked, r0 … r{d-1}.
-    """
-    _check(table, "the table")
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def read_representations(path: str | Path) -> pd.DataFrame:
-    """Read the table.
-
-    Returns
-    -------
-    DataFrame
-        chrom (str), start, end, masked (bool), r0 … r{d-1} (float32; NaN at masked bins).
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged or another table.
-    """
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a representation table ({error}); expected a parquet file "
-            "of chrom, start, end, masked, r0, r1, …: export the representations again"
-        ) from error
-    _check(table, path)
-    return table.astype({"chrom": str})
-
-
-def representation_columns(table: pd.DataFrame) -> list[str]:
-    """Names of the dimensions, r0 … r{d-1}, in their order."""
-    columns = []
-    while f"r{len(columns)}" in table:
-        columns.append(f"r{len(columns)}")
-    return columns
-
-
 def write_h5ad(
     table: pd.DataFrame, path: str | Path, *, metadata: dict | None = None
 ) -> None:
@@ -117,7 +75,7 @@ def write_h5ad(
 
     import anndata
 
-    _check(table, "the table")
+    check_representations(table, "the table")
     columns = representation_columns(table)
     obs = table[BIN_COLUMNS].copy()
     obs.index = [
@@ -180,12 +138,3 @@ def write_bigwig(bins: pd.DataFrame, track: np.ndarray, path: str | Path) -> Non
                     values=track[known][part].astype(float),
                 )
         file.close()
-
-
-def _check(table: pd.DataFrame, source: object) -> None:
-    missing = [name for name in [*BIN_COLUMNS, "r0"] if name not in table]
-    if missing:
-        raise InputError(
-            f"{source} lacks the columns {', '.join(missing)}; expected chrom, start, end, "
-            "masked, r0, r1, …"
-        )
