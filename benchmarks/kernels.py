@@ -289,7 +289,7 @@ def part_eigen_start(n_bins=LARGEST_BINS, observed=0.27):
     start = time.perf_counter()
     eigen_representation(source, "chr1", 16)
     used = time.perf_counter() - start
-    return {"seconds": used, "peak_gb": peak_gb(), "before_gb": before, "n": len(source.table)}
+    return {"seconds": used, "peak_gb": peak_gb(), "before_gb": before, "pixels": len(source._j)}
 
 
 class GeneratedMap:
@@ -310,24 +310,24 @@ class GeneratedMap:
         self._curve = (scale * curve).astype(np.float32)
         side = np.sign(np.sin(2 * np.pi * np.arange(n_bins) / 400) + 0.01).astype(np.float32)
         parts = []
-        for i in range(n_bins - 2):
+        for i in range(n_bins):
             rate = self._curve[2 : n_bins - i] * np.exp(0.3 * side[i] * side[i + 2 :])
             j = np.flatnonzero(rng.random(len(rate), dtype=np.float32) < -np.expm1(-rate))
             parts.append((j + i + 2).astype(np.int32))
-        counts = [len(part) for part in parts]
-        j = np.concatenate(parts)
-        i = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
-        value = np.maximum(self._curve[j - i], 1)
-        table = {"i": i, "j": j, "count": value.astype(np.int32), "value": value}
-        self.table = pd.DataFrame(table, copy=False)
+        self._first = np.append(0, np.cumsum([len(part) for part in parts]))
+        self._j = np.concatenate(parts)
 
     def mask(self, chrom):
         """No bin is masked."""
         return np.zeros(self.n, dtype=bool)
 
-    def pixels(self, chrom):
-        """i, j, count, value."""
-        return self.table
+    def pixels(self, chrom, lo=0, hi=None):
+        """i, j, count, value of the rows [lo, hi)."""
+        first = self._first[lo : (self.n if hi is None else hi) + 1]
+        j = self._j[first[0] : first[-1]]
+        i = np.repeat(np.arange(lo, lo + len(first) - 1, dtype=np.int32), np.diff(first))
+        value = np.maximum(self._curve[j - i], 1)
+        return pd.DataFrame({"i": i, "j": j, "count": value.astype(np.int32), "value": value})
 
     def expected(self, chrom):
         """The curve, on both arms and between them."""

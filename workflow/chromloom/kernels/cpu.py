@@ -1097,7 +1097,8 @@ _local = threading.local()
 
 
 @functools.lru_cache(1)
-def _pool(n_threads):
+def _pool(n_threads, process):
+    """Threads of this process (a forked one would wait for its parent's for ever)."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="kernels")
 
 
@@ -1117,7 +1118,7 @@ def _share(work, n_items, n_threads, pieces=4):
         work(0, n_items)
         return
     cuts = np.linspace(0, n_items, min(n_items, pieces * n_threads) + 1).astype(int)
-    list(_pool(n_threads).map(work, cuts[:-1], cuts[1:]))
+    list(_pool(n_threads, os.getpid()).map(work, cuts[:-1], cuts[1:]))
 
 
 def _dims(spec, A, n_steps):
