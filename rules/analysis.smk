@@ -1,6 +1,6 @@
 # What a Hi-C user looks at first, for observed maps and, by the same rule, for predicted ones.
 
-ANALYSES = expand("results/analysis/{map}/insulation.tsv", map=MAPS + RUNS)
+ANALYSES = expand("results/analysis/{map}/insulation.tsv", map=MAPS + MAP_RUNS)
 
 
 rule analyse_map:
@@ -24,7 +24,7 @@ rule analyse_map:
     benchmark:
         "benchmarks/analyse_map/{map}.tsv"
     wildcard_constraints:
-        map="|".join(map(re.escape, MAPS + RUNS)),
+        map="|".join(map(re.escape, MAPS + MAP_RUNS)),
     conda:
         "../envs/hic.yaml"
     threads: 1

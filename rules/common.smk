@@ -154,6 +154,10 @@ MAPS = [
     for n in norms(s)
 ]
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
+# Models that predict maps by themselves; the others are representations alone and need a decoder.
+MAP_RUNS = [
+    run for run in RUNS if run.rsplit(".", 1)[1].startswith(("hiclstm-", "eig"))
+]
 
 
 wildcard_constraints:
@@ -221,7 +225,9 @@ def map_to_analyse(wildcards):
 def focus_map():
     """The map that figures show: the first trained one of the sample that the config names, or of all."""
     wanted = config["figures"]["sample"]
-    maps = [run.rsplit(".", 1)[0] for run in RUNS if wanted in ("", run.split(".")[0])]
+    maps = [
+        run.rsplit(".", 1)[0] for run in MAP_RUNS if wanted in ("", run.split(".")[0])
+    ]
     if not maps:
         raise WorkflowError(
             f"figures.sample {wanted!r}: no sample with a model; name one of {sorted({r.split('.')[0] for r in RUNS})}"

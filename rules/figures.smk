@@ -2,7 +2,7 @@
 # Figures show the models of one map, the one that the config names under figures or the first that has models.
 
 TABLE_PARTS = {
-    "reconstruction": expand("results/reconstruction/{run}.tsv", run=RUNS),
+    "reconstruction": expand("results/reconstruction/{run}.tsv", run=MAP_RUNS),
     "classification": expand("results/classification/{run}.tsv", run=CLASSIFIED),
     "perturbation": PERTURBATIONS,
 }
@@ -12,6 +12,7 @@ TABLES = expand(
 )
 FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
+FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
 PANELS = {
     "fig3": ["fig3a", "fig3g", "figS14"],
     "fig4": ["fig4a", "fig4b", "fig4c"] if set(FOCUS_RUNS) & set(CLASSIFIED) else [],
@@ -51,10 +52,12 @@ rule gather_table:
 
 rule fig3:
     input:
-        tables=expand("results/reconstruction/{run}.tsv", run=FOCUS_RUNS),
-        distances=expand("results/reconstruction/{run}.distances.tsv", run=FOCUS_RUNS),
-        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_RUNS[:1]),
-        settings=expand("results/models/{run}/config.json", run=FOCUS_RUNS[:1]),
+        tables=expand("results/reconstruction/{run}.tsv", run=FOCUS_MAP_RUNS),
+        distances=expand(
+            "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
+        ),
+        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_MAP_RUNS[:1]),
+        settings=expand("results/models/{run}/config.json", run=FOCUS_MAP_RUNS[:1]),
         observed=expand("results/normalized/{map}.cool", map=FOCUS),
     output:
         multiext("results/figures/fig3a", ".pdf", ".tsv"),

@@ -2,7 +2,7 @@
 
 PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"
-    for run in RUNS
+    for run in MAP_RUNS
     for edit in edits_of(run.split(".")[0])
 ]
 

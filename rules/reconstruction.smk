@@ -1,6 +1,6 @@
 # Predicted maps and how well they agree with observed ones.
 
-PREDICTIONS = expand("results/predictions/{run}.mcool", run=RUNS)
+PREDICTIONS = expand("results/predictions/{run}.mcool", run=MAP_RUNS)
 
 
 rule predict_map:
