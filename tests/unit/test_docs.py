@@ -98,3 +98,44 @@ def test_links_between_pages_lead_somewhere(repo_root):
         for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def _run_time_page(repo_root, folder):
+    script = repo_root / "docs" / "build_runtime.py"
+    return subprocess.run(
+        [sys.executable, script, folder, folder / "page.md"], capture_output=True, text=True
+    )
+
+
+def test_the_run_time_page_sums_up_benchmark_files(repo_root, tmp_path):
+    columns = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for rule, seconds, memory, cpu in [
+        ("train_model/A", 30.0, 700.0, 50.0),
+        ("train_model/B", 10.0, 900.5, 15.0),
+        ("train_model/C", 12.0, "-", 16.0),  # Snakemake's mark of a job too short to be measured
+        ("fig3", 4.0, 100.0, 1.0),
+    ]:
+        path = tmp_path / "benchmarks" / f"{rule}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{columns}{seconds}\t0:00:01\t{memory}\t1\t1\t1\t1\t1\t1\t{cpu}\n")
+    qc = tmp_path / "results" / "qc" / "A.tsv"
+    qc.parent.mkdir(parents=True)
+    qc.write_text(
+        "sample\tresolution\tchrom\tn_bins\tcontacts\n"
+        "A\t10000\tchr1\t3000\t5.0\nA\t10000\tall\t7500\t6002545.0\n"
+    )
+    run = _run_time_page(repo_root, tmp_path)
+    assert run.returncode == 0, run.stderr
+    rows = [line for line in (tmp_path / "page.md").read_text().splitlines() if "|" in line]
+    assert "| A | 10,000 | 7,500 | 6,002,545 |" in rows
+    assert "chr1" not in "".join(rows)
+    assert rows[-2:] == [
+        "| `train_model` | 3 | 12.0 | 30.0 | 81.0 | 900 |",
+        "| `fig3` | 1 | 4.0 | 4.0 | 1.0 | 100 |",
+    ]
+
+
+def test_the_run_time_page_refuses_a_folder_without_a_run(repo_root, tmp_path):
+    run = _run_time_page(repo_root, tmp_path)
+    assert run.returncode
+    assert "no benchmarks" in run.stderr
