@@ -84,7 +84,7 @@ class EvaluationSettings:
     insulation_window_bins: int = 10
     rows: int = 128
     max_distance: int | None = None
-    keep_pairs: int = 50_000_000
+    keep_pairs: int = 20_000_000
 
     def max_dist(self, resolution: int) -> int | None:
         """Distances below this many bins are scored."""
@@ -168,8 +168,9 @@ def evaluate_model(
     *,
     against: Sequence[str | Path] = (),
     model: str | None = None,
-    decoder: str = "own",
+    decoder: str | None = None,
     chroms: Sequence[str] | None = None,
+    regions: Sequence[tuple[str, int, int]] | None = None,
     distances_out: str | Path | None = None,
     settings: EvaluationSettings | None = None,
 ) -> pd.DataFrame:
@@ -189,9 +190,13 @@ def evaluate_model(
     against : sequence of path
         Normalised maps, of the same resolution and bins, to score on too.
     model, decoder : str
-        Names in the table; `model` by default is the last part of the folder's name.
+        Names in the table, by default those of a decoder's config; else `model` is the last part
+        of the folder's name and `decoder` "own".
     chroms : sequence of str, optional
         By default those with unmasked bins in every map.
+    regions : sequence of (chrom, start, end), optional
+        bp; score the pairs whose row begins in one of them. By default what a decoder's training
+        held out; all of the map for other models.
     distances_out : str or Path, optional
         TSV of the sums by single distance, see `evaluate_maps`.
     settings : EvaluationSettings, optional
@@ -206,7 +211,8 @@ def evaluate_model(
 
     trained_on = NormalizedMap(map_path)
     trained = TrainedModel.load(model_dir)
-    name = model or Path(model_dir).name.rsplit(".", 1)[-1]
+    config = trained.config
+    name = model or config.get("model") or Path(model_dir).name.rsplit(".", 1)[-1]
     predictions = [
         _Trained(trained, trained_on, name, _training_seed(model_dir)),
         _DistanceMean(trained_on),
@@ -215,7 +221,9 @@ def evaluate_model(
         predictions.append(_Observed(trained_on))
     table, distances = _evaluate(
         trained_on, predictions, [NormalizedMap(path) for path in against],
-        decoder=decoder, chroms=chroms, settings=settings or EvaluationSettings(),
+        decoder=decoder or config.get("decoder", "own"), chroms=chroms,
+        regions=config.get("held_out") if regions is None else regions,
+        settings=settings or EvaluationSettings(),
     )  # fmt: skip
     if out is not None:
         write_tsv(table, out)
@@ -345,9 +353,16 @@ class _Comparison:
         self.insulation = np.zeros((self.multiplicity.shape[1], 6))
 
 
-def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
+def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, regions=None):
     scored = [trained_on, *others]
     chroms = _common_chromosomes(scored, chroms)
+    rows = {chrom: _rows_in(trained_on, chrom, regions) for chrom in chroms}
+    chroms = [chrom for chrom in chroms if rows[chrom].any()]
+    if not chroms:
+        raise InputError(
+            f"{trained_on.path}: no row lies in the regions to score {list(regions)} on the "
+            "chromosomes that all maps have; give others"
+        )
     extents = {chrom: trained_on.extent(chrom) for chrom in chroms}
     lengths = {chrom: last - first for chrom, (first, last) in extents.items()}
     size = max(BLOCK // trained_on.resolution, 1)
@@ -359,7 +374,9 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
     for observed in scored:
         has_data = np.concatenate(
             [
-                np.add.reduceat(~observed.mask(chrom), np.arange(0, lengths[chrom], size)) > 0
+                np.add.reduceat(
+                    ~observed.mask(chrom) & rows[chrom], np.arange(0, lengths[chrom], size)
+                ) > 0
                 for chrom in chroms
             ]
         )
@@ -373,13 +390,15 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
             )  # fmt: skip
             comparisons.append(_Comparison(prediction, observed, sums, multiplicity))
     for chrom in chroms:
-        _score_chromosome(chrom, comparisons, trained_on, first_block[chrom], settings)
+        _score_chromosome(
+            chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom]
+        )
         logger.info("%s: %s scored (%d comparisons)", trained_on.sample, chrom, len(comparisons))
     second = [c for c in comparisons if c.sums.needs_second_pass]
     for chrom in chroms if second else ():
         blocks = row_blocks(lengths[chrom], trained_on.resolution, settings.rows)
         for block, lo, hi in blocks:
-            bands = _Bands(chrom, lo, hi, settings.max_dist(trained_on.resolution))
+            bands = _Bands(chrom, lo, hi, settings.max_dist(trained_on.resolution), rows[chrom])
             for c in second:
                 c.sums.add_ranks(
                     first_block[chrom] + block, bands.of(c.prediction), bands.of(c.observed),
@@ -409,10 +428,14 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings):
 
 
 class _Bands:
-    """Bands of one block of rows, each read or predicted once, cut at `max_dist` bins."""
+    """Bands of one block of rows, each read or predicted once, cut at `max_dist` bins.
 
-    def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None):
+    Rows of the chromosome that are not to be scored are NaN.
+    """
+
+    def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None, rows: np.ndarray):
         self.where, self.max_dist, self._known = (chrom, lo, hi), max_dist, {}
+        self._unscored = ~rows[lo:hi]
 
     def of(self, source, kind: str = "band") -> np.ndarray:
         key = (id(source), kind)
@@ -424,11 +447,24 @@ class _Bands:
                 band = source.band(chrom, lo, hi, self.max_dist)
             else:
                 band = source.band(chrom, lo, hi)
-            self._known[key] = np.asarray(band[: self.max_dist], dtype=np.float32)
+            band = np.asarray(band[: self.max_dist], dtype=np.float32)
+            if self._unscored.any():
+                band = np.where(self._unscored, np.float32(np.nan), band)
+            self._known[key] = band
         return self._known[key]
 
 
-def _score_chromosome(chrom, comparisons, trained_on, first_block, settings):
+def _rows_in(normalized: NormalizedMap, chrom: str, regions) -> np.ndarray:
+    """Rows of a chromosome that begin in one of the regions (all for None), (n,), bool."""
+    first, last = normalized.extent(chrom)
+    if regions is None:
+        return np.ones(last - first, dtype=bool)
+    start = normalized.bins["start"].to_numpy()[first:last]
+    inside = [(start >= a) & (start < b) for name, a, b in regions if name == chrom]
+    return np.any([np.zeros(last - first, dtype=bool), *inside], axis=0)
+
+
+def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, rows):
     resolution, n = trained_on.resolution, len(trained_on.mask(chrom))
     h = scc.smoothing_half_width(resolution)
     n_scc = min(scc.max_distance_bins(resolution), n)
@@ -439,7 +475,7 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings):
     for c in comparisons:
         c.sums.start_chromosome(first_block, n_blocks, n)
     for block, lo, hi in row_blocks(n, resolution, settings.rows):
-        bands = _Bands(chrom, lo, hi, settings.max_dist(resolution))
+        bands = _Bands(chrom, lo, hi, settings.max_dist(resolution), rows)
         for key, source in sources.items():
             band = bands.of(source)[:n_near]
             near[key][: len(band), lo:hi] = band

@@ -50,7 +50,7 @@ class PairSums:
     n_distances: int
     cp_a: float
     ignore_diags: int = 2
-    keep: int = 50_000_000
+    keep: int = 20_000_000
     by_block: np.ndarray = field(init=False)  # (2 PAIRS, n_blocks, strata, 12)
     by_distance: np.ndarray = field(init=False)  # (2, n_distances, 6)
     levels: np.ndarray = field(init=False)  # (2, strata, 2 predicted/observed, N_LEVELS)
