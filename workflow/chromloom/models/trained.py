@@ -158,6 +158,10 @@ def read_settings(values: dict[str, Any]) -> Any:
     if values["preset"] in MODELS:
         own = dict(values)
         return vector_settings(own.pop("preset"), **own)
+    if "decoder" in values:
+        from chromloom.models.decoders import DecoderSettings
+
+        return DecoderSettings(**values)
     return HiCLSTMSettings(**values)
 
 
@@ -166,7 +170,7 @@ def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type
 
     Parameters
     ----------
-    settings : HiCLSTMSettings or VectorSettings
+    settings : HiCLSTMSettings, DecoderSettings or VectorSettings
     lengths : list of int
         Bins of each chromosome, in the genome's order.
     """
@@ -175,11 +179,17 @@ def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type
         from chromloom.models.vectors import VectorModel, VectorModule
 
         return VectorModule(settings, lengths), VectorModel
-    if settings.preset == "released":
-        from chromloom.models.released import ReleasedHiCLSTM, ReleasedTrainedModel
+    kind, released = TrainedModel, settings.preset == "released"
+    if released:
+        from chromloom.models.released import ReleasedHiCLSTM
+        from chromloom.models.released import ReleasedTrainedModel as kind
+    if type(settings) is not HiCLSTMSettings:
+        from chromloom.models.decoders import new_decoder
 
-        return ReleasedHiCLSTM(settings, n_bins), ReleasedTrainedModel
-    return HiCLSTM(settings, n_bins, len(lengths)), TrainedModel
+        return new_decoder(settings, lengths), kind
+    if released:
+        return ReleasedHiCLSTM(settings, n_bins), kind
+    return HiCLSTM(settings, n_bins, len(lengths)), kind
 
 
 class TrainedModel:

@@ -211,10 +211,10 @@ def evaluate_model(
 
     trained_on = NormalizedMap(map_path)
     trained = TrainedModel.load(model_dir)
-    config = trained.config
+    config = _training_config(model_dir)
     name = model or config.get("model") or Path(model_dir).name.rsplit(".", 1)[-1]
     predictions = [
-        _Trained(trained, trained_on, name, _training_seed(model_dir)),
+        _Trained(trained, trained_on, name, config.get("seed", np.nan)),
         _DistanceMean(trained_on),
     ]
     if against:
@@ -605,8 +605,8 @@ def _common_chromosomes(maps, chroms) -> list[str]:
     return [chrom for chrom in common if chroms is None or chrom in chroms]
 
 
-def _training_seed(model_dir: str | Path) -> float:
+def _training_config(model_dir: str | Path) -> dict:
     path = Path(model_dir) / "config.json"
     if not path.is_file():
         raise InputError(f"{model_dir} has no config.json; expected the folder of a trained model")
-    return json.loads(path.read_text()).get("seed", np.nan)
+    return json.loads(path.read_text())
