@@ -8,6 +8,7 @@ with the number of observed pairs.
 """
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numba
@@ -27,25 +28,23 @@ DENSE_BELOW = 128
 ROWS = 1024
 """Rows whose pixels are read at once."""
 
+NNZ_OF_A_THREAD = 500_000
+"""Contacts below which threads do not pay."""
+
 CHUNKS = 8
 """Parts of the sparse product; fixed, so that sums do not depend on the number of threads."""
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _multiply_upper(pointer, columns, data, edges, x):
-    """(U + U') x of an upper triangle in CSR form without a diagonal, float64."""
-    n_chunks = len(edges) - 1
-    parts = np.zeros((n_chunks, len(x)))
-    for chunk in numba.prange(n_chunks):
-        part = parts[chunk]
-        for i in range(edges[chunk], edges[chunk + 1]):
-            total, x_i = 0.0, x[i]
-            for at in range(pointer[i], pointer[i + 1]):
-                j, value = columns[at], data[at]
-                total += value * x[j]
-                part[j] += value * x_i
-            part[i] += total
-    return parts.sum(0)
+@numba.njit(cache=True, nogil=True)
+def _multiply_upper(pointer, columns, data, first, last, x, y):
+    """Add (U + U') x of the rows [first, last) of an upper triangle without a diagonal to y."""
+    for i in range(first, last):
+        total, x_i = 0.0, x[i]
+        for at in range(pointer[i], pointer[i + 1]):
+            j, value = columns[at], data[at]
+            total += value * x[j]
+            y[j] += value * x_i
+        y[i] += total
 
 
 class LogOE:
@@ -109,8 +108,15 @@ class LogOE:
     def matvec(self, x: np.ndarray) -> np.ndarray:
         """Matrix times vector, (n,), float64; rows and columns of masked bins count as 0."""
         x = np.where(self.unmasked, np.ravel(x), 0.0)
-        upper = self._sparse
-        y = _multiply_upper(upper.indptr, upper.indices, upper.data, self._edges, x)
+        parts = np.zeros((CHUNKS, self.n))
+        spans = zip(self._edges, self._edges[1:], parts)
+        if self._sparse.nnz > NNZ_OF_A_THREAD:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda span: self._multiply(x, *span), spans))
+        else:
+            for span in spans:
+                self._multiply(x, *span)
+        y = parts.sum(0)
         for rows, columns, kernel in self._toeplitz:
             for source, target, transfer in (
                 (columns, rows, kernel),
@@ -121,6 +127,11 @@ class LogOE:
                 product = fft.irfft(fft.rfft(part, self._size) * transfer, self._size)
                 y[target] += product[target]
         return np.where(self.unmasked, y, 0.0)
+
+    def _multiply(self, x: np.ndarray, first: int, last: int, y: np.ndarray) -> None:
+        """Add what the rows [first, last) of the sparse part and their mirror give to y."""
+        upper = self._sparse
+        _multiply_upper(upper.indptr, upper.indices, upper.data, first, last, x, y)
 
     def to_dense(self) -> np.ndarray:
         """The matrix itself, (n, n), float64; for small chromosomes and tests."""

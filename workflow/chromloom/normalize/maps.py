@@ -214,6 +214,8 @@ class NormalizedMap:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._extents: dict[str, tuple[int, int]] = {}
+        self._expected: dict[str, Expected] = {}
         try:
             self.clr = cooler.Cooler(str(path))
             metadata = self.clr.info["metadata"]
@@ -250,7 +252,9 @@ class NormalizedMap:
             raise InputError(
                 f"{self.path} has no chromosome '{chrom}'; it has {', '.join(self.clr.chromnames)}"
             )
-        return self.clr.extent(chrom)
+        if chrom not in self._extents:  # cooler reads the file at each call
+            self._extents[chrom] = tuple(map(int, self.clr.extent(chrom)))
+        return self._extents[chrom]
 
     def mask(self, chrom: str) -> np.ndarray:
         """Masked bins of a chromosome, (n,), bool, True = masked."""
@@ -286,12 +290,15 @@ class NormalizedMap:
         )
 
     def expected(self, chrom: str) -> Expected:
-        """Expected contact strength of a chromosome's pairs."""
-        first, last = self.extent(chrom)
-        starts = self.bins["start"].to_numpy()[first:last]
-        return Expected(
-            self.expected_table, self.view_df, chrom, starts, self.mask(chrom), self.ignore_diags
-        )
+        """Expected contact strength of a chromosome's pairs; read once."""
+        if chrom not in self._expected:
+            first, last = self.extent(chrom)
+            starts = self.bins["start"].to_numpy()[first:last]
+            self._expected[chrom] = Expected(
+                self.expected_table, self.view_df, chrom, starts, self.mask(chrom),
+                self.ignore_diags,
+            )
+        return self._expected[chrom]
 
     def band(self, chrom: str, lo: int, hi: int, field: str = "value") -> np.ndarray:
         """Dense rows [lo, hi) of a chromosome in band layout.
