@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,8 @@ from chromloom.kernels import Spec, Weights, tile_forward
 _CHOICES = {
     "head": ("step", "frame"),
     "target": ("cp", "log_oe"),
-    "start": ("normal", "eig"),
+    "start": ("normal", "eig", "likelihood"),
+    "loss": ("mse", "poisson"),
     "loss_weight": ("none", "variance"),
     "schedule": ("steps", "one_cycle", "constant"),
 }
@@ -28,6 +30,9 @@ _RANGES = {  # inclusive
     "hidden_size": (0, 512),
     "frame": (2, 100_000),
     "directions": (1, 2),
+    "knots": (1, 16),
+    "lstm_frames": (0, 1_000_000),
+    "sweeps": (0, 1_000),
     "epochs": (0, 1_000_000),
     "tile_rows": (1, 1_000_000),
 }
@@ -55,11 +60,26 @@ class HiCLSTMSettings:
     head : {"step", "frame"}
         A linear output at each step, or (`released`) one linear layer over the whole frame.
     target : {"cp", "log_oe"}
-        Contact probability, or log((value + k) / (expected + k)).
+        Contact probability, or log((value + k) / (expected + k)); with loss poisson the log of the
+        mean strength over the expected, without k.
     bilinear : bool
-        Add R_i S R_j with one S (d, d) a chromosome.
-    start : {"normal", "eig"}
-        Representations start from N(0, 1) or from the leading eigenvectors of the target matrix.
+        Add R_i S(d) R_j + c(d), S (d, d) and c of each chromosome.
+    knots : int
+        Distances 2, 4, 8, … bins at which S and c are given; between them they are interpolated
+        in log d, beyond the last they stay. 1 = the same at every distance.
+    lstm_frames : int
+        Frames that the LSTM reads, from the diagonal; beyond them the bilinear term stands
+        alone. 0 = all, as with `carry_state`.
+    start : {"normal", "eig", "likelihood"}
+        Representations start from N(0, 1), from the leading eigenvectors of the target matrix, or
+        from the count model fitted to the map (`chromloom.training.likelihood`), which also gives
+        S and c; those are then kept and training is the LSTM's.
+    sweeps : int
+        Newton sweeps of start likelihood.
+    dispersion : float
+        Variance of a count beyond Poisson, phi in mu + phi mu^2, in start likelihood.
+    loss : {"mse", "poisson"}
+        Squared error of the target, or the Poisson deviance of counts.
     loss_weight : {"none", "variance"}
         Weight of a squared error: 1, or 1 / variance of the target at its distance.
     directions : int
@@ -96,8 +116,13 @@ class HiCLSTMSettings:
     head: str = "step"
     target: str = "log_oe"
     bilinear: bool = True
-    start: str = "eig"
-    loss_weight: str = "variance"
+    knots: int = 7
+    lstm_frames: int = 1
+    start: str = "likelihood"
+    sweeps: int = 12
+    dispersion: float = 0.01
+    loss: str = "poisson"
+    loss_weight: str = "none"
     directions: int = 1
     carry_state: bool = False
     distance_input: bool = False
@@ -106,8 +131,8 @@ class HiCLSTMSettings:
     k: float = 0.5
     epochs: int = 10
     schedule: str = "one_cycle"
-    learning_rate: float = 0.003
-    embedding_learning_rate: float = 0.003
+    learning_rate: float = 0.01
+    embedding_learning_rate: float = 0.0
     clip_norm: float = 1.0
     tile_rows: int = 512
 
@@ -133,7 +158,8 @@ class HiCLSTMSettings:
                     f"model setting {name}={getattr(self, name)} is out of range; "
                     f"expected {low} to {high}"
                 )
-        for name in ("norm_eps", "cp_a", "cp_delta", "k", "learning_rate", "clip_norm"):
+        positive = ("norm_eps", "cp_a", "cp_delta", "k", "dispersion", "learning_rate", "clip_norm")
+        for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"model setting {name}={getattr(self, name)} must be above 0")
         if self.hidden_size == 0 and not self.bilinear:
@@ -142,6 +168,14 @@ class HiCLSTMSettings:
             raise InputError("bilinear=true needs target=log_oe: the term is a part of log O/E")
         if self.start == "eig" and self.target == "cp":
             raise InputError("start=eig needs target=log_oe: eigenvectors of log O/E are taken")
+        if self.start == "likelihood" and self.loss != "poisson":
+            raise InputError("start=likelihood needs loss=poisson: it fits the counts themselves")
+        if self.loss == "poisson" and self.target == "cp":
+            raise InputError("loss=poisson needs target=log_oe: the log of a count's mean")
+        if self.knots > 1 and not self.bilinear:
+            raise InputError("knots above 1 need bilinear=true: they are its term's")
+        if self.lstm_frames and not self.bilinear:
+            raise InputError("lstm_frames above 0 needs bilinear=true: it stands alone beyond")
         if self.carry_state and self.directions == 2:
             raise InputError("carry_state=true needs directions=1: backwards nothing is carried")
         if self.head == "frame" and self.preset != "released":
@@ -174,6 +208,16 @@ class HiCLSTMSettings:
             )
         return cls(**{"preset": name, **PRESETS[name], **overrides})
 
+    @property
+    def lstm_reach(self) -> int:
+        """Distances below this are read by the LSTM, bins; 0 = all."""
+        return 0 if self.carry_state else self.lstm_frames * self.frame
+
+    @property
+    def pseudocount(self) -> float:
+        """What log O/E adds to strength and expected: k, or nothing where counts are modelled."""
+        return 0.0 if self.loss == "poisson" else self.k
+
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values."""
         return asdict(self)
@@ -187,8 +231,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "norm_cell": True,
         "target": "cp",
         "bilinear": False,
+        "knots": 1,
+        "lstm_frames": 0,
         "start": "normal",
-        "loss_weight": "none",
+        "loss": "mse",
         "epochs": 10,
         "schedule": "steps",
         "learning_rate": 0.01,
@@ -201,8 +247,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "head": "frame",
         "target": "cp",
         "bilinear": False,
+        "knots": 1,
+        "lstm_frames": 0,
         "start": "normal",
-        "loss_weight": "none",
+        "loss": "mse",
         "epochs": 1,
         "schedule": "constant",
         "learning_rate": 0.01,
@@ -211,7 +259,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tile_rows": 210,
     },
     "refined": {},
-    "eig": {"hidden_size": 0, "norm_cell": False, "epochs": 0},
+    "eig": {
+        "hidden_size": 0,
+        "norm_cell": False,
+        "knots": 1,
+        "lstm_frames": 0,
+        "start": "eig",
+        "loss": "mse",
+        "epochs": 0,
+    },
 }
 
 
@@ -272,7 +328,8 @@ class HiCLSTM(nn.Module):
     n_bins : int
         Bins of the genome; `embedding` is (n_bins, d).
     n_chroms : int
-        Chromosomes of the genome; `S` is (n_chroms, d, d) when `bilinear`.
+        Chromosomes of the genome; `S` is (n_chroms, knots, d, d) when `bilinear`, `offset`
+        (n_chroms, knots) with more than one knot.
     """
 
     def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
@@ -284,7 +341,11 @@ class HiCLSTM(nn.Module):
             for reverse in (False, True)[: settings.directions if settings.hidden_size else 0]
         )
         d = settings.embedding_dim
-        self.S = nn.Parameter(torch.zeros(n_chroms, d, d)) if settings.bilinear else None
+        self.S = self.offset = None
+        if settings.bilinear:
+            self.S = nn.Parameter(torch.zeros(n_chroms, settings.knots, d, d))
+        if settings.knots > 1:
+            self.offset = nn.Parameter(torch.zeros(n_chroms, settings.knots))
 
     def reset(self, seed: int) -> None:
         """Draw all parameters but S from `seed` (representations from N(0, 1))."""
@@ -295,8 +356,14 @@ class HiCLSTM(nn.Module):
             direction.reset(generator, quiet=self.settings.bilinear)
 
     def decoder_parameters(self) -> list[nn.Parameter]:
-        """All parameters but the representations."""
-        return [p for name, p in self.named_parameters() if name != "embedding"]
+        """Parameters that training moves, apart from the representations.
+
+        All others; after start likelihood those of the LSTM alone.
+        """
+        kept = {"embedding"}
+        if self.settings.start == "likelihood":
+            kept |= {"S", "offset"}
+        return [p for name, p in self.named_parameters() if name not in kept]
 
     def project(
         self, direction: Direction, rows: Tensor, cols: Tensor, d0: int
@@ -310,8 +377,38 @@ class HiCLSTM(nn.Module):
     def bilinear_factors(
         self, rows: Tensor, cols: Tensor, chrom: int
     ) -> tuple[Tensor | None, Tensor | None]:
-        """A (B, d) = R_i S and C (B + L - 1, d) = R_j of the bilinear term, or None twice."""
-        return (None, None) if self.S is None else (rows @ self.S[chrom], cols)
+        """A (B, d) = R_i S and C (B + L - 1, d) = R_j where S is the same at every distance.
+
+        None twice where there is no bilinear term or it changes with distance (`bilinear`).
+        """
+        if self.S is None or self.offset is not None:
+            return None, None
+        return rows @ self.S[chrom, 0], cols
+
+    def bilinear(self, rows: Tensor, cols: Tensor, chrom: int, d0: int) -> Tensor:
+        """R_i S(d) R_j + c(d) of a tile whose first distance is d0, (L, B)."""
+        S = self.S[chrom]
+        if self.offset is None:
+            return band_product(rows @ S[0], cols)
+        offset, n_knots, length = self.offset[chrom], len(S), len(cols) - len(rows) + 1
+        n_near = min(max(2**n_knots - d0, 0), length)  # beyond the last knot S stays
+        parts = []
+        if n_near:
+            below, between = knot_positions(np.arange(d0, d0 + n_near), n_knots)
+            first, last = below[0], min(below[-1] + 2, n_knots)
+            share = rows.new_zeros(last - first, n_near)
+            at = torch.arange(n_near, device=rows.device)
+            below, between = torch.from_numpy(below - first).to(at), torch.from_numpy(between)
+            between = between.to(rows)
+            share[below, at] = 1 - between
+            share[(below + 1).clamp(max=len(share) - 1), at] += between
+            A = torch.einsum("ba,kac->bkc", rows, S[first:last])  # (B, knots, d)
+            windows = cols[: len(rows) + n_near - 1].unfold(0, n_near, 1)  # (B, d, n_near)
+            product = torch.bmm(A, windows) + offset[first:last, None]  # (B, knots, n_near)
+            parts.append(torch.einsum("bkt,kt->tb", product, share))
+        if n_near < length:
+            parts.append(band_product(rows @ S[-1], cols[n_near:]) + offset[-1])
+        return torch.cat(parts)
 
     def tile(
         self,
@@ -347,12 +444,23 @@ class HiCLSTM(nn.Module):
         Tensor, (L, B)
             Band layout; meaningless where row or column is not ok.
         """
+        if not self.reads(d0):
+            return self.bilinear(rows, cols, chrom, d0)
         A, C = self.bilinear_factors(rows, cols, chrom)
-        if not self.directions:
-            return band_product(A, C)
         options = {"backend": backend}
         if self.settings.carry_state:
-            return self._carried(rows, cols, A, C, row_ok, col_ok, options)
+            y = self._carried(rows, cols, A, C, row_ok, col_ok, options)
+        else:
+            y = self._read(rows, cols, A, C, row_ok, col_ok, d0, options)
+        return y if self.offset is None else y + self.bilinear(rows, cols, chrom, d0)
+
+    def reads(self, d0: int) -> bool:
+        """Whether the LSTM reads the frame that starts at distance d0."""
+        reach = self.settings.lstm_reach
+        return bool(self.directions) and (not reach or d0 < reach)
+
+    def _read(self, rows, cols, A, C, row_ok, col_ok, d0, options) -> Tensor:
+        """One frame, each direction from a zero state."""
         y = None
         for direction in self.directions:
             P, Q = self.project(direction, rows, cols, d0)
@@ -376,6 +484,27 @@ class HiCLSTM(nn.Module):
             )
             parts.append(y)
         return torch.cat(parts)
+
+
+def knot_positions(dist: np.ndarray, n_knots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where distances lie among the knots 2, 4, 8, … bins, in log distance.
+
+    Parameters
+    ----------
+    dist : ndarray, (m,), int
+        Distances, bins.
+    n_knots : int
+
+    Returns
+    -------
+    below : ndarray, (m,), int64
+        Number of the knot at or below; the first one for nearer distances.
+    between : ndarray, (m,), float64
+        Weight of the next knot, 0 at the last one and beyond.
+    """
+    position = np.clip(np.log2(np.maximum(dist, 2)) - 1, 0, n_knots - 1)
+    below = position.astype(np.int64)
+    return below, position - below
 
 
 def band_product(A: Tensor, C: Tensor) -> Tensor:

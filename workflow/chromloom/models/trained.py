@@ -461,8 +461,8 @@ class TrainedModel:
             first, step = d0 // settings.frame * settings.frame, settings.frame
         whole = settings.directions == 2  # a frame read backwards starts at its own end
         parts = []
-        limit = settings.lstm_frames * settings.frame
-        starts = [s for s in range(first, d1, step) if not limit or s <= limit] or [d0]
+        reach = settings.lstm_reach
+        starts = [s for s in range(first, d1, step) if not reach or s <= reach] or [d0]
         for start, end in zip(starts, [*starts[1:], d1]):
             cut = whole and self.module.reads(start)
             length = min(step, n - lo - start) if cut else end - start

@@ -3,6 +3,8 @@
 Article: Methods, Eq. (1). Values are normalised contact strengths on the scale of counts.
 """
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -56,6 +58,47 @@ def contact_strength(cp, a: float = 8.0, delta: float = 1e-10):
         Contact strength on the scale of counts.
     """
     return a / -_apply("log", cp.clip(CP_MIN, CP_MAX)) - delta
+
+
+def mean_contact_probability(value, a: float = 8.0):
+    """Mean contact probability of a pair whose count is Poisson with mean `value`.
+
+    E[exp(-a / k)] over k ~ Poisson(value). Contact probability is so curved that at low depth the
+    mean of it has little to do with the contact probability of the mean: at a mean of 0.1 and
+    a = 8 it is 1e-4, not e^-80.
+
+    Parameters
+    ----------
+    value : ndarray, any shape
+        Mean contact strength, on the scale of counts (balancing weights near 1); NaN stays NaN.
+    a : float
+        Coefficient of the contact probability.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Interpolated in log value, to about 1e-5; 0 at 0.
+    """
+    log_mean, mean_cp = _mean_cp_table(float(a))
+    with np.errstate(divide="ignore"):
+        return np.interp(np.log(value), log_mean, mean_cp).astype(np.float32)
+
+
+@functools.cache
+def _mean_cp_table(a: float) -> tuple[np.ndarray, np.ndarray]:
+    """log mean and mean CP, in steps of 1 %; above a mean of 1000 by the delta method."""
+    log_mean = np.linspace(np.log(1e-6), np.log(1e3), 1000)
+    k = np.arange(1, 1400)
+    log_factorial = np.cumsum(np.log(k))
+    cp = np.exp(-a / k)
+    mean_cp = [np.exp(k * m - np.exp(m) - log_factorial) @ cp for m in log_mean]
+    beyond = np.linspace(np.log(1e3), np.log(1e9), 500)[1:]
+    v = np.exp(beyond)
+    curved = np.exp(-a / v) * (1 + (a**2 / v**4 - 2 * a / v**3) * v / 2)
+    return (
+        np.concatenate([[-100.0], log_mean, beyond]),
+        np.concatenate([[0.0], mean_cp, curved]),
+    )
 
 
 def auto_coefficient(expected: pd.DataFrame) -> float:

@@ -59,7 +59,7 @@ def train(
     """
     normalized = _open(map_path)
     model = _new_model(settings, normalized, seed)
-    if settings.start == "eig":
+    if settings.start != "normal":
         set_eigen_start(model, normalized, seed=seed)
     _fit_and_write(
         model, normalized, out_dir, seed=seed, device=device, resume_dir=resume_dir,
@@ -133,6 +133,8 @@ def set_eigen_start(
 ) -> None:
     """Set representations and S to the leading eigenvectors of each chromosome's log O/E.
 
+    With start likelihood they are moved on to the fit of the count model.
+
     Parameters
     ----------
     tracks : dict, optional
@@ -149,6 +151,14 @@ def set_eigen_start(
                 normalized, chrom, settings.embedding_dim, k=settings.k, seed=seed,
                 track=(tracks or {}).get(chrom),
             )
+            if settings.start == "likelihood":
+                from chromloom.training.likelihood import likelihood_representation
+
+                R, S, offset = likelihood_representation(
+                    normalized, chrom, R, S, n_knots=settings.knots, sweeps=settings.sweeps,
+                    dispersion=settings.dispersion, seed=seed, track=(tracks or {}).get(chrom),
+                )
+                model.offset[numbers[chrom]] = torch.from_numpy(offset)
             model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(R)
             if model.S is not None:
                 model.S[numbers[chrom]] = torch.from_numpy(S)
@@ -174,7 +184,7 @@ def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarra
             target, base = trained.predict_band(chrom, lo, hi), expected.band(lo, hi)
             pixels = normalized.pixels(chrom, lo, hi)
             observed = np.bincount(pixels["j"] - pixels["i"], pixels["value"], len(target))
-            k = trained.settings.k
+            k = trained.settings.pseudocount
             sums[0, : len(target)] += observed + k * np.isfinite(target).sum(axis=1)
             sums[1, : len(target)] += np.nansum(np.exp(target) * (base + k), axis=1, dtype=float)
     return smooth_by_distance(*sums).astype(np.float32)

@@ -147,7 +147,8 @@ class TileLearner:
         model, sigmoid = self.model, self.settings.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
         target, weights = block.target[d0:d1], self._weights[d0:d1]
-        if len(model.directions) == 1 and not self.settings.carry_state:
+        mse, plain = self.settings.loss == "mse", model.offset is None and model.reads(d0)
+        if mse and plain and len(model.directions) == 1 and not self.settings.carry_state:
             direction = model.directions[0]
             P, Q = model.project(direction, rows, cols, d0)
             A, C = model.bilinear_factors(rows, cols, block.chrom)
@@ -156,6 +157,12 @@ class TileLearner:
                 A=A, C=C, sigmoid=sigmoid, backend=self.backend,
             )
         y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend)
+        if not mse:  # minus the log likelihood of counts, exposure * target being the count
+            exposure, ratio = block.exposure[d0:d1], target.float()
+            known = ~torch.isnan(ratio)
+            ratio = torch.where(known, ratio, 0.0)
+            terms = exposure * (torch.exp(y.clamp(max=15.0)) - ratio * y)
+            return (weights[:, None] * torch.where(known, terms, 0.0)).sum()
         if target.dtype == torch.uint16:
             code = target.int()
             target = torch.where(code == 0xFFFF, torch.nan, code / UINT16_SCALE)

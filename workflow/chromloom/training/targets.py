@@ -12,9 +12,14 @@ SMOOTH = 0.05
 
 
 def transform(value: np.ndarray, expected: np.ndarray, settings: HiCLSTMSettings) -> np.ndarray:
-    """Target of contact strengths: contact probability or log((value + k) / (expected + k))."""
+    """Target of contact strengths: contact probability or log((value + k) / (expected + k)).
+
+    For loss poisson the ratio itself, value / expected: zeros have no log.
+    """
     if settings.target == "cp":
         return contact_probability(value, settings.cp_a, settings.cp_delta)
+    if settings.loss == "poisson":
+        return value / expected
     return np.log((value + settings.k) / (expected + settings.k))
 
 
@@ -86,6 +91,19 @@ class MapTargets:
             i, d = np.arange(lo, hi), np.arange(len(target))[:, None]
             target[mask[np.minimum(i + d, len(mask) - 1)] | mask[i]] = np.nan
         return target
+
+
+    def exposure(self, chrom: str, lo: int, hi: int) -> np.ndarray:
+        """Count expected of each pair, expected / (w_i w_j), (n - lo, hi - lo), float32.
+
+        0 where there is no pair.
+        """
+        first, last = self.extent(chrom)
+        inverse = 1 / self.normalized.bins["weight"].to_numpy()[first:last]
+        inverse = np.nan_to_num(inverse).astype(np.float32)
+        i, d = np.arange(lo, hi), np.arange(last - first - lo)[:, None]
+        columns = inverse[np.minimum(i + d, last - first - 1)]
+        return np.nan_to_num(self.normalized.expected(chrom).band(lo, hi)) * inverse[i] * columns
 
 
 def pairs_by_distance(unmasked: np.ndarray, lo: int, hi: int, ignore_diags: int) -> np.ndarray:

@@ -38,7 +38,8 @@ class Block(NamedTuple):
     hi: int
     row_ok: Tensor  # (B,)
     col_ok: Tensor  # (n - lo + tile_rows,): columns lo …, False beyond the chromosome
-    target: Tensor  # (n - lo, B), band layout
+    target: Tensor  # (n - lo, B), band layout; no more distances than the LSTM reads
+    exposure: Tensor | None = None  # likewise, for loss poisson: count expected of each pair
 
 
 class Tile(NamedTuple):
@@ -103,7 +104,8 @@ class TileLoader:
         for lo in range(0, n, rows):
             hi = min(lo + rows, n)
             counts = pairs_by_distance(unmasked, lo, hi, self.source.ignore_diags)
-            starts = np.arange(0, n - lo, frame)
+            starts = np.arange(0, self._n_read(n - lo), frame)
+            counts = counts[: self._n_read(n - lo)]
             sums = np.add.reduceat(counts, starts)
             spans = [
                 (int(d0), min(int(d0) + frame, n - lo), int(total))
@@ -114,13 +116,19 @@ class TileLoader:
                 plan.append((lo, hi, spans))
         return plan
 
+    def _n_read(self, n_dist: int) -> int:
+        """Distances that the LSTM reads, of so many."""
+        reach = self.settings.lstm_reach
+        return min(n_dist, reach) if reach else n_dist
+
     def _group(self, budget: float) -> list[list[str]]:
         """Chromosomes in their order, cut into groups whose targets fit the budget (bytes)."""
         groups: list[list[str]] = []
         used = np.inf
         for chrom, plan in self._plans.items():
             first, last = self.source.extent(chrom)
-            size = sum(2 * (last - first - lo) * (hi - lo) for lo, hi, _ in plan)
+            each = 6 if self.settings.loss == "poisson" else 2
+            size = sum(each * self._n_read(last - first - lo) * (hi - lo) for lo, hi, _ in plan)
             if used + size > budget:
                 groups.append([])
                 used = 0
@@ -137,17 +145,21 @@ class TileLoader:
         moments, noted = np.zeros((3, n)), chrom in self._moments
         tiles = []
         for lo, hi, spans in self._plans[chrom]:
-            parts = []
+            parts, n_read, exposure = [], self._n_read(n - lo), None
             for a in range(lo, hi, CHUNK_ROWS):
                 b = min(a + CHUNK_ROWS, hi)
                 target = self.source.block(chrom, a, b)  # (n - a, b - a)
                 if not noted:
                     moments[:, : n - a] += _moments(target)
                 nothing = np.full((a - lo, b - a), np.nan, dtype=np.float32)
-                parts.append(encode(np.concatenate([target, nothing]), self.settings))
-            target = torch.from_numpy(np.concatenate(parts, axis=1))
+                target = np.concatenate([target, nothing])[:n_read]
+                parts.append(encode(target, self.settings))
+            target = torch.from_numpy(np.concatenate(parts, axis=1)).to(self._device)
+            if self.settings.loss == "poisson":
+                exposure = self.source.exposure(chrom, lo, hi)[:n_read]
+                exposure = torch.from_numpy(exposure).to(self._device)
             block = Block(
-                self._numbers[chrom], first, n, lo, hi, ok[lo:hi], ok[lo:], target.to(self._device)
+                self._numbers[chrom], first, n, lo, hi, ok[lo:hi], ok[lo:], target, exposure
             )
             tiles += [Tile(block, *span) for span in spans]
         self._moments.setdefault(chrom, moments)

@@ -1,0 +1,303 @@
+"""Representations by likelihood: the low-rank model of counts that `refined` starts from.
+
+A count is taken to have mean mu_ij = E(d) / (w_i w_j) * exp(L_ij) and variance mu + phi mu^2, with
+
+    L_ij = R_i' S(d) R_j + c(d),    d = j - i,
+
+where E is the expected of the map, w the balancing weights (value = count w_i w_j), and S and c
+are interpolated in log d between octaves 2, 4, 8, … bins. So zeros at low depth weigh what they
+are worth, and the form of the affinity may change with distance, which is what the band near the
+diagonal needs.
+
+The posterior is approximated by mean-field variational Bayes (one Gaussian a bin; Bishop 2006,
+ch. 10): a row's Newton system (Fisher scoring) takes the uncertainty of all other rows into
+account, so that a shallow map's noise is not mistaken for structure, and S likewise, by drawing
+R from its posterior. Priors are Gaussian, and their scales are estimated with everything else: one
+variance a component of R, so that what a map cannot carry fades out (MacKay 1992), and one a step
+of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each pair twice.
+"""
+
+import logging
+
+import numba
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from chromloom.kernels.counts import LARGEST_LOG_RATE, newton_rows
+from chromloom.models.eig import coverage, orient
+from chromloom.models.hiclstm import knot_positions
+from chromloom.normalize.maps import NormalizedMap
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 64
+"""Rows moved together, far apart from each other, while all others are held."""
+PAIRS_OF_A_KNOT = 12_288
+"""Pairs drawn for the update of S at one knot."""
+DAMPED_SWEEPS, DAMPING = 2, 0.7
+NO_PAIR = -1e4
+OFFSET_PRECISION = 1e-3
+
+
+class CountModel:
+    """The model of one chromosome, and its fit.
+
+    Parameters
+    ----------
+    normalized : NormalizedMap
+    chrom : str
+    R : ndarray, (n, d)
+        Where to start, with S: R S R' about log observed/expected. 0 at masked bins.
+    S : ndarray, (d, d)
+        Diagonal.
+    n_knots : int
+        Octaves.
+    dispersion : float
+        phi.
+    seed : int
+        Of the order of rows and the pairs drawn.
+
+    Attributes
+    ----------
+    R : ndarray, (m, d), float32
+        Of the unmasked bins.
+    S, offset : ndarray, (n_knots, d, d) and (n_knots,), float32
+    """
+
+    def __init__(
+        self,
+        normalized: NormalizedMap,
+        chrom: str,
+        R: np.ndarray,
+        S: np.ndarray,
+        *,
+        n_knots: int,
+        dispersion: float,
+        seed: int,
+    ):
+        unmasked = ~normalized.mask(chrom)
+        self.position = np.flatnonzero(unmasked)
+        n, span = len(self.position), len(unmasked)
+        axes = np.diag(S)
+        self.R = (R[unmasked] * np.sqrt(np.abs(axes))).astype(np.float32)
+        last = np.diag(np.where(axes < 0, -1.0, 1.0)).astype(np.float32)
+        self.S = np.repeat(last[None], n_knots, axis=0)  # the last one stays: it fixes the scale
+        self.offset = np.zeros(n_knots, dtype=np.float32)
+        self.knot, between = knot_positions(np.arange(span), n_knots)
+        self.between = between.astype(np.float32)
+        self.dispersion = np.float32(dispersion)
+        self.rng = np.random.default_rng(seed)
+
+        first, end = normalized.extent(chrom)
+        weights = normalized.bins["weight"].to_numpy()[first:end][unmasked]
+        self.log_exposure = -np.log(weights).astype(np.float32)
+        expected = normalized.expected(chrom)
+        self.region = expected.region[self.position]
+        self.log_expected = self._log_expected(expected, span)
+        pixels = normalized.pixels(chrom)
+        compact = np.cumsum(unmasked) - 1
+        ij = compact[pixels["i"]], compact[pixels["j"]]
+        upper = csr_matrix((pixels["count"].astype(np.float32), ij), shape=(n, n))
+        self.counts = (upper + upper.T).tocsr()
+
+        self.prior = np.maximum((self.R**2).mean(axis=0), 1e-8)  # variance of each component
+        self.covariance = np.zeros((n, *S.shape), dtype=np.float32)  # of each row of R
+        self._step_variance = np.full(n_knots, 0.25)  # of S from one knot to the next
+
+    @staticmethod
+    def _log_expected(expected, span: int) -> np.ndarray:
+        """log E by pair of regions and distance, (regions, regions, span), float32."""
+        n_regions = int(expected.region.max()) + 1
+        table = np.full((n_regions, n_regions, span), NO_PAIR, dtype=np.float32)
+        members = [np.flatnonzero(expected.region == r) for r in range(n_regions)]
+        dist = np.arange(span)
+        for a in range(n_regions):
+            for b in range(a, n_regions):
+                curve = expected.at_distance(members[a][0], members[b][0], dist)
+                known = np.flatnonzero(np.nan_to_num(curve) > 0)
+                table[a, b, known] = np.log(curve[known])
+                table[b, a] = table[a, b]
+        return table
+
+    def fit(self, sweeps: int) -> None:
+        """Move R, S and c to their posterior mode, sweep by sweep."""
+        for sweep in range(sweeps):
+            step = self._sweep_rows(DAMPING if sweep < DAMPED_SWEEPS else 1.0)
+            root = np.linalg.cholesky(self.covariance)
+            for k in reversed(range(len(self.S))):
+                self._update_knot(k, root, sweep)
+            logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
+
+    def _sweep_rows(self, damping: float) -> float:
+        n, d = self.R.shape
+        SR = np.ascontiguousarray(np.einsum("kab,nb->kan", self.S, self.R))
+        n_groups, moved = max(1, n // ROWS_AT_ONCE), 0.0
+        upper, parts = np.triu_indices(d), numba.get_num_threads()
+        signs = np.diag(self.S[-1])
+        uncertainty = (self.covariance * signs[:, None] * signs)[:, *upper]
+        for group in self.rng.permutation(n_groups):
+            rows = np.arange(group, n, n_groups)
+            hessian = np.zeros((len(rows), d, d), dtype=np.float32)
+            gradient = np.zeros((len(rows), d), dtype=np.float32)
+            spread = np.zeros((len(rows), len(upper[0])), dtype=np.float32)
+            newton_rows(
+                rows, self.R, SR, self.offset, self.knot, self.between, self.position,
+                self.counts.indptr, self.counts.indices, self.counts.data, self.log_exposure,
+                self.log_expected, self.region, uncertainty, self.dispersion, parts,
+                hessian, gradient, spread,
+            )  # fmt: skip
+            penalty = np.zeros_like(hessian)
+            penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = spread
+            penalty += np.diag(1 / self.prior).astype(np.float32)
+            covariance = np.linalg.inv(hessian + penalty)
+            gradient -= np.einsum("rab,rb->ra", penalty, self.R[rows])
+            step = np.einsum("rab,rb->ra", covariance, gradient)
+            self.R[rows] += damping * step
+            self.covariance[rows] = (covariance + covariance.swapaxes(1, 2)) / 2
+            SR[:, :, rows] = np.einsum("kab,nb->kan", self.S, self.R[rows])
+            uncertainty[rows] = (self.covariance[rows] * signs[:, None] * signs)[:, *upper]
+            moved += np.abs(step).sum()
+        self.prior = (self.R**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
+        self.prior = np.maximum(self.prior, 1e-8)
+        return moved / (n * d)
+
+    def _update_knot(self, k: int, root: np.ndarray, sweep: int) -> None:
+        """One Newton step of S and c at a knot, on pairs that it takes part in."""
+        n_knots, (n, d) = len(self.S), self.R.shape
+        span = len(self.knot)
+        lo, hi = 2 if k == 0 else 2**k + 1, span if k == n_knots - 1 else min(2 ** (k + 2), span)
+        if hi <= lo:
+            return
+        n_all = n * (hi - lo)
+        if n_all <= PAIRS_OF_A_KNOT:
+            i, dist = np.repeat(np.arange(n), hi - lo), np.tile(np.arange(lo, hi), n)
+        else:
+            i = self.rng.integers(0, n, PAIRS_OF_A_KNOT)
+            dist = self.rng.integers(lo, hi, PAIRS_OF_A_KNOT)
+        scale = max(n_all / PAIRS_OF_A_KNOT, 1.0)
+        compact = np.full(2 * span, -1)
+        compact[self.position] = np.arange(n)
+        j = compact[self.position[i] + dist]
+        i, j, dist = i[j >= 0], j[j >= 0], dist[j >= 0]
+        upper = np.triu_indices(d)
+        features = _symmetric_products(self.R[i], self.R[j], upper)  # (pairs, d (d + 1) / 2 + 1)
+        theta = np.column_stack([self.S[:, *upper], self.offset])
+        below, between = self.knot[dist], self.between[dist]
+        above = np.minimum(below + 1, n_knots - 1)
+        at_knots = features @ theta.T
+        pairs = np.arange(len(i))
+        log_rate = (
+            self.log_exposure[i] + self.log_exposure[j]
+            + self.log_expected[self.region[i], self.region[j], dist]
+            + at_knots[pairs, below] * (1 - between) + at_knots[pairs, above] * between
+        )  # fmt: skip
+        rate = np.exp(np.minimum(log_rate, LARGEST_LOG_RATE))
+        damping = 1 / (1 + self.dispersion * rate)
+        score = (np.asarray(self.counts[i, j]).ravel() - rate) * damping
+        share = np.where(below == k, 1 - between, np.where(above == k, between, 0))
+        if k == n_knots - 1:
+            information = (share**2 * rate * damping).sum()
+            self.offset[k] += (share * score).sum() / information if information > 0 else 0.0
+            return
+        n_S = features.shape[1] - 1
+        up = np.full(n_S + 1, 1 / self._step_variance[k])  # prior: a walk from knot to knot
+        up[-1] = OFFSET_PRECISION
+        pull, precision = up * (theta[k] - theta[k + 1]), up
+        if k:
+            down = np.full(n_S + 1, 1 / self._step_variance[k - 1])
+            down[-1] = OFFSET_PRECISION
+            pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
+        drawn = [
+            self.R[r] + np.einsum("pab,pb->pa", root[r], self._normal(len(r), d)) for r in (i, j)
+        ]
+        weight = (share**2 * rate * damping * scale).astype(np.float32)
+        hessian = _weighted_gram(_symmetric_products(*drawn, upper), weight)
+        pull = pull + (hessian - _weighted_gram(features, weight)) @ theta[k]
+        covariance = np.linalg.inv(hessian + np.diag(precision))
+        # a step towards what a sample says ends, over the sweeps, at the mean of the samples
+        length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
+        theta[k] += length * (covariance @ (scale * ((score * share) @ features) - pull))
+        step = theta[k, :n_S] - theta[k + 1, :n_S]
+        variance = (step**2 + np.diag(covariance)[:n_S]).mean()
+        self._step_variance[k] = max(variance, 1e-6)
+        self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
+        self.offset[k] = theta[k, n_S]
+
+    def _normal(self, *shape) -> np.ndarray:
+        return self.rng.standard_normal(shape, dtype=np.float32)
+
+    def canonical(self) -> tuple[np.ndarray, np.ndarray]:
+        """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
+
+        Returns
+        -------
+        R : ndarray, (m, d), float64
+            Orthogonal columns of mean square 1, by decreasing |S|.
+        S : ndarray, (n_knots, d, d), float64
+            The last one is diagonal. R S R' is what it was.
+        """
+        U, size, Vt = np.linalg.svd(self.R.astype(float), full_matrices=False)
+        inner = size[:, None] * Vt  # R = U inner
+        values, Q = np.linalg.eigh(inner @ self.S[-1] @ inner.T)
+        Q = Q[:, np.argsort(-np.abs(values), kind="stable")]
+        turn = Q.T @ inner / np.sqrt(len(U))
+        return U @ Q * np.sqrt(len(U)), np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
+
+
+def _symmetric_products(left: np.ndarray, right: np.ndarray, upper) -> np.ndarray:
+    """Features whose product with the upper triangle of a symmetric S is left' S right, and a 1."""
+    a, b = upper
+    products = left[:, a] * right[:, b]
+    products += np.where(a != b, left[:, b] * right[:, a], 0)
+    return np.column_stack([products, np.ones(len(left), dtype=np.float32)])
+
+
+def _weighted_gram(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum over pairs of weight f f', float64."""
+    return ((features * weight[:, None]).T @ features).astype(float)
+
+
+def likelihood_representation(
+    normalized: NormalizedMap,
+    chrom: str,
+    R: np.ndarray,
+    S: np.ndarray,
+    *,
+    n_knots: int,
+    sweeps: int,
+    dispersion: float,
+    seed: int = 0,
+    track: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Representations of a chromosome by likelihood, from its eigenvectors.
+
+    Parameters
+    ----------
+    normalized : NormalizedMap
+    chrom : str
+    R, S : ndarray, (n, d) and (d, d)
+        As `chromloom.models.eig.eigen_representation` gives them.
+    n_knots, sweeps, dispersion, seed
+        See `CountModel`.
+    track : ndarray, (n,), optional
+        What signs follow; coverage by raw contacts by default.
+
+    Returns
+    -------
+    R : ndarray, (n, d), float32
+        Mean square 1 over the unmasked bins, 0 at masked ones.
+    S : ndarray, (n_knots, d, d), float32
+    offset : ndarray, (n_knots,), float32
+    """
+    model = CountModel(
+        normalized, chrom, R, S, n_knots=n_knots, dispersion=dispersion, seed=seed
+    )
+    model.fit(sweeps)
+    axes, S = model.canonical()
+    out = np.zeros_like(R, dtype=np.float64)
+    out[model.position] = axes
+    oriented = orient(out, coverage(normalized, chrom) if track is None else track)
+    signs = np.where((oriented * out).sum(axis=0) < 0, -1.0, 1.0)
+    logger.info("%s: %d sweeps, last S %.3g … %.3g", chrom, sweeps, S[-1, 0, 0], S[-1, -1, -1])
+    S = S * signs[:, None] * signs
+    return oriented.astype(np.float32), S.astype(np.float32), model.offset
