@@ -65,9 +65,25 @@ def test_distance_and_support_limit_the_file(tiny_map_path, tmp_path):
     assert pixels["count"].min() > 5
 
 
+def test_a_region_holds_the_pixels_of_the_whole_map(tiny_map_path, tmp_path):
+    paths = {"whole": None, "chromosome": "chr2", "part": "chr1:205,000-900,000"}
+    pixels = {}
+    for name, region in paths.items():
+        out = tmp_path / f"{name}.mcool"
+        predict_map("m", tiny_map_path, out, region=region, zoomify=False)
+        clr = cooler.Cooler(f"{out}::resolutions/10000")
+        pixels[name] = clr.pixels(join=True)[:]
+    whole = pixels["whole"]
+    wanted = whole[(whole["chrom1"] == "chr2").to_numpy()].reset_index(drop=True)
+    assert wanted.equals(pixels["chromosome"])
+    inside = (whole["chrom1"] == "chr1") & (whole["start1"] >= 200_000) & (whole["end2"] <= 900_000)
+    assert whole[inside.to_numpy()].reset_index(drop=True).equals(pixels["part"])
+    assert len(pixels["part"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"support": "some"}, "some"), ({"zoomify": [15_000]}, "15000")],
+    [({"support": "some"}, "some"), ({"zoomify": [15_000]}, "15000"), ({"region": "chr9"}, "chr9")],
 )
 def test_what_cannot_be_written_is_an_error(tiny_map_path, tmp_path, options, message):
     with pytest.raises(InputError, match=message):

@@ -16,6 +16,7 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
+from chromloom.genome import parse_region
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 
@@ -33,7 +34,7 @@ def predict_map(
     support: str = "all",
     min_value: float = 0.0,
     zoomify: bool | Sequence[int] = True,
-    chroms: Sequence[str] | None = None,
+    region: str | None = None,
 ) -> None:
     """Write a model's prediction of contact strength as an .mcool.
 
@@ -54,13 +55,14 @@ def predict_map(
     zoomify : bool or sequence of int
         Coarser resolutions in bp to add: multiples of the map's. True doubles it while the longest
         chromosome has more than 256 bins.
-    chroms : sequence of str, optional
-        By default those with unmasked bins.
+    region : str, optional
+        `chrom` or `chrom:start-end`: pairs of bins that overlap it, instead of all. The bins of the
+        file are those of the genome all the same.
 
     Raises
     ------
     InputError
-        `support` is unknown, or a resolution no multiple of the map's.
+        `support` is unknown, a resolution no multiple of the map's, or `region` not in the map.
     """
     if support not in ("all", "observed"):
         raise InputError(f"support '{support}' is unknown; expected all or observed")
@@ -68,7 +70,8 @@ def predict_map(
     trained = TrainedModel.load(model_dir)
     resolutions = _resolutions(observed, zoomify)
     max_dist = None if max_distance is None else max(max_distance // observed.resolution, 0) + 1
-    pixels = _pixels(trained, observed, chroms, max_dist, support, min_value)
+    spans = _spans(observed, region)
+    pixels = _pixels(trained, observed, spans, max_dist, support, min_value)
     metadata = {
         "sample": observed.sample,
         "assembly": observed.assembly,
@@ -114,17 +117,27 @@ def _resolutions(observed: NormalizedMap, zoomify) -> list[int]:
     return resolutions
 
 
-def _pixels(trained, observed, chroms, max_dist, support, min_value) -> Iterator[pd.DataFrame]:
-    for chrom in observed.chromnames:
-        if chroms is not None and chrom not in chroms:
-            continue
-        first, last = observed.extent(chrom)
-        for lo in range(0, last - first, ROWS):
-            hi = min(lo + ROWS, last - first)
-            band = _predict(trained, observed, chrom, lo, hi, max_dist)
+def _spans(observed, region: str | None) -> dict[str, tuple[int, int]]:
+    """Bins to predict of each chromosome: first, last + 1."""
+    if region is None:
+        return {chrom: (0, len(observed.mask(chrom))) for chrom in observed.chromnames}
+    sizes = observed.clr.chromsizes[observed.chromnames]
+    chrom, start, end = parse_region(region, sizes.to_dict())
+    return {chrom: (start // observed.resolution, -(-end // observed.resolution))}
+
+
+def _pixels(trained, observed, spans, max_dist, support, min_value) -> Iterator[pd.DataFrame]:
+    for chrom, (begin, stop) in spans.items():
+        first, _ = observed.extent(chrom)
+        for lo in range(begin, stop, ROWS):
+            hi = min(lo + ROWS, stop)
+            n_dist = stop - lo if max_dist is None else min(stop - lo, max_dist)
+            band = _predict(trained, observed, chrom, lo, hi, n_dist)
             if support == "observed":
                 band[~(observed.band(chrom, lo, hi)[: len(band)] > 0)] = np.nan
             row, dist = np.nonzero((band > max(min_value, 0)).T)  # sorted by row, then distance
+            inside = lo + row + dist < stop
+            row, dist = row[inside], dist[inside]
             yield pd.DataFrame(
                 {
                     "bin1_id": first + lo + row,

@@ -1,0 +1,44 @@
+"""The command line calls the library as the library wants to be called."""
+
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import pandas as pd
+import pytest
+
+from chromloom.attribution import attribute
+from chromloom.cli import main
+from chromloom.errors import InputError
+from chromloom.perturbation import perturb
+from chromloom.reconstruction import evaluate, predict
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "function", "expected"),
+    [
+        ("predict m a.cool o.mcool", predict, "predict_map", {"region": None}),
+        (
+            "predict m a.cool o.mcool --region chr1:0-9,000 --max-distance 5000",
+            predict, "predict_map", {"region": "chr1:0-9,000", "max_distance": 5000},
+        ),
+        ("attribute m out --chrom chr1 --chrom chr2", attribute, "attribute",
+         {"chroms": ["chr1", "chr2"], "out_raw_bw": Path("out/importance.raw.bw")}),
+        ("edit m a.cool e.bed out --flank 1000", perturb, "perturb", {"flank": 1000}),
+        ("compare a.cool b.cool {tmp}/o.tsv", evaluate, "evaluate_maps",
+         {"against": [Path("b.cool")]}),
+    ],
+)  # fmt: skip
+def test_a_command_is_a_call(arguments, module, function, expected, monkeypatch, tmp_path):
+    called = create_autospec(getattr(module, function))
+    called.return_value = pd.DataFrame(), pd.DataFrame()
+    monkeypatch.setattr(module, function, called)
+    assert main(arguments.format(tmp=tmp_path).split()) == 0
+    given = called.call_args.kwargs
+    assert {name: given[name] for name in expected} == expected
+
+
+def test_bad_input_is_one_line_and_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(predict, "predict_map", create_autospec(predict.predict_map))
+    predict.predict_map.side_effect = InputError("a.cool does not exist")
+    assert main(["predict", "m", "a.cool", "o.mcool"]) == 1
+    assert "chromloom: a.cool does not exist\n" in capsys.readouterr().err
