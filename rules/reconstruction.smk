@@ -49,6 +49,7 @@ rule evaluate_reconstruction:
         mem_mb=8000,
         runtime=240,
     params:
+        max_distance=config["reconstruction"]["max_distance"] or None,
         bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],
         version=VERSIONS["reconstruction"],
