@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from chromloom.attribution.baselines import average_neighbours
 from chromloom.attribution.integrated import Attribution, integrate_gradients
-from chromloom.attribution.scores import min_max_signed, z_score
+from chromloom.attribution.scores import contrast_directions, min_max_signed, z_score
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.models.trained import TrainedModel
@@ -15,7 +16,7 @@ from chromloom.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 
-BASELINES = ("mean", "zero", "padding")
+BASELINES = ("mean", "local", "zero", "padding")
 
 
 def attribute(
@@ -42,15 +43,16 @@ def attribute(
         bigWig of `normalised`, which goes from -1 to 1.
     out_parquet : str or Path
         One row a bin of the genome: chrom, start, end, masked, row, column, score (row + column),
-        normalised (article, eq. 5, over the genome), z (over the genome); float32, NaN = masked or
-        chromosome not asked for.
+        normalised (article, eq. 5, over the genome), z (over the genome), contrast (see
+        `contrast_directions`); float32, NaN = masked or chromosome not asked for.
     out_raw_bw : str or Path, optional
         bigWig of `score`.
     chroms : list of str, optional
         Chromosomes; all by default.
-    baseline : {"mean", "zero", "padding"}
-        Where the path starts: the chromosome's mean representation, zeros, or (`released`) the
-        padding vector.
+    baseline : {"mean", "local", "zero", "padding"}
+        Where the path starts: the chromosome's mean representation, the mean of the 10 bins each
+        side of every bin (what an average knockout puts there: compartments drop out), zeros, or
+        (`released`) the padding vector.
     min_distance, max_distance : int
         Only pairs within this distance window count, bp, half-open; `max_distance` 0 is no limit.
     squared : bool
@@ -77,7 +79,7 @@ def attribute(
         raise InputError(f"distance window {min_distance}-{max_distance} bp is empty; max_distance "
                          "must be above min_distance, or 0 for no limit")
     tracks = model.bins[["chrom", "start", "end", "masked"]].copy()
-    for column in ("row", "column", "score"):
+    for column in ("row", "column", "score", "contrast"):
         tracks[column] = np.nan
     rows = []
     for chrom in chroms:
@@ -88,6 +90,7 @@ def attribute(
         at = tracks.index[slice(*model.extent(chrom))]
         for column in ("row", "column", "score"):
             tracks.loc[at, column] = getattr(result, column)
+        tracks.loc[at, "contrast"] = contrast_directions(result.row, result.column)
         error = result.completeness_error
         logger.log(
             logging.INFO if error <= tolerance else logging.WARNING,
@@ -97,7 +100,7 @@ def attribute(
         rows.append((chrom, result.total, result.baseline_total, error, result.n_steps))
     tracks["normalised"] = min_max_signed(tracks["score"])
     tracks["z"] = z_score(tracks["score"])
-    values = ["row", "column", "score", "normalised", "z"]
+    values = ["row", "column", "score", "normalised", "z", "contrast"]
     tracks[values] = tracks[values].astype(np.float32)
     chromsizes = tracks.groupby("chrom", sort=False)["end"].max()
     with atomic_path(out_parquet) as temporary:
@@ -146,6 +149,8 @@ def attribute_chromosome(
 def _baseline(model, R, name):
     if name == "mean":
         return np.nanmean(R, axis=0)
+    if name == "local":
+        return average_neighbours(R, np.isnan(R).any(axis=1))
     if name == "zero":
         return np.zeros(R.shape[1], np.float32)
     if name not in BASELINES:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chromloom.attribution.baselines import AVERAGE_BINS
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import Expected, NormalizedMap
@@ -20,7 +21,6 @@ from chromloom.perturbation.edits import EditedChromosome
 logger = logging.getLogger(__name__)
 
 FLANK = 2_000_000
-AVERAGE_BINS = 10
 ROWS = 256
 
 

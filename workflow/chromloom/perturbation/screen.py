@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from chromloom.attribution.baselines import average_neighbours
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.kernels import Edits, lanes_forward, lanes_of_bins
+from chromloom.models.hiclstm import knot_positions
 from chromloom.models.trained import TrainedModel
-from chromloom.perturbation.predict import AVERAGE_BINS
 from chromloom.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
@@ -112,11 +113,11 @@ def screen_chromosome(
     wild_type = torch.from_numpy(
         model.predict_band(chrom, 0, n, max_dist=reach_bins)).to(model.device)  # (reach, n)
     n_pairs = _pairs_across(np.isfinite(wild_type.cpu().numpy()))
-    predict = _Knockouts(model, chrom, R, null, ok, backend)
+    predict = _Knockouts(model, chrom, R, null, ok, wild_type, backend)
     for part in np.array_split(wanted, max(1, -(-len(wanted) // BATCH))):
         if not len(part):
             continue
-        absolute, signed = predict(torch.from_numpy(part), wild_type)
+        absolute, signed = predict(torch.from_numpy(part))
         impact[part] = absolute / n_pairs[part]
         change[part] = signed / n_pairs[part]
     return impact, change
@@ -137,74 +138,87 @@ def null_vectors(R: np.ndarray, mask: np.ndarray, method: str) -> np.ndarray:
         return np.zeros(R.shape, np.float32)
     if method != "average":
         raise InputError(f"knockout method '{method}' cannot be screened; use average or zero")
-    padded = np.pad(np.where(mask[:, None], 0, R).astype(float), ((AVERAGE_BINS + 1, AVERAGE_BINS),
-                                                                  (0, 0)))
-    counted = np.pad((~mask).astype(float), (AVERAGE_BINS + 1, AVERAGE_BINS))
-    width = 2 * AVERAGE_BINS + 1
-    sums, counts = padded.cumsum(axis=0), counted.cumsum()
-    total = sums[width:] - sums[:-width] - padded[AVERAGE_BINS + 1 : -AVERAGE_BINS]
-    number = counts[width:] - counts[:-width] - counted[AVERAGE_BINS + 1 : -AVERAGE_BINS]
-    return (total / np.maximum(number, 1)[:, None]).astype(np.float32)
+    return average_neighbours(R, mask)
 
 
 class _Knockouts:
-    """Sums of |change| and change of the target for a batch of knocked-out bins."""
+    """Sums of |change| and change of the target for a batch of knocked-out bins.
 
-    def __init__(self, model, chrom, R, null, ok, backend):
+    The LSTM's part changes in the lanes that read the bin, the bilinear part in its own pairs.
+    """
+
+    def __init__(self, model, chrom, R, null, ok, wild_type, backend):
         module, number = model.module, model._numbers[chrom]
-        self.settings, self.backend = model.settings, backend
-        self.ok = torch.from_numpy(ok).to(model.device)
-        self.n = len(ok)
-        tables = [torch.from_numpy(x).to(model.device) for x in (R, null)]
+        self.settings, self.backend, device = model.settings, backend, model.device
+        self.n, self.reach = len(ok), len(wild_type)
+        self.ok = torch.from_numpy(ok).to(device)
+        self.R, self.null = (torch.from_numpy(x).to(device) for x in (R, null))
+        self.known = torch.isfinite(wild_type)
+        self.lstm = wild_type
         with torch.no_grad():
-            self.factors = [module.bilinear_factors(x, x, number) for x in tables]
             self.direction = next(iter(module.directions), None)
+            self.lstm_reach = 0
             if self.direction is not None:
-                self.projections = [module.project(self.direction, x, x, 0) for x in tables]
+                frames = [d0 for d0 in range(0, self.reach, self.settings.frame)
+                          if module.reads(d0)]
+                self.lstm_reach = min(self.reach, frames[-1] + self.settings.frame)
+                self.projections = [
+                    module.project(self.direction, x, x, 0) for x in (self.R, self.null)]
+            self.S = None
+            if module.S is not None:
+                self.S = _bilinear_by_distance(module.S[number], self.reach)
+                cols = torch.cat([self.R, self.R.new_zeros(self.reach - 1, self.R.shape[1])])
+                self.lstm = wild_type - module.bilinear(self.R, cols, number, 0)
 
     @torch.no_grad()
-    def __call__(self, bins, wild_type):
-        reach = len(wild_type)
-        if self.direction is None:
-            return self._bilinear(bins, wild_type)
-        (P, Q), (P_null, Q_null) = self.projections
-        (A, C), (A_null, C_null) = self.factors
-        at = bins.to(P.device)
-        edits = Edits(at, P_null[at], Q_null[at], None if A is None else A_null[at],
-                      None if C is None else C_null[at])
-        lanes = lanes_of_bins(bins, self.n, reach=reach, frame=self.settings.frame)
-        y = lanes_forward(P, Q, self.direction.weights(), self.direction.spec, lanes, self.ok,
-                          self.ok, A=A, C=C, edits=edits, backend=self.backend)  # (L, N)
-        if self.settings.target == "cp":
-            y = torch.sigmoid(y)
-        dist = torch.arange(len(y))[:, None] + (lanes.starts - lanes.rows)
-        change = y - wild_type[dist.clamp(max=reach - 1), lanes.rows]
-        column = lanes.rows + dist
-        bin_of = bins[lanes.edits]
-        read = (column >= bin_of) & (dist < reach) & torch.isfinite(change) \
-            & (torch.arange(len(y))[:, None] < lanes.lengths)
-        change = torch.where(read, change, 0.0)
+    def __call__(self, bins):
+        """(2, n_bins): sums over known pairs across each bin."""
+        at = bins.to(self.R.device)
+        own = [at.new_zeros((len(at), self.reach), dtype=self.R.dtype) for _ in range(2)]
+        dist = torch.arange(self.reach, device=at.device)
+        right, left = at[:, None] + dist, at[:, None] - dist  # (E, reach)
+        known = [self.known[dist, at[:, None]] & (right < self.n),
+                 self.known[dist, left.clamp(min=0)] & (left >= 0)]
+        if self.S is not None:
+            moved = self.null[at] - self.R[at]
+            own[0] = torch.einsum("ea,dac,edc->ed", moved, self.S,
+                                  self.R[right.clamp(max=self.n - 1)])
+            own[1] = torch.einsum("eda,dac,ec->ed", self.R[left.clamp(min=0)], self.S, moved)
         sums = torch.zeros(2, len(bins), dtype=torch.float64)
-        sums[0].index_add_(0, lanes.edits, change.abs().sum(dim=0).double())
-        sums[1].index_add_(0, lanes.edits, change.sum(dim=0).double())
+        for change, exists in zip(own, known):  # beyond the LSTM, the bilinear part alone
+            far = torch.where(exists, change, 0.0)[:, self.lstm_reach :].double().cpu()
+            sums[0] += far.abs().sum(dim=1)
+            sums[1] += far.sum(dim=1)
+        if self.lstm_reach:
+            self._add_lanes(sums, bins, at, own)
         return sums.numpy()
 
-    def _bilinear(self, bins, wild_type):
-        """Without an LSTM only the pairs of the bin itself change."""
-        reach, ((A, C), (A_null, C_null)) = len(wild_type), self.factors
-        sums = torch.zeros(2, len(bins), dtype=torch.float64)
-        for k, b in enumerate(bins.tolist()):
-            right = torch.arange(b, min(b + reach, self.n))
-            left = torch.arange(max(b - reach + 1, 0), b)
-            row = C[right] @ (A_null[b] - A[b]) + torch.where(
-                right == b, A_null[b] @ (C_null[b] - C[b]), 0.0)
-            column = A[left] @ (C_null[b] - C[b])
-            change = torch.cat([
-                torch.where(torch.isfinite(wild_type[right - b, b]), row, 0.0),
-                torch.where(torch.isfinite(wild_type[b - left, left]), column, 0.0),
-            ])
-            sums[0, k], sums[1, k] = change.abs().sum(), change.sum()
-        return sums.numpy()
+    def _add_lanes(self, sums, bins, at, own):
+        (P, Q), (P_null, Q_null) = self.projections
+        lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.settings.frame)
+        y = lanes_forward(P, Q, self.direction.weights(), self.direction.spec, lanes, self.ok,
+                          self.ok, edits=Edits(at, P_null[at], Q_null[at]),
+                          backend=self.backend)  # (L, N)
+        if self.settings.target == "cp":
+            y = torch.sigmoid(y)
+        step = torch.arange(len(y), device=y.device)[:, None]
+        dist = (step + (lanes.starts - lanes.rows)).clamp(max=self.reach - 1)
+        column, bin_of = lanes.rows + dist, bins[lanes.edits]
+        change = y - self.lstm[dist, lanes.rows]
+        is_row = lanes.rows == bin_of
+        change += torch.where(is_row, own[0][lanes.edits, dist], 0.0)
+        change += torch.where(~is_row & (column == bin_of), own[1][lanes.edits, dist], 0.0)
+        counted = self.known[dist, lanes.rows] & (column >= bin_of) & (step < lanes.lengths)
+        change = torch.where(counted, change, 0.0)
+        sums[0].index_add_(0, lanes.edits, change.abs().sum(dim=0).double().cpu())
+        sums[1].index_add_(0, lanes.edits, change.sum(dim=0).double().cpu())
+
+
+def _bilinear_by_distance(S, reach):
+    """Matrix of the bilinear term at every distance, (reach, d, d)."""
+    below, between = knot_positions(np.arange(reach), len(S))
+    between = torch.from_numpy(between).to(S)[:, None, None]
+    return (1 - between) * S[below] + between * S[np.minimum(below + 1, len(S) - 1)]
 
 
 def _pairs_across(known):

@@ -1,0 +1,140 @@
+"""Pictures of attributions: domain profile, violins by element, ranked factors, a locus."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from chromloom.plotting.style import PALETTE
+
+
+def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z score") -> Axes:
+    """Mean score over domains of varying size (article, Fig. 6a).
+
+    Parameters
+    ----------
+    profile : DataFrame
+        position, part, mean, sem (of `attribution.aggregate.profile_domains`).
+    axes : Axes
+    label : str
+        Of the score.
+    """
+    x = np.arange(len(profile))
+    axes.plot(x, profile["mean"], color=PALETTE[0])
+    axes.fill_between(x, profile["mean"] - profile["sem"], profile["mean"] + profile["sem"],
+                      color=PALETTE[0], alpha=0.2, lw=0)
+    inside = np.flatnonzero(profile["part"] == "inside")
+    for edge in (inside[0] - 0.5, inside[-1] + 0.5):
+        axes.axvline(edge, color=PALETTE[7], lw=0.8, ls="--")
+    axes.set_xticks([0, inside[0] - 0.5, inside[-1] + 0.5, len(profile) - 1],
+                    [f"{profile['position'].iloc[0]} kb", "start", "end",
+                     f"{profile['position'].iloc[-1]} kb"])
+    axes.set_xlabel("position relative to the domain")
+    axes.set_ylabel(f"mean {label}")
+    return axes
+
+
+def plot_violins(scores: Mapping[str, np.ndarray], axes: Axes, *, label: str = "z score") -> Axes:
+    """Distribution of a score by class of element, with median and quartiles (Fig. 6c, d).
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray
+        Class -> scores of its unmasked bins; classes with fewer than 2 are left out.
+    axes : Axes
+    label : str
+    """
+    drawn = {name: np.asarray(v)[np.isfinite(v)] for name, v in scores.items()}
+    drawn = {name: values for name, values in drawn.items() if len(values) > 1}
+    x = np.arange(1, len(drawn) + 1)
+    spread = [len(np.unique(values)) > 1 for values in drawn.values()]
+    if any(spread):
+        kept = [v for v, good in zip(drawn.values(), spread) if good]
+        for body in axes.violinplot(kept, x[spread], showextrema=False, widths=0.8)["bodies"]:
+            body.set(facecolor=PALETTE[5], alpha=0.6)
+    quartiles = np.array([np.percentile(v, [25, 50, 75]) for v in drawn.values()]).reshape(-1, 3)
+    axes.vlines(x, quartiles[:, 0], quartiles[:, 2], color="#444444", lw=3)
+    axes.plot(x, quartiles[:, 1], "o", color="white", ms=3)
+    axes.axhline(0, color=PALETTE[7], lw=0.6)
+    names = [f"{name} ({len(values)})" for name, values in drawn.items()]
+    axes.set_xticks(x, names, rotation=40, ha="right")
+    axes.set_ylabel(label)
+    return axes
+
+
+def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "z score") -> Axes:
+    """Mean score of the highest sets against their random mean, significant ones filled.
+
+    Parameters
+    ----------
+    table : DataFrame
+        name, mean, random_mean, random_sd, q_value (of `attribution.aggregate.rank_sets`).
+    axes : Axes
+    n : int
+        Sets shown.
+    label : str
+    """
+    top = table.dropna(subset=["mean"]).head(n).iloc[::-1]
+    y = np.arange(len(top))
+    axes.errorbar(top["random_mean"], y, xerr=2 * top["random_sd"], fmt="none", color=PALETTE[7],
+                  lw=1, label="random bins, 2 s.d.")
+    for chosen, face, text in ((top["q_value"] < 0.05, PALETTE[0], "q < 0.05"),
+                               (~(top["q_value"] < 0.05), "white", "q >= 0.05")):
+        axes.plot(top["mean"][chosen], y[chosen], "o", mec=PALETTE[0], mfc=face, ms=4, ls="none",
+                  label=text)
+    axes.set_yticks(y, top["name"])
+    axes.set_xlabel(f"mean {label}")
+    axes.legend()
+    return axes
+
+
+def plot_locus(
+    scores: pd.DataFrame,
+    *,
+    column: str = "normalised",
+    tracks: Mapping[str, np.ndarray] | None = None,
+    elements: Mapping[str, pd.DataFrame] | None = None,
+) -> Figure:
+    """Attribution along a region above signal tracks and elements (article, Fig. 6b).
+
+    Parameters
+    ----------
+    scores : DataFrame
+        chrom, start, end, `column` of the region's bins.
+    column : str
+    tracks : mapping of str to ndarray, optional
+        Name -> value of every bin of the region.
+    elements : mapping of str to DataFrame, optional
+        Name -> start, end[, strand] in the region (genes, motifs, peaks).
+
+    Returns
+    -------
+    Figure
+    """
+    tracks, elements = tracks or {}, elements or {}
+    heights = [2.0] + [1.0] * len(tracks) + [0.4] * len(elements)
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(8, 0.75 * sum(heights) + 0.6), sharex=True, squeeze=False,
+        height_ratios=heights, layout="constrained")
+    axes, x = axes[:, 0], (scores["start"] + scores["end"]) / 2e6
+    width = (scores["end"] - scores["start"]) / 1e6
+    value = scores[column]
+    axes[0].bar(x, value, width, color=np.where(value >= 0, PALETTE[0], PALETTE[1]))
+    axes[0].set_ylabel(column)
+    for ax, (name, values) in zip(axes[1:], tracks.items()):
+        ax.fill_between(x, np.nan_to_num(values), color=PALETTE[2], step="mid", lw=0)
+        ax.set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, (name, table) in zip(axes[1 + len(tracks):], elements.items()):
+        strand = table["strand"] if "strand" in table else pd.Series(".", table.index)
+        for sign, colour in (("+", PALETTE[1]), ("-", PALETTE[0]), (".", "#444444")):
+            own = table[strand == sign]
+            spans = zip(own["start"] / 1e6, np.maximum(own["end"] - own["start"], 2_000) / 1e6)
+            ax.broken_barh(list(spans), (0, 1), color=colour)
+        ax.set_yticks([])
+        ax.set_ylabel(name, rotation=0, ha="right", va="center")
+    axes[-1].set_xlabel(f"{scores['chrom'].iloc[0]} (Mb)")
+    axes[0].set_xlim(scores["start"].iloc[0] / 1e6, scores["end"].iloc[-1] / 1e6)
+    return figure
