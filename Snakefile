@@ -34,5 +34,6 @@ rule all:
         PREDICTIONS,
         ATTRIBUTIONS,
         PERTURBATIONS,
+        PERTURBATION_TRACKS,
         TABLES,
         FIGURES,

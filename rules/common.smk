@@ -129,6 +129,10 @@ try:
         for sample, row in SAMPLES.iterrows()
         if not row.thin_of
     }
+    KNOCKOUTS = {
+        name: find_path(path)
+        for name, path in config["perturbation"]["knockouts"].items()
+    }
     EDITS = {
         path: read_edits(path) if path else []
         for path in map(edits_path, SAMPLES.index)

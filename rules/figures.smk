@@ -13,9 +13,22 @@ TABLES = expand(
 FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
 FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
+FOCUS_SAMPLE = FOCUS.split(".")[0]
+# Figures 7 and 8 show what the rules of perturbation have drawn.
+FOCUS_DUPLICATIONS = [
+    edit.edit for edit in EDITS[edits_path(FOCUS_SAMPLE)] if edit.kind == "duplication"
+]
+DOMAINS = config["attribution"]["domains"]
 PANELS = {
     "fig3": ["fig3a", "fig3g", "figS14"],
     "fig4": ["fig4a", "fig4b", "fig4c"] if set(FOCUS_RUNS) & set(CLASSIFIED) else [],
+    "fig6": (
+        (["fig6a"] if DOMAINS else []) + ["fig6c", "fig6e"]
+        if LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]]
+        else []
+    ),
+    "fig7": ["fig7"] if FOCUS_DUPLICATIONS else [],
+    "fig8": ["fig8a", "fig8b"] if KNOCKOUTS else [],
 }
 FIGURES = expand(
     "results/figures/{panel}.{suffix}",
@@ -140,3 +153,116 @@ rule fig4:
         "Drawing figure 4: classification"
     script:
         "../workflow/scripts/fig4.py"
+
+
+rule fig6:
+    input:
+        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_MAP_RUNS[:1]),
+        labels=LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
+    output:
+        expand(
+            "results/figures/{panel}.{suffix}",
+            panel=PANELS["fig6"],
+            suffix=["pdf", "tsv"],
+        ),
+        report(
+            expand("results/figures/{panel}.png", panel=PANELS["fig6"] or ["fig6"]),
+            caption="../workflow/report/fig6.rst",
+            category="Figure 6",
+        ),
+        comparisons="results/figures/fig6.comparisons.tsv",
+    log:
+        "logs/fig6.log",
+    benchmark:
+        "benchmarks/fig6.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        panels={
+            panel: {"fig6a": "profile", "fig6c": "violins", "fig6e": "ranking"}[panel]
+            for panel in PANELS["fig6"]
+        },
+        sheet=config["labels"] and find_path(config["labels"]),
+        cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
+        domains=DOMAINS,
+        comparisons=config["attribution"]["comparisons"],
+        seed=config["seed"],
+        version=VERSIONS["attribution"],
+    message:
+        "Drawing figure 6: attribution by element"
+    script:
+        "../workflow/scripts/fig6.py"
+
+
+rule fig7:
+    input:
+        expand(
+            "results/perturbation/{run}/{edit}/maps.{suffix}",
+            run=FOCUS_MAP_RUNS[:1],
+            edit=FOCUS_DUPLICATIONS[:1],
+            suffix=["pdf", "tsv", "png"],
+        ),
+    output:
+        multiext("results/figures/fig7", ".pdf", ".tsv"),
+        report(
+            "results/figures/fig7.png",
+            caption="../workflow/report/fig7.rst",
+            category="Figure 7",
+        ),
+    log:
+        "logs/fig7.log",
+    benchmark:
+        "benchmarks/fig7.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "Showing figure 7: a duplication"
+    script:
+        "../workflow/scripts/fig7.py"
+
+
+rule fig8:
+    input:
+        expand(
+            "results/perturbation/{run}.knockouts/{picture}.{suffix}",
+            run=FOCUS_MAP_RUNS[:1],
+            picture=["pileups", "distance"],
+            suffix=["pdf", "tsv", "png"],
+        ),
+    output:
+        multiext("results/figures/fig8a", ".pdf", ".tsv"),
+        report(
+            "results/figures/fig8a.png",
+            caption="../workflow/report/fig8.rst",
+            category="Figure 8",
+            labels={"panel": "a"},
+        ),
+        multiext("results/figures/fig8b", ".pdf", ".tsv"),
+        report(
+            "results/figures/fig8b.png",
+            caption="../workflow/report/fig8.rst",
+            category="Figure 8",
+            labels={"panel": "b"},
+        ),
+    log:
+        "logs/fig8.log",
+    benchmark:
+        "benchmarks/fig8.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "Showing figure 8: knockouts"
+    script:
+        "../workflow/scripts/fig8.py"

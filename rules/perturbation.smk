@@ -6,6 +6,13 @@ PERTURBATIONS = [
     for edit in edits_of(run.split(".")[0])
 ]
 
+# The screen replaces a bin in its place; "shift" would move all that follow.
+SCREEN_METHOD = "zero" if config["perturbation"]["method"] == "zero" else "average"
+if config["perturbation"]["screen"]:
+    PERTURBATION_TRACKS = expand("results/perturbation/{run}.screen.bw", run=MAP_RUNS)
+else:
+    PERTURBATION_TRACKS = []
+
 
 rule perturb_map:
     input:
@@ -23,6 +30,8 @@ rule perturb_map:
             lift="lift.tsv",
             summary="summary.tsv",
             virtual_4c="virtual_4c.tsv",
+            maps_pdf="maps.pdf",
+            maps="maps.tsv",
         ),
         report(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.png",
@@ -47,3 +56,72 @@ rule perturb_map:
         "Editing {wildcards.sample} by {wildcards.model}: {wildcards.edit}"
     script:
         "../workflow/scripts/perturb_map.py"
+
+
+rule screen_bins:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+    output:
+        bigwig="results/perturbation/{sample}.{resolution}.{norm}.{model}.screen.bw",
+        table="results/perturbation/{sample}.{resolution}.{norm}.{model}.screen.tsv",
+    log:
+        "logs/screen_bins/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/screen_bins/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        method=SCREEN_METHOD,
+        flank=config["perturbation"]["flank"],
+        device=config["device"],
+        version=VERSIONS["perturbation"],
+    message:
+        "Knocking out every bin of {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/screen_bins.py"
+
+
+rule knock_out_sites:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        sites=list(KNOCKOUTS.values()),
+    output:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/",
+            comparison="comparison.tsv",
+            distance="distance.tsv",
+            distance_pdf="distance.pdf",
+            distance_png="distance.png",
+            pileups="pileups.tsv",
+            pileups_pdf="pileups.pdf",
+            pileups_png="pileups.png",
+        ),
+    log:
+        "logs/knock_out_sites/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/knock_out_sites/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        groups=KNOCKOUTS,
+        method=config["perturbation"]["method"],
+        max_sites=config["perturbation"]["max_sites"],
+        reach=config["perturbation"]["flank"],
+        seed=config["seed"],
+        device=config["device"],
+        version=VERSIONS["perturbation"],
+    message:
+        "Knocking out {params.groups} in {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/knock_out_sites.py"
