@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from study import TARGETS, write_study
+
 
 @pytest.fixture(scope="session")
 def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
@@ -30,3 +34,11 @@ def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(snakemake, tmp_path_factory) -> Path:
+    """Folder of the small study, run to its end on this machine; not to be changed."""
+    folder = write_study(tmp_path_factory.mktemp("undisturbed"))
+    snakemake(folder, "--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS)
+    return folder

@@ -1,0 +1,68 @@
+"""The profile for SLURM, on a real SLURM of one node: the same results as a run without it."""
+
+import subprocess
+
+import pytest
+import slurm
+import yaml
+from study import RUN, TARGETS, differences, write_study
+
+JOBS = ["squeue", "--all", "--states=all", "--noheader", "--format=%k|%P|%T|%m|%C"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    if reason := slurm.why_not():
+        pytest.skip(reason)
+    with slurm.running_slurm(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+@pytest.mark.slow
+def test_a_study_on_slurm_gives_the_results_of_a_local_run(
+    cluster, snakemake, undisturbed, repo_root, tmp_path
+):
+    folder = write_study(tmp_path / "study")
+    snakemake(
+        folder, "--configfile", str(folder / "config.yaml"),
+        "--profile", str(repo_root / "profiles" / "slurm"),
+        # What a node without an accounting database, and without waiting, asks for:
+        "--slurm-no-account", "--slurm-status-command", "squeue",
+        "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", *TARGETS,
+    )  # fmt: skip
+    assert differences(folder, undisturbed) == []
+    listed = subprocess.run(JOBS, capture_output=True, text=True, check=True).stdout.splitlines()
+    jobs = {name: rest for name, *rest in (line.split("|") for line in listed)}
+    assert len(jobs) == len(listed) == 5
+    assert jobs["rule_simulate_genome"] == ["cpu", "COMPLETED", "4000M", "2"]
+    # Training asks for its own memory and cores; without a GPU it is kept off that partition.
+    assert jobs[f"rule_train_model_wildcards_{RUN.replace('.', '_')}"] == [
+        "cpu", "COMPLETED", "16000M", "8",
+    ]  # fmt: skip
+    # Two short rules travelled as one job.
+    assert jobs["rule_short_analyse_map_export_representations"][1] == "COMPLETED"
+
+
+def test_a_gpu_is_asked_for_in_training_only(repo_root):
+    text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
+    asking = [rule.split(":")[0] for rule in text.split("\nrule ")[1:] if "gpu=" in rule]
+    assert asking == ["train_model"]
+
+
+def test_every_rule_of_the_profile_exists(repo_root):
+    profile = yaml.safe_load((repo_root / "profiles" / "slurm" / "config.yaml").read_text())
+    rules = set()
+    for path in (repo_root / "rules").glob("*.smk"):
+        rules |= {rule.split(":")[0] for rule in path.read_text().split("rule ")[1:]}
+    assert set(profile["set-resources"]) <= rules
+    assert {entry.split("=")[0] for entry in profile["groups"]} <= rules
+
+
+def test_every_key_of_a_profile_is_explained(repo_root):
+    for path in (repo_root / "profiles").glob("*/config.yaml"):
+        above = ""
+        for line in path.read_text().splitlines():
+            if line[:1].isalpha():
+                # A comment may be that of two keys that belong together.
+                assert above.startswith("#") or above[:1].isalpha(), (path, line)
+            above = line
