@@ -95,7 +95,8 @@ def fine_tune(
     freeze_lstm : bool
         Move representations only.
     epochs, learning_rate : optional
-        Instead of the model's own; the learning rate is for weights and representations.
+        Instead of the model's own; the learning rate is for weights and representations. Those
+        move here even where the preset takes them from a fit and only trains the LSTM.
 
     Raises
     ------
@@ -114,10 +115,12 @@ def fine_tune(
             f"{normalized.resolution} bp ({normalized.assembly}); normalise the map at the "
             "model's resolution and assembly"
         )
-    changes: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    if learning_rate is not None:
-        changes |= {"learning_rate": learning_rate, "embedding_learning_rate": learning_rate}
-    settings = replace(trained.settings, **changes)
+    settings = trained.settings
+    if epochs is not None:
+        settings = replace(settings, epochs=epochs)
+    if learning_rate is not None or not settings.embedding_learning_rate:
+        rate = settings.learning_rate if learning_rate is None else learning_rate
+        settings = replace(settings, learning_rate=rate, embedding_learning_rate=rate)
     model = trained.module
     model.settings = settings
     model.requires_grad_(True)
