@@ -72,6 +72,7 @@ def encode(target, kind):
     return target.to(torch.float16) if kind == "float16" else target
 
 
+@kernel_threads_only()
 def run(module, case, dtype, *, kind="float", sigmoid=True, backend=None):
     """All values and gradients of both functions, by name."""
     options = {} if backend is None else {"backend": backend}
@@ -268,6 +269,7 @@ def test_columns_beyond_the_chromosome_change_nothing():
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize("bilinear", [False, True])
+@kernel_threads_only()
 def test_point_edits_recompute_what_they_change(backend, bilinear):
     n, H, D, frame, reach = 60, 4, 3, 10, 25
     case = draw_case(6, H, D, n, 1)
