@@ -23,10 +23,11 @@ def test_presets_are_those_of_the_definitions():
     assert not (released.norm_recurrent)
     assert not (released.norm_cell)
     assert not refined.norm_recurrent  # where float32 gradients are not sound
-    assert (paper.start, released.start, refined.start) == ("normal", "normal", "eig")
+    assert (paper.start, released.start, refined.start) == ("normal", "normal", "likelihood")
     assert refined.bilinear
-    assert refined.loss_weight == "variance"
-    assert refined.k == 0.5
+    assert (paper.loss, released.loss, refined.loss) == ("mse", "mse", "poisson")
+    assert (refined.knots, refined.lstm_frames) == (7, 1)
+    assert (refined.pseudocount, HiCLSTMSettings.from_preset("eig").pseudocount) == (0.0, 0.5)
     assert {s.embedding_dim for s in (paper, released, refined)} == {16}
     assert {s.frame for s in (paper, released, refined)} == {150}
     assert (paper.learning_rate, paper.epochs, paper.schedule) == (0.01, 10, "steps")
@@ -54,6 +55,10 @@ def test_overrides_keep_the_rest_of_the_preset():
         ("paper", {"bilinear": True}, "bilinear=true needs target=log_oe"),
         ("paper", {"start": "eig"}, "start=eig needs target=log_oe"),
         ("refined", {"carry_state": True, "directions": 2}, "carry_state=true needs directions=1"),
+        ("refined", {"loss": "mse"}, "start=likelihood needs loss=poisson"),
+        ("paper", {"loss": "poisson"}, "loss=poisson needs target=log_oe"),
+        ("paper", {"knots": 2}, "knots above 1 need bilinear=true"),
+        ("paper", {"lstm_frames": 1}, "lstm_frames above 0 needs bilinear=true"),
         ("paper", {"head": "frame"}, "head=frame belongs to preset=released"),
     ],
 )
@@ -84,7 +89,7 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
         x = (x - x.mean()) / torch.sqrt(x.var(unbiased=False) + s.norm_eps)
         return x * getattr(direction, f"gain_{place}") + getattr(direction, f"shift_{place}")
 
-    for direction in model.directions:
+    for direction in model.directions if model.reads(d0) else ():
         W = torch.cat([direction.W_row, direction.W_col], dim=1)
         for b in range(len(rows)):
             if not row_ok[b]:
@@ -110,7 +115,13 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
     if model.S is not None:
         for b in range(len(rows)):
             for t in range(length):
-                out[t, b] += rows[b] @ model.S[1] @ cols[b + t]
+                where = np.clip(np.log2(max(d0 + t, 1)), 1, s.knots) - 1  # among the knots
+                below, share = int(where), where % 1
+                for knot, part in ((below, 1 - share), (below + 1, share)):
+                    if part:
+                        out[t, b] += part * (rows[b] @ model.S[1, knot] @ cols[b + t])
+                        if model.offset is not None:
+                            out[t, b] += part * model.offset[1, knot]
     return out
 
 
@@ -118,11 +129,14 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
     "overrides",
     [
         {"preset": "paper"},
-        {"preset": "refined"},
-        {"preset": "refined", "directions": 2},
-        {"preset": "refined", "distance_input": True, "norm_input": True},
+        {"preset": "refined"},  # its LSTM does not read so far
+        {"preset": "refined", "lstm_frames": 0, "directions": 2},
+        {"preset": "refined", "lstm_frames": 0, "distance_input": True, "norm_input": True},
         {"preset": "refined", "carry_state": True, "frame": 4, "distance_input": True},
+        {"preset": "refined", "lstm_frames": 2},
+        {"preset": "refined", "knots": 4},
         {"preset": "eig"},
+        {"preset": "eig", "knots": 3},
     ],
     ids=lambda o: "-".join(map(str, o.values())),
 )

@@ -12,6 +12,7 @@ from chromloom.normalize.probability import (
     auto_coefficient,
     contact_probability,
     contact_strength,
+    mean_contact_probability,
 )
 
 
@@ -60,3 +61,17 @@ def test_auto_is_8_for_the_articles_map():
 def test_auto_without_contacts():
     with pytest.raises(InputError, match="cp_a 'auto': the map has no contacts"):
         auto_coefficient(table(0))
+
+
+def test_mean_probability_is_the_mean_over_poisson_counts():
+    value = np.array([0.0, 1e-3, 0.1, 1.0, 7.3, 60.0, 900.0, np.nan, 5e4])
+    got = mean_contact_probability(value, 8.0)
+    rng = np.random.default_rng(0)
+    for v, cp in zip(value[:7], got):
+        k = rng.poisson(v, 400_000).astype(float)
+        drawn = np.exp(-8 / np.maximum(k, 1e-9))
+        assert cp == pytest.approx(drawn.mean(), abs=4 * drawn.std() / 600 + 2e-5)
+    assert np.isnan(got[7])
+    assert got[8] == pytest.approx(np.exp(-8 / 5e4), abs=1e-6)
+    grid = mean_contact_probability(np.logspace(-5, 6, 500), 20.0)
+    assert (np.diff(grid) >= 0).all()

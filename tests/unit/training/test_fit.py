@@ -62,7 +62,8 @@ def test_refined_beats_the_eigenvectors_it_starts_from(tiny_map_path, tmp_path):
     value, expected = normalized.band("chr1", 0, 120), normalized.expected("chr1").band(0, 120)
     target = np.log((value + 0.5) / (expected + 0.5))
     start = small("eig", hidden_size=0, epochs=0)
-    on = small("refined", hidden_size=8, epochs=40, loss_weight="none", learning_rate=0.01)
+    on = small("refined", hidden_size=8, epochs=40, start="eig", knots=1, lstm_frames=0,
+               loss="mse", embedding_learning_rate=0.003)
     errors = []
     for name, settings in (("eig", start), ("refined", on)):
         train(tiny_map_path, tmp_path / name, settings, seed=0, device="cpu")

@@ -15,7 +15,8 @@ from chromloom.training.targets import (
 )
 
 PAPER = HiCLSTMSettings.from_preset("paper")
-REFINED = HiCLSTMSettings.from_preset("refined")
+COUNTS = HiCLSTMSettings.from_preset("refined")
+REFINED = HiCLSTMSettings.from_preset("refined", start="eig", loss="mse")
 
 
 @settings(deadline=None)
@@ -65,6 +66,17 @@ def test_block_is_the_transformed_band(tiny_map_path):
     np.testing.assert_allclose(cp, np.exp(-8 / (value + 1e-10)), atol=1e-6)
     log_oe = MapTargets(normalized, REFINED).block("chr1", 10, 60)
     np.testing.assert_allclose(log_oe, np.log((value + 0.5) / (expected + 0.5)), atol=1e-5)
+
+
+def test_ratio_times_exposure_is_the_count(tiny_map_path):
+    normalized = NormalizedMap(tiny_map_path)
+    source = MapTargets(normalized, COUNTS)
+    ratio, exposure = source.block("chr1", 10, 60), source.exposure("chr1", 10, 60)
+    count = normalized.band("chr1", 10, 60, "count")
+    known = ~np.isnan(count)
+    assert (exposure[~known] == 0).all()
+    assert count[known].max() > 10
+    np.testing.assert_allclose((ratio * exposure)[known], count[known], rtol=1e-4)
 
 
 def test_region_leaves_only_its_own_pairs(tiny_map_path):

@@ -8,13 +8,16 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, encode
 from chromloom.training.tiles import TileLoader
 
+# `refined` as plain least squares on log O/E
+SQUARES = {"start": "eig", "knots": 1, "lstm_frames": 0, "loss": "mse", "loss_weight": "variance"}
 NUMBERS = {"chr1": 0, "chr2": 1, "chr3": 2}
 
 
 @pytest.fixture
 def make_loader(tiny_map_path):
     def make(preset="refined", *, seed=0, max_target_gb=5.0, region=None, **changes):
-        changes = {"tile_rows": 32, "frame": 25} | changes
+        squares = SQUARES if preset == "refined" else {}
+        changes = {"tile_rows": 32, "frame": 25} | squares | changes
         settings = HiCLSTMSettings.from_preset(preset, **changes)
         source = MapTargets(NormalizedMap(tiny_map_path), settings, region=region)
         return TileLoader(source, settings, NUMBERS, seed=seed, max_target_gb=max_target_gb)
@@ -123,6 +126,20 @@ def test_carried_state_takes_all_frames_of_a_block_at_once(make_loader):
     tiles = [tile for batch in loader for tile in batch]
     assert all(tile.d0 == 0 for tile in tiles)
     assert sum(tile.n_pairs for tile in tiles) == make_loader().n_pairs
+
+
+def test_tiles_of_counts_stop_where_the_lstm_does(make_loader):
+    counts = {"start": "likelihood", "loss": "poisson", "loss_weight": "none"}
+    loader = make_loader(lstm_frames=2, **counts)
+    tiles = [tile for batch in loader for tile in batch]
+    assert {tile.d0 for tile in tiles} == {0, 25}
+    assert max(tile.d1 for tile in tiles) == 50
+    for tile in tiles:
+        assert len(tile.block.target) == len(tile.block.exposure) <= 50
+        known = ~np.isnan(tile.block.target.numpy())
+        assert (tile.block.exposure.numpy()[known] > 0).all()
+    paper_pairs = make_loader("paper").n_pairs
+    assert loader.n_pairs < paper_pairs == make_loader(**counts).n_pairs
 
 
 def test_region_without_pairs_has_no_tiles(make_loader):

@@ -37,6 +37,8 @@ PAIRS_OF_A_KNOT = 12_288
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
 OFFSET_PRECISION = 1e-3
+LARGEST_STEP = 1.0
+"""Variance of S from octave to octave at most: S itself is 1 or -1 at the last knot."""
 
 
 class CountModel:
@@ -219,7 +221,7 @@ class CountModel:
         theta[k] += length * (covariance @ (scale * ((score * share) @ features) - pull))
         step = theta[k, :n_S] - theta[k + 1, :n_S]
         variance = (step**2 + np.diag(covariance)[:n_S]).mean()
-        self._step_variance[k] = max(variance, 1e-6)
+        self._step_variance[k] = np.clip(variance, 1e-6, LARGEST_STEP)
         self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
         self.offset[k] = theta[k, n_S]
 
@@ -232,7 +234,7 @@ class CountModel:
         Returns
         -------
         R : ndarray, (m, d), float64
-            Orthogonal columns of mean square 1, by decreasing |S|.
+            Orthogonal columns of mean square 1, by decreasing |S|; 0 beyond the number of bins.
         S : ndarray, (n_knots, d, d), float64
             The last one is diagonal. R S R' is what it was.
         """
@@ -241,7 +243,10 @@ class CountModel:
         values, Q = np.linalg.eigh(inner @ self.S[-1] @ inner.T)
         Q = Q[:, np.argsort(-np.abs(values), kind="stable")]
         turn = Q.T @ inner / np.sqrt(len(U))
-        return U @ Q * np.sqrt(len(U)), np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
+        S = np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
+        spare = self.R.shape[1] - U.shape[1]
+        R = np.pad(U @ Q * np.sqrt(len(U)), [(0, 0), (0, spare)])
+        return R, np.pad(S, [(0, 0), (0, spare), (0, spare)])
 
 
 def _symmetric_products(left: np.ndarray, right: np.ndarray, upper) -> np.ndarray:
