@@ -139,3 +139,14 @@ def test_the_run_time_page_refuses_a_folder_without_a_run(repo_root, tmp_path):
     run = _run_time_page(repo_root, tmp_path)
     assert run.returncode
     assert "no benchmarks" in run.stderr
+
+
+def test_the_methods_have_the_presets_as_coded(repo_root):
+    from chromloom.models.hiclstm import HiCLSTMSettings
+
+    page = (repo_root / "docs" / "methods.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \|$", page, re.MULTILINE)
+    presets = [HiCLSTMSettings.from_preset(name) for name in ("paper", "released", "refined")]
+    assert len(rows) > 10
+    for name, *values in rows:
+        assert values == [str(getattr(preset, name)) for preset in presets], name
