@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from chromloom.errors import InputError
+from chromloom.models.hiclstm import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.reconstruction import evaluate
 from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_maps, evaluate_model
@@ -94,6 +95,8 @@ def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
 
 class HalfModel:
     """Predicts half of the observed contact strength; optionally only where observed."""
+
+    settings = HiCLSTMSettings.from_preset("eig")
 
     def __init__(self, path, only_observed=False):
         self.map, self.only_observed = NormalizedMap(path), only_observed

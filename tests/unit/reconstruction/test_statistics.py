@@ -40,7 +40,7 @@ def maps():
     return predicted, observed, trained, expected
 
 
-def fill(maps, **options):
+def fill(maps, probability=None, **options):
     predicted, observed, trained, expected = maps
     sums = PairSums(N // BLOCK, N, 8.0, 2, **options)
     sums.start_chromosome(0, N // BLOCK, N)
@@ -49,7 +49,11 @@ def fill(maps, **options):
             lo, hi = block * BLOCK, (block + 1) * BLOCK
             bands = [band_of(m, lo, hi) for m in (predicted, observed, trained)]
             if not second:
-                sums.add(block, *bands, band_of(expected, lo, hi), band_of(expected, lo, hi))
+                given = None if probability is None else band_of(probability, lo, hi)
+                sums.add(
+                    block, *bands, band_of(expected, lo, hi), band_of(expected, lo, hi),
+                    probability=given,
+                )  # fmt: skip
             elif sums.needs_second_pass:
                 sums.add_ranks(block, *bands)
         if not second:
@@ -85,6 +89,16 @@ def test_metrics_are_those_of_the_listed_pairs(maps, pairs, stratum):
     assert metrics[pairs, "pearson_logoe"][0, k] == pytest.approx(pearsonr(u, v)[0], abs=1e-6)
     r2 = 1 - np.sum((x - y) ** 2) / np.sum((y - y.mean()) ** 2)
     assert metrics[pairs, "r2_cp"][0, k] == pytest.approx(r2, abs=1e-9)
+
+
+def test_a_probability_of_its_own_replaces_that_of_the_strength_alone(maps):
+    probability = (np.exp(-8 / maps[0]) ** 2).astype(np.float32)
+    plain, other = (fill(maps, p).metrics(np.ones((1, 3))) for p in (None, probability))
+    _, x_value, y_value, _ = pairs_of(maps, "all", "all")
+    x, y = np.exp(-8 / x_value) ** 2, np.exp(-8 / (y_value + 1e-10))
+    assert other["all", "pearson_cp"][0, -1] == pytest.approx(pearsonr(x, y)[0], abs=1e-6)
+    for metric in ("spearman_cp", "pearson_logoe", "n"):
+        np.testing.assert_array_equal(plain["all", metric], other["all", metric])
 
 
 @pytest.mark.parametrize("pairs", PAIRS)

@@ -36,7 +36,11 @@ from scipy.signal import correlate
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import contact_probability, contact_strength
+from chromloom.normalize.probability import (
+    contact_probability,
+    contact_strength,
+    mean_contact_probability,
+)
 from chromloom.reconstruction import scc
 from chromloom.reconstruction.statistics import (
     PAIRS,
@@ -100,6 +104,10 @@ class _Observed:
     def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
         return self.map.band(chrom, lo, hi)
 
+    def probability(self, band: np.ndarray) -> None:
+        """Contact probability that is predicted with a band, where it is not that of the band."""
+        return None
+
 
 class _DistanceMean(_Observed):
     """The mean contact probability at each distance of the map trained on: the baseline."""
@@ -137,6 +145,11 @@ class _Trained:
         expected = self.map.expected(chrom).band(lo, hi)[: len(target)]
         return self.trained.to_value(target, expected)
 
+    def probability(self, band: np.ndarray) -> np.ndarray | None:
+        """Of a model of counts, the mean over counts of the predicted mean."""
+        counts = getattr(self.trained.settings, "loss", None) == "poisson"
+        return mean_contact_probability(band, self.map.cp_a) if counts else None
+
 
 class _Exported:
     """A predicted map from a cooler of contact strengths (pixels `count`, float)."""
@@ -159,6 +172,10 @@ class _Exported:
         i, j = pixels["bin1_id"] - first, pixels["bin2_id"] - first
         band[j - i, i - lo] = pixels["count"]
         return band
+
+    def probability(self, band: np.ndarray) -> None:
+        """That of the band."""
+        return None
 
 
 def evaluate_model(
@@ -485,6 +502,7 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
                 first_block + block, bands.of(c.prediction), bands.of(c.observed),
                 bands.of(trained_on), bands.of(expected_of, "expected"),
                 bands.of(c.observed, "expected"),
+                probability=c.prediction.probability(bands.of(c.prediction)),
             )  # fmt: skip
     absent = np.isnan(near[id(trained_on)])
     for band in near.values():

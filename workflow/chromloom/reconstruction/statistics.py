@@ -78,7 +78,10 @@ class PairSums:
         self._first_block = first_block
         self._distance_sums = np.zeros((2, n_blocks, n, 2))  # pairs, sum of y
 
-    def add(self, block, predicted, observed, trained, predicted_expected, observed_expected):
+    def add(
+        self, block, predicted, observed, trained, predicted_expected, observed_expected,
+        probability=None,
+    ):  # fmt: skip
         """Add rows of one block.
 
         Parameters
@@ -90,11 +93,14 @@ class PairSums:
             in it are not among the `observed` ones.
         predicted_expected, observed_expected : ndarray, (n_dist, rows), float32
             Expected of each, in band layout.
+        probability : ndarray, (n_dist, rows), float32, optional
+            Predicted contact probability where it is not that of `predicted`.
         """
         strata = stratum_of(np.arange(len(observed)))
         out = np.empty((3, observed.size if self._kept is not None else 0), dtype=np.uint16)
         n, unpredicted = _add_pairs(
             predicted, observed, trained, predicted_expected, observed_expected,
+            np.empty((0, 0), np.float32) if probability is None else probability,
             *_bits(predicted, observed), strata, self.cp_a, self.ignore_diags,
             self.by_block[:, block], self.by_distance,
             self._distance_sums[:, block - self._first_block], self.levels, out,
@@ -263,7 +269,7 @@ def _level(bits):
 
 @numba.njit(cache=True, nogil=True)
 def _add_pairs(
-    predicted, observed, trained, predicted_expected, observed_expected,
+    predicted, observed, trained, predicted_expected, observed_expected, probability,
     predicted_bits, observed_bits, strata, a, ignore_diags,
     by_block, by_distance, distance_sums, levels, out,
 ):  # fmt: skip
@@ -283,6 +289,8 @@ def _add_pairs(
                 continue
             x_value = max(x_value, 0.0)
             x, y = np.exp(-a / (x_value + 1e-10)), np.exp(-a / (y_value + 1e-10))
+            if probability.size:
+                x = float(probability[d, r])
             u = np.log((x_value + PSEUDOCOUNT) / (predicted_expected[d, r] + PSEUDOCOUNT))
             v = np.log((y_value + PSEUDOCOUNT) / (observed_expected[d, r] + PSEUDOCOUNT))
             level_x, level_y = _level(predicted_bits[d, r]), _level(observed_bits[d, r])
