@@ -161,7 +161,8 @@ def set_eigen_start(
                     normalized, chrom, R, S, n_knots=settings.knots, sweeps=settings.sweeps,
                     dispersion=settings.dispersion, seed=seed, track=(tracks or {}).get(chrom),
                 )
-                model.offset[numbers[chrom]] = torch.from_numpy(offset)
+                if model.offset is not None:
+                    model.offset[numbers[chrom]] = torch.from_numpy(offset)
             model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(R)
             if model.S is not None:
                 model.S[numbers[chrom]] = torch.from_numpy(S)
