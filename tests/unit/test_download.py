@@ -131,3 +131,8 @@ def test_a_checksum_of_unknown_form_is_refused_before_any_request(server, tmp_pa
     with pytest.raises(InputError, match="expected md5"):
         download(server.url, tmp_path / "map.bin", checksum="crc32:00")
     assert server.ranges == []
+
+
+def test_a_row_without_an_address_says_where_the_file_goes(tmp_path):
+    with pytest.raises(InputError, match=r"no address; put the file at .*map\.bin"):
+        download([], tmp_path / "map.bin")

@@ -74,11 +74,16 @@ def download(
     DownloadError
         When no address gave the right file; the message says what each one answered.
     InputError
-        When `checksum` is not of the form above.
+        When `checksum` is not of the form above, or there is no address.
     """
     urls = [urls] if isinstance(urls, str) else list(urls)
     path = Path(path)
     _check_checksum_form(checksum)
+    if not urls:
+        raise InputError(
+            f"{path.name}: the data set table names no address; put the file at {path}, "
+            "or add its url to the table"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     answers = []
