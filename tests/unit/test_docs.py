@@ -18,6 +18,9 @@ def test_the_configuration_page_is_the_schemas(repo_root):
         page.write_text(before)
 
 
+FIGURE_SUFFIXES = ("pdf", "png", "tsv")
+
+
 def _expand(path):
     """`a.{x,y}` is two paths; wildcards have no comma."""
     found = re.search(r"\{([^{}]*,[^{}]*)\}", path)
@@ -28,12 +31,14 @@ def _expand(path):
 
 
 def _rule_outputs(text):
-    """Output paths of a rule file, `multiext` written out."""
-    paths = set()
+    """Output paths of a rule file, `multiext` and the panels of figures written out."""
+    panels = re.search(r"^PANELS = \{(.*?)^\}", text, re.DOTALL | re.MULTILINE)
+    names = re.findall(r'"(\w+)"(?!:)', panels[1]) if panels else []
+    paths = {f"results/figures/{name}.{suffix}" for name in names for suffix in FIGURE_SUFFIXES}
     for block in re.findall(r"^ +output:\n(.*?)^ +log:", text, re.DOTALL | re.MULTILINE):
         for prefix, rest in re.findall(r'multiext\(\s*"([^"]+)"(.*?)\)', block, re.DOTALL):
             paths |= {prefix + suffix for suffix in re.findall(r'"([^"]+)"', rest)}
-        block = re.sub(r"multiext\(.*?\)", "", block, flags=re.DOTALL)
+        block = re.sub(r"(multiext|expand)\(.*?\)", "", block, flags=re.DOTALL)
         paths |= set(re.findall(r'"((?:results|resources)/[^"]+)"', block))
     return paths
 

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         ("out", "folder for importance.bw, importance.raw.bw and importance.parquet"),
     )  # fmt: skip
     sub.add_argument("--chrom", action="append", help="chromosome, may be repeated; default all")
-    sub.add_argument("--baseline", choices=("mean", "zero", "padding"), default="mean")
+    sub.add_argument("--baseline", choices=("mean", "local", "zero", "padding"), default="mean")
     sub.add_argument("--max-distance", **distance)
     sub.add_argument("--device", **device)
 
