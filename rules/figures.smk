@@ -99,7 +99,7 @@ rule fig3:
     benchmark:
         "benchmarks/fig3.tsv"
     conda:
-        "../envs/plot.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -176,7 +176,7 @@ rule fig6:
     benchmark:
         "benchmarks/fig6.tsv"
     conda:
-        "../envs/ml.yaml"
+        "../envs/plot.yaml"
     threads: 1
     resources:
         mem_mb=4000,
