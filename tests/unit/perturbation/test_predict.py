@@ -192,6 +192,26 @@ def test_a_knockout_changes_pairs_at_and_across_the_site(model, observed, method
     np.testing.assert_allclose(difference[55, 62], (value - wild_type)[7, 55], rtol=1e-3, atol=1e-5)
 
 
+def test_affinity_mode_takes_the_observed_over_expected_along(model, observed):
+    expected = observed.expected("chr1")
+    lifted, moved = (
+        predict_edit(model, observed, lay_out(edit("duplication", 20, 35), model.bins), mode=mode)
+        for mode in ("lifted", "affinity"))
+    # first copy's bin 33, second copy's bin 22 (at position 37): 4 apart now, 11 before
+    wild_type = moved.wild_type[22, 33]
+    np.testing.assert_allclose(
+        moved.in_edited[33, 37], wild_type / expected.at(22, 33) * expected.at_distance(22, 33, 4),
+        rtol=1e-5)
+    same_bin = 24, 39
+    assert moved.in_edited[same_bin] == lifted.in_edited[same_bin]
+    np.testing.assert_array_equal(np.isnan(moved.in_edited), np.isnan(lifted.in_edited))
+    np.testing.assert_array_equal(moved.in_edited[:20, :20], lifted.in_edited[:20, :20])
+    knockout = lay_out(edit("knockout", 60, 61), model.bins)
+    np.testing.assert_array_equal(
+        predict_edit(model, observed, knockout, mode="affinity").in_edited[:, 60],
+        predict_edit(model, observed, knockout).in_edited[:, 60])
+
+
 def test_released_mode_compares_position_with_position(model, observed):
     edited = lay_out(edit("deletion", 50, 60), model.bins)
     prediction = predict_edit(model, observed, edited, mode="released")

@@ -56,7 +56,7 @@ def compare_with_simulation(
         Edits of each kind (see `draw_edits`).
     flank : int
         bp each side of the edit.
-    mode : {"lifted", "released"}
+    mode : {"lifted", "affinity", "released"}
         See `predict_edit`.
     device : str
 

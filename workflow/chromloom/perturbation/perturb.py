@@ -59,7 +59,7 @@ def perturb(
         Only the edit of this name.
     flank : int
         bp each side of an edit.
-    mode : {"lifted", "released"}
+    mode : {"lifted", "affinity", "released"}
         See `predict_edit`.
     motifs_path : str or Path, optional
         BED6 of CTCF motifs; needed for orientation edits.

@@ -21,6 +21,7 @@ from chromloom.perturbation.edits import EditedChromosome
 logger = logging.getLogger(__name__)
 
 FLANK = 2_000_000
+MODES = ("lifted", "affinity", "released")
 ROWS = 256
 
 
@@ -80,10 +81,13 @@ def predict_edit(
         From `perturbation.edits.lay_out`.
     flank : int
         bp each side of the edit that are predicted.
-    mode : {"lifted", "released"}
-        `lifted`: pairs move with their bins. `released`, as in the published code: representations
-        move, the pairs stay those of the reference; the chromosome keeps its length (cut, or filled
-        with zero vectors), and position i is compared with position i.
+    mode : {"lifted", "affinity", "released"}
+        `lifted`: pairs move with their bins, and the model reads the edited chromosome. `affinity`:
+        a pair of untouched bins takes its predicted observed/expected of the wild type along to its
+        new distance; the model is asked for what had none (copies of one bin, replaced bins, bins
+        of two chromosomes). `released`, as in the published code: representations move, the pairs
+        stay those of the reference; the chromosome keeps its length (cut, or filled with zero
+        vectors), and position i is compared with position i.
     replacement : ndarray, (d,), optional
         Vector of the replaced bins; needed for an orientation edit, otherwise made by
         `edited.edit.method`.
@@ -97,8 +101,8 @@ def predict_edit(
     A pair of which no bin in between was touched is not computed again where the model reads only
     from the row to the column (one direction): it is the wild type's, exactly.
     """
-    if mode not in ("lifted", "released"):
-        raise InputError(f"perturbation mode '{mode}' is unknown; use lifted or released")
+    if mode not in MODES:
+        raise InputError(f"perturbation mode '{mode}' is unknown; use one of {', '.join(MODES)}")
     edit, resolution = edited.edit, model.resolution
     first, last = model.extent(edit.chrom)
     masked = model.bins["masked"].to_numpy(bool)[edited.source]
@@ -136,6 +140,9 @@ def predict_edit(
     same = _same_as_reference(model, edited, positions)
     index = np.searchsorted(bins, edited.source[positions])
     in_edited[same] = wild_type[index[:, None], index[None, :]][same]
+    if mode == "affinity":
+        moved = _moved_affinity(observed, edited, positions, wild_type, index, first, home)
+        in_edited = np.where(np.isfinite(in_edited) & np.isfinite(moved) & ~same, moved, in_edited)
 
     on_reference = map_back(in_edited, index, len(bins))
     others = _untouched_copies(edited, positions, bins, first, last)
@@ -225,6 +232,21 @@ def map_back(values: np.ndarray, index: np.ndarray, n_bins: int) -> np.ndarray:
     mapped = np.bincount(flat, minlength=n_bins**2).reshape(n_bins, n_bins) > 0
     total[~mapped | np.eye(n_bins, dtype=bool)] = np.nan
     return total
+
+
+def _moved_affinity(observed, edited, positions, wild_type, index, first, home):
+    """O/E of the wild type's pairs at the expected of their new distance, (p, p); NaN elsewhere."""
+    expected = observed.expected(edited.edit.chrom)
+    n, source = expected.n, edited.source[positions] - first
+    own = (source >= 0) & (source < n) & ~edited.replaced[positions]
+    at = np.clip(source, 0, n - 1)
+    before = expected.at(at[:, None], at[None, :])
+    dist = np.abs(positions[:, None] - positions[None, :])
+    after = expected.at_distance(home[positions][:, None], home[positions][None, :], dist)
+    values = np.where(np.isnan(wild_type), wild_type.T, wild_type)[np.ix_(index, index)]
+    moved = np.triu(values / before * after, 1)
+    return np.where(own[:, None] & own[None, :] & np.triu(np.ones_like(moved, bool), 1), moved,
+                    np.nan)
 
 
 def _vectors(model, edited):
