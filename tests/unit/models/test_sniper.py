@@ -1,17 +1,22 @@
 """SNIPER: its layers, what it reads and reproduces, its errors."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import chromloom
 from chromloom.errors import ChromloomError, InputError
 from chromloom.models.sniper import decoder, encoder, fit_sniper
 from chromloom.models.trained import TrainedModel
-from chromloom.models.vectors import vector_settings
+from chromloom.models.vectors import MODELS, VectorModule, vector_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
-from chromloom.training.models import needs_trans, train_model
+from chromloom.training.models import model_names, needs_trans, predicts_maps, train_model
 
 SMALL = {"embedding_dim": 4, "epochs": 3}
 
@@ -110,6 +115,19 @@ def test_models_of_trans_contacts_say_that_there_are_none(cis_map_path, tmp_path
 def test_intra_models_do_not_need_trans():
     models = ("sniper-intra", "sniper-intra-fc", "sci-intra", "pca", "sbcid", "hiclstm-refined")
     assert not any(map(needs_trans, models))
+    assert set(models) <= set(model_names())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_that_predict_maps_are_those_with_a_decoder(name):
+    module = VectorModule(vector_settings(name, embedding_dim=4), [6, 5])
+    assert predicts_maps(name) == (module.rows is not None)
+
+
+def test_asking_what_a_model_needs_is_light():
+    code = "import sys, chromloom.training.models; sys.exit('torch' in sys.modules)"
+    folder = str(Path(chromloom.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": folder})
 
 
 def test_other_bins_and_bad_settings_are_refused(tiny_map, cis_map_path):

@@ -3,8 +3,8 @@
 Two variants. `published`, as the released code has them: frames of 150 observed contacts of a row
 with the gaps squeezed out, target contact probability; the LSTM of preset `released`, one small
 convolution, or a single linear layer, which are not of one size, whatever the article says.
-`dense`, set on one footing: frames of 150 consecutive bins, zeros included, target log observed/expected,
-one hidden layer of one size for all three. Training is in `chromloom.training.decode`.
+`dense`, on one footing: frames of 150 consecutive bins, zeros included, target log
+observed/expected, one hidden layer of one size for all three. Training is in `chromloom.training.decode`.
 """
 
 from collections.abc import Callable

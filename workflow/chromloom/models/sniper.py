@@ -138,7 +138,7 @@ def fit_sniper(
 def _train(encode, decode, rows, settings, rng, device) -> list[dict]:
     """RMSprop on the binary cross-entropy of shuffled batches; history rows."""
     parameters = [*encode.parameters(), *decode.parameters()]
-    optimizer = torch.optim.RMSprop(parameters, lr=settings.learning_rate, alpha=0.9)
+    squares = [torch.zeros_like(p) for p in parameters]
     cross_entropy = nn.BCEWithLogitsLoss()
     history = []
     for epoch in range(settings.epochs):
@@ -146,9 +146,11 @@ def _train(encode, decode, rows, settings, rng, device) -> list[dict]:
         for batch in _batches(rng.permutation(len(rows.bins)), settings.batch_size):
             logits = decode(encode(_dense(rows.low, batch, device)))
             loss = cross_entropy(logits, _dense(rows.high, batch, device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            gradients = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():  # by hand: torch.optim takes seconds to import
+                for p, gradient, square in zip(parameters, gradients, squares):
+                    square.mul_(0.9).addcmul_(gradient, gradient, value=0.1)
+                    p.addcdiv_(gradient, square.sqrt().add_(1e-7), value=-settings.learning_rate)
             total += loss.item() * len(batch)
         loss = total / len(rows.bins)
         history.append({"rows": rows.name, "epoch": epoch + 1, "loss": loss})

@@ -1,23 +1,33 @@
-"""Training of any model by its name: what the rule `train_model` calls."""
+"""Training of any model by its name: what the rule `train_model` calls.
+
+Importing this is light, so that a workflow may ask what a model needs and can do.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm import PRESETS, HiCLSTMSettings
-from chromloom.models.vectors import MODELS
 
 NEEDS_TRANS = ("sniper-inter", "sniper-inter-fc", "sci")
+ONLY_VECTORS = (*NEEDS_TRANS, "sci-intra", "sbcid")
 
 
 def model_names() -> list[str]:
     """Names of all models that can be trained."""
+    from chromloom.models.hiclstm import PRESETS
+    from chromloom.models.vectors import MODELS
+
     return [*(name if name == "eig" else f"hiclstm-{name}" for name in PRESETS), *MODELS]
 
 
 def needs_trans(model: str) -> bool:
     """Whether a model reads contacts between chromosomes."""
     return model in NEEDS_TRANS
+
+
+def predicts_maps(model: str) -> bool:
+    """Whether a model has a decoder of its own; the others need one trained on their vectors."""
+    return model not in ONLY_VECTORS
 
 
 def train_model(
@@ -53,6 +63,8 @@ def train_model(
     InputError
         An unknown model or option, or a map that lacks what the model reads.
     """
+    from chromloom.models.vectors import MODELS
+
     options = options or {}
     if input_path is not None and not model.startswith("sniper"):
         raise InputError(f"model '{model}' reads one map; leave input_path={input_path} out")
@@ -66,6 +78,7 @@ def train_model(
         return
     if model not in model_names():
         raise InputError(f"model '{model}' is unknown; expected one of {', '.join(model_names())}")
+    from chromloom.models.hiclstm import HiCLSTMSettings
     from chromloom.training.fit import train
 
     settings = HiCLSTMSettings.from_preset(model.removeprefix("hiclstm-"), **options)
