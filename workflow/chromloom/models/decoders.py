@@ -4,7 +4,8 @@ Two variants. `published`, as the released code has them: frames of 150 observed
 with the gaps squeezed out, target contact probability; the LSTM of preset `released`, one small
 convolution, or a single linear layer, which are not of one size, whatever the article says.
 `dense`, on one footing: frames of 150 consecutive bins, zeros included, target log
-observed/expected, one hidden layer of one size for all three. Training is in `chromloom.training.decode`.
+observed/expected, one hidden layer of one size for all three. Training is in
+`chromloom.training.decode`.
 """
 
 from collections.abc import Callable
