@@ -162,9 +162,9 @@ def read_edits(path: str | Path, *, method: str = "average") -> list[Edit]:
         raise InputError(f"{path}: edit '{names[names.duplicated()].iloc[0]}' occurs twice; "
                          "give every edit a name of its own")
     for edit in edits:
-        if not re.fullmatch(r"[\w.+-]+", edit.edit):
+        if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", edit.edit):
             raise InputError(f"{path}: edit name '{edit.edit}' becomes a folder; use letters, "
-                             "digits, '_', '.', '+' and '-'")
+                             "digits, '_' and '-', starting with a letter or digit")
         if edit.kind == "knockout" and edit.method not in METHODS:
             raise InputError(f"{path}: edit '{edit.edit}': knockout method '{edit.method}' is "
                              f"none of {', '.join(METHODS)}")
