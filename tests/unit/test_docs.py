@@ -2,10 +2,17 @@
 
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+import yaml
+
+from chromloom import cli
+from chromloom.classification.labels import read_label_sheet
+from chromloom.perturbation.edits import read_edits
+from chromloom.sheets import check_config, read_sheet
 
 
 def test_the_configuration_page_is_the_schemas(repo_root):
@@ -155,3 +162,35 @@ def test_the_methods_have_the_presets_as_coded(repo_root):
     assert len(rows) > 10
     for name, *values in rows:
         assert values == [str(getattr(preset, name)) for preset in presets], name
+
+
+def _blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def test_the_study_of_the_tutorial_is_accepted(repo_root, tmp_path):
+    page = (repo_root / "docs" / "tutorial.md").read_text()
+    schemas = repo_root / "workflow" / "schemas"
+    config = check_config(yaml.safe_load(_blocks(page, "yaml")[0]), schemas / "config.schema.yaml")
+    samples, edits, labels = _blocks(page, "text")
+    for name, text in {"samples.tsv": samples, "edits.bed": edits, "labels.tsv": labels}.items():
+        (tmp_path / name).write_text(text)
+    sheet = read_sheet(tmp_path / config["samples"], schemas / "samples.schema.yaml", key="sample")
+    assert list(sheet.index) == ["liver"]
+    kinds = [edit.kind for edit in read_edits(tmp_path / config["edits"])]
+    assert kinds == ["deletion", "inversion", "knockout"]
+    tasks = read_label_sheet(tmp_path / "labels.tsv", cell_type="liver", must_exist=False)
+    assert list(tasks["kind"]) == ["binary", "multiclass"]
+
+
+def test_commands_of_the_pages_are_understood(repo_root):
+    pages = [path.read_text() for path in (repo_root / "README.md", *repo_root.glob("docs/*.md"))]
+    blocks = "\n".join(block for page in pages for block in _blocks(page, "bash"))
+    commands = re.findall(r"^chromloom (.*)$", blocks, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        cli._parser().parse_args(shlex.split(command, comments=True))
+    # --configfile takes every word that follows it, targets too
+    for line in re.findall(r"^snakemake .*$", blocks, re.MULTILINE):
+        after = re.split(r"--configfile \S+", line.split("#")[0])[1:]
+        assert all(rest.strip() == "" or rest.split()[0].startswith("-") for rest in after), line
