@@ -1,4 +1,4 @@
-"""Newton equations of the log-linear count model, row by row: numba code over numpy arrays.
+"""Inner loops of the log-linear count model, row by row: numba code over numpy arrays.
 
 The model, and what the equations are for, is told in `chromloom.training.likelihood`.
 """
@@ -51,15 +51,14 @@ def newton_rows(
         Written: sum over j of W times `uncertainty`.
     """
     n_knots, d, n = SR.shape
-    m = len(rows)
-    size = (m + n_parts - 1) // n_parts
+    size = (len(rows) + n_parts - 1) // n_parts
     for part in prange(n_parts):
         x = np.empty((d, CHUNK), np.float32)
         weighted = np.empty((d, CHUNK), np.float32)
         log_rate, share = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
         weight, score = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
         row = np.zeros(n, np.float32)
-        for a in range(part * size, min(m, (part + 1) * size)):
+        for a in range(part * size, min(len(rows), (part + 1) * size)):
             i = rows[a]
             for at in range(indptr[i], indptr[i + 1]):
                 row[indices[at]] = counts[at]
@@ -102,9 +101,45 @@ def newton_rows(
                         weighted[k, t] = x[k, t] * weight[t]
                         slope += score[t] * x[k, t]
                     gradient[a, k] += slope
-                total += np.dot(weighted[:, :size_j], x[:, :size_j].T)
-                spread[a] += np.dot(weight[:size_j], uncertainty[first:last])
+                for k in range(d):
+                    for m in range(k, d):
+                        inner = np.float32(0)
+                        for t in range(size_j):
+                            inner += weighted[k, t] * x[m, t]
+                        total[k, m] += inner
+                for t in range(size_j):
+                    for m in range(spread.shape[1]):
+                        spread[a, m] += weight[t] * uncertainty[first + t, m]
                 first = last
-            hessian[a] = total
+            for k in range(d):
+                for m in range(k, d):
+                    hessian[a, k, m] = hessian[a, m, k] = total[k, m]
             for at in range(indptr[i], indptr[i + 1]):
                 row[indices[at]] = 0
+
+
+@njit(fastmath=True, cache=True)
+def symmetric_products(left, right):
+    """Features whose product with the upper triangle of a symmetric S is left' S right, and a 1.
+
+    Parameters
+    ----------
+    left, right : ndarray, (pairs, d), float32
+
+    Returns
+    -------
+    ndarray, (pairs, d (d + 1) / 2 + 1), float32
+        In the order of `numpy.triu_indices`.
+    """
+    n_pairs, d = left.shape
+    out = np.empty((n_pairs, d * (d + 1) // 2 + 1), np.float32)
+    for p in range(n_pairs):
+        at = 0
+        for a in range(d):
+            out[p, at] = left[p, a] * right[p, a]
+            at += 1
+            for b in range(a + 1, d):
+                out[p, at] = left[p, a] * right[p, b] + left[p, b] * right[p, a]
+                at += 1
+        out[p, at] = 1
+    return out

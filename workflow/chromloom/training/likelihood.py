@@ -23,7 +23,7 @@ import numba
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from chromloom.kernels.counts import LARGEST_LOG_RATE, newton_rows
+from chromloom.kernels.counts import LARGEST_LOG_RATE, newton_rows, symmetric_products
 from chromloom.models.eig import coverage, orient
 from chromloom.models.hiclstm import knot_positions
 from chromloom.normalize.maps import NormalizedMap
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 64
 """Rows moved together, far apart from each other, while all others are held."""
-PAIRS_OF_A_KNOT = 12_288
+PAIRS_OF_A_KNOT = 8_192
 """Pairs drawn for the update of S at one knot."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
@@ -136,7 +136,7 @@ class CountModel:
         n_groups, moved = max(1, n // ROWS_AT_ONCE), 0.0
         upper, parts = np.triu_indices(d), numba.get_num_threads()
         signs = np.diag(self.S[-1])
-        uncertainty = (self.covariance * signs[:, None] * signs)[:, *upper]
+        uncertainty = np.ascontiguousarray((self.covariance * signs[:, None] * signs)[:, *upper])
         for group in self.rng.permutation(n_groups):
             rows = np.arange(group, n, n_groups)
             hessian = np.zeros((len(rows), d, d), dtype=np.float32)
@@ -182,7 +182,7 @@ class CountModel:
         j = compact[self.position[i] + dist]
         i, j, dist = i[j >= 0], j[j >= 0], dist[j >= 0]
         upper = np.triu_indices(d)
-        features = _symmetric_products(self.R[i], self.R[j], upper)  # (pairs, d (d + 1) / 2 + 1)
+        features = symmetric_products(self.R[i], self.R[j])  # (pairs, d (d + 1) / 2 + 1)
         theta = np.column_stack([self.S[:, *upper], self.offset])
         below, between = self.knot[dist], self.between[dist]
         above = np.minimum(below + 1, n_knots - 1)
@@ -213,7 +213,7 @@ class CountModel:
             self.R[r] + np.einsum("pab,pb->pa", root[r], self._normal(len(r), d)) for r in (i, j)
         ]
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        hessian = _weighted_gram(_symmetric_products(*drawn, upper), weight)
+        hessian = _weighted_gram(symmetric_products(*drawn), weight)
         pull = pull + (hessian - _weighted_gram(features, weight)) @ theta[k]
         covariance = np.linalg.inv(hessian + np.diag(precision))
         # a step towards what a sample says ends, over the sweeps, at the mean of the samples
@@ -247,14 +247,6 @@ class CountModel:
         spare = self.R.shape[1] - U.shape[1]
         R = np.pad(U @ Q * np.sqrt(len(U)), [(0, 0), (0, spare)])
         return R, np.pad(S, [(0, 0), (0, spare), (0, spare)])
-
-
-def _symmetric_products(left: np.ndarray, right: np.ndarray, upper) -> np.ndarray:
-    """Features whose product with the upper triangle of a symmetric S is left' S right, and a 1."""
-    a, b = upper
-    products = left[:, a] * right[:, b]
-    products += np.where(a != b, left[:, b] * right[:, a], 0)
-    return np.column_stack([products, np.ones(len(left), dtype=np.float32)])
 
 
 def _weighted_gram(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
