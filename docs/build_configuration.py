@@ -22,6 +22,10 @@ without it, `config/config.yaml` is used. Relative paths are looked for in the w
 then beside the `Snakefile`; environment variables are expanded. An unknown key, a missing column
 or a value of the wrong kind stops the run before it starts, with one line that names it.
 """
+SETTINGS = """Given by model under `training.options`, such as
+`{hiclstm-refined: {embedding_dim: 32}}`; the columns are the presets (`hiclstm-paper` …, `eig`).
+The other models' settings are the attributes in `workflow/chromloom/models/vectors.py`.
+"""
 
 
 def keys(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,7 +71,52 @@ def document() -> str:
         ast.parse((ROOT / "workflow/chromloom/classification/labels.py").read_text())
     )
     parts += ["## Label sheet\n", "```text", labels, "```\n"]
+    parts += ["## Settings of Hi-C-LSTM\n", SETTINGS, settings_table() + "\n"]
     return "\n".join(parts)
+
+
+def settings_table() -> str:
+    """Markdown table of a model's settings: what each preset makes of them, and the meaning.
+
+    Read from the source, so that the page can be written without torch.
+    """
+    tree = ast.parse((ROOT / "workflow/chromloom/models/hiclstm.py").read_text())
+    assigned = [node for node in tree.body if isinstance(node, ast.AnnAssign)]
+    presets = next(node for node in assigned if node.target.id == "PRESETS")
+    presets = ast.literal_eval(presets.value)
+    settings = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == "HiCLSTMSettings"
+    )
+    defaults = {
+        node.target.id: ast.literal_eval(node.value)
+        for node in settings.body
+        if isinstance(node, ast.AnnAssign)
+    }
+    meanings = attributes(ast.get_docstring(settings))
+    rows = [
+        "| setting | " + " | ".join(presets) + " | meaning |",
+        "|---" * (len(presets) + 2) + "|",
+    ]
+    for name in list(defaults)[1:]:
+        values = [preset.get(name, defaults[name]) for preset in presets.values()]
+        cells = " | ".join(f"`{value}`" for value in values)
+        rows.append(f"| `{name}` | {cells} | {meanings[name]} |")
+    return "\n".join(rows)
+
+
+def attributes(docstring: str) -> dict[str, str]:
+    """Name -> description of the attributes in a numpydoc docstring; several may share one."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in docstring.split("Attributes\n----------\n", 1)[1].splitlines():
+        if line and not line.startswith(" "):
+            names = line.split(" : ")[0].split(", ")
+            found |= dict.fromkeys(names, "")
+        else:
+            found |= {name: f"{found[name]} {line.strip()}".strip() for name in names}
+    return found
 
 
 if __name__ == "__main__":

@@ -153,15 +153,16 @@ def test_the_run_time_page_refuses_a_folder_without_a_run(repo_root, tmp_path):
     assert "no benchmarks" in run.stderr
 
 
-def test_the_methods_have_the_presets_as_coded(repo_root):
-    from chromloom.models.hiclstm import HiCLSTMSettings
+def test_the_configuration_page_has_the_presets_as_coded(repo_root):
+    from chromloom.models.hiclstm import PRESETS, HiCLSTMSettings
 
-    page = (repo_root / "docs" / "methods.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \|$", page, re.MULTILINE)
-    presets = [HiCLSTMSettings.from_preset(name) for name in ("paper", "released", "refined")]
-    assert len(rows) > 10
-    for name, *values in rows:
-        assert values == [str(getattr(preset, name)) for preset in presets], name
+    page = (repo_root / "docs" / "configuration.md").read_text()
+    table = page.split("## Settings of Hi-C-LSTM")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| [A-Z0-9].*\|$", table, re.MULTILINE)
+    presets = [HiCLSTMSettings.from_preset(name) for name in PRESETS]
+    assert {name for name, _ in rows} == set(presets[0].to_dict()) - {"preset"}
+    for name, cells in rows:
+        assert re.findall("`(.*?)`", cells) == [str(getattr(p, name)) for p in presets], name
 
 
 def _blocks(page, language):
