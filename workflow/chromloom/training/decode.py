@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from chromloom.errors import InputError
+from chromloom.kernels import kernel_threads_only
 from chromloom.models.decoders import DecoderSettings, decoder_settings, new_decoder
 from chromloom.models.released import ReleasedTrainedModel
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
@@ -139,7 +140,8 @@ def train_decoder(
         learner, loader, epochs=settings.epochs, resume_dir=resume_dir,
         fingerprint=f"{config} {whole.clr.info['nnz']} {float(embedding.double().sum())}",
     )  # fmt: skip
-    history = loop.run()
+    with kernel_threads_only():
+        history = loop.run()
     module.requires_grad_(False)
     released = settings.preset == "released"
     kind = ReleasedTrainedModel if released else TrainedModel
