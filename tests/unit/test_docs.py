@@ -195,3 +195,14 @@ def test_commands_of_the_pages_are_understood(repo_root):
     for line in re.findall(r"^snakemake .*$", blocks, re.MULTILINE):
         after = re.split(r"--configfile \S+", line.split("#")[0])[1:]
         assert all(rest.strip() == "" or rest.split()[0].startswith("-") for rest in after), line
+
+
+def test_the_architecture_page_knows_the_rules(repo_root):
+    texts = [path.read_text() for path in repo_root.glob("rules/*.smk")]
+    rules = {name for text in texts for name in re.findall(r"^ *rule (\w+):", text, re.MULTILINE)}
+    table, _, graph = (repo_root / "docs" / "architecture.md").read_text().partition("## Rules")
+    missing = {name for name in rules if f"`{name}`" not in table}
+    assert missing == set(), "rules that the table of docs/architecture.md lacks"
+    drawn = set(re.findall(r"^    (\w+) --> ", graph, re.MULTILINE))
+    assert drawn
+    assert drawn <= rules, "run python docs/build_rulegraph.py"
