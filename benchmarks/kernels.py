@@ -451,7 +451,7 @@ def figures(repeats):
 
 
 def draw(table, rows, path):
-    """Four panels: time against pairs, rate against hidden size and threads, share of the floor."""
+    """Three panels: time against pairs, rate against hidden size, rate against threads."""
     import matplotlib.pyplot as plt
 
     from chromloom.plotting.style import apply_style
@@ -472,7 +472,7 @@ def draw(table, rows, path):
             ax.set(xscale="log", yscale="log")
     by_name = {row["name"]: row["value"] for row in rows}
     axes[0].legend()
-    axes[0].set_title("cost is linear in pairs")
+    axes[0].set_title("cost against pairs")
     axes[1].set_title("hidden 8: " + ", ".join(
         f"{by_name[f'{task}_pairs_per_s'] / 1e6:.0f} M {task}" for task in ("train", "predict")
     ))  # fmt: skip
