@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from study import TARGETS, write_study
 
 
 @pytest.fixture(scope="session")
-def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
-    """Run `snakemake ARGUMENTS` with `--directory` `folder`; returns the finished process."""
+def snakemake_command(repo_root) -> Callable[..., tuple[list[str], dict]]:
+    """Command line of Snakemake in a folder, and the options of subprocess that go with it."""
 
-    def run(folder: Path, *arguments: str, check: bool = True, **options):
-        command = [
+    def command(folder: Path, *arguments: str) -> tuple[list[str], dict]:
+        words = [
             sys.executable, "-m", "snakemake", "--snakefile", str(repo_root / "Snakefile"),
             "--directory", str(folder), *arguments,
         ]  # fmt: skip
@@ -26,9 +27,18 @@ def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         data = os.environ.get("CHROMLOOM_REAL_DATA", str(repo_root.parent / "shared" / "data"))
         environment = {**os.environ, "PATH": path, "CHROMLOOM_REAL_DATA": data}
-        done = subprocess.run(
-            command, cwd=repo_root, env=environment, capture_output=True, text=True, **options
-        )
+        return words, {"cwd": repo_root, "env": environment}
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def snakemake(snakemake_command) -> Callable[..., subprocess.CompletedProcess]:
+    """Run `snakemake ARGUMENTS` with `--directory` `folder`; returns the finished process."""
+
+    def run(folder: Path, *arguments: str, check: bool = True, **options):
+        command, defaults = snakemake_command(folder, *arguments)
+        done = subprocess.run(command, **{**defaults, **options}, capture_output=True, text=True)
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
         return done
@@ -40,5 +50,7 @@ def snakemake(repo_root) -> Callable[..., subprocess.CompletedProcess]:
 def undisturbed(snakemake, tmp_path_factory) -> Path:
     """Folder of the small study, run to its end on this machine; not to be changed."""
     folder = write_study(tmp_path_factory.mktemp("undisturbed"))
+    started = time.monotonic()
     snakemake(folder, "--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS)
+    (folder / "seconds.txt").write_text(str(time.monotonic() - started))
     return folder

@@ -7,13 +7,13 @@ import h5py
 import numpy as np
 import pandas as pd
 
-RUN = "A.10000.ICE.hiclstm-refined"
+RUN = "A.10000.ICE.hiclstm-paper"
 TARGETS = [f"results/representations/{RUN}.parquet", "results/analysis/A.10000.ICE/insulation.tsv"]
 CONFIG = {
     "samples": "samples.tsv",
     "simulate": {"seed": 1, "chromsizes": {"chr1": 3_000_000, "chr2": 2_000_000}, "depth": 0.03},
     "device": "cpu",
-    "training": {"options": {"hiclstm-refined": {"epochs": 2}}},
+    "training": {"models": ["hiclstm-paper"], "options": {"hiclstm-paper": {"epochs": 2}}},
 }
 SAMPLES = """\
 sample	cell_type	assembly	contacts

@@ -207,7 +207,12 @@ def _coverage(clr: cooler.Cooler, ignore_diags: int) -> tuple[np.ndarray, np.nda
         pixels = group["pixels"]
         for lo in range(0, len(pixels["count"]), PIXEL_CHUNK):
             hi = lo + PIXEL_CHUNK
-            i, j, count = (pixels[name][lo:hi] for name in ("bin1_id", "bin2_id", "count"))
+            try:
+                i, j, count = (pixels[name][lo:hi] for name in ("bin1_id", "bin2_id", "count"))
+            except OSError as error:  # a block that cannot be decompressed
+                raise InputError(
+                    f"{clr.filename} cannot be read ({error}): it is damaged; write it again"
+                ) from error
             kept = (chrom[i] == chrom[j]) & (j - i >= ignore_diags) & (count != 0)
             i, j, count = i[kept], j[kept], count[kept].astype(float)
             other = j > i  # cooler counts the main diagonal once

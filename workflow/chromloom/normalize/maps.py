@@ -73,17 +73,23 @@ def read_cis_pixels(
         i, j (int32, counted from the chromosome's start, i <= j) and `columns`, sorted by i, j.
     """
     first, last = clr.extent(chrom)
-    with clr.open("r") as group:
-        offsets, pixels = group["indexes/bin1_offset"], group["pixels"]
-        start, stop = int(offsets[first + lo]), int(offsets[first + hi])
-        parts = [[np.empty(0, np.int32)] * 2 + [pixels[name][:0] for name in columns]]
-        for a in range(start, stop, PIXEL_CHUNK):
-            b = min(a + PIXEL_CHUNK, stop)
-            i = (pixels["bin1_id"][a:b] - first).astype(np.int32)
-            j = (pixels["bin2_id"][a:b] - first).astype(np.int32)
-            cis = np.flatnonzero(j < last - first)
-            kept = cis[keep(i[cis], j[cis])]
-            parts.append([i[kept], j[kept], *(pixels[name][a:b][kept] for name in columns)])
+    try:
+        with clr.open("r") as group:
+            offsets, pixels = group["indexes/bin1_offset"], group["pixels"]
+            start, stop = int(offsets[first + lo]), int(offsets[first + hi])
+            parts = [[np.empty(0, np.int32)] * 2 + [pixels[name][:0] for name in columns]]
+            for a in range(start, stop, PIXEL_CHUNK):
+                b = min(a + PIXEL_CHUNK, stop)
+                i = (pixels["bin1_id"][a:b] - first).astype(np.int32)
+                j = (pixels["bin2_id"][a:b] - first).astype(np.int32)
+                cis = np.flatnonzero(j < last - first)
+                kept = cis[keep(i[cis], j[cis])]
+                parts.append([i[kept], j[kept], *(pixels[name][a:b][kept] for name in columns)])
+    except OSError as error:  # a block that cannot be decompressed
+        raise InputError(
+            f"{clr.filename} cannot be read on chromosome '{chrom}' ({error}); "
+            "the file is damaged: write it again"
+        ) from error
     arrays = [np.concatenate(arrays) for arrays in zip(*parts)]
     return pd.DataFrame(dict(zip(["i", "j", *columns], arrays)))
 
@@ -244,7 +250,20 @@ class NormalizedMap:
         path = expected_path(self.path)
         if not path.is_file():
             raise InputError(f"{path} is missing; it is written with {self.path}: normalise again")
-        return pd.read_csv(path, sep="\t", dtype={"region1": str, "region2": str})
+        try:
+            table = pd.read_csv(path, sep="\t", dtype={"region1": str, "region2": str})
+            regions = self.view_df[self.view_df["chrom"].isin(self.chromnames)]
+            absent = set(regions["chrom"]) - set(
+                regions["chrom"][regions["name"].isin(table["region1"])]
+            )
+            damage = f"chromosome '{min(absent)}' is not in it" if absent else ""
+            if not absent and table[["dist", "expected"]].isna().to_numpy().any():
+                damage = "a line is not whole"
+        except (OSError, KeyError, ValueError) as error:
+            damage = repr(error)
+        if damage:
+            raise InputError(f"{path} is damaged ({damage}); normalise {self.path} again")
+        return table
 
     def extent(self, chrom: str) -> tuple[int, int]:
         """First and one past the last genome-wide bin number of a chromosome."""
