@@ -56,7 +56,7 @@ def _documented_outputs(page):
 
 
 def test_paths_of_outputs_are_read_from_rules():
-    text = '''
+    text = """
 rule a:
     output:
         multiext(
@@ -68,7 +68,7 @@ rule a:
         folder=directory("results/c"),
     log:
         "logs/a.log",
-'''
+"""
     assert _rule_outputs(text) == {
         "results/a/{x}/one.tsv", "results/a/{x}/two.bw", "results/b.png", "results/c",
     }  # fmt: skip
