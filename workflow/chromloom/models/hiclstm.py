@@ -119,7 +119,7 @@ class HiCLSTMSettings:
     knots: int = 7
     lstm_frames: int = 1
     start: str = "likelihood"
-    sweeps: int = 12
+    sweeps: int = 20
     dispersion: float = 0.01
     loss: str = "poisson"
     loss_weight: str = "none"
