@@ -14,6 +14,7 @@ from chromloom.classification.labels import read_label_sheet
 from chromloom.errors import ChromloomError
 from chromloom.perturbation.edits import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
+from chromloom.training.models import predicts_maps
 from chromloom.versions import VERSIONS
 
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -159,9 +160,7 @@ MAPS = [
 ]
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
 # Models that predict maps by themselves; the others are representations alone and need a decoder.
-MAP_RUNS = [
-    run for run in RUNS if run.rsplit(".", 1)[1].startswith(("hiclstm-", "eig"))
-]
+MAP_RUNS = [run for run in RUNS if predicts_maps(run.rsplit(".", 1)[1])]
 
 
 wildcard_constraints:
@@ -170,6 +169,7 @@ wildcard_constraints:
     norm="ICE|KR|VC|VC_SQRT",
     model="[a-z][a-z0-9-]*",
     edit="[A-Za-z0-9][A-Za-z0-9_-]*",
+    decoder="lstm|cnn|fc",
 
 
 def assembly_of(wildcards):

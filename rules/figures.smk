@@ -2,7 +2,12 @@
 # Figures show the models of one map, the one that the config names under figures or the first that has models.
 
 TABLE_PARTS = {
-    "reconstruction": expand("results/reconstruction/{run}.tsv", run=MAP_RUNS),
+    "reconstruction": expand("results/reconstruction/{run}.tsv", run=MAP_RUNS)
+    + expand(
+        "results/reconstruction/{run}.{decoder}.tsv",
+        run=RUNS,
+        decoder=config["reconstruction"]["decoders"],
+    ),
     "classification": expand("results/classification/{run}.tsv", run=CLASSIFIED),
     "perturbation": PERTURBATIONS,
 }

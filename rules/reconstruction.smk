@@ -57,3 +57,56 @@ rule evaluate_reconstruction:
         "Scoring {wildcards.model} on {wildcards.sample}"
     script:
         "../workflow/scripts/evaluate_reconstruction.py"
+
+
+rule train_decoder:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+    output:
+        multiext(
+            "results/models/{sample}.{resolution}.{norm}.{model}/decoders/{decoder}/",
+            weights="model.safetensors",
+            config="config.json",
+            bins="bins.parquet",
+            expected="expected.tsv",
+            history="history.tsv",
+        ),
+    log:
+        "logs/train_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.log",
+    benchmark:
+        "benchmarks/train_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=720,
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        variant=config["reconstruction"]["decoder_variant"],
+        seed=config["seed"],
+        device=config["device"],
+        resume="results/.resume/{sample}.{resolution}.{norm}.{model}.{decoder}",
+        version=VERSIONS["training"],
+    message:
+        "Training the {wildcards.decoder} decoder of {wildcards.model} on {wildcards.sample}"
+    script:
+        "../workflow/scripts/train_decoder.py"
+
+
+use rule evaluate_reconstruction as evaluate_decoder with:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/decoders/{decoder}/model.safetensors",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        against=against_map,
+    output:
+        table="results/reconstruction/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv",
+        distances="results/reconstruction/{sample}.{resolution}.{norm}.{model}.{decoder}.distances.tsv",
+    log:
+        "logs/evaluate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.log",
+    benchmark:
+        "benchmarks/evaluate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
+    message:
+        "Scoring the {wildcards.decoder} decoder of {wildcards.model} on {wildcards.sample}"

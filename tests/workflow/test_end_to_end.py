@@ -1,0 +1,151 @@
+"""The whole chain on a small planted genome, and every kind of output opened as users open it."""
+
+import json
+import re
+from pathlib import Path
+
+import anndata
+import cooler
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pytest
+
+MODELS = ["hiclstm-refined", "hiclstm-paper", "hiclstm-released", "eig", "pca"]
+CONFIG = {
+    "samples": "samples.tsv",
+    "labels": "config/demo/labels.tsv",
+    "edits": "edits.bed",
+    "simulate": {"seed": 1, "chromsizes": {"chr1": 9_000_000, "chr2": 6_000_000}, "depth": 0.15},
+    "device": "cpu",
+    "training": {
+        "models": MODELS,
+        "options": {f"hiclstm-{name}": {"epochs": 1} for name in ("paper", "released", "refined")},
+    },
+    "reconstruction": {"bootstraps": 20},
+    "attribution": {"domains": "TAD_boundaries"},
+    "perturbation": {
+        "flank": 1_000_000,
+        "max_sites": 5,
+        "knockouts": {"CTCF": "results/simulated/labels/A_CTCF.narrowPeak.gz"},
+    },
+}
+SAMPLES = """\
+sample	cell_type	assembly	contacts	thin_of	fraction	against	models
+A	A	results/simulated/planted	results/simulated/contacts/A.hic			A_rep2
+A_rep2	A	results/simulated/planted	results/simulated/contacts/A_rep2.mcool				-
+A_thin	A	results/simulated/planted	-	A	0.5		-
+B	B	results/simulated/planted	results/simulated/contacts/B.pairs.gz				-
+"""
+EDITS = "chr1\t4000000\t4100000\tDEL:cut\nchr1\t5000000\t5300000\tDUP:copy\n"
+RUN = "A.10000.ICE.hiclstm-refined"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def results(snakemake, tmp_path_factory) -> Path:
+    """Folder of results of the finished study, with its report."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "config.yaml").write_text(json.dumps(CONFIG))
+    (folder / "samples.tsv").write_text(SAMPLES)
+    (folder / "edits.bed").write_text(EDITS)
+    config = ["--configfile", str(folder / "config.yaml")]
+    snakemake(folder, *config, "--cores", "2")
+    snakemake(folder, *config, "--report", "results/report.html")
+    return folder / "results"
+
+
+def test_contacts_and_normalized_maps_open_in_cooler(results):
+    assert {f"A{s}.mcool" for s in ("", "_rep2", "_thin")} <= {
+        path.name for path in (results / "contacts").iterdir()
+    }
+    raw = cooler.Cooler(f"{results}/contacts/A.mcool::resolutions/10000")
+    thin = cooler.Cooler(f"{results}/contacts/A_thin.mcool::resolutions/10000")
+    assert thin.info["sum"] / raw.info["sum"] == pytest.approx(0.5, abs=0.01)
+    normalized = cooler.Cooler(f"{results}/normalized/A.10000.ICE.cool")
+    assert {"count", "value", "oe"} <= set(normalized.pixels().columns)
+    assert normalized.pixels()["count"][:].sum() == raw.info["sum"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_representations_open_in_pandas_anndata_and_pybigwig(results, model):
+    stem = f"{results}/representations/A.10000.ICE.{model}"
+    table = pd.read_parquet(f"{stem}.parquet")
+    bins = cooler.Cooler(f"{results}/normalized/A.10000.ICE.cool").bins()[:]
+    assert (table["start"] == bins["start"]).all()
+    assert (table["r0"].isna() == bins["weight"].isna()).all()
+    assert anndata.read_h5ad(f"{stem}.h5ad").n_obs == len(table)
+    with pyBigWig.open(f"{stem}.bigwig/r0.bw") as track:
+        assert track.chroms() == {"chr1": 9_000_000, "chr2": 6_000_000}
+
+
+def test_predicted_and_edited_maps_open_in_cooler(results):
+    predicted = cooler.Cooler(f"{results}/predictions/{RUN}.mcool::resolutions/10000")
+    assert predicted.pixels()["count"].dtype == np.float32
+    wild, edited = (
+        cooler.Cooler(f"{results}/perturbation/{RUN}/cut/{name}.mcool::resolutions/10000")
+        for name in ("wild_type", "edited_on_reference")
+    )
+    left = ("chr1", 3_500_000, 4_000_000)
+    kept = [clr.matrix(balance=False).fetch(left) for clr in (wild, edited)]
+    np.testing.assert_allclose(*kept, rtol=1e-5)
+    lift = pd.read_table(f"{results}/perturbation/{RUN}/copy/lift.tsv")
+    assert lift["ref_start"].value_counts().max() == 2 if "ref_start" in lift else len(lift)
+
+
+def test_importance_opens_in_pybigwig_and_is_complete(results):
+    for name in (f"{RUN}.bw", f"{RUN}.raw.bw"):
+        with pyBigWig.open(f"{results}/attribution/{name}") as track:
+            assert track.header()["nBasesCovered"] > 0
+    completeness = pd.read_table(f"{results}/attribution/{RUN}.completeness.tsv")
+    assert (completeness["completeness_error"] <= 0.01).all()
+
+
+def test_tables_have_the_columns_that_are_documented(results):
+    columns = {
+        "reconstruction": "sample resolution norm model decoder against pairs metric stratum value "
+        "ci_low ci_high n seed",
+        "classification": "sample resolution norm model classifier task circular protocol metric "
+        "value ci_low ci_high n_positive n_negative",
+        "perturbation": "sample resolution norm model edit kind region metric value ci_low ci_high",
+    }
+    for name, expected in columns.items():
+        table = pd.read_table(results / "tables" / f"{name}.tsv")
+        assert list(table.columns) == expected.split()
+        assert len(table)
+    scored = pd.read_table(results / "tables" / "reconstruction.tsv")
+    assert {"A", "A_rep2"} == set(scored["against"])
+    assert {*MODELS, "ceiling", "distance-mean"} - {"pca"} == set(scored["model"])
+
+
+def test_analyses_stand_beside_observed_and_predicted_maps(results):
+    for name in ("A.10000.ICE", RUN):
+        folder = results / "analysis" / name
+        assert np.isfinite(pd.read_table(folder / "ps.tsv").iloc[:, -1]).any()
+        assert (folder / "boundaries.bed").read_text()
+
+
+def test_quality_table_lists_every_chromosome_and_the_balancing(results):
+    table = pd.read_table(results / "qc" / "A.tsv")
+    assert set(table["chrom"]) == {"chr1", "chr2", "all"}
+    assert table["converged"].dropna().astype(bool).all()
+
+
+def test_every_figure_has_picture_and_numbers(results):
+    pictures = {path.stem for path in (results / "figures").glob("*.png")}
+    assert {"fig3a", "fig3g", "figS14", "fig4a", "fig6a", "fig7", "fig8a"} <= pictures
+    for picture in pictures:
+        assert len(pd.read_table(results / "figures" / f"{picture}.tsv"))
+        assert (results / "figures" / f"{picture}.pdf").stat().st_size > 1000
+
+
+def test_the_report_is_one_page_that_works_offline(results):
+    page = (results / "report.html").read_text()
+    assert "Figure 3" in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']https?://", page)
+
+
+def test_nothing_half_written_is_left(results):
+    assert not [path for path in results.rglob(".*") if path.is_file()]
+    assert not (results / ".resume").exists() or not any((results / ".resume").iterdir())
