@@ -79,9 +79,9 @@ def closure(path: Path) -> tuple[set[str], set[str]]:
                     todo.append(source)
             elif root not in sys.stdlib_module_names:
                 packages.add(root)
-    source_of_library = "".join(module_file(name).read_text() for name in modules)
-    if re.search(r"\.to_parquet\(|read_parquet\(", source_of_library + path.read_text()):
-        packages.add("pyarrow")  # pandas asks for it by name
+    text = "".join(module_file(name).read_text() for name in modules) + path.read_text()
+    if "hictkpy" in packages or re.search(r"\.to_parquet\(|read_parquet\(", text):
+        packages.add("pyarrow")  # hictkpy and pandas ask for it by name, when it is needed
     return modules, packages
 
 
