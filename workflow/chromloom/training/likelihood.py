@@ -22,6 +22,7 @@ import logging
 import numba
 import numpy as np
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from chromloom.kernels.counts import LARGEST_LOG_RATE, newton_rows, symmetric_products
 from chromloom.models.eig import coverage, orient
@@ -209,12 +210,10 @@ class CountModel:
             down = np.full(n_S + 1, 1 / self._step_variance[k - 1])
             down[-1] = OFFSET_PRECISION
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
-        drawn = [
-            self.R[r] + np.einsum("pab,pb->pa", root[r], self._normal(len(r), d)) for r in (i, j)
-        ]
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        hessian = _weighted_gram(symmetric_products(*drawn), weight)
-        pull = pull + (hessian - _weighted_gram(features, weight)) @ theta[k]
+        sampled = symmetric_products(self._draw(root, i), self._draw(root, j))
+        hessian = ((sampled * weight[:, None]).T @ sampled).astype(float)
+        pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
         covariance = np.linalg.inv(hessian + np.diag(precision))
         # a step towards what a sample says ends, over the sweeps, at the mean of the samples
         length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
@@ -225,8 +224,10 @@ class CountModel:
         self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
         self.offset[k] = theta[k, n_S]
 
-    def _normal(self, *shape) -> np.ndarray:
-        return self.rng.standard_normal(shape, dtype=np.float32)
+    def _draw(self, root: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Rows of R from their posterior, each anew: one draw a bin would be fitted by S."""
+        noise = self.rng.standard_normal((len(rows), root.shape[1]), dtype=np.float32)
+        return self.R[rows] + np.matmul(root[rows], noise[:, :, None])[:, :, 0]
 
     def canonical(self) -> tuple[np.ndarray, np.ndarray]:
         """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
@@ -247,11 +248,6 @@ class CountModel:
         spare = self.R.shape[1] - U.shape[1]
         R = np.pad(U @ Q * np.sqrt(len(U)), [(0, 0), (0, spare)])
         return R, np.pad(S, [(0, 0), (0, spare), (0, spare)])
-
-
-def _weighted_gram(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sum over pairs of weight f f', float64."""
-    return ((features * weight[:, None]).T @ features).astype(float)
 
 
 def likelihood_representation(
@@ -289,7 +285,8 @@ def likelihood_representation(
     model = CountModel(
         normalized, chrom, R, S, n_knots=n_knots, dispersion=dispersion, seed=seed
     )
-    model.fit(sweeps)
+    with threadpool_limits(1, user_api="blas"):  # its products are too small to share
+        model.fit(sweeps)
     axes, S = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)
     out[model.position] = axes
