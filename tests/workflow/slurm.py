@@ -17,7 +17,9 @@ SLURM_CONF = Path("/etc/slurm/slurm.conf")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 
 MARK = "# Made by the tests of chromloom."
-CONFIG = MARK + """
+CONFIG = (
+    MARK
+    + """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
@@ -51,6 +53,7 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=200000 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=7-0 State=UP
 PartitionName=gpu Nodes={host} MaxTime=2-0 State=UP
 """
+)
 
 
 def why_not() -> str:

@@ -8,6 +8,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -213,3 +214,4 @@ def test_every_script_runs_or_imports_in_its_env_alone(planner, undisturbed, tmp
             [str(prefix / "bin" / "python"), "-I", "-c", program], capture_output=True, text=True
         )
         assert tried.returncode == 0, f"{env}: {tried.stderr}"
+    shutil.rmtree(tmp_path)  # gigabytes of environments, which pytest would keep

@@ -202,9 +202,7 @@ def read_map(path: Path) -> None:
         (TARGETS[0], read_representations),
     ],
 )
-def test_a_damaged_intermediate_file_is_found_by_its_reader(
-    undisturbed, tmp_path, file, read, how
-):
+def test_a_damaged_intermediate_file_is_found_by_its_reader(undisturbed, tmp_path, file, read, how):
     path = tmp_path / Path(file).relative_to("results")
     shutil.copytree((undisturbed / file).parent, path.parent)
     damage(path, how)
@@ -213,9 +211,7 @@ def test_a_damaged_intermediate_file_is_found_by_its_reader(
 
 
 @pytest.mark.slow
-def test_a_damaged_contact_map_is_found_by_the_rule_that_reads_it(
-    snakemake, undisturbed, tmp_path
-):
+def test_a_damaged_contact_map_is_found_by_the_rule_that_reads_it(snakemake, undisturbed, tmp_path):
     folder = copy_study(undisturbed, tmp_path / "study", without=[NORMALIZED, *TARGETS])
     damage(folder / "results" / "contacts" / "A.mcool", "cut")
     done = snakemake(folder, *arguments(folder), check=False)

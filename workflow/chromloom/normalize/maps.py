@@ -314,7 +314,11 @@ class NormalizedMap:
             first, last = self.extent(chrom)
             starts = self.bins["start"].to_numpy()[first:last]
             self._expected[chrom] = Expected(
-                self.expected_table, self.view_df, chrom, starts, self.mask(chrom),
+                self.expected_table,
+                self.view_df,
+                chrom,
+                starts,
+                self.mask(chrom),
                 self.ignore_diags,
             )
         return self._expected[chrom]

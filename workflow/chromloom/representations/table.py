@@ -63,9 +63,7 @@ def representation_table(model: TrainedModel) -> pd.DataFrame:
     )
 
 
-def write_h5ad(
-    table: pd.DataFrame, path: str | Path, *, metadata: dict | None = None
-) -> None:
+def write_h5ad(table: pd.DataFrame, path: str | Path, *, metadata: dict | None = None) -> None:
     """Write the table as AnnData: bins are observations, dimensions variables.
 
     Observations are named chrom:start-end and carry chrom, start, end, masked; X is (n_bins, d)
@@ -78,9 +76,7 @@ def write_h5ad(
     check_representations(table, "the table")
     columns = representation_columns(table)
     obs = table[BIN_COLUMNS].copy()
-    obs.index = [
-        f"{c}:{s}-{e}" for c, s, e in zip(table["chrom"], table["start"], table["end"])
-    ]
+    obs.index = [f"{c}:{s}-{e}" for c, s, e in zip(table["chrom"], table["start"], table["end"])]
     obs["chrom"] = pd.Categorical(obs["chrom"], categories=table["chrom"].unique())
     data = anndata.AnnData(
         X=table[columns].to_numpy(dtype=np.float32), obs=obs, var=pd.DataFrame(index=columns)
