@@ -1,7 +1,7 @@
 # Which bins the predicted contacts hang on.
 
 ATTRIBUTIONS = expand(
-    "results/attribution/{run}.{suffix}", run=MAP_RUNS, suffix=["bw", "parquet"]
+    "results/attribution/{run}.{suffix}", run=PAIR_RUNS, suffix=["bw", "parquet"]
 )
 
 

@@ -161,6 +161,10 @@ MAPS = [
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
 # Models that predict maps by themselves; the others are representations alone and need a decoder.
 MAP_RUNS = [run for run in RUNS if predicts_maps(run.rsplit(".", 1)[1])]
+# Models whose prediction of a pair is a function of vectors that can be moved: Hi-C-LSTM and its baseline.
+PAIR_RUNS = [
+    run for run in MAP_RUNS if run.rsplit(".", 1)[1].startswith(("hiclstm-", "eig"))
+]
 
 
 wildcard_constraints:
@@ -230,7 +234,7 @@ def focus_map():
     """The map that figures show: the first trained one of the sample that the config names, or of all."""
     wanted = config["figures"]["sample"]
     maps = [
-        run.rsplit(".", 1)[0] for run in MAP_RUNS if wanted in ("", run.split(".")[0])
+        run.rsplit(".", 1)[0] for run in PAIR_RUNS if wanted in ("", run.split(".")[0])
     ]
     if not maps:
         raise WorkflowError(

@@ -17,6 +17,7 @@ TABLES = expand(
 )
 FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
+FOCUS_PAIR_RUNS = [run for run in FOCUS_RUNS if run in PAIR_RUNS]
 FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
 FOCUS_SAMPLE = FOCUS.split(".")[0]
 # Figures 7 and 8 show what the rules of perturbation have drawn.
@@ -74,8 +75,8 @@ rule fig3:
         distances=expand(
             "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
         ),
-        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_MAP_RUNS[:1]),
-        settings=expand("results/models/{run}/config.json", run=FOCUS_MAP_RUNS[:1]),
+        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_PAIR_RUNS[:1]),
+        settings=expand("results/models/{run}/config.json", run=FOCUS_PAIR_RUNS[:1]),
         observed=expand("results/normalized/{map}.cool", map=FOCUS),
     output:
         multiext("results/figures/fig3a", ".pdf", ".tsv"),
@@ -162,7 +163,7 @@ rule fig4:
 
 rule fig6:
     input:
-        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_MAP_RUNS[:1]),
+        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
         labels=LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
     output:
         expand(
@@ -194,6 +195,7 @@ rule fig6:
         sheet=config["labels"] and find_path(config["labels"]),
         cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
         domains=DOMAINS,
+        column="z",
         comparisons=config["attribution"]["comparisons"],
         seed=config["seed"],
         version=VERSIONS["attribution"],
@@ -207,7 +209,7 @@ rule fig7:
     input:
         expand(
             "results/perturbation/{run}/{edit}/maps.{suffix}",
-            run=FOCUS_MAP_RUNS[:1],
+            run=FOCUS_PAIR_RUNS[:1],
             edit=FOCUS_DUPLICATIONS[:1],
             suffix=["pdf", "tsv", "png"],
         ),
@@ -238,7 +240,7 @@ rule fig8:
     input:
         expand(
             "results/perturbation/{run}.knockouts/{picture}.{suffix}",
-            run=FOCUS_MAP_RUNS[:1],
+            run=FOCUS_PAIR_RUNS[:1],
             picture=["pileups", "distance"],
             suffix=["pdf", "tsv", "png"],
         ),

@@ -2,16 +2,18 @@
 
 PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"
-    for run in MAP_RUNS
+    for run in PAIR_RUNS
     for edit in edits_of(run.split(".")[0])
 ]
 
 # The screen replaces a bin in its place; "shift" would move all that follow.
 SCREEN_METHOD = "zero" if config["perturbation"]["method"] == "zero" else "average"
-if config["perturbation"]["screen"]:
-    PERTURBATION_TRACKS = expand("results/perturbation/{run}.screen.bw", run=MAP_RUNS)
-else:
-    PERTURBATION_TRACKS = []
+# The released decoder sees a frame at once, so that no bin can be knocked out by itself.
+SCREENED = [run for run in PAIR_RUNS if not run.endswith("-released")]
+PERTURBATION_TRACKS = expand(
+    "results/perturbation/{run}.screen.bw",
+    run=SCREENED if config["perturbation"]["screen"] else [],
+)
 
 
 rule perturb_map:

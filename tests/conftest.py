@@ -7,6 +7,8 @@ import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+# Threads of torch's own, beside those of the kernels, make small tests several times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 
 

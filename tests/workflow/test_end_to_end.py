@@ -23,7 +23,7 @@ CONFIG = {
         "options": {f"hiclstm-{name}": {"epochs": 1} for name in ("paper", "released", "refined")},
     },
     "reconstruction": {"bootstraps": 20},
-    "attribution": {"domains": "TAD_boundaries"},
+    "attribution": {"domains": "TAD_boundaries", "max_distance": 2_000_000},
     "perturbation": {
         "flank": 1_000_000,
         "max_sites": 5,

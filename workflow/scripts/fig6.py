@@ -2,30 +2,41 @@ import os
 import tempfile
 from pathlib import Path
 
-from chromloom.attribution.elements import explain_elements
-from chromloom.classification.labels import read_label_sheet
+import pandas as pd
+
+from chromloom.attribution.elements import explain_sets
+from chromloom.classification.intervals import read_intervals
+from chromloom.classification.labels import load_labels, read_label_sheet
 from chromloom.logs import job_log
 
 params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
+    bins = pd.read_parquet(snakemake.input.attribution[0])
     sheet = read_label_sheet(params.sheet, cell_type=params.cell_type)
-    # Rows whose file is what the task says; those that select names or scores are not.
-    whole = (sheet[["select", "with", "without"]] == "").all(axis=1) & sheet["threshold"].isna()
-    sheet = sheet[whole & sheet["kind"].isin(["binary", "boundaries", "anchors"])]
-    sheet = sheet[sheet["path"].map(len) == 1]
-    elements = {task: paths[0] for task, paths in sheet["path"].items()}
-    figures = Path(output.fig6a).parent
+    # Classes of elements: tasks of single bins that are present or not.
+    sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]
+    labels = load_labels(sheet, bins[["chrom", "start", "end", "masked"]])
+    sets = {task: label.y == 1 for task, label in labels.items()}
+    domains = None
+    if params.domains:
+        row = sheet.loc[params.domains]
+        sizes = bins.groupby("chrom", sort=False)["end"].max()
+        domains = read_intervals(row["path"][0], row["format"], sizes)
+    figures = Path(output.comparisons).parent
     with tempfile.TemporaryDirectory(dir=figures) as folder:
-        explain_elements(
+        explain_sets(
             snakemake.input.attribution[0],
-            elements,
+            sets,
             folder,
-            formats=sheet["format"].to_dict(),
             comparisons={name: tuple(pair) for name, pair in params.comparisons.items()},
-            domains=params.domains or None,
+            domains=domains,
+            column=params.column,
             seed=params.seed,
         )
         for panel, name in params.panels.items():
             for suffix in ("pdf", "png", "tsv"):
                 os.replace(f"{folder}/{name}.{suffix}", figures / f"{panel}.{suffix}")
-        os.replace(f"{folder}/comparisons.tsv", output.comparisons)
+        if params.comparisons:
+            os.replace(f"{folder}/comparisons.tsv", output.comparisons)
+        else:
+            Path(output.comparisons).write_text("name\n")

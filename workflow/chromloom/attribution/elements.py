@@ -61,19 +61,45 @@ def explain_elements(
     InputError
         An unknown column or name, or a file that cannot be read.
     """
-    from matplotlib import pyplot as plt
-
-    from chromloom.plotting.attribution import plot_domain_profile, plot_ranking, plot_violins
-    from chromloom.plotting.style import save_figure
-
-    scores = pd.read_parquet(attribution)
-    if column not in scores:
-        raise InputError(f"{attribution} has no column '{column}'; it has {', '.join(scores)}")
+    scores = _read_scores(attribution, column)
     chromsizes = scores.groupby("chrom", sort=False)["end"].max()
     formats = formats or {}
     regions = {name: read_intervals(path, formats.get(name, "bed"), chromsizes)
                for name, path in elements.items()}
     sets = {name: bins_overlapping(_both_ends(table), scores) for name, table in regions.items()}
+    explain_sets(attribution, sets, out_dir, comparisons=comparisons,
+                 domains=None if domains is None else regions[domains], column=column,
+                 n_permutations=n_permutations, seed=seed)
+
+
+def explain_sets(
+    attribution: str | Path,
+    sets: Mapping[str, np.ndarray],
+    out_dir: str | Path,
+    *,
+    comparisons: Mapping[str, tuple[str, str]] | None = None,
+    domains: pd.DataFrame | None = None,
+    column: str = "z",
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> None:
+    """The same for sets of bins that are known already, such as labels.
+
+    Parameters
+    ----------
+    attribution, out_dir, comparisons, column, n_permutations, seed
+        As for `explain_elements`.
+    sets : mapping of str to ndarray, (n_bins,), bool
+        Name -> bins.
+    domains : DataFrame, optional
+        chrom, start, end of the domains of the profile.
+    """
+    from matplotlib import pyplot as plt
+
+    from chromloom.plotting.attribution import plot_domain_profile, plot_ranking, plot_violins
+    from chromloom.plotting.style import save_figure
+
+    scores = _read_scores(attribution, column)
     pairs = {name: (_combine(first, sets), _combine(second, sets))
              for name, (first, second) in (comparisons or {}).items()}
     settings = {"column": column, "n_permutations": n_permutations, "seed": seed}
@@ -96,7 +122,7 @@ def explain_elements(
         columns=["name", "n_bins", "q25", "median", "q75"])
     save_figure(figure, quartiles, out_dir / "violins")
     if domains is not None:
-        profile = profile_domains(scores, regions[domains], column=column)
+        profile = profile_domains(scores, domains, column=column)
         figure, axes = plt.subplots(figsize=(4, 2.6), layout="constrained")
         plot_domain_profile(profile, axes, label=column)
         save_figure(figure, profile, out_dir / "profile")
@@ -169,6 +195,13 @@ def draw_locus(
                             & (table["start"] < int(end))]
     figure = plot_locus(scores, column=column, tracks=values, elements=spans)
     save_figure(figure, scores.assign(**values), out)
+
+
+def _read_scores(attribution, column):
+    scores = pd.read_parquet(attribution)
+    if column not in scores:
+        raise InputError(f"{attribution} has no column '{column}'; it has {', '.join(scores)}")
+    return scores
 
 
 def _both_ends(table):

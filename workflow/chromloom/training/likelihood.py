@@ -38,6 +38,8 @@ PAIRS_OF_A_KNOT = 8_192
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
 OFFSET_PRECISION = 1e-3
+SMALLEST_PRIOR = 1e-6
+"""Smallest variance of a component of R, relative to the largest."""
 LARGEST_STEP = 1.0
 """Variance of S from octave to octave at most: S itself is 1 or -1 at the last knot."""
 
@@ -103,8 +105,10 @@ class CountModel:
         upper = csr_matrix((pixels["count"].astype(np.float32), ij), shape=(n, n))
         self.counts = (upper + upper.T).tocsr()
 
-        self.prior = np.maximum((self.R**2).mean(axis=0), 1e-8)  # variance of each component
+        self.prior = (self.R**2).mean(axis=0)  # variance of each component
+        self.prior = np.maximum(self.prior, SMALLEST_PRIOR * max(self.prior.max(), 1e-6))
         self.covariance = np.zeros((n, *S.shape), dtype=np.float32)  # of each row of R
+        self.root = np.zeros_like(self.covariance)  # root root' = covariance
         self._step_variance = np.full(n_knots, 0.25)  # of S from one knot to the next
 
     @staticmethod
@@ -126,9 +130,8 @@ class CountModel:
         """Move R, S and c to their posterior mode, sweep by sweep."""
         for sweep in range(sweeps):
             step = self._sweep_rows(DAMPING if sweep < DAMPED_SWEEPS else 1.0)
-            root = np.linalg.cholesky(self.covariance)
             for k in reversed(range(len(self.S))):
-                self._update_knot(k, root, sweep)
+                self._update_knot(k, sweep)
             logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
 
     def _sweep_rows(self, damping: float) -> float:
@@ -149,22 +152,23 @@ class CountModel:
                 self.log_expected, self.region, uncertainty, self.dispersion, parts,
                 hessian, gradient, spread,
             )  # fmt: skip
-            penalty = np.zeros_like(hessian)
+            penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
             penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = spread
-            penalty += np.diag(1 / self.prior).astype(np.float32)
-            covariance = np.linalg.inv(hessian + penalty)
+            penalty += np.diag(1 / self.prior)
+            inverse = np.linalg.inv(np.linalg.cholesky(hessian + penalty))
+            covariance = inverse.swapaxes(1, 2) @ inverse
             gradient -= np.einsum("rab,rb->ra", penalty, self.R[rows])
             step = np.einsum("rab,rb->ra", covariance, gradient)
-            self.R[rows] += damping * step
-            self.covariance[rows] = (covariance + covariance.swapaxes(1, 2)) / 2
+            self.R[rows] += (damping * step).astype(np.float32)
+            self.root[rows], self.covariance[rows] = inverse.swapaxes(1, 2), covariance
             SR[:, :, rows] = np.einsum("kab,nb->kan", self.S, self.R[rows])
             uncertainty[rows] = (self.covariance[rows] * signs[:, None] * signs)[:, *upper]
             moved += np.abs(step).sum()
         self.prior = (self.R**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
-        self.prior = np.maximum(self.prior, 1e-8)
+        self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         return moved / (n * d)
 
-    def _update_knot(self, k: int, root: np.ndarray, sweep: int) -> None:
+    def _update_knot(self, k: int, sweep: int) -> None:
         """One Newton step of S and c at a knot, on pairs that it takes part in."""
         n_knots, (n, d) = len(self.S), self.R.shape
         span = len(self.knot)
@@ -211,7 +215,7 @@ class CountModel:
             down[-1] = OFFSET_PRECISION
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        sampled = symmetric_products(self._draw(root, i), self._draw(root, j))
+        sampled = symmetric_products(self._draw(i), self._draw(j))
         hessian = ((sampled * weight[:, None]).T @ sampled).astype(float)
         pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
         covariance = np.linalg.inv(hessian + np.diag(precision))
@@ -224,10 +228,10 @@ class CountModel:
         self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
         self.offset[k] = theta[k, n_S]
 
-    def _draw(self, root: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _draw(self, rows: np.ndarray) -> np.ndarray:
         """Rows of R from their posterior, each anew: one draw a bin would be fitted by S."""
-        noise = self.rng.standard_normal((len(rows), root.shape[1]), dtype=np.float32)
-        return self.R[rows] + np.matmul(root[rows], noise[:, :, None])[:, :, 0]
+        noise = self.rng.standard_normal((len(rows), self.R.shape[1]), dtype=np.float32)
+        return self.R[rows] + np.matmul(self.root[rows], noise[:, :, None])[:, :, 0]
 
     def canonical(self) -> tuple[np.ndarray, np.ndarray]:
         """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
