@@ -44,12 +44,18 @@ MODELS = {  # name -> (preset, changes, whether the seed matters)
 # name -> (file, chromosome, replicate or None for binomial halves, resolution)
 MAPS = {
     "GM12878 chr22 50 kb, replicate": (
-        "GM12878_prim_chr22_50kb.cool", None, "GM12878_rep_chr22_50kb.cool", 50_000
+        "GM12878_prim_chr22_50kb.cool",
+        None,
+        "GM12878_rep_chr22_50kb.cool",
+        50_000,
     ),
     "GM12878 chr21 10 kb, halves": ("GM12878_chr21_10kb.cool", None, None, 10_000),
     "dm6 chr2L 40 kb, halves": ("dm6_40-640kb.mcool::/4", "chr2L", None, 40_000),
     "hg38 chr21 50 kb, halves": (
-        "hg38_chr21_22_50-250kb.mcool::/resolutions/50000", "chr21", None, 50_000
+        "hg38_chr21_22_50-250kb.mcool::/resolutions/50000",
+        "chr21",
+        None,
+        50_000,
     ),
     "yeast chrIV 10 kb, halves": ("yeast_genomewide_10kb.cool", "chrIV", None, 10_000),
 }
@@ -85,7 +91,11 @@ def two_measurements(data: Path, name: str, folder: Path) -> tuple[Path, Path]:
         cooler.create_cooler(str(raw), bins, part[part["count"] > 0], ordered=True)
         paths.append(folder / f"{sample}.{resolution}.ICE.cool")
         normalize_contacts(
-            raw, paths[-1], sample=sample, resolution=resolution, norm="ICE",
+            raw,
+            paths[-1],
+            sample=sample,
+            resolution=resolution,
+            norm="ICE",
             assembly=Assembly("bench", sizes, empty, empty),
         )
     return paths[0], paths[1]

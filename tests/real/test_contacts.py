@@ -24,10 +24,17 @@ from chromloom.genome import load_assembly, make_bins
 def extract(real_data, tmp_path):
     def call(name, resolutions, *, assembly="hg19", **options):
         out = tmp_path / "s.mcool"
-        extract_contacts(real_data / "contacts" / name, out, assembly=assembly,
-                         resolutions=resolutions, sample="s", **options)
+        extract_contacts(
+            real_data / "contacts" / name,
+            out,
+            assembly=assembly,
+            resolutions=resolutions,
+            sample="s",
+            **options,
+        )
         return SimpleNamespace(
-            path=out, clr=lambda resolution: cooler.Cooler(f"{out}::/resolutions/{resolution}"))
+            path=out, clr=lambda resolution: cooler.Cooler(f"{out}::/resolutions/{resolution}")
+        )
 
     return call
 
@@ -40,11 +47,14 @@ def sparse(clr, chrom):
     return clr.matrix(balance=False, sparse=True).fetch(chrom).tocsr()
 
 
-@pytest.mark.parametrize(("name", "chrom", "resolution", "contacts", "covered"), [
-    ("GM12878_chr21_10kb.cool", "chr21", 10_000, 2_433_581, 3_473),
-    ("GM12878_prim_chr22_50kb.cool", "chr22", 50_000, 22_457_052, 701),
-    ("GM12878_rep_chr22_50kb.cool", "chr22", 50_000, 16_975_714, None),
-])
+@pytest.mark.parametrize(
+    ("name", "chrom", "resolution", "contacts", "covered"),
+    [
+        ("GM12878_chr21_10kb.cool", "chr21", 10_000, 2_433_581, 3_473),
+        ("GM12878_prim_chr22_50kb.cool", "chr22", 50_000, 22_457_052, 701),
+        ("GM12878_rep_chr22_50kb.cool", "chr22", 50_000, 16_975_714, None),
+    ],
+)
 def test_gm12878(real_data, extract, name, chrom, resolution, contacts, covered):
     result = extract(name, [resolution, 100_000], chroms=[chrom])
     source = cooler.Cooler(str(real_data / "contacts" / name))
@@ -79,8 +89,11 @@ def test_hic_v8_and_its_vectors(real_data, extract):
         for chrom in ("21", "22"):
             start, end = result.clr(50_000).extent(f"chr{chrom}")
             value = cis(result.clr(50_000), f"chr{chrom}") * np.outer(*[weight[start:end]] * 2)
-            stored = hictkpy.File(path, 50_000).fetch(chrom, normalization=norm,
-                                                      count_type="float64").to_numpy()
+            stored = (
+                hictkpy.File(path, 50_000)
+                .fetch(chrom, normalization=norm, count_type="float64")
+                .to_numpy()
+            )
             np.testing.assert_allclose(np.nan_to_num(value), np.nan_to_num(stored), rtol=2e-5)
     kr = stored_weights(path, 50_000, "KR", chromsizes=sizes)
     start, end = result.clr(50_000).extent("chr22")
@@ -110,8 +123,12 @@ def test_hic_v8_of_a_genome_keeps_trans(real_data, extract):
         assert block.sum() > 0
     assert "chrM" in clr.chromnames
     assert cis(clr, "chrM").sum() == 0
-    weight = stored_weights(real_data / "contacts" / "hg19_genome_2500kb_v8.hic", 2_500_000, "KR",
-                            chromsizes=load_assembly("hg19").chromsizes)
+    weight = stored_weights(
+        real_data / "contacts" / "hg19_genome_2500kb_v8.hic",
+        2_500_000,
+        "KR",
+        chromsizes=load_assembly("hg19").chromsizes,
+    )
     row_sums = np.nansum(cis(clr, "chr1") * np.outer(*[weight[:100]] * 2), axis=1)
     row_sums = row_sums[~np.isnan(weight[:100])]
     np.testing.assert_allclose(row_sums, row_sums.mean(), rtol=0.01)
@@ -130,11 +147,13 @@ def test_hg38(real_data, extract):
     result = extract("hg38_chr21_22_50-250kb.mcool", [50_000, 100_000, 250_000], assembly="hg38")
     for resolution in (50_000, 100_000, 250_000):
         source = cooler.Cooler(
-            f"{real_data / 'contacts' / 'hg38_chr21_22_50-250kb.mcool'}::/resolutions/{resolution}")
+            f"{real_data / 'contacts' / 'hg38_chr21_22_50-250kb.mcool'}::/resolutions/{resolution}"
+        )
         for pair in (("chr21",), ("chr22",), ("chr21", "chr22")):
             np.testing.assert_array_equal(
                 result.clr(resolution).matrix(balance=False).fetch(*pair),
-                source.matrix(balance=False).fetch(*pair))
+                source.matrix(balance=False).fetch(*pair),
+            )
     with pytest.raises(InputError, match="chr21 has 46,709,983 bp, chr21 of the assembly 48,129,8"):
         extract("hg38_chr21_22_50-250kb.mcool", [50_000], assembly="hg19")
 
@@ -144,13 +163,17 @@ def test_fly_in_numbered_groups(real_data, extract, tmp_path):
     info = describe_contacts(path)
     assert info.resolutions == (40_000, 80_000, 160_000, 320_000, 640_000)
     sizes = tmp_path / "dm6.chrom.sizes"
-    sizes.write_text("".join(f"{chrom.removeprefix('chr')}\t{length}\n"
-                             for chrom, length in info.chromsizes.items()))
+    sizes.write_text(
+        "".join(
+            f"{chrom.removeprefix('chr')}\t{length}\n" for chrom, length in info.chromsizes.items()
+        )
+    )
     result = extract(path.name, [40_000, 120_000], assembly=sizes)
     source = cooler.Cooler(f"{path}::/4")
     assert result.clr(40_000).chromnames == ["2L", "2R", "3L", "3R", "X"]
-    np.testing.assert_array_equal(result.clr(40_000).matrix(balance=False)[:],
-                                  source.matrix(balance=False)[:])
+    np.testing.assert_array_equal(
+        result.clr(40_000).matrix(balance=False)[:], source.matrix(balance=False)[:]
+    )
     assert result.clr(120_000).info["sum"] == result.clr(40_000).info["sum"]
 
 
@@ -167,12 +190,14 @@ def test_yeast_by_its_genome_of_other_lengths(real_data, extract, tmp_path):
     pd.Series(lengths).to_csv(sizes, sep="\t", header=False)
     with pytest.raises(InputError, match=r"length_tolerance is 0 bp"):
         extract("yeast_genomewide_10kb.cool", [10_000], assembly=sizes)
-    result = extract("yeast_genomewide_10kb.cool", [10_000, 50_000], assembly=sizes,
-                     length_tolerance=11)
+    result = extract(
+        "yeast_genomewide_10kb.cool", [10_000, 50_000], assembly=sizes, length_tolerance=11
+    )
     source = cooler.Cooler(str(real_data / "contacts" / "yeast_genomewide_10kb.cool"))
     for chrom in ("IV", "XVI"):
         np.testing.assert_array_equal(
-            cis(result.clr(10_000), chrom), source.matrix(balance=False).fetch(f"chr{chrom}"))
+            cis(result.clr(10_000), chrom), source.matrix(balance=False).fetch(f"chr{chrom}")
+        )
     block = result.clr(10_000).matrix(balance=False).fetch("II", "XII")
     np.testing.assert_array_equal(block, source.matrix(balance=False).fetch("chrII", "chrXII"))
 
@@ -194,7 +219,8 @@ def test_normalised_windows_of_the_contrast(real_data, tmp_path):
     extract_contacts(path, out, float_counts=True, **options)
     source = cooler.Cooler(str(path))
     assert cooler.Cooler(f"{out}::/resolutions/10000").info["sum"] == pytest.approx(
-        source.pixels()["count"][:].sum())
+        source.pixels()["count"][:].sum()
+    )
 
 
 def test_halves_of_chr21(extract, tmp_path):
@@ -206,15 +232,18 @@ def test_halves_of_chr21(extract, tmp_path):
     assert abs(whole - halves).sum() == 0
 
 
-@pytest.mark.parametrize(("name", "share"), [
-    ("GM12878_chr21_10kb.cool", 0.9),
-    ("hg38_chr21_22_50-250kb.mcool", 0.5),
-    ("hg19_chr21_22_50kb_v8.hic", 0.1),
-    ("hg19_chr21_22_50kb_v8.hic", 0.8),
-    ("hg19_chr22_250kb_v9.hic", 0.8),
-    ("hg19_chr22_250kb_v9.hic", 0.99),
-    ("hg19_genome_2500kb_v8.hic", 0.97),
-])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("GM12878_chr21_10kb.cool", 0.9),
+        ("hg38_chr21_22_50-250kb.mcool", 0.5),
+        ("hg19_chr21_22_50kb_v8.hic", 0.1),
+        ("hg19_chr21_22_50kb_v8.hic", 0.8),
+        ("hg19_chr22_250kb_v9.hic", 0.8),
+        ("hg19_chr22_250kb_v9.hic", 0.99),
+        ("hg19_genome_2500kb_v8.hic", 0.97),
+    ],
+)
 def test_truncated_files_leave_nothing(real_data, tmp_path, name, share):
     source = tmp_path / name
     shutil.copy(real_data / "contacts" / name, source)
@@ -222,6 +251,11 @@ def test_truncated_files_leave_nothing(real_data, tmp_path, name, share):
         handle.truncate(int(source.stat().st_size * share))
     out = tmp_path / "out" / "s.mcool"
     with pytest.raises(InputError, match="damaged or truncated"):
-        extract_contacts(source, out, assembly="hg38" if "hg38" in name else "hg19",
-                         resolutions=[2_500_000], sample="s")
+        extract_contacts(
+            source,
+            out,
+            assembly="hg38" if "hg38" in name else "hg19",
+            resolutions=[2_500_000],
+            sample="s",
+        )
     assert not out.parent.exists() or not list(out.parent.iterdir())

@@ -26,7 +26,8 @@ def trained(real_data, tmp_path_factory):
     options = {"assembly": load_assembly("hg19"), "sample": "GM12878"}
     extract_contacts(source, folder / "map.mcool", resolutions=[50_000], **options)
     normalize_contacts(
-        folder / "map.mcool", folder / "map.cool", resolution=50_000, norm="ICE", **options)
+        folder / "map.mcool", folder / "map.cool", resolution=50_000, norm="ICE", **options
+    )
     settings = HiCLSTMSettings.from_preset("refined", epochs=2)
     train(folder / "map.cool", folder / "model", settings, device="cpu")
     return folder
@@ -34,8 +35,13 @@ def trained(real_data, tmp_path_factory):
 
 def test_a_deletion_and_a_duplication_of_a_real_locus(trained):
     (trained / "edits.bed").write_text(EDITS)
-    perturb(trained / "model", trained / "map.cool", trained / "edits.bed", trained / "out",
-            flank=5_000_000)
+    perturb(
+        trained / "model",
+        trained / "map.cool",
+        trained / "edits.bed",
+        trained / "out",
+        flank=5_000_000,
+    )
     clr = cooler.Cooler(f"{trained / 'out' / 'del' / 'difference.mcool'}::resolutions/50000")
     pixels = clr.pixels(join=True)[:]
     spanning = (pixels["end1"] <= 30_000_000) & (pixels["start2"] >= 31_000_000)
@@ -54,7 +60,9 @@ def test_attribution_of_a_real_map_is_complete_and_explains_elements(trained, re
     explain_elements(
         trained / "a.parquet",
         {name: labels / f"GM12878_{name}.narrowPeak.gz" for name in ("CTCF", "RAD21", "EZH2")},
-        trained / "elements", comparisons={"cohesin": ("CTCF&RAD21", "CTCF-RAD21")})
+        trained / "elements",
+        comparisons={"cohesin": ("CTCF&RAD21", "CTCF-RAD21")},
+    )
     ranking = pd.read_csv(trained / "elements" / "ranking.tsv", sep="\t")
     assert ranking["p_value"].between(0, 1).all()
     assert (ranking["n_bins"] > 20).all()

@@ -79,15 +79,11 @@ def test_shapes_are_those_of_the_released_preset(checkpoint):
 
 
 @pytest.mark.parametrize(("chrom", "least"), [("chr21", 0.70), ("chr22", 0.75)])
-def test_bin_ids_start_where_the_prediction_fits_best(
-    checkpoint, observed, tmp_path, chrom, least
-):
+def test_bin_ids_start_where_the_prediction_fits_best(checkpoint, observed, tmp_path, chrom, least):
     start = PUBLISHED_STARTS[chrom]
     scores = {
         start + shift: agreement(
-            predict(
-                checkpoint, tmp_path / str(shift), chrom, start + shift, observed[chrom]
-            ),
+            predict(checkpoint, tmp_path / str(shift), chrom, start + shift, observed[chrom]),
             observed[chrom],
         )
         for shift in (-20, -4, -2, -1, 0, 1, 2, 4, 20)

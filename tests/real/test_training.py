@@ -28,12 +28,19 @@ def normalize(real_data, tmp_path_factory):
         if name not in done:
             folder = tmp_path_factory.mktemp(name.split(".")[0])
             extract_contacts(
-                real_data / "contacts" / name, folder / "m.mcool", assembly=assembly,
-                resolutions=[resolution], sample=name,
+                real_data / "contacts" / name,
+                folder / "m.mcool",
+                assembly=assembly,
+                resolutions=[resolution],
+                sample=name,
             )
             done[name] = folder / "m.cool"
             normalize_contacts(
-                folder / "m.mcool", done[name], sample=name, resolution=resolution, norm="ICE",
+                folder / "m.mcool",
+                done[name],
+                sample=name,
+                resolution=resolution,
+                norm="ICE",
                 assembly=assembly,
             )
         return done[name]

@@ -98,14 +98,23 @@ def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
                 module.S.normal_(generator=generator).mul_(0.1)
         folder = tmp_path_factory.mktemp("model") / "model"
         config = {
-            "settings": settings.to_dict(), "sample": "tiny", "assembly": "tiny", "norm": "ICE",
-            "resolution": observed.resolution, "ignore_diags": observed.ignore_diags,
-            "seed": seed, "device": "cpu",
+            "settings": settings.to_dict(),
+            "sample": "tiny",
+            "assembly": "tiny",
+            "norm": "ICE",
+            "resolution": observed.resolution,
+            "ignore_diags": observed.ignore_diags,
+            "seed": seed,
+            "device": "cpu",
         }
         recalibration = torch.linspace(1.0, 1.2, 120)
         write_model(
-            folder, {**module.state_dict(), "recalibration": recalibration}, config,
-            bins=observed.bins, expected=observed.expected_table, history=pd.DataFrame(),
+            folder,
+            {**module.state_dict(), "recalibration": recalibration},
+            config,
+            bins=observed.bins,
+            expected=observed.expected_table,
+            history=pd.DataFrame(),
         )
         return folder
 

@@ -91,13 +91,16 @@ def test_an_unknown_assembly_names_the_known_ones():
         load_assembly("hg17")
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("chr1\t5\t2000\n", "not a region of the 1,000 bp"),
-    ("chr1\t50\t40\n", "not a region"),
-    ("chr1 5 9\n", "cannot be read"),
-    ("chrom\tstart\tend\nchr1\t1\t2\n", "cannot be read"),
-    ("chrQ\t5\t9\n", "none of its chromosome names"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chr1\t5\t2000\n", "not a region of the 1,000 bp"),
+        ("chr1\t50\t40\n", "not a region"),
+        ("chr1 5 9\n", "cannot be read"),
+        ("chrom\tstart\tend\nchr1\t1\t2\n", "cannot be read"),
+        ("chrQ\t5\t9\n", "none of its chromosome names"),
+    ],
+)
 def test_malformed_blacklists_are_refused(tmp_path, text, message):
     sizes = write(tmp_path / "s.sizes", "chr1\t1000\n")
     with pytest.raises(InputError, match=message):
@@ -109,12 +112,15 @@ def test_an_absent_blacklist_is_refused(tmp_path):
         load_assembly("hg19", blacklist=tmp_path / "no.bed")
 
 
-@pytest.mark.parametrize(("names", "expected"), [
-    (["1", "2", "X", "MT"], ["chr1", "chr2", "chrX", "chrM"]),
-    (["chr1", "chrM"], ["chr1", "chrM"]),
-    (["CHR1", "Chrx", "chromosome2", "chr_M"], ["chr1", "chrX", "chr2", "chrM"]),
-    (["01", "chr02"], ["chr1", "chr2"]),
-])
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["1", "2", "X", "MT"], ["chr1", "chr2", "chrX", "chrM"]),
+        (["chr1", "chrM"], ["chr1", "chrM"]),
+        (["CHR1", "Chrx", "chromosome2", "chr_M"], ["chr1", "chrX", "chr2", "chrM"]),
+        (["01", "chr02"], ["chr1", "chr2"]),
+    ],
+)
 def test_names_of_one_assembly_are_matched(names, expected):
     assert harmonise_names(names, HG19, source="f") == dict(zip(names, expected))
 
@@ -122,11 +128,18 @@ def test_names_of_one_assembly_are_matched(names, expected):
 def test_names_of_other_species():
     yeast = pd.Series({"I": 1, "IX": 2, "X": 3, "Mito": 4})
     assert harmonise_names(["chrI", "chrIX", "chrX", "chrMito"], yeast, source="f") == {
-        "chrI": "I", "chrIX": "IX", "chrX": "X", "chrMito": "Mito"}
+        "chrI": "I",
+        "chrIX": "IX",
+        "chrX": "X",
+        "chrMito": "Mito",
+    }
     assert match_names(["1", "9"], yeast) == {"1": None, "9": None}
     fly = pd.Series({"chr2L": 1, "chr2R": 2, "chrX": 3, "chr4": 4})
     assert harmonise_names(["2L", "2R", "X", "2LHet"], fly, source="f") == {
-        "2L": "chr2L", "2R": "chr2R", "X": "chrX"}
+        "2L": "chr2L",
+        "2R": "chr2R",
+        "X": "chrX",
+    }
 
 
 def test_unknown_sequences_are_left_out(caplog):
@@ -150,7 +163,9 @@ def test_lengths_of_another_assembly_are_refused():
     with pytest.raises(InputError, match="length_tolerance is 10 bp"):
         harmonise_names(sizes, HG19, source="f.cool", length_tolerance=10)
     assert harmonise_names(sizes, HG19, source="f.cool", length_tolerance=11) == {
-        "1": "chr1", "X": "chrX"}
+        "1": "chr1",
+        "X": "chrX",
+    }
 
 
 def test_another_mitochondrion_is_left_out_with_a_warning(caplog):
@@ -172,8 +187,11 @@ def test_chromosomes_are_selected_in_any_spelling():
 def test_bins_cover_each_chromosome_once(lengths, resolution):
     sizes = pd.Series({f"chr{k}": length for k, length in enumerate(lengths)})
     bins = make_bins(sizes, resolution)
-    expected = [(chrom, start, min(start + resolution, length))
-                for chrom, length in sizes.items() for start in range(0, length, resolution)]
+    expected = [
+        (chrom, start, min(start + resolution, length))
+        for chrom, length in sizes.items()
+        for start in range(0, length, resolution)
+    ]
     assert list(bins.itertuples(index=False, name=None)) == expected
     assert bins.dtypes.to_dict() == {"chrom": object, "start": np.int64, "end": np.int64}
 
@@ -192,8 +210,10 @@ def test_view_of_arms_covers_the_genome_and_splits_no_bin():
     assert arms["name"].tolist() == ["chr1_p", "chr1_q"]
     assert arms["end"].iloc[0] == 125_200_000
     whole = make_view(assembly, chroms=["22", "chr1"], arms=False)
-    assert whole.to_numpy().tolist() == [["chr22", 0, 51_304_566, "chr22"],
-                                         ["chr1", 0, 249_250_621, "chr1"]]
+    assert whole.to_numpy().tolist() == [
+        ["chr22", 0, 51_304_566, "chr22"],
+        ["chr1", 0, 249_250_621, "chr1"],
+    ]
     assert make_view(assembly, chroms=["M"])["name"].tolist() == ["chrM"]
 
 
@@ -211,7 +231,11 @@ def test_a_split_at_the_first_border_leaves_the_chromosome_whole():
 
 @pytest.mark.parametrize(
     ("text", "region"),
-    [("chr1", ("chr1", 0, 1000)), ("chr1:10-20", ("chr1", 10, 20)), ("chr1:0-1,000", ("chr1", 0, 1000))],
+    [
+        ("chr1", ("chr1", 0, 1000)),
+        ("chr1:10-20", ("chr1", 10, 20)),
+        ("chr1:0-1,000", ("chr1", 0, 1000)),
+    ],
 )
 def test_a_region_is_read(text, region):
     assert parse_region(text, {"chr1": 1000}) == region

@@ -261,8 +261,10 @@ def match_names(names: Iterable[str], chromsizes: pd.Series) -> dict[str, str | 
     A name equal to the assembly's wins over one that has to be translated.
     """
     by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
-    return {name: name if name in chromsizes.index else by_key.get(_name_key(name))
-            for name in map(str, names)}
+    return {
+        name: name if name in chromsizes.index else by_key.get(_name_key(name))
+        for name in map(str, names)
+    }
 
 
 def _name_key(name: str) -> str:

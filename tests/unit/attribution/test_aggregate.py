@@ -58,8 +58,9 @@ def test_z_scores_ignore_masked_bins():
 
 
 def test_bins_overlapping_counts_one_base():
-    regions = pd.DataFrame({"chrom": ["chr1", "chr1", "chr2"], "start": [19, 40, 2000],
-                            "end": [21, 50, 2004]})
+    regions = pd.DataFrame(
+        {"chrom": ["chr1", "chr1", "chr2"], "start": [19, 40, 2000], "end": [21, 50, 2004]}
+    )
     touched = bins_overlapping(regions, BINS)
     assert np.flatnonzero(touched).tolist() == [1, 2, 4, 600]
 
@@ -118,8 +119,9 @@ def test_two_sets_are_compared(scores):
     ).set_index("name")
     assert table.loc["planted", "p_value"] < 0.05
     known = scores["z"].notna()
-    expected = scores.loc[first & known, "z"].mean() \
-        - scores.loc[second & ~first & known, "z"].mean()
+    expected = (
+        scores.loc[first & known, "z"].mean() - scores.loc[second & ~first & known, "z"].mean()
+    )
     np.testing.assert_allclose(table.loc["planted", "difference"], expected)
     assert table.loc["empty", "n_second"] == 0
     assert np.isnan(table.loc["empty", "p_value"])
@@ -129,8 +131,9 @@ def test_domains_of_any_size_share_one_profile():
     """The score is the position inside the domain: the profile is the line 0.05 … 0.95."""
     table = BINS.copy()
     table["z"] = np.nan
-    domains = pd.DataFrame({"chrom": ["chr1", "chr1", "chr2"], "start": [500, 1500, 600],
-                            "end": [1000, 3500, 800]})
+    domains = pd.DataFrame(
+        {"chrom": ["chr1", "chr1", "chr2"], "start": [500, 1500, 600], "end": [1000, 3500, 800]}
+    )
     for row in domains.itertuples():
         inside = (table["chrom"] == row.chrom) & table["start"].between(row.start, row.end - 1)
         table.loc[inside, "z"] = (table["start"] + 5 - row.start) / (row.end - row.start)
@@ -151,13 +154,21 @@ def test_motifs_are_found_with_their_strand(tmp_path):
     letters[100:119] = list(consensus())
     reverse = consensus()[::-1].translate(str.maketrans("ACGT", "TGCA"))
     letters[2000:2019] = list(reverse.lower())
-    (tmp_path / "g.fa.gz").write_bytes(gzip.compress(
-        (">chr1 x\n" + "\n".join("".join(letters[a : a + 60]) for a in range(0, 3000, 60))
-         + "\n>chr2\nNNNNN\n").encode()))
+    (tmp_path / "g.fa.gz").write_bytes(
+        gzip.compress(
+            (
+                ">chr1 x\n"
+                + "\n".join("".join(letters[a : a + 60]) for a in range(0, 3000, 60))
+                + "\n>chr2\nNNNNN\n"
+            ).encode()
+        )
+    )
     table = find_motifs(tmp_path / "g.fa.gz", tmp_path / "motifs.bed")
     best = table.nsmallest(2, "p_value").sort_values("start")
     assert best[["start", "end", "strand"]].to_numpy().tolist() == [
-        [100, 119, "+"], [2000, 2019, "-"]]
+        [100, 119, "+"],
+        [2000, 2019, "-"],
+    ]
     assert (table["p_value"] < 1e-4).all()
     written = pd.read_csv(tmp_path / "motifs.bed", sep="\t", header=None)
     assert written.shape == (len(table), 7)

@@ -56,8 +56,9 @@ def attribution(tmp_path):
         own[["chrom", "start", "end"]].assign(
             name="x", score=0, strand="+", a=0, b=0, c=0, d=0
         ).to_csv(tmp_path / name, sep="\t", header=False, index=False)
-    domains = pd.DataFrame({"chrom": "chr1", "start": [500_000, 1_500_000],
-                            "end": [1_000_000, 2_500_000]})
+    domains = pd.DataFrame(
+        {"chrom": "chr1", "start": [500_000, 1_500_000], "end": [1_000_000, 2_500_000]}
+    )
     domains.to_csv(tmp_path / "domains.txt", sep="\t", header=False, index=False)
     track = table[["chrom", "start", "end", "z"]].dropna()
     track.to_csv(tmp_path / "t.bedgraph", sep="\t", header=False, index=False)
@@ -68,27 +69,37 @@ def test_elements_are_ranked_compared_and_drawn(attribution):
     elements = {**peak_files(attribution), "domains": attribution / "domains.txt"}
     assert list(elements) == ["others", "sites", "domains"]
     explain_elements(
-        attribution / "a.parquet", elements, attribution / "out", domains="domains",
-        comparisons={"sites": ("sites", "others"), "in": ("sites&domains", "sites-domains")})
+        attribution / "a.parquet",
+        elements,
+        attribution / "out",
+        domains="domains",
+        comparisons={"sites": ("sites", "others"), "in": ("sites&domains", "sites-domains")},
+    )
     out = attribution / "out"
     assert {p.name for p in out.iterdir()} == {
-        f"{name}.{suffix}" for name in ("ranking", "violins", "profile")
-        for suffix in ("pdf", "png", "tsv")} | {"comparisons.tsv"}
+        f"{name}.{suffix}"
+        for name in ("ranking", "violins", "profile")
+        for suffix in ("pdf", "png", "tsv")
+    } | {"comparisons.tsv"}
     ranking = pd.read_csv(out / "ranking.tsv", sep="\t")
     assert ranking["name"][0] == "sites"
     assert ranking["q_value"][0] < 0.05
     comparisons = pd.read_csv(out / "comparisons.tsv", sep="\t").set_index("name")
     assert comparisons.loc["sites", "p_value"] < 0.05
-    assert comparisons.loc["in", "n_first"] + comparisons.loc["in", "n_second"] \
-        == ranking["n_bins"][0]
+    assert (
+        comparisons.loc["in", "n_first"] + comparisons.loc["in", "n_second"] == ranking["n_bins"][0]
+    )
     assert len(pd.read_csv(out / "profile.tsv", sep="\t")) == 20
 
 
 def test_a_locus_is_drawn(attribution):
     draw_locus(
-        attribution / "a.parquet", "chr1:500,000-1,500,000", attribution / "locus",
+        attribution / "a.parquet",
+        "chr1:500,000-1,500,000",
+        attribution / "locus",
         tracks={"signal": attribution / "t.bedgraph"},
-        elements={"sites": attribution / "sites.bed"})
+        elements={"sites": attribution / "sites.bed"},
+    )
     table = pd.read_csv(attribution / "locus.tsv", sep="\t")
     assert len(table) == 100
     np.testing.assert_allclose(table["signal"], table["z"], rtol=1e-6)

@@ -60,8 +60,16 @@ def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
     baseline = R[~mask].mean(axis=0)
     got = integrate_gradients(
         lambda r, c, lo, hi, d0, d1: model.predict_torch("chr2", r, lo, hi, d0, d1, columns=c),
-        R, mask, baseline=baseline, min_dist=window[0], max_dist=window[1], squared=squared,
-        n_steps=8, max_steps=8, row_block=17, frame=model.settings.frame,
+        R,
+        mask,
+        baseline=baseline,
+        min_dist=window[0],
+        max_dist=window[1],
+        squared=squared,
+        n_steps=8,
+        max_steps=8,
+        row_block=17,
+        frame=model.settings.frame,
     )
     scalar = dense_scalar(model, "chr2", lo=window[0], hi=window[1], squared=squared)
     end = torch.from_numpy(R)[None]
@@ -69,8 +77,9 @@ def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
     parts = IntegratedGradients(scalar).attribute((end, end), (begin, begin), n_steps=8)
     for part, own in zip(parts, (got.row, got.column)):
         expected = part[0].sum(dim=1).numpy()
-        np.testing.assert_allclose(own[~mask], expected[~mask], rtol=1e-3,
-                                   atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(
+            own[~mask], expected[~mask], rtol=1e-3, atol=1e-4 * np.abs(expected).max()
+        )
         assert np.isnan(own[mask]).all()
     np.testing.assert_allclose(got.total, float(scalar(end, end)), rtol=1e-5)
 
@@ -93,13 +102,19 @@ def test_gradient_of_the_scalar_is_autograd_s(model):
     mask = model.mask("chr3")
     got = integrate_gradients(
         lambda r, c, lo, hi, d0, d1: model.predict_torch("chr3", r, lo, hi, d0, d1, columns=c),
-        R, mask, baseline=np.zeros(4), n_steps=1, max_steps=1, frame=20,
+        R,
+        mask,
+        baseline=np.zeros(4),
+        n_steps=1,
+        max_steps=1,
+        frame=20,
     )
     half = torch.tensor(R / 2, requires_grad=True)  # Gauss-Legendre with one point: the middle
     dense_scalar(model, "chr3")(half[None], half[None]).sum().backward()
     expected = (half.grad.numpy() * R).sum(axis=1)
-    np.testing.assert_allclose(got.score[~mask], expected[~mask], rtol=1e-3,
-                               atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        got.score[~mask], expected[~mask], rtol=1e-3, atol=1e-4 * np.abs(expected).max()
+    )
 
 
 def test_steps_are_doubled_until_the_error_is_small_or_they_run_out(model, caplog):
@@ -139,12 +154,15 @@ def test_tracks_are_written(tiny_model_dir, tmp_path):
         handle.close()
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"baseline": "median"}, "baseline 'median'"),
-    ({"baseline": "padding"}, "padding vector"),
-    ({"chroms": ["chr9"]}, "chr9"),
-    ({"min_distance": 50_000, "max_distance": 20_000}, "is empty"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"baseline": "median"}, "baseline 'median'"),
+        ({"baseline": "padding"}, "padding vector"),
+        ({"chroms": ["chr9"]}, "chr9"),
+        ({"min_distance": 50_000, "max_distance": 20_000}, "is empty"),
+    ],
+)
 def test_attributions_that_cannot_be_made(tiny_model_dir, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         attribute(tiny_model_dir(), tmp_path / "a.bw", tmp_path / "a.parquet", **options)

@@ -61,8 +61,14 @@ class MapFiles:
         dense, sizes = self.reordered(order or list(SIZES.index))
         sizes = sizes.rename(rename)
         path = self.folder / name
-        cooler.create_cooler(f"{path}{group}", make_bins(sizes, BIN), self.pixels(dense),
-                             ordered=True, mode="a", **options)
+        cooler.create_cooler(
+            f"{path}{group}",
+            make_bins(sizes, BIN),
+            self.pixels(dense),
+            ordered=True,
+            mode="a",
+            **options,
+        )
         return path
 
     def mcool(self, name="map.mcool", *, layout="/resolutions/{resolution}", factors=(1, 5)):
@@ -88,9 +94,12 @@ class MapFiles:
     def scool(self, cells, name="cells.scool"):
         """cells: name -> dense map."""
         path = self.folder / name
-        cooler.create_scool(str(path), make_bins(SIZES, BIN),
-                            {cell: self.pixels(dense) for cell, dense in cells.items()},
-                            ordered=True)
+        cooler.create_scool(
+            str(path),
+            make_bins(SIZES, BIN),
+            {cell: self.pixels(dense) for cell, dense in cells.items()},
+            ordered=True,
+        )
         return path
 
     def hic(self, name="map.hic", *, order=None, rename=lambda c: c, resolutions=(BIN, 5 * BIN)):
@@ -104,8 +113,9 @@ class MapFiles:
         for side in "12":
             rows = bins.loc[table[f"bin{side}_id"]].reset_index(drop=True)
             table[[f"chrom{side}", f"start{side}", f"end{side}"]] = rows[["chrom", "start", "end"]]
-        writer = hic.FileWriter(path, sizes.to_dict(), list(resolutions), assembly="test",
-                                tmpdir=self.folder)
+        writer = hic.FileWriter(
+            path, sizes.to_dict(), list(resolutions), assembly="test", tmpdir=self.folder
+        )
         writer.add_pixels(table[["chrom1", "start1", "end1", "chrom2", "start2", "end2", "count"]])
         writer.finalize()
         return path
@@ -116,8 +126,10 @@ class MapFiles:
         bins, table = make_bins(SIZES, BIN), self.pixels()
         table = table.loc[table.index.repeat(table["count"])]
         swap = generator.random(len(table)) < 0.5
-        sides = [np.where(swap, table["bin2_id"], table["bin1_id"]),
-                 np.where(swap, table["bin1_id"], table["bin2_id"])]
+        sides = [
+            np.where(swap, table["bin2_id"], table["bin1_id"]),
+            np.where(swap, table["bin1_id"], table["bin2_id"]),
+        ]
         columns = {"readID": [f"r{k}" for k in range(len(table))]}
         for side, index in zip("12", sides):
             rows = bins.iloc[index]
@@ -127,9 +139,13 @@ class MapFiles:
         path = self.folder / name
         lines = []
         if header:
-            lines = ["## pairs format v1.0", "#sorted: none", "#genome_assembly: test",
-                     *(f"#chromsize: {rename(c)} {n}" for c, n in SIZES.items()),
-                     "#columns: readID chrom1 pos1 chrom2 pos2"]
+            lines = [
+                "## pairs format v1.0",
+                "#sorted: none",
+                "#genome_assembly: test",
+                *(f"#chromsize: {rename(c)} {n}" for c, n in SIZES.items()),
+                "#columns: readID chrom1 pos1 chrom2 pos2",
+            ]
         body = ["\t".join(map(str, row)) for row in rows.itertuples(index=False)]
         with (gzip.open if path.suffix == ".gz" else open)(path, "wt") as handle:
             handle.write("\n".join([*lines, *body, *extra]) + "\n")
@@ -180,13 +196,15 @@ def extract(tmp_path, chromsizes_file):
 
     def call(source, *, resolutions=(BIN,), assembly=chromsizes_file, sample="s", **options):
         out = folder / "s.mcool"
-        extract_contacts(source, out, assembly=assembly, resolutions=resolutions, sample=sample,
-                         **options)
+        extract_contacts(
+            source, out, assembly=assembly, resolutions=resolutions, sample=sample, **options
+        )
         return SimpleNamespace(
             path=out,
             clr=lambda resolution: cooler.Cooler(f"{out}::/resolutions/{resolution}"),
             dense=lambda resolution: cooler.Cooler(f"{out}::/resolutions/{resolution}").matrix(
-                balance=False)[:],
+                balance=False
+            )[:],
         )
 
     call.folder = folder

@@ -60,8 +60,9 @@ def test_dump_of_one_chromosome_and_its_bin_size(files, extract):
     folder = files.dump(pattern="GM_{chrom}_10kb.RAW.txt", chroms=["chr2"])
     result = extract(folder / "GM_chr2_10kb.RAW.txt")
     start, end = result.clr(10_000).extent("chr2")
-    np.testing.assert_array_equal(result.dense(10_000)[start:end, start:end],
-                                  files.dense[start:end, start:end])
+    np.testing.assert_array_equal(
+        result.dense(10_000)[start:end, start:end], files.dense[start:end, start:end]
+    )
     assert result.clr(10_000).info["sum"] == np.triu(files.dense[start:end, start:end]).sum()
     assert describe_contacts(folder).resolutions == (10_000,)
 
@@ -73,8 +74,9 @@ def test_normalised_dump_is_kept_only_on_demand(files, extract):
     assert not list(extract.folder.iterdir())
     result = extract(folder, float_counts=True)
     start, end = result.clr(10_000).extent("chr2")
-    np.testing.assert_allclose(result.dense(10_000)[start:end, start:end],
-                               0.3 * files.dense[start:end, start:end])
+    np.testing.assert_allclose(
+        result.dense(10_000)[start:end, start:end], 0.3 * files.dense[start:end, start:end]
+    )
     assert result.clr(10_000).info["metadata"]["counts"] == "float"
 
 
@@ -136,8 +138,10 @@ def test_first_and_last_base_fall_into_the_first_and_last_bin(files, extract):
     files.dense[:] = 0
     files.dense[0, 0] = 1
     path = files.folder / "two.pairs"
-    path.write_text("#columns: readID chr1 pos1 chr2 pos2\n"
-                    "a\tchr1\t1\tchr1\t10000\nb\tchr1\t10001\tchr1\t303000\n")
+    path.write_text(
+        "#columns: readID chr1 pos1 chr2 pos2\n"
+        "a\tchr1\t1\tchr1\t10000\nb\tchr1\t10001\tchr1\t303000\n"
+    )
     dense = extract(path).dense(10_000)
     assert dense[0, 0] == 1
     assert dense[1, 30] == 1
@@ -147,16 +151,23 @@ def test_first_and_last_base_fall_into_the_first_and_last_bin(files, extract):
 def test_a_resolution_comes_from_the_coarsest_one_that_divides_it(files, extract):
     stored = [10_000, 30_000, 50_000]
     plan = plan_resolutions([100_000, 30_000, 20_000, 40_000, 50_000], stored, source="f")
-    assert plan == {20_000: ("read", 10_000), 30_000: ("read", 30_000),
-                    40_000: ("coarsen", 20_000), 50_000: ("read", 50_000),
-                    100_000: ("coarsen", 50_000)}
+    assert plan == {
+        20_000: ("read", 10_000),
+        30_000: ("read", 30_000),
+        40_000: ("coarsen", 20_000),
+        50_000: ("read", 50_000),
+        100_000: ("coarsen", 50_000),
+    }
     assert plan_resolutions([5_000, 2_000], None, source="f") == {
-        2_000: ("read", 2_000), 5_000: ("read", 5_000)}
+        2_000: ("read", 2_000),
+        5_000: ("read", 5_000),
+    }
     result = extract(files.mcool(factors=(1, 3)), resolutions=[20_000, 30_000, 60_000])
     for resolution in (20_000, 30_000, 60_000):
         np.testing.assert_array_equal(result.dense(resolution), files.coarse(resolution))
     assert cooler.fileops.list_coolers(str(result.path)) == [
-        f"/resolutions/{resolution}" for resolution in (20_000, 30_000, 60_000)]
+        f"/resolutions/{resolution}" for resolution in (20_000, 30_000, 60_000)
+    ]
     assert [item.name for item in extract.folder.iterdir()] == ["s.mcool"]
 
 
@@ -215,58 +226,92 @@ BAD = {
     "truncated hic": (lambda f: (truncate(f.hic(), 0.5), {}), "damaged or truncated"),
     "hic cut at its end": (lambda f: (truncate(f.hic(), 0.995), {}), "damaged or truncated"),
     "truncated pairs": (lambda f: (truncate(f.pairs(), 0.5), {}), "damaged or truncated"),
-    "text named hic": (lambda f: (write(f.folder / "t.hic", "chr1 1 2\n"), {}),
-                       "is not a .hic file"),
-    "text named mcool": (lambda f: (write(f.folder / "t.mcool", "chr1 1 2\n"), {}),
-                         "is not a .mcool file"),
+    "text named hic": (
+        lambda f: (write(f.folder / "t.hic", "chr1 1 2\n"), {}),
+        "is not a .hic file",
+    ),
+    "text named mcool": (
+        lambda f: (write(f.folder / "t.mcool", "chr1 1 2\n"), {}),
+        "is not a .mcool file",
+    ),
     "HDF5 without a map": (lambda f: (_plain_hdf5(f.folder / "h.cool"), {}), "no contact map"),
-    "resolution": (lambda f: (f.mcool(), {"resolutions": [10_000, 25_000, 15_000]}),
-                   r"10,000, 50,000 bp, none of which divides .* 15,000 bp"),
+    "resolution": (
+        lambda f: (f.mcool(), {"resolutions": [10_000, 25_000, 15_000]}),
+        r"10,000, 50,000 bp, none of which divides .* 15,000 bp",
+    ),
     "negative resolution": (lambda f: (f.cool(), {"resolutions": [-5]}), "positive"),
     "no resolution": (lambda f: (f.cool(), {"resolutions": []}), "no resolution"),
-    "other names": (lambda f: (f.cool(rename=lambda c: f"scaffold_{c}"), {}),
-                    "none of its chromosome names"),
+    "other names": (
+        lambda f: (f.cool(rename=lambda c: f"scaffold_{c}"), {}),
+        "none of its chromosome names",
+    ),
     "other lengths": (lambda f: (f.cool(), {"assembly": "hg19"}), r"chr1 has 303,000 bp"),
-    "other names in pairs": (lambda f: (f.pairs(header=False, rename=lambda c: f"s_{c}"), {}),
-                             "none of its chromosome names"),
-    "position beyond": (lambda f: (f.pairs(extra=["x\tchr1\t303001\tchr1\t5"]), {}),
-                        r"chr1:303,001 lies beyond the 303,000 bp of chr1"),
+    "other names in pairs": (
+        lambda f: (f.pairs(header=False, rename=lambda c: f"s_{c}"), {}),
+        "none of its chromosome names",
+    ),
+    "position beyond": (
+        lambda f: (f.pairs(extra=["x\tchr1\t303001\tchr1\t5"]), {}),
+        r"chr1:303,001 lies beyond the 303,000 bp of chr1",
+    ),
     "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "not in pairs format"),
-    "only a header": (lambda f: (write(f.folder / "t.pairs", "## pairs format v1.0\n"), {}),
-                      "no read pairs"),
-    "text in positions": (lambda f: (write(f.folder / "t.pairs", "r\tchr1\tx\tchr1\t5\n"), {}),
-                          "cannot be read"),
+    "only a header": (
+        lambda f: (write(f.folder / "t.pairs", "## pairs format v1.0\n"), {}),
+        "no read pairs",
+    ),
+    "text in positions": (
+        lambda f: (write(f.folder / "t.pairs", "r\tchr1\tx\tchr1\t5\n"), {}),
+        "cannot be read",
+    ),
     "empty map": (lambda f: (_empty(f), {}), "holds no contacts"),
-    "empty chromosome": (lambda f: (_without(f, "chr2"), {"chroms": ["chr1", "chr2"]}),
-                         "no contacts within chr2"),
-    "absent chromosome": (lambda f: (f.hic(order=["chr1", "chr2"]), {"chroms": ["chrX"]}),
-                          "no contacts within chrX"),
+    "empty chromosome": (
+        lambda f: (_without(f, "chr2"), {"chroms": ["chr1", "chr2"]}),
+        "no contacts within chr2",
+    ),
+    "absent chromosome": (
+        lambda f: (f.hic(order=["chr1", "chr2"]), {"chroms": ["chrX"]}),
+        "no contacts within chrX",
+    ),
     "unknown chromosome": (lambda f: (f.cool(), {"chroms": ["chr9"]}), "'chr9' are not in"),
     "two maps at a resolution": (lambda f: (_two_maps(f), {}), "more than one map at 10,000"),
     "no such group": (lambda f: (f"{f.cool()}::/nowhere", {}), "has no group /nowhere"),
     "asymmetric": (lambda f: (f.cool(symmetric_upper=False, triucheck=False), {}), "asymmetric"),
     "bins of different sizes": (lambda f: (_variable_bins(f), {}), "different sizes"),
     "dump of text": (lambda f: (write(f.folder / "chr1.txt", "a b c\n"), {}), "not juicer dump"),
-    "dump of no chromosome": (lambda f: (write(f.folder / "map.txt", "0 10000 3\n"), {}),
-                              "no part of the file's name"),
-    "dump beyond": (lambda f: (write(f.folder / "chr1.txt", "0 10000 1\n0 310000 3\n"), {}),
-                    "lies outside"),
-    "dump of both triangles": (lambda f: (write(f.folder / "chr1.txt", "0 10000 3\n10000 0 3\n"),
-                                          {}), "above and below"),
-    "dump off the bins": (lambda f: (write(f.folder / "chr1.txt", "0 15000 3\n"),
-                                     {"source_resolution": 10_000}), "no multiple"),
-    "dump of one bin": (lambda f: (write(f.folder / "chr1.txt", "0 0 3\n"), {}),
-                        "source_resolution"),
+    "dump of no chromosome": (
+        lambda f: (write(f.folder / "map.txt", "0 10000 3\n"), {}),
+        "no part of the file's name",
+    ),
+    "dump beyond": (
+        lambda f: (write(f.folder / "chr1.txt", "0 10000 1\n0 310000 3\n"), {}),
+        "lies outside",
+    ),
+    "dump of both triangles": (
+        lambda f: (write(f.folder / "chr1.txt", "0 10000 3\n10000 0 3\n"), {}),
+        "above and below",
+    ),
+    "dump off the bins": (
+        lambda f: (write(f.folder / "chr1.txt", "0 15000 3\n"), {"source_resolution": 10_000}),
+        "no multiple",
+    ),
+    "dump of one bin": (
+        lambda f: (write(f.folder / "chr1.txt", "0 0 3\n"), {}),
+        "source_resolution",
+    ),
     "dump twice": (lambda f: (_dump_twice(f), {}), "two files are chr1"),
     "no dump": (lambda f: (f.folder / "nothing_*.txt", {}), "no file matches"),
     "cells of a bulk map": (lambda f: (f.cool(), labels(f, "cell\tcell_type\n")), "bulk map"),
     "cells of a hic": (lambda f: (f.hic(), {"cell_type": "B"}), "expected a .scool"),
-    "cell table columns": (lambda f: (_cells(f), labels(f, "name\tcell_type\nc0\tB\n")),
-                           "expected cell and cell_type"),
+    "cell table columns": (
+        lambda f: (_cells(f), labels(f, "name\tcell_type\nc0\tB\n")),
+        "expected cell and cell_type",
+    ),
     "cell twice": (lambda f: (_cells(f), labels(f, "cell\tcell_type\nc0\tB\nc0\tT\n")), "twice"),
     "unknown cell": (lambda f: (_cells(f), labels(f, "cell\tcell_type\nz\tB\n")), "'z' the first"),
-    "no such type": (lambda f: (_cells(f), labels(f, "cell\tcell_type\nc0\tB\n")
-                                | {"cell_type": "T"}), "no cell of type 'T'"),
+    "no such type": (
+        lambda f: (_cells(f), labels(f, "cell\tcell_type\nc0\tB\n") | {"cell_type": "T"}),
+        "no cell of type 'T'",
+    ),
     "type without table": (lambda f: (_cells(f), {"cell_type": "B"}), "without cell_labels"),
     "no cell table": (lambda f: (_cells(f), {"cell_labels": f.folder / "no.tsv"}), "cell table"),
     "negative count": (lambda f: (write(f.folder / "chr1.txt", "0 10000 -3\n"), {}), "-3.0 as the"),
@@ -299,8 +344,9 @@ def _variable_bins(files):
     path = files.folder / "variable.cool"
     edges = [0, 7_000, 30_000, 50_000]
     bins = pd.DataFrame({"chrom": "chr1", "start": edges[:-1], "end": edges[1:]})
-    cooler.create_cooler(str(path), bins, pd.DataFrame(
-        {"bin1_id": [0], "bin2_id": [1], "count": [4]}))
+    cooler.create_cooler(
+        str(path), bins, pd.DataFrame({"bin1_id": [0], "bin2_id": [1], "count": [4]})
+    )
     return path
 
 
@@ -341,7 +387,8 @@ def test_a_small_disagreement_of_lengths_is_an_option(files, extract, tmp_path):
     with pytest.raises(InputError, match="length_tolerance is 0 bp"):
         extract(files.cool(), assembly=assembly)
     np.testing.assert_array_equal(
-        extract(files.cool(), assembly=assembly, length_tolerance=11).dense(10_000), files.dense)
+        extract(files.cool(), assembly=assembly, length_tolerance=11).dense(10_000), files.dense
+    )
 
 
 def test_metadata_is_json(files, extract):

@@ -52,14 +52,24 @@ def test_masked_bins_and_status(files, extract):
     path = extract(files.cool()).path
     uri = f"{path}::/resolutions/10000"
     assert contacts_qc(uri).set_index("chrom")["status"].to_dict() == {
-        "chr1": "ok", "chr2": "empty", "chrX": "masked", "chrM": "masked", "all": "ok"}
+        "chr1": "ok",
+        "chr2": "empty",
+        "chrX": "masked",
+        "chrM": "masked",
+        "all": "ok",
+    }
     clr = cooler.Cooler(uri)
     weight = np.ones(len(clr.bins()))
     weight[:12] = np.nan
     cooler.create.append(uri, "bins", {"weight": weight})
     table = contacts_qc(uri).set_index("chrom")
     assert table["masked_bins"].to_dict() == {
-        "chr1": 12, "chr2": 0, "chrX": 0, "chrM": 0, "all": 12}
+        "chr1": 12,
+        "chr2": 0,
+        "chrX": 0,
+        "chrM": 0,
+        "all": 12,
+    }
     assert table.loc["chr1", "status"] == "masked"
 
 
@@ -106,8 +116,9 @@ def test_halves_sum_to_the_map(files, mcool, tmp_path):
     a, b = tmp_path / "a.mcool", tmp_path / "b.mcool"
     split_contacts(mcool, a, b, 0, samples=("half1", "half2"))
     for resolution in (10_000, 50_000):
-        np.testing.assert_array_equal(dense(a, resolution) + dense(b, resolution),
-                                      files.coarse(resolution))
+        np.testing.assert_array_equal(
+            dense(a, resolution) + dense(b, resolution), files.coarse(resolution)
+        )
     total = np.triu(files.dense).sum()
     assert abs(np.triu(dense(a)).sum() - total / 2) < 5 * np.sqrt(total / 4)
     thin_contacts(mcool, tmp_path / "t.mcool", 0.5, 0)

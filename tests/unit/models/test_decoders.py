@@ -183,9 +183,7 @@ def test_evaluator_scores_what_was_held_out(pca_dir, tiny_map, tiny_map_path, tm
     row = row[row["stratum"].isin(["all"])]
     band = tiny_map.band("chr3", 0, 30)
     assert set(row["n"]) == {np.isfinite(band).sum()}
-    own = evaluate_model(
-        pca_dir, tiny_map_path, settings=settings, regions=[("chr1", 0, 100_000)]
-    )
+    own = evaluate_model(pca_dir, tiny_map_path, settings=settings, regions=[("chr1", 0, 100_000)])
     row = own[(own["pairs"] == "all") & (own["metric"] == "r2_cp") & (own["stratum"] == "all")]
     assert set(row["n"]) == {np.isfinite(tiny_map.band("chr1", 0, 10)).sum()}
     with pytest.raises(InputError, match="no row lies in the regions"):

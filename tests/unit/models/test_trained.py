@@ -48,7 +48,11 @@ def test_folder_holds_what_the_contract_says(folders, tiny_map):
     folder = folders / "refined"
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "model.safetensors", "config.json", "bins.parquet", "expected.tsv", "history.tsv"
+        "model.safetensors",
+        "config.json",
+        "bins.parquet",
+        "expected.tsv",
+        "history.tsv",
     }
     config = json.loads((folder / "config.json").read_text())
     assert config["seed"] == 5

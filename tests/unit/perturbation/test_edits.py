@@ -56,8 +56,11 @@ def test_edits_take_the_bins_they_touch():
     assert len(lay_out(duplication, article).source) - len(article) == 214
 
 
-regions = st.tuples(st.integers(0, 98), st.integers(1, 99)).map(
-    lambda x: (10 * min(x), 10 * max(x))).filter(lambda x: 0 < x[1] - x[0] < 900)
+regions = (
+    st.tuples(st.integers(0, 98), st.integers(1, 99))
+    .map(lambda x: (10 * min(x), 10 * max(x)))
+    .filter(lambda x: 0 < x[1] - x[0] < 900)
+)
 
 
 @given(regions, st.sampled_from(["deletion", "duplication", "inversion", "knockout"]))
@@ -89,8 +92,12 @@ def test_runs_end_where_the_next_bin_is_not_the_next(region, kind):
         b = a
         if not edited.replaced[a] and edited.strand[a] == 1:
             b = a + 1
-            while b < len(edited.source) and edited.source[b] == edited.source[b - 1] + 1 \
-                    and edited.strand[b] == 1 and not edited.replaced[b]:
+            while (
+                b < len(edited.source)
+                and edited.source[b] == edited.source[b - 1] + 1
+                and edited.strand[b] == 1
+                and not edited.replaced[b]
+            ):
                 b += 1
         assert edited.run_end[a] == b
 
@@ -134,17 +141,28 @@ def test_bed_of_edits(tmp_path):
 
 def test_bedpe_of_edits(tmp_path):
     rows = [
-        "chr1 90 110 chr1 290 310 del . + -", "chr1 90 110 chr1 290 310 dup . - +",
-        "chr1 90 110 chr1 290 310 inv . + +", "chr1 90 110 chr2 290 310 tra . - -",
+        "chr1 90 110 chr1 290 310 del . + -",
+        "chr1 90 110 chr1 290 310 dup . - +",
+        "chr1 90 110 chr1 290 310 inv . + +",
+        "chr1 90 110 chr2 290 310 tra . - -",
         "chr1 100 100 chr2 200 300 ins . + - INS",
     ]
     text = "\n".join(row.replace(" ", "\t") for row in rows)
     edits = read_edits(write(tmp_path, "e.bedpe", text))
     assert [e.kind for e in edits] == [
-        "deletion", "duplication", "inversion", "translocation", "insertion"]
+        "deletion",
+        "duplication",
+        "inversion",
+        "translocation",
+        "insertion",
+    ]
     assert (edits[0].start, edits[0].end) == (100, 300)
-    assert (edits[3].start, edits[3].start2, edits[3].strand, edits[3].strand2) \
-        == (100, 300, "-", "-")
+    assert (edits[3].start, edits[3].start2, edits[3].strand, edits[3].strand2) == (
+        100,
+        300,
+        "-",
+        "-",
+    )
     assert (edits[4].start2, edits[4].end2, edits[4].strand2) == (200, 300, "-")
 
 
@@ -163,7 +181,11 @@ def test_vcf_of_edits(tmp_path):
     edits = read_edits(write(tmp_path, "e.vcf", "\n".join(lines)))
     assert (edits[0].start, edits[0].end) == (100, 300)
     assert [(e.start, e.start2, e.strand + e.strand2) for e in edits[1:5]] == [
-        (100, 200, "+-"), (100, 200, "++"), (100, 200, "-+"), (100, 200, "--")]
+        (100, 200, "+-"),
+        (100, 200, "++"),
+        (100, 200, "-+"),
+        (100, 200, "--"),
+    ]
     assert (edits[5].start, edits[5].start2, edits[5].end2) == (100, 10, 30)
 
 
@@ -172,7 +194,9 @@ def test_tsv_of_edits(tmp_path):
     text += "a\tKO\tchr1\t10\t20\tzero\nb\tdeletion\tchr1\t0\t50\t\n"
     edits = read_edits(write(tmp_path, "e.tsv", text))
     assert [(e.edit, e.kind, e.method) for e in edits] == [
-        ("a", "knockout", "zero"), ("b", "deletion", "average")]
+        ("a", "knockout", "zero"),
+        ("b", "deletion", "average"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +216,11 @@ def test_tsv_of_edits(tmp_path):
         ("e.tsv", "edit\tkind\tchrom\tstart\nx\tDEL\tchr1\t4\n", "missing"),
         ("e.tsv", "edit\tkind\tchrom\tstart\tend\tcolour\n", "unknown"),
         ("e.tsv", "edit\tkind\tchrom\tstart\tend\na\tDEL\tchr1\t\t\n", "lacks"),
-        ("e.tsv", "edit\tkind\tchrom\tstart\tend\tmethod\na\tKO\tchr1\t0\t9\tburn\n",
-         "method 'burn'"),
+        (
+            "e.tsv",
+            "edit\tkind\tchrom\tstart\tend\tmethod\na\tKO\tchr1\t0\t9\tburn\n",
+            "method 'burn'",
+        ),
     ],
 )
 def test_edits_files_that_cannot_be_read(tmp_path, name, text, message):

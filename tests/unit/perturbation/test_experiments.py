@@ -35,16 +35,21 @@ def test_effects_and_pileups_are_those_of_the_single_edits(model, observed):
     assert pileup.shape == (41, 41)
     np.testing.assert_array_equal(pileup, pileup.T)
     predictions = [
-        predict_edit(model, observed, lay_out(Edit("e", "knockout", chrom, at, at + 10_000),
-                                              model.bins), flank=200_000)
+        predict_edit(
+            model,
+            observed,
+            lay_out(Edit("e", "knockout", chrom, at, at + 10_000), model.bins),
+            flank=200_000,
+        )
         for chrom, at in (("chr1", 600_000), ("chr2", 300_000))
     ]
     changes = []
     for site, prediction in zip(bins, predictions):
         k = {b: p for p, b in enumerate(prediction.bins)}
         pair = k[site - 5], k[site + 6]
-        changes.append(np.log2((prediction.on_reference[pair] + 0.5)
-                               / (prediction.wild_type[pair] + 0.5)))
+        changes.append(
+            np.log2((prediction.on_reference[pair] + 0.5) / (prediction.wild_type[pair] + 0.5))
+        )
     np.testing.assert_allclose(pileup[15, 26], np.nanmean(changes), rtol=1e-6)
     own = effects[(effects["site"] == 60) & (effects["dist_kb"] == 200)]
     prediction, total = predictions[0], 0.0
@@ -56,16 +61,23 @@ def test_effects_and_pileups_are_those_of_the_single_edits(model, observed):
 
 
 def made_up(changes):
-    rows = [(group, site, kb, 100.0, 100.0 * (1 + change))
-            for group, values in changes.items() for site, change in enumerate(values)
-            for kb in (100, 200, 300)]
+    rows = [
+        (group, site, kb, 100.0, 100.0 * (1 + change))
+        for group, values in changes.items()
+        for site, change in enumerate(values)
+        for kb in (100, 200, 300)
+    ]
     return pd.DataFrame(rows, columns=["group", "site", "dist_kb", "wild_type", "edited"])
 
 
 def test_a_group_that_loses_contacts_is_told_from_random_bins():
     rng = np.random.default_rng(0)
-    effects = made_up({"anchors": -0.07 + 0.02 * rng.standard_normal(20),
-                       "random": 0.02 * rng.standard_normal(20)})
+    effects = made_up(
+        {
+            "anchors": -0.07 + 0.02 * rng.standard_normal(20),
+            "random": 0.02 * rng.standard_normal(20),
+        }
+    )
     table = compare_with_random(effects).set_index("group")
     assert table.loc["anchors", "p_below_random"] < 0.001
     assert table.loc["anchors", "p_below_zero"] < 0.001
@@ -77,8 +89,13 @@ def test_a_group_that_loses_contacts_is_told_from_random_bins():
 
 
 def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
-    domains = pd.DataFrame({"chrom": ["chr1", "chr1", "chr2"], "start": [400_000, 0, 50_000],
-                            "end": [600_000, 200_000, 90_000]})
+    domains = pd.DataFrame(
+        {
+            "chrom": ["chr1", "chr1", "chr2"],
+            "start": [400_000, 0, 50_000],
+            "end": [600_000, 200_000, 90_000],
+        }
+    )
     change = knock_out_boundaries(model, observed, domains)
     assert change.shape == (30, 30)
     upper = np.triu_indices(30)
@@ -94,11 +111,23 @@ def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
 
 def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
     (tmp_path / "a.bed").write_text("chr1\t400000\t400500\nchr2\t222222\t222300\n")
-    knock_out_groups(tiny_model_dir(), tiny_map_path, {"a": tmp_path / "a.bed"}, tmp_path / "out",
-                     reach=300_000, n_random=3)
+    knock_out_groups(
+        tiny_model_dir(),
+        tiny_map_path,
+        {"a": tmp_path / "a.bed"},
+        tmp_path / "out",
+        reach=300_000,
+        n_random=3,
+    )
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names >= {"distance.tsv", "distance.png", "pileups.pdf", "comparison.tsv",
-                     "a.pileup.tsv", "random.pileup.tsv"}
+    assert names >= {
+        "distance.tsv",
+        "distance.png",
+        "pileups.pdf",
+        "comparison.tsv",
+        "a.pileup.tsv",
+        "random.pileup.tsv",
+    }
     assert np.loadtxt(tmp_path / "out" / "a.pileup.tsv").shape == (61, 61)
 
 

@@ -17,7 +17,8 @@ from chromloom.perturbation.predict import predict_edit
 def out(tiny_model_dir, tiny_map_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("perturb")
     (folder / "edits.bed").write_text(
-        "chr1\t500000\t600000\tDEL:del\nchr1\t200000\t300000\tDUP:dup\n")
+        "chr1\t500000\t600000\tDEL:del\nchr1\t200000\t300000\tDUP:dup\n"
+    )
     perturb(tiny_model_dir(), tiny_map_path, folder / "edits.bed", folder / "out")
     return folder / "out"
 
@@ -28,8 +29,18 @@ def dense(path, chrom, resolution=10_000):
 
 
 def test_every_edit_gets_its_folder(out):
-    names = {"wild_type.mcool", "edited.mcool", "edited_on_reference.mcool", "difference.mcool",
-             "lift.tsv", "summary.tsv", "virtual_4c.tsv", "maps.pdf", "maps.png", "maps.tsv"}
+    names = {
+        "wild_type.mcool",
+        "edited.mcool",
+        "edited_on_reference.mcool",
+        "difference.mcool",
+        "lift.tsv",
+        "summary.tsv",
+        "virtual_4c.tsv",
+        "maps.pdf",
+        "maps.png",
+        "maps.tsv",
+    }
     for edit in ("del", "dup"):
         assert {path.name for path in (out / edit).iterdir()} == names
     table = pd.read_csv(out / "perturbation.tsv", sep="\t")
@@ -43,14 +54,14 @@ def test_maps_say_their_coordinates_and_subtract(out):
     _, edited = dense(out / "dup" / "edited_on_reference.mcool", "chr1")
     _, difference = dense(out / "dup" / "difference.mcool", "chr1")
     known = difference != 0
-    np.testing.assert_allclose(
-        difference[known], (edited - wild_type)[known], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(difference[known], (edited - wild_type)[known], rtol=1e-3, atol=1e-4)
     clr, own = dense(out / "dup" / "edited.mcool", "chr1_duplication")
     assert clr.chromsizes["chr1_duplication"] == 1_195_000 + 100_000
     assert "chr1_duplication" in clr.info["metadata"]["coordinates"]
     assert own[:20, :20].sum() == pytest.approx(wild_type[:20, :20].sum(), rel=1e-5)
     assert cooler.fileops.list_coolers(str(out / "dup" / "edited.mcool")) == [
-        f"/resolutions/{10_000 * f}" for f in (1, 2, 5, 10)]
+        f"/resolutions/{10_000 * f}" for f in (1, 2, 5, 10)
+    ]
 
 
 def test_the_lift_table_explains_the_edited_map(out):
@@ -82,7 +93,8 @@ def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
     near = j - i < 20
     assert table["n_pairs"] == len(i)
     np.testing.assert_allclose(
-        table["mean_abs_difference_200kb"], np.abs(difference[i, j][near]).mean())
+        table["mean_abs_difference_200kb"], np.abs(difference[i, j][near]).mean()
+    )
     assert 0 < table["scc"] < 1
     assert table["insulation_change"] > 0
 
@@ -105,10 +117,21 @@ def test_a_bad_edit_writes_nothing(tiny_model_dir, tiny_map_path, tmp_path):
 def test_seeds_are_joined_and_edits_ranked(tmp_path):
     paths = []
     for seed, values in enumerate(([1.0, 5.0], [3.0, 5.0])):
-        table = pd.DataFrame({
-            "sample": "s", "resolution": 1, "norm": "ICE", "model": "m", "edit": ["weak", "strong"],
-            "kind": "deletion", "region": "r", "metric": "mean_abs_difference_2Mb",
-            "value": values, "ci_low": np.nan, "ci_high": np.nan})
+        table = pd.DataFrame(
+            {
+                "sample": "s",
+                "resolution": 1,
+                "norm": "ICE",
+                "model": "m",
+                "edit": ["weak", "strong"],
+                "kind": "deletion",
+                "region": "r",
+                "metric": "mean_abs_difference_2Mb",
+                "value": values,
+                "ci_low": np.nan,
+                "ci_high": np.nan,
+            }
+        )
         paths.append(tmp_path / f"{seed}.tsv")
         table.to_csv(paths[-1], sep="\t", index=False)
     rank_edits(paths, tmp_path / "out.tsv")

@@ -38,8 +38,13 @@ def whole(model, observed, edited):
     masked = model.mask("chr1")[edited.source - first]
     n = len(vectors)
     return predict_pairs(
-        model, observed.expected("chr1"), "chr1", np.arange(n), vectors=np.nan_to_num(vectors),
-        masked=masked, home=edited.source - first,
+        model,
+        observed.expected("chr1"),
+        "chr1",
+        np.arange(n),
+        vectors=np.nan_to_num(vectors),
+        masked=masked,
+        home=edited.source - first,
     )
 
 
@@ -59,7 +64,8 @@ def test_wild_type_is_the_model_s_prediction(model, observed):
 def test_an_edit_of_nothing_changes_nothing(model, observed):
     source = np.arange(120)
     nothing = EditedChromosome(
-        edit("deletion", 60, 61), source, np.ones(120, np.int8), np.zeros(120, bool), (60, 60))
+        edit("deletion", 60, 61), source, np.ones(120, np.int8), np.zeros(120, bool), (60, 60)
+    )
     prediction = predict_edit(model, observed, nothing)
     assert prediction.n_predicted == 0
     np.testing.assert_array_equal(prediction.on_reference, prediction.wild_type)
@@ -67,16 +73,22 @@ def test_an_edit_of_nothing_changes_nothing(model, observed):
 
 
 @pytest.mark.parametrize("which", ["model", "two_directions"])
-@pytest.mark.parametrize("change", [
-    ("deletion", 50, 60), ("duplication", 20, 35), ("inversion", 70, 90),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("deletion", 50, 60),
+        ("duplication", 20, 35),
+        ("inversion", 70, 90),
+    ],
+)
 def test_predictions_are_those_of_the_whole_edited_chromosome(which, change, observed, request):
     """Also where most of it is taken over from the wild type."""
     model = request.getfixturevalue(which)
     edited = lay_out(edit(*change), model.bins)
     prediction = predict_edit(model, observed, edited)
     np.testing.assert_allclose(
-        prediction.in_edited, whole(model, observed, edited), rtol=2e-4, atol=1e-6)
+        prediction.in_edited, whole(model, observed, edited), rtol=2e-4, atol=1e-6
+    )
 
 
 def test_a_deletion_changes_only_pairs_that_span_it(model, observed):
@@ -96,8 +108,12 @@ def test_a_deletion_changes_only_pairs_that_span_it(model, observed):
 def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(model, observed):
     """With a model that predicts nothing but the expected (log O/E 0, factor 1)."""
     flat = TrainedModel(
-        model.module, model.config, bins=model.bins, expected_table=model.expected_table,
-        recalibration=np.ones(120, np.float32))
+        model.module,
+        model.config,
+        bins=model.bins,
+        expected_table=model.expected_table,
+        recalibration=np.ones(120, np.float32),
+    )
     flat.predict_band = lambda *a, **k: np.zeros_like(model.predict_band(*a, **k))
     prediction = predict_edit(flat, observed, lay_out(edit("deletion", 50, 60), model.bins))
     expected = observed.expected("chr1")
@@ -109,8 +125,12 @@ def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(model, ob
 def test_an_inversion_of_an_inverted_segment_is_the_wild_type(model, observed):
     once = lay_out(edit("inversion", 70, 90), model.bins)
     twice = EditedChromosome(
-        once.edit, once.source[once.source], once.strand[once.source] * once.strand, once.replaced,
-        once.span)
+        once.edit,
+        once.source[once.source],
+        once.strand[once.source] * once.strand,
+        once.replaced,
+        once.span,
+    )
     prediction = predict_edit(model, observed, twice)
     np.testing.assert_array_equal(prediction.on_reference, prediction.wild_type)
 
@@ -139,8 +159,12 @@ def test_mapping_back_sums_pairs_by_their_bins(n, seed):
     total = map_back(values, index, 6)
     for i in range(6):
         for j in range(6):
-            pairs = [values[a, b] for a in range(n) for b in range(a + 1, n)
-                     if (min(index[a], index[b]), max(index[a], index[b])) == (i, j)]
+            pairs = [
+                values[a, b]
+                for a in range(n)
+                for b in range(a + 1, n)
+                if (min(index[a], index[b]), max(index[a], index[b])) == (i, j)
+            ]
             if i == j or not pairs:
                 assert np.isnan(total[i, j])
             else:
@@ -149,20 +173,27 @@ def test_mapping_back_sums_pairs_by_their_bins(n, seed):
 
 def test_an_insertion_keeps_the_original_copy(model, observed):
     edited = lay_out(
-        edit("insertion", 90, 90, chrom2="chr1", start2=100_000, end2=200_000), model.bins)
+        edit("insertion", 90, 90, chrom2="chr1", start2=100_000, end2=200_000), model.bins
+    )
     prediction = predict_edit(model, observed, edited, flank=200_000)
     assert set(range(10, 20)) <= set(prediction.bins.tolist())
     k = {bin_id: position for position, bin_id in enumerate(prediction.bins)}
     within = prediction.on_reference[k[11], k[18]]
-    copy = prediction.in_edited[tuple(np.flatnonzero(
-        np.isin(prediction.positions, np.flatnonzero(np.isin(edited.source, [11, 18]))))[[2, 3]])]
+    copy = prediction.in_edited[
+        tuple(
+            np.flatnonzero(
+                np.isin(prediction.positions, np.flatnonzero(np.isin(edited.source, [11, 18])))
+            )[[2, 3]]
+        )
+    ]
     assert within > prediction.wild_type[k[11], k[18]]
     assert within > copy > 0
 
 
 def test_an_insertion_from_another_chromosome_adds_to_what_is_there(model, observed, caplog):
     edited = lay_out(
-        edit("insertion", 90, 90, chrom2="chr2", start2=100_000, end2=200_000), model.bins)
+        edit("insertion", 90, 90, chrom2="chr2", start2=100_000, end2=200_000), model.bins
+    )
     prediction = predict_edit(model, observed, edited, flank=200_000)
     k = {bin_id: position for position, bin_id in enumerate(prediction.bins)}
     pair = k[120 + 11], k[120 + 18]
@@ -185,9 +216,11 @@ def test_a_knockout_changes_pairs_at_and_across_the_site(model, observed, method
     R[60] = vector
     value = model.to_value(
         model.predict_band("chr1", 0, 120, representation=R, mask=model.mask("chr1")),
-        observed.expected("chr1").band(0, 120))
-    wild_type = model.to_value(model.predict_band("chr1", 0, 120),
-                               observed.expected("chr1").band(0, 120))
+        observed.expected("chr1").band(0, 120),
+    )
+    wild_type = model.to_value(
+        model.predict_band("chr1", 0, 120), observed.expected("chr1").band(0, 120)
+    )
     np.testing.assert_allclose(difference[60, 70], (value - wild_type)[10, 60], rtol=1e-3)
     np.testing.assert_allclose(difference[55, 62], (value - wild_type)[7, 55], rtol=1e-3, atol=1e-5)
 
@@ -196,12 +229,15 @@ def test_affinity_mode_takes_the_observed_over_expected_along(model, observed):
     expected = observed.expected("chr1")
     lifted, moved = (
         predict_edit(model, observed, lay_out(edit("duplication", 20, 35), model.bins), mode=mode)
-        for mode in ("lifted", "affinity"))
+        for mode in ("lifted", "affinity")
+    )
     # first copy's bin 33, second copy's bin 22 (at position 37): 4 apart now, 11 before
     wild_type = moved.wild_type[22, 33]
     np.testing.assert_allclose(
-        moved.in_edited[33, 37], wild_type / expected.at(22, 33) * expected.at_distance(22, 33, 4),
-        rtol=1e-5)
+        moved.in_edited[33, 37],
+        wild_type / expected.at(22, 33) * expected.at_distance(22, 33, 4),
+        rtol=1e-5,
+    )
     same_bin = 24, 39
     assert moved.in_edited[same_bin] == lifted.in_edited[same_bin]
     np.testing.assert_array_equal(np.isnan(moved.in_edited), np.isnan(lifted.in_edited))
@@ -209,7 +245,8 @@ def test_affinity_mode_takes_the_observed_over_expected_along(model, observed):
     knockout = lay_out(edit("knockout", 60, 61), model.bins)
     np.testing.assert_array_equal(
         predict_edit(model, observed, knockout, mode="affinity").in_edited[:, 60],
-        predict_edit(model, observed, knockout).in_edited[:, 60])
+        predict_edit(model, observed, knockout).in_edited[:, 60],
+    )
 
 
 def test_released_mode_compares_position_with_position(model, observed):
@@ -220,19 +257,24 @@ def test_released_mode_compares_position_with_position(model, observed):
     moved = np.concatenate([R[:50], R[60:], np.zeros((10, R.shape[1]), R.dtype)])
     value = model.to_value(
         model.predict_band("chr1", 0, 120, representation=moved, mask=model.mask("chr1")),
-        observed.expected("chr1").band(0, 120))
+        observed.expected("chr1").band(0, 120),
+    )
     np.testing.assert_allclose(prediction.on_reference[40, 80], value[40, 40], rtol=1e-5)
     np.testing.assert_allclose(prediction.on_reference[70, 80], value[10, 70], rtol=1e-5)
     np.testing.assert_array_equal(
-        prediction.difference[np.triu_indices(45, 7)], np.where(
-            np.isnan(prediction.wild_type[np.triu_indices(45, 7)]), np.nan, 0))
+        prediction.difference[np.triu_indices(45, 7)],
+        np.where(np.isnan(prediction.wild_type[np.triu_indices(45, 7)]), np.nan, 0),
+    )
 
 
-@pytest.mark.parametrize(("change", "more", "message"), [
-    (edit("knockout", 60, 61, method="padding"), {}, "padding vector"),
-    (edit("orientation", 60, 61), {}, "needs the motifs"),
-    (edit("deletion", 60, 61), {"mode": "moved"}, "mode 'moved'"),
-])
+@pytest.mark.parametrize(
+    ("change", "more", "message"),
+    [
+        (edit("knockout", 60, 61, method="padding"), {}, "padding vector"),
+        (edit("orientation", 60, 61), {}, "needs the motifs"),
+        (edit("deletion", 60, 61), {"mode": "moved"}, "mode 'moved'"),
+    ],
+)
 def test_what_cannot_be_predicted(model, observed, change, more, message):
     with pytest.raises(InputError, match=message):
         predict_edit(model, observed, lay_out(change, model.bins), **more)

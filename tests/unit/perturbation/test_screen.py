@@ -10,9 +10,15 @@ from chromloom.models.trained import TrainedModel
 from chromloom.perturbation.screen import null_vectors, screen, screen_chromosome
 
 
-@pytest.mark.parametrize(("preset", "overrides", "reach"), [
-    ("refined", {}, 50), ("refined", {}, 15), ("paper", {}, 45), ("eig", {"hidden_size": 0}, 30),
-])
+@pytest.mark.parametrize(
+    ("preset", "overrides", "reach"),
+    [
+        ("refined", {}, 50),
+        ("refined", {}, 15),
+        ("paper", {}, 45),
+        ("eig", {"hidden_size": 0}, 30),
+    ],
+)
 def test_a_screen_is_every_knockout_in_turn(tiny_model_dir, preset, overrides, reach):
     model = TrainedModel.load(tiny_model_dir(preset, **overrides))
     n, mask = 80, model.mask("chr2")
@@ -57,14 +63,19 @@ def test_a_screen_is_written(tiny_model_dir, tmp_path):
     assert table["impact"].notna().sum() == 28
     with pyBigWig.open(str(tmp_path / "s.bw")) as handle:
         np.testing.assert_allclose(
-            handle.values("chr3", 0, 1)[0], table.loc[table["chrom"] == "chr3", "impact"].iloc[0],
-            rtol=1e-6)
+            handle.values("chr3", 0, 1)[0],
+            table.loc[table["chrom"] == "chr3", "impact"].iloc[0],
+            rtol=1e-6,
+        )
 
 
-@pytest.mark.parametrize(("overrides", "options", "message"), [
-    ({"directions": 2}, {}, "reads one way"),
-    ({}, {"method": "shift"}, "cannot be screened"),
-])
+@pytest.mark.parametrize(
+    ("overrides", "options", "message"),
+    [
+        ({"directions": 2}, {}, "reads one way"),
+        ({}, {"method": "shift"}, "cannot be screened"),
+    ],
+)
 def test_what_cannot_be_screened(tiny_model_dir, overrides, options, message):
     model = TrainedModel.load(tiny_model_dir(**overrides))
     with pytest.raises(InputError, match=message):

@@ -43,11 +43,22 @@ def equal(a, b):
 @pytest.mark.parametrize("preset", ["paper", "refined", "released"])
 def test_loss_falls_and_is_told(tiny_map_path, tmp_path, caplog, preset):
     with caplog.at_level(logging.INFO, logger="chromloom"):
-        train(tiny_map_path, tmp_path / "m", small(preset, epochs=6), seed=0, device="cpu",
-              resume_dir=tmp_path / "resume")
+        train(
+            tiny_map_path,
+            tmp_path / "m",
+            small(preset, epochs=6),
+            seed=0,
+            device="cpu",
+            resume_dir=tmp_path / "resume",
+        )
     history = pd.read_csv(tmp_path / "m" / "history.tsv", sep="\t")
     assert history.columns.tolist() == [
-        "epoch", "loss", "pairs", "seconds", "pairs_per_s", "learning_rate"
+        "epoch",
+        "loss",
+        "pairs",
+        "seconds",
+        "pairs_per_s",
+        "learning_rate",
     ]
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
@@ -62,8 +73,16 @@ def test_refined_beats_the_eigenvectors_it_starts_from(tiny_map_path, tmp_path):
     value, expected = normalized.band("chr1", 0, 120), normalized.expected("chr1").band(0, 120)
     target = np.log((value + 0.5) / (expected + 0.5))
     start = small("eig", hidden_size=0, epochs=0)
-    on = small("refined", hidden_size=8, epochs=40, start="eig", knots=1, lstm_frames=0,
-               loss="mse", embedding_learning_rate=0.003)
+    on = small(
+        "refined",
+        hidden_size=8,
+        epochs=40,
+        start="eig",
+        knots=1,
+        lstm_frames=0,
+        loss="mse",
+        embedding_learning_rate=0.003,
+    )
     errors = []
     for name, settings in (("eig", start), ("refined", on)):
         train(tiny_map_path, tmp_path / name, settings, seed=0, device="cpu")
@@ -97,8 +116,14 @@ def test_loss_curve_of_the_fast_kernel_is_the_oracles(
     curves = []
     for backend in ("reference", "auto"):
         folder = tmp_path / backend
-        train(tiny_map_path, folder, small(preset, epochs=4, **changes), seed=0, device="cpu",
-              backend=backend)
+        train(
+            tiny_map_path,
+            folder,
+            small(preset, epochs=4, **changes),
+            seed=0,
+            device="cpu",
+            backend=backend,
+        )
         curves.append(pd.read_csv(folder / "history.tsv", sep="\t")["loss"])
     np.testing.assert_allclose(*curves, rtol=rtol)
 
@@ -128,8 +153,9 @@ def test_interrupted_run_ends_as_an_undisturbed_one(
 ):
     monkeypatch.setattr("chromloom.training.tiles.TILES_PER_BATCH", 2)
     monkeypatch.setattr("chromloom.training.released.BATCHES_AT_ONCE", 2)
-    monkeypatch.setattr(Loop.__init__, "__kwdefaults__",
-                        Loop.__init__.__kwdefaults__ | {"save_seconds": 0.0})
+    monkeypatch.setattr(
+        Loop.__init__, "__kwdefaults__", Loop.__init__.__kwdefaults__ | {"save_seconds": 0.0}
+    )
     settings = small(preset)
     resume = tmp_path / "resume"
     train(tiny_map_path, tmp_path / "whole", settings, seed=3, device="cpu")
@@ -152,13 +178,15 @@ def test_state_of_another_run_is_not_taken_up(
     tiny_map_path, make_counts, tmp_path, monkeypatch, caplog, what
 ):
     monkeypatch.setattr("chromloom.training.tiles.TILES_PER_BATCH", 2)
-    monkeypatch.setattr(Loop.__init__, "__kwdefaults__",
-                        Loop.__init__.__kwdefaults__ | {"save_seconds": 0.0})
+    monkeypatch.setattr(
+        Loop.__init__, "__kwdefaults__", Loop.__init__.__kwdefaults__ | {"save_seconds": 0.0}
+    )
     resume = tmp_path / "resume"
     undo = _interrupt(monkeypatch, TileLearner, 9)
     with pytest.raises(Killed):
-        train(tiny_map_path, tmp_path / "m", small("paper"), seed=3, device="cpu",
-              resume_dir=resume)
+        train(
+            tiny_map_path, tmp_path / "m", small("paper"), seed=3, device="cpu", resume_dir=resume
+        )
     undo()
     seed, settings, map_path = 3, small("paper"), tiny_map_path
     if what == "seed":
@@ -243,8 +271,16 @@ def trained_dir(tiny_map_path, tmp_path_factory):
 
 
 def test_fine_tuning_on_a_region_moves_its_bins_only(trained_dir, tiny_map_path, tmp_path):
-    fine_tune(trained_dir, tiny_map_path, tmp_path / "m", region=("chr2", 200_000, 600_000),
-              freeze_lstm=True, epochs=2, learning_rate=0.01, device="cpu")
+    fine_tune(
+        trained_dir,
+        tiny_map_path,
+        tmp_path / "m",
+        region=("chr2", 200_000, 600_000),
+        freeze_lstm=True,
+        epochs=2,
+        learning_rate=0.01,
+        device="cpu",
+    )
     before, after = weights(trained_dir), weights(tmp_path / "m")
     moved = (before["embedding"] != after["embedding"]).any(1).numpy()
     masked = NormalizedMap(tiny_map_path).bins["masked"].to_numpy()
@@ -259,9 +295,7 @@ def test_fine_tuning_on_a_region_moves_its_bins_only(trained_dir, tiny_map_path,
     assert len(pd.read_csv(tmp_path / "m" / "history.tsv", sep="\t")) == 2
 
 
-def test_fine_tuning_on_another_map_fits_it_better(
-    trained_dir, make_counts, tmp_path
-):
+def test_fine_tuning_on_another_map_fits_it_better(trained_dir, make_counts, tmp_path):
     path = tmp_path / "other.cool"
     _other_map(make_counts, tmp_path, path, depth=20.0)
     fine_tune(trained_dir, path, tmp_path / "m", epochs=5, device="cpu")
@@ -286,22 +320,25 @@ def test_fine_tuning_on_other_bins_is_refused(trained_dir, make_counts, tmp_path
 
 def test_region_without_pairs_is_refused(trained_dir, tiny_map_path, tmp_path):
     with pytest.raises(InputError, match="no unmasked pair in chr2:0-15000; widen the region"):
-        fine_tune(trained_dir, tiny_map_path, tmp_path / "m", region=("chr2", 0, 15_000),
-                  device="cpu")
+        fine_tune(
+            trained_dir, tiny_map_path, tmp_path / "m", region=("chr2", 0, 15_000), device="cpu"
+        )
 
 
 def test_region_on_an_unknown_chromosome_is_refused(trained_dir, tiny_map_path, tmp_path):
     with pytest.raises(InputError, match="no chromosome 'chr9'"):
-        fine_tune(trained_dir, tiny_map_path, tmp_path / "m", region=("chr9", 0, 15_000),
-                  device="cpu")
+        fine_tune(
+            trained_dir, tiny_map_path, tmp_path / "m", region=("chr9", 0, 15_000), device="cpu"
+        )
 
 
 def test_map_without_unmasked_bins_is_refused(make_counts, tmp_path):
     from chromloom.normalize.normalized import write_normalized
 
     clr = make_counts(tmp_path / "counts.cool", chromsizes={"chrA": 300_000})
-    view_df = pd.DataFrame([["chrA", 0, 300_000, "chrA"]],
-                           columns=["chrom", "start", "end", "name"])
+    view_df = pd.DataFrame(
+        [["chrA", 0, 300_000, "chrA"]], columns=["chrom", "start", "end", "name"]
+    )
     path = tmp_path / "empty.cool"
     write_normalized(clr, np.ones(30), path, sample="s", norm="ICE", assembly="a", view_df=view_df)
     with cooler.Cooler(str(path)).open("r+") as group:
@@ -311,8 +348,7 @@ def test_map_without_unmasked_bins_is_refused(make_counts, tmp_path):
 
 
 def test_little_memory_trains_the_same_pairs(tiny_map_path, tmp_path):
-    train(tiny_map_path, tmp_path / "m", small("paper"), seed=0, device="cpu",
-          max_target_gb=1e-9)
+    train(tiny_map_path, tmp_path / "m", small("paper"), seed=0, device="cpu", max_target_gb=1e-9)
     train(tiny_map_path, tmp_path / "w", small("paper"), seed=0, device="cpu")
     read = [pd.read_csv(tmp_path / n / "history.tsv", sep="\t") for n in "mw"]
     assert read[0]["pairs"].equals(read[1]["pairs"])
@@ -320,8 +356,10 @@ def test_little_memory_trains_the_same_pairs(tiny_map_path, tmp_path):
 
 
 def test_carried_state_and_two_directions_train(tiny_map_path, tmp_path):
-    for name, changes in {"carried": {"carry_state": True, "tile_rows": 16}, "both":
-                          {"directions": 2}}.items():
+    for name, changes in {
+        "carried": {"carry_state": True, "tile_rows": 16},
+        "both": {"directions": 2},
+    }.items():
         train(tiny_map_path, tmp_path / name, small("refined", epochs=4, **changes), device="cpu")
         history = pd.read_csv(tmp_path / name / "history.tsv", sep="\t")
         assert history["loss"].iloc[-1] < history["loss"].iloc[0]

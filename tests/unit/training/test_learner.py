@@ -96,8 +96,16 @@ def test_one_cycle_is_torchs_and_steps_drop_once():
 def case(request, tiny_map_path):
     preset, changes = request.param
     settings = HiCLSTMSettings.from_preset(
-        preset, embedding_dim=4, hidden_size=5, tile_rows=40, frame=30, clip_norm=math.inf,
-        schedule="constant", learning_rate=1e-3, embedding_learning_rate=1e-3, **changes,
+        preset,
+        embedding_dim=4,
+        hidden_size=5,
+        tile_rows=40,
+        frame=30,
+        clip_norm=math.inf,
+        schedule="constant",
+        learning_rate=1e-3,
+        embedding_learning_rate=1e-3,
+        **changes,
     )
     source = MapTargets(NormalizedMap(tiny_map_path), settings)
     loader = TileLoader(source, settings, NUMBERS, seed=0)
@@ -122,7 +130,12 @@ def dense_loss(model, loader, tile):
     ok = torch.from_numpy(~loader.source.mask(loader.source.chromnames[block.chrom]))
     col_ok = ok[index.clamp(max=n - 1)] & (index < n)
     y = model.tile(
-        R[block.lo : block.hi], cols, ok[block.lo : block.hi], col_ok, block.chrom, tile.d0,
+        R[block.lo : block.hi],
+        cols,
+        ok[block.lo : block.hi],
+        col_ok,
+        block.chrom,
+        tile.d0,
         backend="reference",
     )
     if settings.target == "cp":
@@ -154,9 +167,11 @@ def test_gradients_of_a_step_are_those_of_the_dense_loss(case, monkeypatch):
         learner = TileLearner(model, weights)
         moved = {}
         monkeypatch.setattr(
-            LazyAdam, "step", lambda self, rows, g, rate, moved=moved: moved.update(
+            LazyAdam,
+            "step",
+            lambda self, rows, g, rate, moved=moved: moved.update(
                 {(id(self), rows.start, rows.stop): g.clone()}
-            )
+            ),
         )
         got = learner.step(tile, 0.0)
         assert float(got) == pytest.approx(float(loss.detach()), rel=2e-3)  # 16-bit targets

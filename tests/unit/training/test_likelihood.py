@@ -110,8 +110,13 @@ def simulate(folder, n, depth, seed):
     view = pd.DataFrame([["chr1", 0, n * 1000, "chr1"]], columns=["chrom", "start", "end", "name"])
     path = folder / "sim.1000.ICE.cool"
     write_normalized(
-        cooler.Cooler(str(folder / "raw.cool")), np.ones(n), path, sample="sim", norm="ICE",
-        assembly="sim", view_df=view,
+        cooler.Cooler(str(folder / "raw.cool")),
+        np.ones(n),
+        path,
+        sample="sim",
+        norm="ICE",
+        assembly="sim",
+        view_df=view,
     )
     return NormalizedMap(path), (i, j, L)
 
@@ -152,9 +157,11 @@ def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path):
     found, threads = [], numba.get_num_threads()
     for n in (1, threads):
         numba.set_num_threads(n)
-        found.append(likelihood_representation(
-            normalized, "chr2", R, S, n_knots=3, sweeps=2, dispersion=0.01, seed=4
-        ))
+        found.append(
+            likelihood_representation(
+                normalized, "chr2", R, S, n_knots=3, sweeps=2, dispersion=0.01, seed=4
+            )
+        )
     for a, b in zip(*found):
         np.testing.assert_array_equal(a, b)
 

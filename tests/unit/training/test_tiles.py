@@ -113,9 +113,9 @@ def test_weights_are_inverse_variances_with_mean_one(make_loader):
     loader = make_loader()
     weights, count = loader.distance_weights(), loader.moments[0]
     assert (weights * count).sum() / count.sum() == pytest.approx(1, rel=1e-5)
-    variance = loader.moments[2] / np.maximum(count, 1) - (
-        loader.moments[1] / np.maximum(count, 1)
-    ) ** 2
+    variance = (
+        loader.moments[2] / np.maximum(count, 1) - (loader.moments[1] / np.maximum(count, 1)) ** 2
+    )
     product = (weights * variance)[2:15]  # windows of one distance
     np.testing.assert_allclose(product, product[0], rtol=1e-4)
     assert (make_loader(loss_weight="none").distance_weights() == 1).all()

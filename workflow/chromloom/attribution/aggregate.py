@@ -66,10 +66,31 @@ def rank_sets(
             continue
         mean, null = values[kept].mean(), rotations.means(kept)
         p = (1 + (np.abs(null - null.mean()) >= abs(mean - null.mean())).sum()) / (1 + len(null))
-        rows.append((name, kept.sum(), mean, np.median(values[kept]), null.mean(), null.std(),
-                     mean - null.mean(), p))
-    table = pd.DataFrame(rows, columns=["name", "n_bins", "mean", "median", "random_mean",
-                                        "random_sd", "effect", "p_value"])
+        rows.append(
+            (
+                name,
+                kept.sum(),
+                mean,
+                np.median(values[kept]),
+                null.mean(),
+                null.std(),
+                mean - null.mean(),
+                p,
+            )
+        )
+    table = pd.DataFrame(
+        rows,
+        columns=[
+            "name",
+            "n_bins",
+            "mean",
+            "median",
+            "random_mean",
+            "random_sd",
+            "effect",
+            "p_value",
+        ],
+    )
     return _with_q(table).sort_values("mean", ascending=False, ignore_index=True)
 
 
@@ -111,8 +132,20 @@ def compare_sets(
         null = rotations.means(first) - rotations.means(second)
         p = (1 + (np.abs(null) >= abs(difference)).sum()) / (1 + len(null))
         rows.append((name, first.sum(), second.sum(), *means, difference, p))
-    return _with_q(pd.DataFrame(rows, columns=["name", "n_first", "n_second", "mean_first",
-                                               "mean_second", "difference", "p_value"]))
+    return _with_q(
+        pd.DataFrame(
+            rows,
+            columns=[
+                "name",
+                "n_first",
+                "n_second",
+                "mean_first",
+                "mean_second",
+                "difference",
+                "p_value",
+            ],
+        )
+    )
 
 
 def profile_domains(
@@ -147,8 +180,10 @@ def profile_domains(
     resolution = int(scores["end"].iloc[0] - scores["start"].iloc[0])
     steps = max(1, flank // resolution)
     columns = [np.full(len(domains), np.nan) for _ in range(2 * steps + inside)]
-    by_chrom = {chrom: part[column].to_numpy(float)
-                for chrom, part in scores.groupby(scores["chrom"].astype(str), sort=False)}
+    by_chrom = {
+        chrom: part[column].to_numpy(float)
+        for chrom, part in scores.groupby(scores["chrom"].astype(str), sort=False)
+    }
     for k, domain in enumerate(domains.itertuples()):
         values = by_chrom.get(str(domain.chrom))
         if values is None:
@@ -160,7 +195,7 @@ def profile_domains(
         starts = [*range(lo - steps, lo), *first, *range(hi, hi + steps)]
         ends = [*range(lo - steps + 1, lo + 1), *last, *range(hi + 1, hi + steps + 1)]
         for position, (a, b) in enumerate(zip(starts, ends)):
-            part = values[max(a, 0):max(b, 0)]
+            part = values[max(a, 0) : max(b, 0)]
             part = part[np.isfinite(part)]
             if len(part):
                 columns[position][k] = part.mean()
@@ -168,14 +203,20 @@ def profile_domains(
     labels = [f"-{(steps - k) * kb:g}" for k in range(steps)]
     labels += [f"{k + 1}/{inside}" for k in range(inside)]
     labels += [f"+{(k + 1) * kb:g}" for k in range(steps)]
-    table = pd.DataFrame({
-        "position": labels,
-        "part": ["upstream"] * steps + ["inside"] * inside + ["downstream"] * steps,
-        "n": [np.isfinite(c).sum() for c in columns],
-    })
+    table = pd.DataFrame(
+        {
+            "position": labels,
+            "part": ["upstream"] * steps + ["inside"] * inside + ["downstream"] * steps,
+            "n": [np.isfinite(c).sum() for c in columns],
+        }
+    )
     table["mean"] = [c[np.isfinite(c)].mean() if np.isfinite(c).any() else np.nan for c in columns]
-    table["sem"] = [c[np.isfinite(c)].std(ddof=1) / np.isfinite(c).sum() ** 0.5
-                    if np.isfinite(c).sum() > 1 else np.nan for c in columns]
+    table["sem"] = [
+        c[np.isfinite(c)].std(ddof=1) / np.isfinite(c).sum() ** 0.5
+        if np.isfinite(c).sum() > 1
+        else np.nan
+        for c in columns
+    ]
     return table
 
 

@@ -76,16 +76,23 @@ def attribute(
     model = TrainedModel.load(model_dir, device)
     chroms = model.chromnames if chroms is None else chroms
     if max_distance and max_distance <= min_distance:
-        raise InputError(f"distance window {min_distance}-{max_distance} bp is empty; max_distance "
-                         "must be above min_distance, or 0 for no limit")
+        raise InputError(
+            f"distance window {min_distance}-{max_distance} bp is empty; max_distance "
+            "must be above min_distance, or 0 for no limit"
+        )
     tracks = model.bins[["chrom", "start", "end", "masked"]].copy()
     for column in ("row", "column", "score", "contrast"):
         tracks[column] = np.nan
     rows = []
     for chrom in chroms:
         result = attribute_chromosome(
-            model, chrom, baseline=baseline, min_distance=min_distance, max_distance=max_distance,
-            squared=squared, tolerance=tolerance,
+            model,
+            chrom,
+            baseline=baseline,
+            min_distance=min_distance,
+            max_distance=max_distance,
+            squared=squared,
+            tolerance=tolerance,
         )
         at = tracks.index[slice(*model.extent(chrom))]
         for column in ("row", "column", "score"):
@@ -95,7 +102,12 @@ def attribute(
         logger.log(
             logging.INFO if error <= tolerance else logging.WARNING,
             "%s: completeness error of integrated gradients %.2g (%d steps; scalar %.6g, at the "
-            "baseline %.6g)", chrom, error, result.n_steps, result.total, result.baseline_total,
+            "baseline %.6g)",
+            chrom,
+            error,
+            result.n_steps,
+            result.total,
+            result.baseline_total,
         )
         rows.append((chrom, result.total, result.baseline_total, error, result.n_steps))
     tracks["normalised"] = min_max_signed(tracks["score"])

@@ -64,12 +64,21 @@ def explain_elements(
     scores = _read_scores(attribution, column)
     chromsizes = scores.groupby("chrom", sort=False)["end"].max()
     formats = formats or {}
-    regions = {name: read_intervals(path, formats.get(name, "bed"), chromsizes)
-               for name, path in elements.items()}
+    regions = {
+        name: read_intervals(path, formats.get(name, "bed"), chromsizes)
+        for name, path in elements.items()
+    }
     sets = {name: bins_overlapping(_both_ends(table), scores) for name, table in regions.items()}
-    explain_sets(attribution, sets, out_dir, comparisons=comparisons,
-                 domains=None if domains is None else regions[domains], column=column,
-                 n_permutations=n_permutations, seed=seed)
+    explain_sets(
+        attribution,
+        sets,
+        out_dir,
+        comparisons=comparisons,
+        domains=None if domains is None else regions[domains],
+        column=column,
+        n_permutations=n_permutations,
+        seed=seed,
+    )
 
 
 def explain_sets(
@@ -100,8 +109,10 @@ def explain_sets(
     from chromloom.plotting.style import save_figure
 
     scores = _read_scores(attribution, column)
-    pairs = {name: (_combine(first, sets), _combine(second, sets))
-             for name, (first, second) in (comparisons or {}).items()}
+    pairs = {
+        name: (_combine(first, sets), _combine(second, sets))
+        for name, (first, second) in (comparisons or {}).items()
+    }
     settings = {"column": column, "n_permutations": n_permutations, "seed": seed}
     ranking, out_dir = rank_sets(scores, sets, **settings), Path(out_dir)
     height = 0.8 + 0.2 * min(len(ranking), 25)
@@ -117,9 +128,13 @@ def explain_sets(
     figure, axes = plt.subplots(figsize=(1.5 + 0.4 * len(values), 3.5), layout="constrained")
     plot_violins(values, axes, label=column)
     quartiles = pd.DataFrame(
-        [(name, np.isfinite(v).sum(), *np.nanpercentile(v, [25, 50, 75])) for name, v
-         in values.items() if np.isfinite(v).any()],
-        columns=["name", "n_bins", "q25", "median", "q75"])
+        [
+            (name, np.isfinite(v).sum(), *np.nanpercentile(v, [25, 50, 75]))
+            for name, v in values.items()
+            if np.isfinite(v).any()
+        ],
+        columns=["name", "n_bins", "q25", "median", "q75"],
+    )
     save_figure(figure, quartiles, out_dir / "violins")
     if domains is not None:
         profile = profile_domains(scores, domains, column=column)
@@ -180,10 +195,13 @@ def draw_locus(
     chrom, _, span = region.replace(",", "").partition(":")
     start, _, end = span.partition("-")
     if chrom not in chromsizes or not (start.isdigit() and end.isdigit()):
-        raise InputError(f"region '{region}' is not chrom:start-end; chromosomes are "
-                         f"{', '.join(chromsizes.index)}")
-    inside = (scores["chrom"] == chrom) & (scores["end"] > int(start)) \
-        & (scores["start"] < int(end))
+        raise InputError(
+            f"region '{region}' is not chrom:start-end; chromosomes are "
+            f"{', '.join(chromsizes.index)}"
+        )
+    inside = (
+        (scores["chrom"] == chrom) & (scores["end"] > int(start)) & (scores["start"] < int(end))
+    )
     if not inside.any():
         raise InputError(f"region '{region}' holds no bin of {chrom} (0-{chromsizes[chrom]})")
     scores = scores[inside].reset_index(drop=True)
@@ -191,8 +209,9 @@ def draw_locus(
     spans = {}
     for name, path in (elements or {}).items():
         table = read_intervals(path, "bed", chromsizes)
-        spans[name] = table[(table["chrom"] == chrom) & (table["end"] > int(start))
-                            & (table["start"] < int(end))]
+        spans[name] = table[
+            (table["chrom"] == chrom) & (table["end"] > int(start)) & (table["start"] < int(end))
+        ]
     figure = plot_locus(scores, column=column, tracks=values, elements=spans)
     save_figure(figure, scores.assign(**values), out)
 

@@ -49,8 +49,10 @@ class CoolerReader:
                 ".cool, .mcool or .scool file"
             )
         if self.cells:
-            groups = [f"/cells/{cell}" for cell in
-                      _select_cells(self.path, self.cells, cell_labels, cell_type)]
+            groups = [
+                f"/cells/{cell}"
+                for cell in _select_cells(self.path, self.cells, cell_labels, cell_type)
+            ]
         elif cell_labels is not None or cell_type is not None:
             raise InputError(
                 f"{path}: cell_labels and cell_type are given, but this is a bulk map; expected "
@@ -94,8 +96,12 @@ class CoolerReader:
 
     def names(self, target: Target) -> dict[str, str]:
         """Name in the file -> name in the assembly, for the chromosomes that are kept."""
-        names = harmonise_names(self.sizes, target.chromsizes, source=self.path,
-                                length_tolerance=target.length_tolerance)
+        names = harmonise_names(
+            self.sizes,
+            target.chromsizes,
+            source=self.path,
+            length_tolerance=target.length_tolerance,
+        )
         return {name: chrom for name, chrom in names.items() if chrom in target.chroms}
 
     def is_ordered(self, target: Target, names: dict[str, str]) -> bool:

@@ -78,15 +78,20 @@ def extract_contacts(
     kept = select_chromosomes(chroms, assembly.chromsizes, source=f"sample '{sample}'")
     target = Target(assembly.chromsizes, tuple(kept), length_tolerance)
     try:
-        reader = open_source(source, cell_labels=cell_labels, cell_type=cell_type,
-                             source_resolution=source_resolution)
+        reader = open_source(
+            source,
+            cell_labels=cell_labels,
+            cell_type=cell_type,
+            source_resolution=source_resolution,
+        )
         names = reader.names(target)
         if chroms is not None and names is not None:
             _require(kept, set(names.values()), reader.path)
         write_mcool(
             out,
-            lambda resolution: _counts(reader.pixels(target, names, resolution),
-                                       reader.path, float_counts),
+            lambda resolution: _counts(
+                reader.pixels(target, names, resolution), reader.path, float_counts
+            ),
             chromsizes=assembly.chromsizes,
             resolutions=resolutions,
             stored=reader.resolutions,
@@ -156,5 +161,7 @@ def _has_cis(clr: cooler.Cooler, chrom: str) -> bool:
     first, last = clr.extent(chrom)
     with clr.open("r") as h5:
         start, stop = h5["indexes"]["bin1_offset"][first], h5["indexes"]["bin1_offset"][last]
-        return any((h5["pixels"]["bin2_id"][at : min(at + CHUNK, stop)] < last).any()
-                   for at in range(start, stop, CHUNK))
+        return any(
+            (h5["pixels"]["bin2_id"][at : min(at + CHUNK, stop)] < last).any()
+            for at in range(start, stop, CHUNK)
+        )

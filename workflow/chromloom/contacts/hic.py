@@ -40,8 +40,12 @@ class HicReader:
 
     def names(self, target: Target) -> dict[str, str]:
         """Name in the file -> name in the assembly, for the chromosomes that are kept."""
-        names = harmonise_names(self.sizes, target.chromsizes, source=self.path,
-                                length_tolerance=target.length_tolerance)
+        names = harmonise_names(
+            self.sizes,
+            target.chromsizes,
+            source=self.path,
+            length_tolerance=target.length_tolerance,
+        )
         return {name: chrom for name, chrom in names.items() if chrom in target.chroms}
 
     def is_ordered(self, target: Target, names: dict[str, str]) -> bool:
@@ -71,14 +75,20 @@ class HicReader:
                         columns = (start, length) if other == name else None
                         query = _fetch(hic, position, name, (start, end), other, columns)
                         table = query.to_df()
-                        parts.append(translate(table["bin1_id"].to_numpy(),
-                                               table["bin2_id"].to_numpy(),
-                                               table["count"].to_numpy(), lookup))
+                        parts.append(
+                            translate(
+                                table["bin1_id"].to_numpy(),
+                                table["bin2_id"].to_numpy(),
+                                table["count"].to_numpy(),
+                                lookup,
+                            )
+                        )
                     chunk = pd.concat(parts, ignore_index=True)
                     row += rows
                     # hundreds of rows of a deep map, whole chromosomes of a shallow one
-                    rows = int(np.clip(rows * (CHUNK // 2) / max(len(chunk), 1), rows / 4 + 1,
-                                       rows * 8))
+                    rows = int(
+                        np.clip(rows * (CHUNK // 2) / max(len(chunk), 1), rows / 4 + 1, rows * 8)
+                    )
                     yield chunk.sort_values(["bin1_id", "bin2_id"], ignore_index=True)
 
     def weights(self, target: Target, resolution: int, norm: str) -> np.ndarray | None:

@@ -79,8 +79,9 @@ def upper(bin1: np.ndarray, bin2: np.ndarray, count: np.ndarray) -> pd.DataFrame
     keep = (bin1 >= 0) & (bin2 >= 0)
     if not keep.all():
         bin1, bin2, count = bin1[keep], bin2[keep], count[keep]
-    return pd.DataFrame({"bin1_id": np.minimum(bin1, bin2), "bin2_id": np.maximum(bin1, bin2),
-                         "count": count})
+    return pd.DataFrame(
+        {"bin1_id": np.minimum(bin1, bin2), "bin2_id": np.maximum(bin1, bin2), "count": count}
+    )
 
 
 def aggregate(pixels: pd.DataFrame, total_bins: int) -> pd.DataFrame:

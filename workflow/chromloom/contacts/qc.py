@@ -37,8 +37,10 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
         where balanced, unmasked).
     """
     reader = open_source(mcool)
-    tables = [_qc_one(reader.uri(resolution), resolution, ignore_diags)
-              for resolution in reader.resolutions]
+    tables = [
+        _qc_one(reader.uri(resolution), resolution, ignore_diags)
+        for resolution in reader.resolutions
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -70,20 +72,26 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     def by_chrom(flags: np.ndarray) -> np.ndarray:
         return np.bincount(chrom_of, flags, minlength=n).astype(np.int64)
 
-    pairs = np.array([_pairs(covered[start : start + size], ignore_diags)
-                      for start, size in zip(bin_offsets(chromsizes, resolution), counts)])
-    table = pd.DataFrame({
-        "chrom": chromsizes.index,
-        "n_bins": counts.to_numpy(),
-        "contacts": cis + trans,
-        "cis_contacts": cis,
-        "trans_contacts": trans,
-        "covered_bins": by_chrom(covered),
-        "masked_bins": np.nan if weight is None else by_chrom(np.isnan(weight)),
-        "filled": filled,
-        "pairs": pairs,
-        "status": np.select([cis == 0, by_chrom(usable) < MIN_BINS], ["empty", "masked"], "ok"),
-    })
+    pairs = np.array(
+        [
+            _pairs(covered[start : start + size], ignore_diags)
+            for start, size in zip(bin_offsets(chromsizes, resolution), counts)
+        ]
+    )
+    table = pd.DataFrame(
+        {
+            "chrom": chromsizes.index,
+            "n_bins": counts.to_numpy(),
+            "contacts": cis + trans,
+            "cis_contacts": cis,
+            "trans_contacts": trans,
+            "covered_bins": by_chrom(covered),
+            "masked_bins": np.nan if weight is None else by_chrom(np.isnan(weight)),
+            "filled": filled,
+            "pairs": pairs,
+            "status": np.select([cis == 0, by_chrom(usable) < MIN_BINS], ["empty", "masked"], "ok"),
+        }
+    )
     genome = table.drop(columns=["chrom", "status"]).sum(min_count=1)
     genome["trans_contacts"] = trans_total
     genome["contacts"] = genome["cis_contacts"] + trans_total
@@ -94,15 +102,32 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     table["cis_share"] = table["cis_contacts"] / table["contacts"].where(table["contacts"] > 0)
     table["depth"] = table["contacts"] / table["covered_bins"].where(table["covered_bins"] > 0)
     table = table.astype({"n_bins": "int64", "covered_bins": "int64"}).assign(
-        sample=sample, resolution=resolution)
-    return table[["sample", "resolution", "chrom", "n_bins", "contacts", "cis_contacts",
-                  "trans_contacts", "cis_share", "covered_bins", "masked_bins", "sparsity",
-                  "depth", "status"]]
+        sample=sample, resolution=resolution
+    )
+    return table[
+        [
+            "sample",
+            "resolution",
+            "chrom",
+            "n_bins",
+            "contacts",
+            "cis_contacts",
+            "trans_contacts",
+            "cis_share",
+            "covered_bins",
+            "masked_bins",
+            "sparsity",
+            "depth",
+            "status",
+        ]
+    ]
 
 
 def _pairs(covered: np.ndarray, ignore_diags: int) -> int:
     """Number of pairs of covered bins at a distance of at least `ignore_diags`."""
     n = int(covered.sum())
-    near = sum(int((covered[d:] & covered[: len(covered) - d]).sum())
-               for d in range(min(ignore_diags, len(covered))))
+    near = sum(
+        int((covered[d:] & covered[: len(covered) - d]).sum())
+        for d in range(min(ignore_diags, len(covered)))
+    )
     return n * (n + 1) // 2 - near

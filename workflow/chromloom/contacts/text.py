@@ -62,8 +62,12 @@ class PairsReader:
         """Name in the header -> name in the assembly; None without chromosome sizes in it."""
         if self.sizes is None:
             return None
-        names = harmonise_names(self.sizes, target.chromsizes, source=self.path,
-                                length_tolerance=target.length_tolerance)
+        names = harmonise_names(
+            self.sizes,
+            target.chromsizes,
+            source=self.path,
+            length_tolerance=target.length_tolerance,
+        )
         return {name: chrom for name, chrom in names.items() if chrom in target.chroms}
 
     def is_ordered(self, target: Target, names: dict[str, str]) -> bool:
@@ -84,8 +88,10 @@ class PairsReader:
                 here = [str(name) for name in chrom.cat.categories]
                 if names is None:
                     new = match_names(set(here) - known.keys(), target.chromsizes)
-                    known |= {name: match if match in target.chroms else None
-                              for name, match in new.items()}
+                    known |= {
+                        name: match if match in target.chroms else None
+                        for name, match in new.items()
+                    }
                 seen.update(here)
                 matched = [known.get(name) for name in here]
                 code = chrom.cat.codes.to_numpy()
@@ -111,7 +117,11 @@ class PairsReader:
         wanted = ["chr1", "pos1", "chr2", "pos2"]
         with reading(self.path):
             yield from pd.read_csv(
-                self.path, sep="\t", comment="#", header=None, chunksize=ROWS,
+                self.path,
+                sep="\t",
+                comment="#",
+                header=None,
+                chunksize=ROWS,
                 usecols=[columns.index(c) for c in wanted],
                 names=sorted(wanted, key=columns.index),
                 dtype={"chr1": "category", "chr2": "category", "pos1": np.int64, "pos2": np.int64},
@@ -169,8 +179,9 @@ class DumpReader:
         divisor = 0
         for file in self._files:
             for table in self._chunks(file):
-                divisor = int(np.gcd.reduce([divisor, *np.unique(table["i"]),
-                                             *np.unique(table["j"])]))
+                divisor = int(
+                    np.gcd.reduce([divisor, *np.unique(table["i"]), *np.unique(table["j"])])
+                )
                 break
         if not divisor:
             raise InputError(
@@ -216,17 +227,26 @@ class DumpReader:
                     )
                 length = target.chromsizes[chrom]
                 self._refuse(
-                    file, i, j, (i % resolution != 0) | (j % resolution != 0),
+                    file,
+                    i,
+                    j,
+                    (i % resolution != 0) | (j % resolution != 0),
                     f"is no multiple of the bin size {resolution:,} bp; give source_resolution",
                 )
                 self._refuse(
-                    file, i, j, (np.maximum(i, j) >= length) | (np.minimum(i, j) < 0),
+                    file,
+                    i,
+                    j,
+                    (np.maximum(i, j) >= length) | (np.minimum(i, j) < 0),
                     f"lies outside the {length:,} bp of {chrom}; name the assembly that the reads "
                     "were aligned to",
                 )
                 keep = np.isfinite(value) & (value != 0)
-                yield upper(offsets[chrom] + i[keep] // resolution,
-                            offsets[chrom] + j[keep] // resolution, value[keep])
+                yield upper(
+                    offsets[chrom] + i[keep] // resolution,
+                    offsets[chrom] + j[keep] // resolution,
+                    value[keep],
+                )
 
     @staticmethod
     def _refuse(file: str, i: np.ndarray, j: np.ndarray, bad: np.ndarray, what: str) -> None:
@@ -236,9 +256,15 @@ class DumpReader:
 
     def _chunks(self, file: str) -> Iterator[pd.DataFrame]:
         try:
-            yield from pd.read_csv(file, sep=r"\s+", header=None, names=["i", "j", "v"],
-                                   chunksize=ROWS, index_col=False,
-                                   dtype={"i": np.int64, "j": np.int64, "v": np.float64})
+            yield from pd.read_csv(
+                file,
+                sep=r"\s+",
+                header=None,
+                names=["i", "j", "v"],
+                chunksize=ROWS,
+                index_col=False,
+                dtype={"i": np.int64, "j": np.int64, "v": np.float64},
+            )
         except pd.errors.EmptyDataError:
             return
         except (ValueError, OSError, EOFError) as error:

@@ -78,10 +78,21 @@ def write_mcool(
                 if check is not None:
                     check(cooler.Cooler(base_uri))
             if base != resolution:
-                cooler.coarsen_cooler(base_uri, uri, resolution // base, chunksize=CHUNK,
-                                      mode="a", dtypes={"count": dtype}, **options)
-            logger.info("%s: %s bp written in %.1f s", source, f"{resolution:,}",
-                        time.perf_counter() - started)
+                cooler.coarsen_cooler(
+                    base_uri,
+                    uri,
+                    resolution // base,
+                    chunksize=CHUNK,
+                    mode="a",
+                    dtypes={"count": dtype},
+                    **options,
+                )
+            logger.info(
+                "%s: %s bp written in %.1f s",
+                source,
+                f"{resolution:,}",
+                time.perf_counter() - started,
+            )
         with h5py.File(temporary, "r+") as h5:
             h5.attrs.update({"format": "HDF5::MCOOL", "format-version": 2})
 
@@ -156,6 +167,14 @@ def _nonempty(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         else:
             empty = chunk
     if not any_rows:
-        yield empty if empty is not None else pd.DataFrame(
-            {"bin1_id": np.zeros(0, np.int64), "bin2_id": np.zeros(0, np.int64),
-             "count": np.zeros(0, np.int32)})
+        yield (
+            empty
+            if empty is not None
+            else pd.DataFrame(
+                {
+                    "bin1_id": np.zeros(0, np.int64),
+                    "bin2_id": np.zeros(0, np.int64),
+                    "count": np.zeros(0, np.int32),
+                }
+            )
+        )

@@ -165,6 +165,7 @@ def leading_eigenvectors(
         dense = np.column_stack([matrix.matvec(u)[kept] for u in units.T])
         found, basis = np.linalg.eigh((dense + dense.T) / 2)
     else:
+
         def compact(x: np.ndarray) -> np.ndarray:
             whole = np.zeros(matrix.n)
             whole[kept] = np.ravel(x)

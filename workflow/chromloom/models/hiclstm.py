@@ -479,8 +479,17 @@ class HiCLSTM(nn.Module):
             read = slice(start, start + frame + n_rows - 1)
             P, Q = self.project(direction, rows, cols[read], start)
             y, state = tile_forward(
-                P, Q, direction.weights(), direction.spec, row_ok, col_ok[read],
-                A=A, C=None if C is None else C[read], state=state, return_state=True, **options,
+                P,
+                Q,
+                direction.weights(),
+                direction.spec,
+                row_ok,
+                col_ok[read],
+                A=A,
+                C=None if C is None else C[read],
+                state=state,
+                return_state=True,
+                **options,
             )
             parts.append(y)
         return torch.cat(parts)

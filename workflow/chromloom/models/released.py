@@ -310,12 +310,19 @@ def import_published(
     parameters["embedding"] = table[np.minimum(number, len(table) - 1)]
     settings = HiCLSTMSettings.from_preset("released", embedding_dim=table.shape[1])
     config: dict[str, Any] = describe(settings, seed=seed, device="cpu") | {
-        "sample": sample, "assembly": assembly, "resolution": resolution, "norm": "KR",
-        "ignore_diags": 0, "imported_from": Path(path).name,
+        "sample": sample,
+        "assembly": assembly,
+        "resolution": resolution,
+        "norm": "KR",
+        "ignore_diags": 0,
+        "imported_from": Path(path).name,
     }
     expected = pd.DataFrame(columns=["region1", "region2", "dist", "expected"])
     write_model(
-        out_dir, {**parameters, "recalibration": torch.ones(1)}, config,
-        bins=bins.assign(masked=unread), expected=expected,
+        out_dir,
+        {**parameters, "recalibration": torch.ones(1)},
+        config,
+        bins=bins.assign(masked=unread),
+        expected=expected,
         history=pd.DataFrame(columns=["epoch"]),
     )

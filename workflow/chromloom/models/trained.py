@@ -470,9 +470,7 @@ class TrainedModel:
             beyond = max(b - n, 0)
             cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
             col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
-            y = self.module.tile(
-                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start
-            )
+            y = self.module.tile(R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start)
             parts.append(y[max(d0 - start, 0) : d1 - start])
         y = torch.cat(parts)
         return torch.sigmoid(y) if settings.target == "cp" else y

@@ -102,8 +102,10 @@ def draw_edits(plan: Plan, model: TrainedModel, *, n_edits: int, seed: int) -> l
                 if lo >= 20 and hi <= len(mask) - 20 and mask[around].mean() < 0.1:
                     break
             else:
-                raise InputError(f"no place for a {kind}: the planted chromosomes are too short or "
-                                 "masked; plan a larger genome")
+                raise InputError(
+                    f"no place for a {kind}: the planted chromosomes are too short or "
+                    "masked; plan a larger genome"
+                )
             edits.append(Edit(f"{kind}{number}", kind, chrom, lo * resolution, hi * resolution))
     return edits
 
@@ -114,10 +116,15 @@ def score_changes(
     """Score a prediction and the baselines against the simulated change; see the module."""
     edit = prediction.edited.edit
     truth = simulate_change(prediction, model, observed, plan)
-    methods = {"model": (prediction.wild_type, prediction.on_reference),
-               **baselines(prediction, model, observed)}
-    scales = {"log2": _log2, "cp": lambda m: contact_probability(m, observed.cp_a),
-              "value": lambda m: m}
+    methods = {
+        "model": (prediction.wild_type, prediction.on_reference),
+        **baselines(prediction, model, observed),
+    }
+    scales = {
+        "log2": _log2,
+        "cp": lambda m: contact_probability(m, observed.cp_a),
+        "value": lambda m: m,
+    }
     known = np.isfinite(truth[0]) & np.isfinite(truth[1])
     for pair in methods.values():
         known &= np.isfinite(pair[0]) & np.isfinite(pair[1])
@@ -127,10 +134,21 @@ def score_changes(
         for method, (wild_type, edited) in methods.items():
             change = (transform(edited) - transform(wild_type))[known]
             r = np.corrcoef(true, change)[0, 1] if change.std() > 0 else np.nan
-            rows.append((edit.edit, edit.kind, f"{edit.chrom}:{edit.start}-{edit.end}", method,
-                         scale, known.sum(), r, np.mean((true - change) ** 2)))
-    return pd.DataFrame(rows, columns=["edit", "kind", "region", "method", "scale", "n_pairs",
-                                       "pearson", "mse"])
+            rows.append(
+                (
+                    edit.edit,
+                    edit.kind,
+                    f"{edit.chrom}:{edit.start}-{edit.end}",
+                    method,
+                    scale,
+                    known.sum(),
+                    r,
+                    np.mean((true - change) ** 2),
+                )
+            )
+    return pd.DataFrame(
+        rows, columns=["edit", "kind", "region", "method", "scale", "n_pairs", "pearson", "mse"]
+    )
 
 
 def simulate_change(
@@ -144,8 +162,11 @@ def simulate_change(
         Upper triangle, scaled so that the wild type sums to the observed map's strength.
     """
     edit, resolution = prediction.edited.edit, model.resolution
-    second = {"chrom2": edit.chrom2, "start2": edit.start2, "end2": edit.end2,
-              "strand2": edit.strand2} if edit.chrom2 else {}
+    second = (
+        {"chrom2": edit.chrom2, "start2": edit.start2, "end2": edit.end2, "strand2": edit.strand2}
+        if edit.chrom2
+        else {}
+    )
     lo = edit.start // resolution * resolution
     hi = min(-(-edit.end // resolution) * resolution, int(plan.chromsizes[edit.chrom]))
     changed = apply_edit(plan, edit.kind, edit.chrom, lo, hi, **second)

@@ -159,15 +159,21 @@ def read_edits(path: str | Path, *, method: str = "average") -> list[Edit]:
         raise InputError(f"{path}: holds no edits; give at least one")
     names = pd.Series([edit.edit for edit in edits])
     if names.duplicated().any():
-        raise InputError(f"{path}: edit '{names[names.duplicated()].iloc[0]}' occurs twice; "
-                         "give every edit a name of its own")
+        raise InputError(
+            f"{path}: edit '{names[names.duplicated()].iloc[0]}' occurs twice; "
+            "give every edit a name of its own"
+        )
     for edit in edits:
         if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", edit.edit):
-            raise InputError(f"{path}: edit name '{edit.edit}' becomes a folder; use letters, "
-                             "digits, '_' and '-', starting with a letter or digit")
+            raise InputError(
+                f"{path}: edit name '{edit.edit}' becomes a folder; use letters, "
+                "digits, '_' and '-', starting with a letter or digit"
+            )
         if edit.kind == "knockout" and edit.method not in METHODS:
-            raise InputError(f"{path}: edit '{edit.edit}': knockout method '{edit.method}' is "
-                             f"none of {', '.join(METHODS)}")
+            raise InputError(
+                f"{path}: edit '{edit.edit}': knockout method '{edit.method}' is "
+                f"none of {', '.join(METHODS)}"
+            )
     return edits
 
 
@@ -223,13 +229,16 @@ def lay_out(edit: Edit, bins: pd.DataFrame) -> EditedChromosome:
         elif edit.kind in ("knockout", "orientation"):
             parts, span = [plain], (lo, hi)
         else:
-            raise InputError(f"edit '{edit.edit}': kind '{edit.kind}' is none of "
-                             f"{', '.join(dict.fromkeys(KINDS.values()))}")
+            raise InputError(
+                f"edit '{edit.edit}': kind '{edit.kind}' is none of "
+                f"{', '.join(dict.fromkeys(KINDS.values()))}"
+            )
     source = np.concatenate([part[0] for part in parts])
     strand = np.concatenate([part[1] for part in parts])
     if len(source) < 2:
-        raise InputError(f"edit '{edit.edit}' leaves {len(source)} bins of {edit.chrom}; "
-                         "make it smaller")
+        raise InputError(
+            f"edit '{edit.edit}' leaves {len(source)} bins of {edit.chrom}; make it smaller"
+        )
     replaced = np.zeros(len(source), bool)
     if edit.kind == "orientation" or (edit.kind == "knockout" and edit.method != "shift"):
         replaced[slice(*span)] = True
@@ -252,17 +261,19 @@ def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
     start = np.arange(len(reference)) * resolution
     end = start + resolution
     end[-1] = start[-1] + (reference["end"] - reference["start"]).iloc[-1]
-    return pd.DataFrame({
-        "chrom": edited_name(edited.edit),
-        "start": start,
-        "end": end,
-        "ref_chrom": reference["chrom"].astype(str),
-        "ref_start": reference["start"],
-        "ref_end": reference["end"],
-        "strand": np.where(edited.strand == 1, "+", "-"),
-        "copy": pd.Series(edited.source).groupby(edited.source).cumcount() + 1,
-        "replaced": edited.replaced,
-    })
+    return pd.DataFrame(
+        {
+            "chrom": edited_name(edited.edit),
+            "start": start,
+            "end": end,
+            "ref_chrom": reference["chrom"].astype(str),
+            "ref_start": reference["start"],
+            "ref_end": reference["end"],
+            "strand": np.where(edited.strand == 1, "+", "-"),
+            "copy": pd.Series(edited.source).groupby(edited.source).cumcount() + 1,
+            "replaced": edited.replaced,
+        }
+    )
 
 
 def edited_name(edit: Edit) -> str:
@@ -272,17 +283,27 @@ def edited_name(edit: Edit) -> str:
 
 def knockouts(sites: pd.DataFrame, *, method: str = "average") -> list[Edit]:
     """Turn a table of sites (chrom, start, end) into one knockout each."""
-    return [Edit(f"KO_{row.chrom}_{row.start}_{row.end}", "knockout", str(row.chrom),
-                 int(row.start), int(row.end), method=method)
-            for row in sites.itertuples()]
+    return [
+        Edit(
+            f"KO_{row.chrom}_{row.start}_{row.end}",
+            "knockout",
+            str(row.chrom),
+            int(row.start),
+            int(row.end),
+            method=method,
+        )
+        for row in sites.itertuples()
+    ]
 
 
 def _bin_ids(bins, chrom, edit):
     found = np.flatnonzero((bins["chrom"] == chrom).to_numpy())
     if not len(found):
         known = ", ".join(map(str, bins["chrom"].unique()[:5]))
-        raise InputError(f"edit '{edit.edit}': chromosome '{chrom}' is not in the model "
-                         f"({known}, …); use its names")
+        raise InputError(
+            f"edit '{edit.edit}': chromosome '{chrom}' is not in the model "
+            f"({known}, …); use its names"
+        )
     return found
 
 
@@ -290,11 +311,15 @@ def _region(edit, chrom, start, end, bins, ids, resolution):
     """Bins [lo, hi) of the chromosome that a region touches."""
     size = int(bins["end"].iloc[ids[-1]])
     if not 0 <= start < end <= size:
-        raise InputError(f"edit '{edit.edit}': {chrom}:{start}-{end} does not lie inside {chrom} "
-                         f"(0-{size}) with start < end; correct the coordinates")
+        raise InputError(
+            f"edit '{edit.edit}': {chrom}:{start}-{end} does not lie inside {chrom} "
+            f"(0-{size}) with start < end; correct the coordinates"
+        )
     if edit.kind not in ("knockout", "orientation") and end - start < resolution:
-        raise InputError(f"edit '{edit.edit}': {end - start} bp are less than one bin of "
-                         f"{resolution} bp; use a finer model, or a knockout (KO) of the bin")
+        raise InputError(
+            f"edit '{edit.edit}': {end - start} bp are less than one bin of "
+            f"{resolution} bp; use a finer model, or a knockout (KO) of the bin"
+        )
     return start // resolution, -(-end // resolution)
 
 
@@ -302,8 +327,10 @@ def _border(edit, chrom, position, bins, ids, resolution):
     """Bin border nearest to a breakpoint."""
     size = int(bins["end"].iloc[ids[-1]])
     if not 0 <= position <= size:
-        raise InputError(f"edit '{edit.edit}': breakpoint {chrom}:{position} does not lie inside "
-                         f"{chrom} (0-{size}); correct the coordinates")
+        raise InputError(
+            f"edit '{edit.edit}': breakpoint {chrom}:{position} does not lie inside "
+            f"{chrom} (0-{size}); correct the coordinates"
+        )
     return min(round(position / resolution), len(ids))
 
 
@@ -338,8 +365,9 @@ def _read_bed(lines: Iterable[str], method) -> list[Edit]:
             continue
         chrom, start, end, *rest = line.split("\t")
         kind, _, name = (rest[0] if rest else "KO").partition(":")
-        edits.append(_named(Edit("", _kind(kind), chrom, int(start), int(end), method=method),
-                            name))
+        edits.append(
+            _named(Edit("", _kind(kind), chrom, int(start), int(end), method=method), name)
+        )
     return edits
 
 
@@ -362,8 +390,9 @@ def _read_bedpe(lines, method) -> list[Edit]:
         elif kind == "translocation":
             edit = Edit("", kind, chrom, at, at, chrom2, at2, at2, strand, strand2)
         elif chrom != chrom2:
-            raise InputError(f"'{line}': a {kind} has both ends on one chromosome; type BND joins "
-                             "two")
+            raise InputError(
+                f"'{line}': a {kind} has both ends on one chromosome; type BND joins two"
+            )
         else:
             edit = Edit("", kind, chrom, min(at, at2), max(at, at2), method=method)
         edits.append(_named(edit, name))
@@ -381,20 +410,34 @@ def _read_vcf(lines, method) -> list[Edit]:
         if kind == "translocation":
             mate = re.search(r"([\[\]])([^\[\]]+):(\d+)[\[\]]", alt)
             if mate is None:
-                raise InputError(f"ALT '{alt}' at {chrom}:{at} is no breakend; write t[chrom:pos[, "
-                                 "t]chrom:pos], ]chrom:pos]t or [chrom:pos[t")
+                raise InputError(
+                    f"ALT '{alt}' at {chrom}:{at} is no breakend; write t[chrom:pos[, "
+                    "t]chrom:pos], ]chrom:pos]t or [chrom:pos[t"
+                )
             bracket, chrom2, position2 = mate.groups()
             left = alt[0] not in "[]"  # the base comes first: what lies left of it is kept
             right2 = bracket == "["
             # 1-based base -> 0-based border: after the base where its left is kept, before it else
             at, at2 = at - (not left), int(position2) - right2
-            edit = Edit("", kind, chrom, at, at, chrom2, at2, at2, "+" if left else "-",
-                        "-" if right2 else "+")
+            edit = Edit(
+                "",
+                kind,
+                chrom,
+                at,
+                at,
+                chrom2,
+                at2,
+                at2,
+                "+" if left else "-",
+                "-" if right2 else "+",
+            )
         elif kind == "insertion":
             source = re.fullmatch(r"(.+):(\d+)-(\d+)", tags.get("SOURCE", ""))
             if source is None:
-                raise InputError(f"INS at {chrom}:{at} names no locus; add SOURCE=chrom:first-last "
-                                 "to INFO (a sequence that is not in the map cannot be predicted)")
+                raise InputError(
+                    f"INS at {chrom}:{at} names no locus; add SOURCE=chrom:first-last "
+                    "to INFO (a sequence that is not in the map cannot be predicted)"
+                )
             edit = Edit("", kind, chrom, at, at, source[1], int(source[2]) - 1, int(source[3]))
         else:
             if "END" not in tags:
@@ -411,8 +454,10 @@ def _read_tsv(lines, method) -> list[Edit]:
     missing = [column for column in EDIT_COLUMNS[:5] if column not in header]
     unknown = [column for column in header if column not in EDIT_COLUMNS]
     if missing or unknown:
-        raise InputError(f"columns {header}: missing {missing}, unknown {unknown}; a sheet of "
-                         f"edits has {EDIT_COLUMNS[:5]} and, where needed, {EDIT_COLUMNS[5:]}")
+        raise InputError(
+            f"columns {header}: missing {missing}, unknown {unknown}; a sheet of "
+            f"edits has {EDIT_COLUMNS[:5]} and, where needed, {EDIT_COLUMNS[5:]}"
+        )
     edits = []
     for line in lines[1:]:
         row = {key: cell for key, cell in zip(header, line.split("\t")) if cell not in ("", ".")}

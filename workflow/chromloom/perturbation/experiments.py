@@ -80,7 +80,8 @@ def knock_out_groups(
     for name, bins in sites.items():
         bins = np.sort(rng.permutation(bins)[:max_sites])
         table, pileups[name] = knock_out_bins(
-            model, observed, bins, method=method, mode=mode, reach=reach)
+            model, observed, bins, method=method, mode=mode, reach=reach
+        )
         effects.append(table.assign(group=name))
         logger.info("%s: %d sites knocked out", name, len(bins))
     effects = pd.concat(effects, ignore_index=True)
@@ -94,7 +95,8 @@ def knock_out_groups(
     plot_distance_effect(distance, axes)
     save_figure(figure, distance, out_dir / "distance")
     figure, axes = plt.subplots(
-        1, len(pileups), figsize=(3.2 * len(pileups), 2.8), layout="constrained", squeeze=False)
+        1, len(pileups), figsize=(3.2 * len(pileups), 2.8), layout="constrained", squeeze=False
+    )
     for (name, pileup), ax in zip(pileups.items(), axes[0]):
         plot_pileup(pileup, reach / 1e6, ax, title=name)
     save_figure(figure, comparison, out_dir / "pileups")
@@ -134,13 +136,15 @@ def knock_out_bins(
     rows = []
     for edit in knockouts(model.bins.iloc[bins], method=method):
         prediction = predict_edit(
-            model, observed, lay_out(edit, model.bins), flank=reach, mode=mode)
+            model, observed, lay_out(edit, model.bins), flank=reach, mode=mode
+        )
         site = model.extent(edit.chrom)[0] + edit.start // resolution
         offset = prediction.bins - site
         near = np.abs(offset) <= r
         offset = offset[near]
-        wild_type, edited = (m[np.ix_(near, near)]
-                             for m in (prediction.wild_type, prediction.on_reference))
+        wild_type, edited = (
+            m[np.ix_(near, near)] for m in (prediction.wild_type, prediction.on_reference)
+        )
         known = np.isfinite(wild_type) & np.isfinite(edited)
         i, j = np.nonzero(known)
         change = np.log2((edited[i, j] + PSEUDOCOUNT) / (wild_type[i, j] + PSEUDOCOUNT))
@@ -148,11 +152,19 @@ def knock_out_bins(
         np.add.at(count, (offset[i] + r, offset[j] + r), 1)
         across = (offset[i] <= 0) & (offset[j] >= 0)
         step = ((offset[j] - offset[i])[across] * resolution) // STEP
-        sums = [np.bincount(step, m[i, j][across], minlength=reach // STEP)
-                for m in (wild_type, edited)]
-        rows.append(pd.DataFrame({
-            "site": site, "dist_kb": (np.arange(len(sums[0])) + 1) * STEP // 1000,
-            "wild_type": sums[0], "edited": sums[1]}))
+        sums = [
+            np.bincount(step, m[i, j][across], minlength=reach // STEP) for m in (wild_type, edited)
+        ]
+        rows.append(
+            pd.DataFrame(
+                {
+                    "site": site,
+                    "dist_kb": (np.arange(len(sums[0])) + 1) * STEP // 1000,
+                    "wild_type": sums[0],
+                    "edited": sums[1],
+                }
+            )
+        )
     with np.errstate(invalid="ignore"):
         pileup = total / count
     pileup = np.where(np.isnan(pileup), pileup.T, pileup)
@@ -176,7 +188,8 @@ def effect_by_distance(effects: pd.DataFrame) -> pd.DataFrame:
     change = effects["edited"] / effects["wild_type"] - 1
     grouped = change.groupby([effects["group"], effects["dist_kb"]], sort=False)
     return pd.DataFrame(
-        {"change": grouped.mean(), "sem": grouped.sem(), "n_sites": grouped.count()}).reset_index()
+        {"change": grouped.mean(), "sem": grouped.sem(), "n_sites": grouped.count()}
+    ).reset_index()
 
 
 def compare_with_random(effects: pd.DataFrame, *, within_kb: int = 200) -> pd.DataFrame:
@@ -204,11 +217,22 @@ def compare_with_random(effects: pd.DataFrame, *, within_kb: int = 200) -> pd.Da
     rows = []
     for group, own in change.groupby(level="group", sort=False):
         below_zero = wilcoxon(own, alternative="less").pvalue if (own != 0).any() else np.nan
-        below_random = np.nan if group == "random" \
-            else mannwhitneyu(own, random, alternative="less").pvalue
+        below_random = (
+            np.nan if group == "random" else mannwhitneyu(own, random, alternative="less").pvalue
+        )
         rows.append((group, within_kb, len(own), own.mean(), own.sem(), below_zero, below_random))
-    return pd.DataFrame(rows, columns=["group", "within_kb", "n_sites", "change", "sem",
-                                       "p_below_zero", "p_below_random"])
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "group",
+            "within_kb",
+            "n_sites",
+            "change",
+            "sem",
+            "p_below_zero",
+            "p_below_random",
+        ],
+    )
 
 
 def knock_out_boundaries(
@@ -249,29 +273,50 @@ def knock_out_boundaries(
         highs = -(-own["end"].to_numpy() // model.resolution)
         for lo, hi in zip(lows, highs):
             ends = np.array([lo, hi - 1])
-            if hi - lo < inside or lo < flank_bins or hi + flank_bins > last - first \
-                    or mask[ends].any():
+            if (
+                hi - lo < inside
+                or lo < flank_bins
+                or hi + flank_bins > last - first
+                or mask[ends].any()
+            ):
                 continue
-            edit = Edit("boundaries", "knockout", str(chrom), int(lo) * model.resolution,
-                        int(hi) * model.resolution)
+            edit = Edit(
+                "boundaries",
+                "knockout",
+                str(chrom),
+                int(lo) * model.resolution,
+                int(hi) * model.resolution,
+            )
             replaced = np.zeros(last - first, bool)
             replaced[ends] = True
             layout = EditedChromosome(
-                edit, np.arange(first, last), np.ones(last - first, np.int8), replaced,
-                (int(lo), int(hi)))
-            prediction = predict_edit(model, observed, layout, replacement=null[ends],
-                                      flank=flank_bins * model.resolution)
-            edges = np.r_[np.arange(flank_bins), np.linspace(0, hi - lo, inside + 1) + flank_bins,
-                          np.arange(flank_bins + hi - lo + 1, 2 * flank_bins + hi - lo + 1)]
-            wild_type, edited = (_cell_means(m, edges.astype(int))
-                                 for m in (prediction.wild_type, prediction.on_reference))
+                edit,
+                np.arange(first, last),
+                np.ones(last - first, np.int8),
+                replaced,
+                (int(lo), int(hi)),
+            )
+            prediction = predict_edit(
+                model, observed, layout, replacement=null[ends], flank=flank_bins * model.resolution
+            )
+            edges = np.r_[
+                np.arange(flank_bins),
+                np.linspace(0, hi - lo, inside + 1) + flank_bins,
+                np.arange(flank_bins + hi - lo + 1, 2 * flank_bins + hi - lo + 1),
+            ]
+            wild_type, edited = (
+                _cell_means(m, edges.astype(int))
+                for m in (prediction.wild_type, prediction.on_reference)
+            )
             change = np.log2((edited + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
             known = np.isfinite(change)
             total[known] += change[known]
             count += known
     if not count.any():
-        raise InputError(f"none of {len(domains)} domains spans {inside} bins with unmasked "
-                         "boundaries; use a finer map or larger domains")
+        raise InputError(
+            f"none of {len(domains)} domains spans {inside} bins with unmasked "
+            "boundaries; use a finer map or larger domains"
+        )
     with np.errstate(invalid="ignore"):
         return total / count
 
@@ -291,15 +336,19 @@ def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray
         found.append(np.unique(middle[~model.mask(chrom)[middle]]) + model.extent(chrom)[0])
     found = np.concatenate(found)
     if not len(found):
-        raise InputError(f"sites '{name}': none lies on an unmasked bin of the model; are they of "
-                         "another assembly?")
+        raise InputError(
+            f"sites '{name}': none lies on an unmasked bin of the model; are they of "
+            "another assembly?"
+        )
     return found
 
 
 def _cell_means(values, edges):
     """Mean of the known values in every cell of a grid, (k, k); NaN where none is known."""
     known = np.isfinite(values)
-    sums = [np.add.reduceat(np.add.reduceat(m, edges[:-1], axis=0), edges[:-1], axis=1)
-            for m in (np.where(known, values, 0), known.astype(float))]
+    sums = [
+        np.add.reduceat(np.add.reduceat(m, edges[:-1], axis=0), edges[:-1], axis=1)
+        for m in (np.where(known, values, 0), known.astype(float))
+    ]
     with np.errstate(invalid="ignore"):
         return sums[0] / sums[1]

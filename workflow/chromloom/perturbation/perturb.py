@@ -20,8 +20,19 @@ logger = logging.getLogger(__name__)
 WINDOWS = {"200kb": 200_000, "1Mb": 1_000_000, "2Mb": 2_000_000}
 PSEUDOCOUNT = 0.5
 INSULATION_WINDOW_BINS = 10
-TABLE_COLUMNS = ["sample", "resolution", "norm", "model", "edit", "kind", "region", "metric",
-                 "value", "ci_low", "ci_high"]
+TABLE_COLUMNS = [
+    "sample",
+    "resolution",
+    "norm",
+    "model",
+    "edit",
+    "kind",
+    "region",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+]
 
 
 def perturb(
@@ -73,8 +84,10 @@ def perturb(
     """
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
     if model.resolution != observed.resolution:
-        raise InputError(f"{map_path} has bins of {observed.resolution} bp, the model {model_dir} "
-                         f"of {model.resolution} bp; give the map the model was trained on")
+        raise InputError(
+            f"{map_path} has bins of {observed.resolution} bp, the model {model_dir} "
+            f"of {model.resolution} bp; give the map the model was trained on"
+        )
     edits = read_edits(edits_path)
     if edit is not None:
         edits = [one for one in edits if one.edit == edit]
@@ -92,8 +105,10 @@ def perturb(
         write_prediction(prediction, model, Path(out_dir) / one.edit, summary, mode=mode)
         tables.append(summary)
         logger.info(
-            "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g", one.edit,
-            prediction.n_predicted, np.isfinite(prediction.in_edited).sum(),
+            "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g",
+            one.edit,
+            prediction.n_predicted,
+            np.isfinite(prediction.in_edited).sum(),
             summary.set_index("metric")["value"]["mean_abs_difference_2Mb"],
         )
     if edit is None:
@@ -132,22 +147,30 @@ def summarise(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         metrics[f"mean_abs_difference_{name}"] = float(np.abs(change).mean())
         metrics[f"mean_log2_change_{name}"] = float(np.log2(ratio).mean())
     run, bands = _contiguous(prediction, model)
-    scores = [
-        scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands
-    ]
+    scores = [scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands]
     at = run * resolution - _start_of(model, edit.chrom) * resolution
     beside = (at >= edit.start - WINDOWS["200kb"]) & (at < edit.end + WINDOWS["200kb"])
     change = np.abs(scores[1] - scores[0])[beside]
-    metrics["insulation_change"] = float(change[np.isfinite(change)].mean()) \
-        if np.isfinite(change).any() else np.nan
+    metrics["insulation_change"] = (
+        float(change[np.isfinite(change)].mean()) if np.isfinite(change).any() else np.nan
+    )
     metrics["scc"] = _scc(*bands, resolution)
     config = model.config
-    table = pd.DataFrame({
-        "sample": config["sample"], "resolution": resolution, "norm": config["norm"],
-        "model": f"hiclstm-{model.settings.preset}", "edit": edit.edit, "kind": edit.kind,
-        "region": f"{edit.chrom}:{edit.start}-{edit.end}", "metric": list(metrics),
-        "value": list(metrics.values()), "ci_low": np.nan, "ci_high": np.nan,
-    })
+    table = pd.DataFrame(
+        {
+            "sample": config["sample"],
+            "resolution": resolution,
+            "norm": config["norm"],
+            "model": f"hiclstm-{model.settings.preset}",
+            "edit": edit.edit,
+            "kind": edit.kind,
+            "region": f"{edit.chrom}:{edit.start}-{edit.end}",
+            "metric": list(metrics),
+            "value": list(metrics.values()),
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+        }
+    )
     return table[TABLE_COLUMNS]
 
 
@@ -170,8 +193,9 @@ def rank_edits(
 
     table = pd.concat([pd.read_csv(path, sep="\t") for path in summaries])
     if by not in set(table["metric"]):
-        raise InputError(f"metric '{by}' is not in {summaries[0]}; it has "
-                         f"{', '.join(table['metric'].unique())}")
+        raise InputError(
+            f"metric '{by}' is not in {summaries[0]}; it has {', '.join(table['metric'].unique())}"
+        )
     keys = [column for column in TABLE_COLUMNS if column not in ("value", "ci_low", "ci_high")]
     seeds = table.groupby(keys, sort=False)["value"]
     joined = seeds.mean().reset_index()
@@ -197,8 +221,13 @@ def write_prediction(
 
     edit, resolution = prediction.edited.edit, model.resolution
     lift = lift_table(prediction.edited, model.bins)
-    about = {"edit": edit.edit, "kind": edit.kind, "mode": mode, "sample": model.config["sample"],
-             "pixels": "contact strength, scale of counts; pairs that are absent are unknown or 0"}
+    about = {
+        "edit": edit.edit,
+        "kind": edit.kind,
+        "mode": mode,
+        "sample": model.config["sample"],
+        "pixels": "contact strength, scale of counts; pairs that are absent are unknown or 0",
+    }
     reference = {**about, "coordinates": f"reference ({model.config['assembly']})"}
     changed = {**about, "coordinates": f"edited chromosome {edited_name(edit)}, see lift.tsv"}
     reference_bins = model.bins[["chrom", "start", "end"]]
@@ -207,10 +236,18 @@ def write_prediction(
         maps = {
             "wild_type": (prediction.wild_type, reference_bins, prediction.bins, reference),
             "edited_on_reference": (
-                prediction.on_reference, reference_bins, prediction.bins, reference),
+                prediction.on_reference,
+                reference_bins,
+                prediction.bins,
+                reference,
+            ),
             "difference": (prediction.difference, reference_bins, prediction.bins, reference),
-            "edited": (prediction.in_edited, lift[["chrom", "start", "end"]],
-                       prediction.positions, changed),
+            "edited": (
+                prediction.in_edited,
+                lift[["chrom", "start", "end"]],
+                prediction.positions,
+                changed,
+            ),
         }
         for name, (values, bins, index, metadata) in maps.items():
             write_window(values, bins, index, temporary / f"{name}.mcool", resolution, metadata)
@@ -218,8 +255,12 @@ def write_prediction(
         write_tsv(summary, temporary / "summary.tsv")
         write_tsv(virtual_4c(prediction, model), temporary / "virtual_4c.tsv")
         figure, table = plot_edit(
-            prediction.wild_type, prediction.in_edited, prediction.on_reference,
-            reference_bins.iloc[prediction.bins], lift.iloc[prediction.positions], title=edit.edit,
+            prediction.wild_type,
+            prediction.in_edited,
+            prediction.on_reference,
+            reference_bins.iloc[prediction.bins],
+            lift.iloc[prediction.positions],
+            title=edit.edit,
         )
         save_figure(figure, table, temporary / "maps")
 
@@ -242,8 +283,11 @@ def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         k = int(np.searchsorted(prediction.bins, viewpoint))
         profiles = [np.fmax(m[k], m[:, k]) for m in (prediction.wild_type, prediction.on_reference)]
         name = f"{bins['chrom'][k]}:{bins['start'][k]}-{bins['end'][k]}"
-        tables.append(bins[["chrom", "start", "end"]].assign(
-            viewpoint=name, wild_type=profiles[0], edited=profiles[1]))
+        tables.append(
+            bins[["chrom", "start", "end"]].assign(
+                viewpoint=name, wild_type=profiles[0], edited=profiles[1]
+            )
+        )
     columns = ["viewpoint", "chrom", "start", "end", "wild_type", "edited"]
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -273,14 +317,21 @@ def write_window(
         Goes into the file.
     """
     i, j = np.nonzero(np.nan_to_num(values))
-    pixels = pd.DataFrame({"bin1_id": index[i], "bin2_id": index[j],
-                           "count": values[i, j].astype(np.float32)})
+    pixels = pd.DataFrame(
+        {"bin1_id": index[i], "bin2_id": index[j], "count": values[i, j].astype(np.float32)}
+    )
     with atomic_path(path) as temporary:
         base = temporary.with_suffix(".cool")
-        cooler.create_cooler(str(base), bins, pixels, dtypes={"count": np.float32}, ordered=True,
-                             metadata=metadata)
-        cooler.zoomify_cooler(str(base), str(temporary), [resolution * f for f in (1, 2, 5, 10)],
-                              chunksize=10_000_000, dtypes={"count": np.float32})
+        cooler.create_cooler(
+            str(base), bins, pixels, dtypes={"count": np.float32}, ordered=True, metadata=metadata
+        )
+        cooler.zoomify_cooler(
+            str(base),
+            str(temporary),
+            [resolution * f for f in (1, 2, 5, 10)],
+            chunksize=10_000_000,
+            dtypes={"count": np.float32},
+        )
         base.unlink()
 
 
@@ -289,10 +340,17 @@ def _orientation_means(model, motifs_path, edits):
     if not any(edit.kind == "orientation" for edit in edits):
         return {}
     if motifs_path is None:
-        raise InputError("an edit of kind orientation needs stranded CTCF motifs; give a BED6 file "
-                         "of them (attribution's motif search writes one)")
-    motifs = pd.read_csv(motifs_path, sep="\t", header=None, usecols=[0, 1, 2, 5],
-                         names=["chrom", "start", "end", "strand"])
+        raise InputError(
+            "an edit of kind orientation needs stranded CTCF motifs; give a BED6 file "
+            "of them (attribution's motif search writes one)"
+        )
+    motifs = pd.read_csv(
+        motifs_path,
+        sep="\t",
+        header=None,
+        usecols=[0, 1, 2, 5],
+        names=["chrom", "start", "end", "strand"],
+    )
     return orientation_means(model, motifs)
 
 
@@ -327,8 +385,10 @@ def orientation_means(model: TrainedModel, motifs: pd.DataFrame) -> dict[str, np
     for strand, other in (("+", "-"), ("-", "+")):
         own = np.concatenate(vectors[other])
         if not len(own):
-            raise InputError(f"no unmasked bin of the model holds a '{other}' motif alone; are the "
-                             "motifs of another assembly?")
+            raise InputError(
+                f"no unmasked bin of the model holds a '{other}' motif alone; are the "
+                "motifs of another assembly?"
+            )
         means[strand] = own.mean(axis=0)
     return means
 
@@ -341,8 +401,13 @@ def _contiguous(prediction, model):
     """The run of reference bins around the edit, and both maps on it as (n_dist, n) bands."""
     first, last = model.extent(prediction.edited.edit.chrom)
     bins = prediction.bins
-    near = int(np.clip(np.searchsorted(bins, first + prediction.edited.edit.start
-                                       // model.resolution), 0, len(bins) - 1))
+    near = int(
+        np.clip(
+            np.searchsorted(bins, first + prediction.edited.edit.start // model.resolution),
+            0,
+            len(bins) - 1,
+        )
+    )
     breaks = np.flatnonzero((np.diff(bins) != 1) | (bins[1:] == first) | (bins[1:] == last)) + 1
     edges = np.concatenate([[0], breaks, [len(bins)]])
     k = np.searchsorted(edges, near, side="right") - 1

@@ -108,8 +108,9 @@ def predict_edit(
     masked = model.bins["masked"].to_numpy(bool)[edited.source]
     vectors = _vectors(model, edited)
     if edited.replaced.any():
-        vectors[edited.replaced] = _replacement(model, edited) if replacement is None \
-            else replacement
+        vectors[edited.replaced] = (
+            _replacement(model, edited) if replacement is None else replacement
+        )
     if mode == "released":
         vectors, masked = _released(vectors, model.mask(edit.chrom))
         edited = _in_place(edited, np.arange(first, last))
@@ -134,8 +135,14 @@ def predict_edit(
     anew = _rows_to_compute(model, edited, positions)
     home = _home(edited, first, last)
     in_edited = predict_pairs(
-        model, observed.expected(edit.chrom), edit.chrom, positions, vectors=vectors, masked=masked,
-        home=home, rows=anew,
+        model,
+        observed.expected(edit.chrom),
+        edit.chrom,
+        positions,
+        vectors=vectors,
+        masked=masked,
+        home=home,
+        rows=anew,
     )
     same = _same_as_reference(model, edited, positions)
     index = np.searchsorted(bins, edited.source[positions])
@@ -196,7 +203,11 @@ def predict_pairs(
                 continue
             lo, hi = int(positions[part[0]]), int(positions[part[-1]]) + 1
             band = model.predict_band(
-                chrom, lo, hi, representation=vectors, mask=masked,
+                chrom,
+                lo,
+                hi,
+                representation=vectors,
+                mask=masked,
                 max_dist=int(positions[-1]) - lo + 1,
             )  # (n_dist, hi - lo)
             i, dist = np.arange(lo, hi), np.arange(len(band))[:, None]
@@ -245,8 +256,9 @@ def _moved_affinity(observed, edited, positions, wild_type, index, first, home):
     after = expected.at_distance(home[positions][:, None], home[positions][None, :], dist)
     values = np.where(np.isnan(wild_type), wild_type.T, wild_type)[np.ix_(index, index)]
     moved = np.triu(values / before * after, 1)
-    return np.where(own[:, None] & own[None, :] & np.triu(np.ones_like(moved, bool), 1), moved,
-                    np.nan)
+    return np.where(
+        own[:, None] & own[None, :] & np.triu(np.ones_like(moved, bool), 1), moved, np.nan
+    )
 
 
 def _vectors(model, edited):
@@ -258,7 +270,9 @@ def _vectors(model, edited):
     if len(chroms) > 1:
         logger.warning(
             "%s: joins %s; a model predicts this only as far as the axes of its representations "
-            "mean the same on both", edited.edit.edit, " and ".join(map(str, chroms)),
+            "mean the same on both",
+            edited.edit.edit,
+            " and ".join(map(str, chroms)),
         )
     return table[edited.source]
 
@@ -267,18 +281,22 @@ def _replacement(model, edited):
     """Vector of knocked-out bins by the edit's method, (d,) float32."""
     edit = edited.edit
     if edit.kind == "orientation":
-        raise InputError(f"edit '{edit.edit}': orientation replacement needs the motifs; give "
-                         "perturb a BED of stranded CTCF motifs")
+        raise InputError(
+            f"edit '{edit.edit}': orientation replacement needs the motifs; give "
+            "perturb a BED of stranded CTCF motifs"
+        )
     d = model.settings.embedding_dim
     if edit.method == "zero":
         return np.zeros(d, np.float32)
     if edit.method == "padding":
         if model.settings.preset != "released":
-            raise InputError(f"edit '{edit.edit}': only the released preset has a padding vector; "
-                             "use average, shift or zero")
+            raise InputError(
+                f"edit '{edit.edit}': only the released preset has a padding vector; "
+                "use average, shift or zero"
+            )
         return model.module.embedding[0].cpu().numpy()
     lo, hi = edited.span
-    around = np.r_[max(lo - AVERAGE_BINS, 0):lo, hi:min(hi + AVERAGE_BINS, len(edited.source))]
+    around = np.r_[max(lo - AVERAGE_BINS, 0) : lo, hi : min(hi + AVERAGE_BINS, len(edited.source))]
     vectors = model.representation(edit.chrom)[around]
     vectors = vectors[np.isfinite(vectors).all(axis=1)]
     return vectors.mean(axis=0) if len(vectors) else np.zeros(d, np.float32)

@@ -99,19 +99,26 @@ def screen_chromosome(
         i <= bin <= j at distances below `reach`; NaN for masked bins and bins not asked for.
     """
     settings = model.settings
-    if settings.directions != 1 or settings.carry_state or settings.head != "step" \
-            or settings.distance_input:
-        raise InputError("the screen needs a model that reads one way from a zero state at each "
-                         "frame's start, without distance input (presets paper, refined, eig); "
-                         "knock single sites out with perturb")
+    if (
+        settings.directions != 1
+        or settings.carry_state
+        or settings.head != "step"
+        or settings.distance_input
+    ):
+        raise InputError(
+            "the screen needs a model that reads one way from a zero state at each "
+            "frame's start, without distance input (presets paper, refined, eig); "
+            "knock single sites out with perturb"
+        )
     n, reach_bins = len(model.mask(chrom)), min(reach // model.resolution, len(model.mask(chrom)))
     impact, change = np.full(n, np.nan), np.full(n, np.nan)
     ok = ~model.mask(chrom)
     wanted = np.flatnonzero(ok) if bins is None else np.asarray(bins)[ok[bins]]
     R = np.where(ok[:, None], model.representation(chrom), 0).astype(np.float32)
     null = null_vectors(R, ~ok, method)
-    wild_type = torch.from_numpy(
-        model.predict_band(chrom, 0, n, max_dist=reach_bins)).to(model.device)  # (reach, n)
+    wild_type = torch.from_numpy(model.predict_band(chrom, 0, n, max_dist=reach_bins)).to(
+        model.device
+    )  # (reach, n)
     n_pairs = _pairs_across(np.isfinite(wild_type.cpu().numpy()))
     predict = _Knockouts(model, chrom, R, null, ok, wild_type, backend)
     for part in np.array_split(wanted, max(1, -(-len(wanted) // BATCH))):
@@ -159,11 +166,13 @@ class _Knockouts:
             self.direction = next(iter(module.directions), None)
             self.lstm_reach = 0
             if self.direction is not None:
-                frames = [d0 for d0 in range(0, self.reach, self.settings.frame)
-                          if module.reads(d0)]
+                frames = [
+                    d0 for d0 in range(0, self.reach, self.settings.frame) if module.reads(d0)
+                ]
                 self.lstm_reach = min(self.reach, frames[-1] + self.settings.frame)
                 self.projections = [
-                    module.project(self.direction, x, x, 0) for x in (self.R, self.null)]
+                    module.project(self.direction, x, x, 0) for x in (self.R, self.null)
+                ]
             self.S = None
             if module.S is not None:
                 self.S = _bilinear_by_distance(module.S[number], self.reach)
@@ -177,12 +186,15 @@ class _Knockouts:
         own = [at.new_zeros((len(at), self.reach), dtype=self.R.dtype) for _ in range(2)]
         dist = torch.arange(self.reach, device=at.device)
         right, left = at[:, None] + dist, at[:, None] - dist  # (E, reach)
-        known = [self.known[dist, at[:, None]] & (right < self.n),
-                 self.known[dist, left.clamp(min=0)] & (left >= 0)]
+        known = [
+            self.known[dist, at[:, None]] & (right < self.n),
+            self.known[dist, left.clamp(min=0)] & (left >= 0),
+        ]
         if self.S is not None:
             moved = self.null[at] - self.R[at]
-            own[0] = torch.einsum("ea,dac,edc->ed", moved, self.S,
-                                  self.R[right.clamp(max=self.n - 1)])
+            own[0] = torch.einsum(
+                "ea,dac,edc->ed", moved, self.S, self.R[right.clamp(max=self.n - 1)]
+            )
             own[1] = torch.einsum("eda,dac,ec->ed", self.R[left.clamp(min=0)], self.S, moved)
         sums = torch.zeros(2, len(bins), dtype=torch.float64)
         for change, exists in zip(own, known):  # beyond the LSTM, the bilinear part alone
@@ -196,9 +208,17 @@ class _Knockouts:
     def _add_lanes(self, sums, bins, at, own):
         (P, Q), (P_null, Q_null) = self.projections
         lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.settings.frame)
-        y = lanes_forward(P, Q, self.direction.weights(), self.direction.spec, lanes, self.ok,
-                          self.ok, edits=Edits(at, P_null[at], Q_null[at]),
-                          backend=self.backend)  # (L, N)
+        y = lanes_forward(
+            P,
+            Q,
+            self.direction.weights(),
+            self.direction.spec,
+            lanes,
+            self.ok,
+            self.ok,
+            edits=Edits(at, P_null[at], Q_null[at]),
+            backend=self.backend,
+        )  # (L, N)
         if self.settings.target == "cp":
             y = torch.sigmoid(y)
         step = torch.arange(len(y), device=y.device)[:, None]

@@ -24,14 +24,21 @@ def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z sc
     """
     x = np.arange(len(profile))
     axes.plot(x, profile["mean"], color=PALETTE[0])
-    axes.fill_between(x, profile["mean"] - profile["sem"], profile["mean"] + profile["sem"],
-                      color=PALETTE[0], alpha=0.2, lw=0)
+    axes.fill_between(
+        x,
+        profile["mean"] - profile["sem"],
+        profile["mean"] + profile["sem"],
+        color=PALETTE[0],
+        alpha=0.2,
+        lw=0,
+    )
     inside = np.flatnonzero(profile["part"] == "inside")
     for edge in (inside[0] - 0.5, inside[-1] + 0.5):
         axes.axvline(edge, color=PALETTE[7], lw=0.8, ls="--")
-    axes.set_xticks([0, inside[0] - 0.5, inside[-1] + 0.5, len(profile) - 1],
-                    [f"{profile['position'].iloc[0]} kb", "start", "end",
-                     f"{profile['position'].iloc[-1]} kb"])
+    axes.set_xticks(
+        [0, inside[0] - 0.5, inside[-1] + 0.5, len(profile) - 1],
+        [f"{profile['position'].iloc[0]} kb", "start", "end", f"{profile['position'].iloc[-1]} kb"],
+    )
     axes.set_xlabel("position relative to the domain")
     axes.set_ylabel(f"mean {label}")
     return axes
@@ -79,12 +86,29 @@ def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "
     """
     top = table.dropna(subset=["mean"]).head(n).iloc[::-1]
     y = np.arange(len(top))
-    axes.errorbar(top["random_mean"], y, xerr=2 * top["random_sd"], fmt="none", color=PALETTE[7],
-                  lw=1, label="random bins, 2 s.d.")
-    for chosen, face, text in ((top["q_value"] < 0.05, PALETTE[0], "q < 0.05"),
-                               (~(top["q_value"] < 0.05), "white", "q >= 0.05")):
-        axes.plot(top["mean"][chosen], y[chosen], "o", mec=PALETTE[0], mfc=face, ms=4, ls="none",
-                  label=text)
+    axes.errorbar(
+        top["random_mean"],
+        y,
+        xerr=2 * top["random_sd"],
+        fmt="none",
+        color=PALETTE[7],
+        lw=1,
+        label="random bins, 2 s.d.",
+    )
+    for chosen, face, text in (
+        (top["q_value"] < 0.05, PALETTE[0], "q < 0.05"),
+        (~(top["q_value"] < 0.05), "white", "q >= 0.05"),
+    ):
+        axes.plot(
+            top["mean"][chosen],
+            y[chosen],
+            "o",
+            mec=PALETTE[0],
+            mfc=face,
+            ms=4,
+            ls="none",
+            label=text,
+        )
     axes.set_yticks(y, top["name"])
     axes.set_xlabel(f"mean {label}")
     axes.legend()
@@ -117,8 +141,14 @@ def plot_locus(
     tracks, elements = tracks or {}, elements or {}
     heights = [2.0] + [1.0] * len(tracks) + [0.4] * len(elements)
     figure, axes = plt.subplots(
-        len(heights), 1, figsize=(8, 0.75 * sum(heights) + 0.6), sharex=True, squeeze=False,
-        height_ratios=heights, layout="constrained")
+        len(heights),
+        1,
+        figsize=(8, 0.75 * sum(heights) + 0.6),
+        sharex=True,
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
+    )
     axes, x = axes[:, 0], (scores["start"] + scores["end"]) / 2e6
     width = (scores["end"] - scores["start"]) / 1e6
     value = scores[column]
@@ -127,7 +157,7 @@ def plot_locus(
     for ax, (name, values) in zip(axes[1:], tracks.items()):
         ax.fill_between(x, np.nan_to_num(values), color=PALETTE[2], step="mid", lw=0)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, (name, table) in zip(axes[1 + len(tracks):], elements.items()):
+    for ax, (name, table) in zip(axes[1 + len(tracks) :], elements.items()):
         strand = table["strand"] if "strand" in table else pd.Series(".", table.index)
         for sign, colour in (("+", PALETTE[1]), ("-", PALETTE[0]), (".", "#444444")):
             own = table[strand == sign]

@@ -85,7 +85,9 @@ def plot_edit(
     change = np.log2((on_reference + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     drawn = [
-        ("wild type", wild_type, bins), ("edited", in_edited, lift), ("difference", change, bins),
+        ("wild type", wild_type, bins),
+        ("edited", in_edited, lift),
+        ("difference", change, bins),
     ]
     tables = []
     for (name, values, rows), ax in zip(drawn, axes):
@@ -93,9 +95,18 @@ def plot_edit(
         plot_map(values, start, ax, title=name, difference=name == "difference")
         ax.set_xlabel(f"{chrom[0]} (Mb{', edited coordinates' if name == 'edited' else ''})")
         i, j = np.nonzero(np.isfinite(values))
-        tables.append(pd.DataFrame({
-            "map": name, "chrom1": chrom[i], "start1": start[i], "chrom2": chrom[j],
-            "start2": start[j], "value": values[i, j].astype(np.float32)}))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "map": name,
+                    "chrom1": chrom[i],
+                    "start1": start[i],
+                    "chrom2": chrom[j],
+                    "start2": start[j],
+                    "value": values[i, j].astype(np.float32),
+                }
+            )
+        )
     figure.suptitle(title)
     return figure, pd.concat(tables)
 
@@ -111,8 +122,14 @@ def plot_distance_effect(table: pd.DataFrame, axes: Axes) -> Axes:
     """
     for colour, (name, part) in zip(PALETTE, table.groupby("group", sort=False)):
         axes.plot(part["dist_kb"], 100 * part["change"], color=colour, label=name, lw=1.2)
-        axes.fill_between(part["dist_kb"], 100 * (part["change"] - part["sem"]),
-                          100 * (part["change"] + part["sem"]), color=colour, alpha=0.2, lw=0)
+        axes.fill_between(
+            part["dist_kb"],
+            100 * (part["change"] - part["sem"]),
+            100 * (part["change"] + part["sem"]),
+            color=colour,
+            alpha=0.2,
+            lw=0,
+        )
     axes.axhline(0, color="#999999", lw=0.6)
     axes.set_xlabel("distance (kb)")
     axes.set_ylabel("change of contact strength (%)")
@@ -124,8 +141,9 @@ def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str
     """Average log2 change around sites, (k, k) symmetric; `half_width` in Mb (Fig. 8a)."""
     limit = max(float(np.nanmax(np.abs(values), initial=0)), 1e-6)
     extent = (-half_width, half_width, half_width, -half_width)
-    picture = axes.imshow(values, cmap=DIFFERENCE_MAP, vmin=-limit, vmax=limit, extent=extent,
-                          interpolation="nearest")
+    picture = axes.imshow(
+        values, cmap=DIFFERENCE_MAP, vmin=-limit, vmax=limit, extent=extent, interpolation="nearest"
+    )
     axes.set_title(title)
     axes.set_xlabel("distance from the site (Mb)")
     axes.figure.colorbar(picture, ax=axes, label="mean log2 change", shrink=0.75)

@@ -393,7 +393,8 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             [
                 np.add.reduceat(
                     ~observed.mask(chrom) & rows[chrom], np.arange(0, lengths[chrom], size)
-                ) > 0
+                )
+                > 0
                 for chrom in chroms
             ]
         )
@@ -407,9 +408,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             )  # fmt: skip
             comparisons.append(_Comparison(prediction, observed, sums, multiplicity))
     for chrom in chroms:
-        _score_chromosome(
-            chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom]
-        )
+        _score_chromosome(chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom])
         logger.info("%s: %s scored (%d comparisons)", trained_on.sample, chrom, len(comparisons))
     second = [c for c in comparisons if c.sums.needs_second_pass]
     for chrom in chroms if second else ():

@@ -51,13 +51,17 @@ def train_vectors(
     fitted = _fit(settings, normalized, seed, place, input_path)
     logger.info("%s: %.1f s", model, time.monotonic() - start)
     settings = replace(settings, embedding_dim=fitted.embedding.shape[1])
-    config = describe(settings, seed=seed, device=str(place)) | fitted.config | {
-        "sample": normalized.sample,
-        "assembly": normalized.assembly,
-        "resolution": normalized.resolution,
-        "norm": normalized.norm,
-        "ignore_diags": normalized.ignore_diags,
-    }
+    config = (
+        describe(settings, seed=seed, device=str(place))
+        | fitted.config
+        | {
+            "sample": normalized.sample,
+            "assembly": normalized.assembly,
+            "resolution": normalized.resolution,
+            "norm": normalized.norm,
+            "ignore_diags": normalized.ignore_diags,
+        }
+    )
     if input_path is not None:
         config["input_sample"] = NormalizedMap(input_path).sample
     fitted.embedding[normalized.bins["masked"]] = 0

@@ -109,9 +109,7 @@ def train_decoder(
             f"{model_dir} has {len(trained.bins)} bins of {trained.resolution} bp, {map_path} has "
             f"{len(whole.bins)} of {whole.resolution} bp; normalise the map as the model's was"
         )
-    settings = decoder_settings(
-        decoder, trained.settings.embedding_dim, variant, **(options or {})
-    )
+    settings = decoder_settings(decoder, trained.settings.embedding_dim, variant, **(options or {}))
     rows, regions = split_rows(whole, held_out)
     rows = {chrom: known & ~trained.mask(chrom) for chrom, known in rows.items()}
     known, place = TrainingRows(map_path, rows), resolve_device(device)

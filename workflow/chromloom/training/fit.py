@@ -62,8 +62,14 @@ def train(
     if settings.start != "normal":
         set_eigen_start(model, normalized, seed=seed)
     _fit_and_write(
-        model, normalized, out_dir, seed=seed, device=device, resume_dir=resume_dir,
-        max_target_gb=max_target_gb, backend=backend,
+        model,
+        normalized,
+        out_dir,
+        seed=seed,
+        device=device,
+        resume_dir=resume_dir,
+        max_target_gb=max_target_gb,
+        backend=backend,
     )
 
 
@@ -125,9 +131,18 @@ def fine_tune(
     model.settings = settings
     model.requires_grad_(True)
     _fit_and_write(
-        model, normalized, out_dir, seed=seed, device=device, resume_dir=resume_dir,
-        max_target_gb=max_target_gb, backend=backend, region=region, freeze_decoder=freeze_lstm,
-        origin=str(model_dir), trained_bins=trained.bins,
+        model,
+        normalized,
+        out_dir,
+        seed=seed,
+        device=device,
+        resume_dir=resume_dir,
+        max_target_gb=max_target_gb,
+        backend=backend,
+        region=region,
+        freeze_decoder=freeze_lstm,
+        origin=str(model_dir),
+        trained_bins=trained.bins,
     )
 
 
@@ -151,15 +166,26 @@ def set_eigen_start(
         model.embedding.zero_()
         for chrom in normalized.chromnames:
             R, S = eigen_representation(
-                normalized, chrom, settings.embedding_dim, k=settings.k, seed=seed,
+                normalized,
+                chrom,
+                settings.embedding_dim,
+                k=settings.k,
+                seed=seed,
                 track=(tracks or {}).get(chrom),
             )
             if settings.start == "likelihood":
                 from chromloom.training.likelihood import likelihood_representation
 
                 R, S, offset = likelihood_representation(
-                    normalized, chrom, R, S, n_knots=settings.knots, sweeps=settings.sweeps,
-                    dispersion=settings.dispersion, seed=seed, track=(tracks or {}).get(chrom),
+                    normalized,
+                    chrom,
+                    R,
+                    S,
+                    n_knots=settings.knots,
+                    sweeps=settings.sweeps,
+                    dispersion=settings.dispersion,
+                    seed=seed,
+                    track=(tracks or {}).get(chrom),
                 )
                 if model.offset is not None:
                     model.offset[numbers[chrom]] = torch.from_numpy(offset)
@@ -251,11 +277,20 @@ def _fit_and_write(
 
         model.to(place)
         learner, loader = _learner(
-            model, normalized, place, seed=seed, max_target_gb=max_target_gb, backend=backend,
-            region=region, freeze_decoder=freeze_decoder,
+            model,
+            normalized,
+            place,
+            seed=seed,
+            max_target_gb=max_target_gb,
+            backend=backend,
+            region=region,
+            freeze_decoder=freeze_decoder,
         )
         loop = Loop(
-            learner, loader, epochs=settings.epochs, resume_dir=resume_dir,
+            learner,
+            loader,
+            epochs=settings.epochs,
+            resume_dir=resume_dir,
             fingerprint=_fingerprint(config, normalized, region, freeze_decoder),
         )
         history = loop.run()
@@ -267,7 +302,10 @@ def _fit_and_write(
     write_model(
         out_dir,
         {**model.state_dict(), "recalibration": torch.from_numpy(factors)},
-        config, bins=bins, expected=normalized.expected_table, history=history,
+        config,
+        bins=bins,
+        expected=normalized.expected_table,
+        history=history,
         write_more=_pair_writer(settings, normalized),
     )
     if loop is not None:
@@ -298,8 +336,12 @@ def _learner(
 
     source = MapTargets(normalized, model.settings, region=region)
     loader = TileLoader(
-        source, model.settings, _chrom_numbers(normalized), seed=seed,
-        max_target_gb=max_target_gb, device=device,
+        source,
+        model.settings,
+        _chrom_numbers(normalized),
+        seed=seed,
+        max_target_gb=max_target_gb,
+        device=device,
     )
     _check_pairs(loader, normalized, region)
     weights = torch.from_numpy(loader.distance_weights())
@@ -322,7 +364,10 @@ def _as_trained(model, config, bins, normalized) -> TrainedModel:
         from chromloom.models.released import ReleasedTrainedModel as kind
     model.requires_grad_(False)
     return kind(
-        model, config, bins=bins, expected_table=normalized.expected_table,
+        model,
+        config,
+        bins=bins,
+        expected_table=normalized.expected_table,
         recalibration=np.ones(1, dtype=np.float32),
     )
 

@@ -133,9 +133,7 @@ class TileLearner:
         clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
         for span, gradient in zip(spans, gradients):
-            self.embedding_adam.step(
-                span, gradient, factor * self.settings.embedding_learning_rate
-            )
+            self.embedding_adam.step(span, gradient, factor * self.settings.embedding_learning_rate)
         if not self._frozen:
             self.decoder_adam.step(
                 slice(None), self._gradient, factor * self.settings.learning_rate
@@ -153,8 +151,18 @@ class TileLearner:
             P, Q = model.project(direction, rows, cols, d0)
             A, C = model.bilinear_factors(rows, cols, block.chrom)
             return tile_loss(
-                P, Q, direction.weights(), direction.spec, row_ok, col_ok, target, weights,
-                A=A, C=C, sigmoid=sigmoid, backend=self.backend,
+                P,
+                Q,
+                direction.weights(),
+                direction.spec,
+                row_ok,
+                col_ok,
+                target,
+                weights,
+                A=A,
+                C=C,
+                sigmoid=sigmoid,
+                backend=self.backend,
             )
         y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend)
         if not mse:  # minus the log likelihood of counts, exposure * target being the count

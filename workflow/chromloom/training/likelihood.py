@@ -37,6 +37,8 @@ PAIRS_OF_A_KNOT = 8_192
 """Pairs drawn for the update of S at one knot."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
+LARGEST_MOVE = 1.0
+"""Of any pair's log rate in one step of S: beyond it the likelihood is not quadratic."""
 OFFSET_PRECISION = 1e-3
 SMALLEST_PRIOR = 1e-6
 """Smallest variance of a component of R, relative to the largest."""
@@ -186,6 +188,8 @@ class CountModel:
         compact[self.position] = np.arange(n)
         j = compact[self.position[i] + dist]
         i, j, dist = i[j >= 0], j[j >= 0], dist[j >= 0]
+        if not len(i):
+            return
         upper = np.triu_indices(d)
         features = symmetric_products(self.R[i], self.R[j])  # (pairs, d (d + 1) / 2 + 1)
         theta = np.column_stack([self.S[:, *upper], self.offset])
@@ -215,13 +219,17 @@ class CountModel:
             down[-1] = OFFSET_PRECISION
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        sampled = symmetric_products(self._draw(i), self._draw(j))
-        hessian = ((sampled * weight[:, None]).T @ sampled).astype(float)
+        draws = -(-PAIRS_OF_A_KNOT // len(i))  # more where pairs are few
+        rows, columns = np.tile(i, draws), np.tile(j, draws)
+        sampled = symmetric_products(self._draw(rows), self._draw(columns))
+        hessian = ((sampled * np.tile(weight / draws, draws)[:, None]).T @ sampled).astype(float)
         pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
         covariance = np.linalg.inv(hessian + np.diag(precision))
         # a step towards what a sample says ends, over the sweeps, at the mean of the samples
         length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
-        theta[k] += length * (covariance @ (scale * ((score * share) @ features) - pull))
+        move = covariance @ (scale * ((score * share) @ features) - pull)
+        length = min(length, LARGEST_MOVE / max(np.abs(share * (features @ move)).max(), 1e-9))
+        theta[k] += length * move
         step = theta[k, :n_S] - theta[k + 1, :n_S]
         variance = (step**2 + np.diag(covariance)[:n_S]).mean()
         self._step_variance[k] = np.clip(variance, 1e-6, LARGEST_STEP)
@@ -286,9 +294,7 @@ def likelihood_representation(
     S : ndarray, (n_knots, d, d), float32
     offset : ndarray, (n_knots,), float32
     """
-    model = CountModel(
-        normalized, chrom, R, S, n_knots=n_knots, dispersion=dispersion, seed=seed
-    )
+    model = CountModel(normalized, chrom, R, S, n_knots=n_knots, dispersion=dispersion, seed=seed)
     with threadpool_limits(1, user_api="blas"):  # its products are too small to share
         model.fit(sweeps)
     axes, S = model.canonical()

@@ -130,8 +130,13 @@ class Loop(pl.LightningModule):
         now = time.monotonic()
         if now - self._shown > SHOW_SECONDS:
             self._shown = now
-            logger.info("epoch %d/%d: %.0f %%, %s", loader.epoch + 1, self.epochs,
-                        100 * loader.position / n, self._rate(now))
+            logger.info(
+                "epoch %d/%d: %.0f %%, %s",
+                loader.epoch + 1,
+                self.epochs,
+                100 * loader.position / n,
+                self._rate(now),
+            )
         self._save_now_and_then()
 
     def on_train_epoch_end(self) -> None:
@@ -140,8 +145,14 @@ class Loop(pl.LightningModule):
         loss = float(self._loss) / max(self._pairs, 1)
         logger.info("epoch %d/%d: %s", loader.epoch + 1, self.epochs, self._rate(time.monotonic()))
         factor = learning_rate_factor(self.learner.settings, loader.epoch / self.epochs)
-        row = (loader.epoch + 1, loss, self._pairs, seconds, self._pairs / seconds,
-               factor * self.learner.settings.learning_rate)
+        row = (
+            loader.epoch + 1,
+            loss,
+            self._pairs,
+            seconds,
+            self._pairs / seconds,
+            factor * self.learner.settings.learning_rate,
+        )
         self.history.append(dict(zip(HISTORY, row)))
         loader.epoch, loader.position = loader.epoch + 1, 0
         self._loss.zero_()
@@ -156,8 +167,10 @@ class Loop(pl.LightningModule):
 
     def _rate(self, now: float) -> str:
         seconds = self._seconds + now - self._clock
-        return (f"loss {float(self._loss) / max(self._pairs, 1):.6g}, {self._pairs:,} pairs in "
-                f"{seconds:.1f} s, {self._pairs / seconds / 1e6:.2f} M pairs/s")
+        return (
+            f"loss {float(self._loss) / max(self._pairs, 1):.6g}, {self._pairs:,} pairs in "
+            f"{seconds:.1f} s, {self._pairs / seconds / 1e6:.2f} M pairs/s"
+        )
 
     def _save_now_and_then(self) -> None:
         """Write the state, whole or not at all, when the last one is old enough."""
@@ -199,8 +212,13 @@ class Loop(pl.LightningModule):
         self._loss.fill_(progress["loss"])
         self._pairs, self._seconds = progress["pairs"], progress["seconds"]
         self.history = progress["history"]
-        logger.info("going on from %s: epoch %d, step %d of %d", self.state_path,
-                    self.loader.epoch + 1, self.loader.position, self.loader.n_tiles)
+        logger.info(
+            "going on from %s: epoch %d, step %d of %d",
+            self.state_path,
+            self.loader.epoch + 1,
+            self.loader.position,
+            self.loader.n_tiles,
+        )
 
 
 def _trainer(epochs: int, loader: Loader) -> pl.Trainer:

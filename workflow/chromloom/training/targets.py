@@ -92,7 +92,6 @@ class MapTargets:
             target[mask[np.minimum(i + d, len(mask) - 1)] | mask[i]] = np.nan
         return target
 
-
     def exposure(self, chrom: str, lo: int, hi: int) -> np.ndarray:
         """Count expected of each pair, expected / (w_i w_j), (n - lo, hi - lo), float32.
 
