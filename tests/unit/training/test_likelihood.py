@@ -149,6 +149,20 @@ def test_truth_is_found_closer_than_by_eigenvectors(tmp_path, depth, better):
     assert np.abs(offset).max() < 1
 
 
+def test_few_deep_pairs_do_not_run_away(tmp_path):
+    """More entries in S than pairs two bins apart, as in a yeast chromosome."""
+    normalized, (i, j, L) = simulate(tmp_path, 60, 3000.0, seed=2)
+    R0, S0 = eigen_representation(normalized, "chr1", 16)
+    for seed in range(4):
+        R, S, offset = likelihood_representation(
+            normalized, "chr1", R0, S0, n_knots=7, sweeps=12, dispersion=0.01, seed=seed
+        )
+        near = j - i == 2
+        found = np.einsum("pa,ab,pb->p", R[i[near]], S[0], R[j[near]]) + offset[0]
+        assert np.corrcoef(found, L[near])[0, 1] > 0.9
+        assert np.abs(found - found.mean() - L[near] + L[near].mean()).max() < 0.5
+
+
 def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path):
     import numba
 
