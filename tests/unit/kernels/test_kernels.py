@@ -404,7 +404,7 @@ def test_a_forked_process_has_its_own_threads():
     try:
         expected = float(tile_forward(*args).sum())
         with kernel_threads_only(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: what is tested
+            warnings.simplefilter("ignore")  # fork with threads: what is tested
             context = multiprocessing.get_context("fork")
             results = context.SimpleQueue()
             child = context.Process(
