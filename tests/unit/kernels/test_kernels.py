@@ -1,7 +1,9 @@
 """The fused CPU kernels against the plain-torch oracle, and what must hold of both."""
 
-import multiprocessing
-import warnings
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import chromloom
 from chromloom.errors import InputError
 from chromloom.kernels import (
     Edits,
@@ -393,26 +396,41 @@ def test_sixteen_bit_targets_are_decoded_exactly():
             torch.testing.assert_close(C.grad[t : t + 16, 0].double(), expected, rtol=3e-7, atol=0)
 
 
+FORK = """
+import multiprocessing
+import warnings
+
+import torch
+
+from chromloom.kernels import Spec, Weights, kernel_threads_only, tile_forward
+
+warnings.simplefilter("ignore")  # fork with threads: what is tested
+torch.set_num_threads(2)
+H, B, L = 4, 150, 5
+generator = torch.Generator().manual_seed(9)
+P, Q, U = (torch.randn(n, 4 * H, generator=generator) for n in (B, B + L - 1, H))
+weights = Weights(U.T.contiguous(), torch.zeros(4 * H), *6 * [None], torch.ones(H), torch.zeros(()))
+spec = Spec(hidden=H, norm_input=False, norm_recurrent=False, norm_cell=False)
+args = (P, Q, weights, spec, torch.ones(B, dtype=bool), torch.ones(B + L - 1, dtype=bool))
+expected = float(tile_forward(*args).sum())
+with kernel_threads_only():
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    child = context.Process(
+        target=lambda: results.put(float(tile_forward(*args).sum())), daemon=True
+    )
+    child.start()
+child.join(60)
+assert child.exitcode == 0
+assert results.get() == expected
+"""
+
+
 def test_a_forked_process_has_its_own_threads():
-    """Else it would wait for those of its parent for ever."""
-    case = draw_case(9, 4, 2, 150, 5)
-    leaf = case["leaves"]
-    weights = Weights(**{name: leaf.get(name) for name in Weights._fields})
-    args = (leaf["P"], leaf["Q"], weights, case["spec"], *case["ok"])
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        expected = float(tile_forward(*args).sum())
-        with kernel_threads_only(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fork with threads: what is tested
-            context = multiprocessing.get_context("fork")
-            results = context.SimpleQueue()
-            child = context.Process(
-                target=lambda: results.put(float(tile_forward(*args).sum())), daemon=True
-            )
-            child.start()
-        child.join(60)
-        assert child.exitcode == 0
-        assert results.get() == expected
-    finally:
-        torch.set_num_threads(before)
+    """Else it would wait for those of its parent for ever.
+
+    In a process of its own, since some libraries that other tests load do not survive a fork.
+    """
+    path = str(Path(chromloom.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", FORK], check=True, env=environment, timeout=100)
