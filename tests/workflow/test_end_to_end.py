@@ -82,7 +82,7 @@ def test_representations_open_in_pandas_anndata_and_pybigwig(results, model):
 
 def test_predicted_and_edited_maps_open_in_cooler(results):
     predicted = cooler.Cooler(f"{results}/predictions/{RUN}.mcool::resolutions/10000")
-    assert predicted.pixels()["count"].dtype == np.float32
+    assert predicted.pixels()[:1]["count"].dtype == np.float32
     wild, edited = (
         cooler.Cooler(f"{results}/perturbation/{RUN}/cut/{name}.mcool::resolutions/10000")
         for name in ("wild_type", "edited_on_reference")
@@ -91,7 +91,7 @@ def test_predicted_and_edited_maps_open_in_cooler(results):
     kept = [clr.matrix(balance=False).fetch(left) for clr in (wild, edited)]
     np.testing.assert_allclose(*kept, rtol=1e-5)
     lift = pd.read_table(f"{results}/perturbation/{RUN}/copy/lift.tsv")
-    assert lift["ref_start"].value_counts().max() == 2 if "ref_start" in lift else len(lift)
+    assert lift.groupby(["ref_chrom", "ref_start"]).size().value_counts()[2] == 30
 
 
 def test_importance_opens_in_pybigwig_and_is_complete(results):
@@ -116,7 +116,8 @@ def test_tables_have_the_columns_that_are_documented(results):
         assert len(table)
     scored = pd.read_table(results / "tables" / "reconstruction.tsv")
     assert {"A", "A_rep2"} == set(scored["against"])
-    assert {*MODELS, "ceiling", "distance-mean"} - {"pca"} == set(scored["model"])
+    assert {*MODELS, "ceiling", "distance-mean"} == set(scored["model"])
+    assert not scored.duplicated().any()
 
 
 def test_analyses_stand_beside_observed_and_predicted_maps(results):
@@ -147,5 +148,6 @@ def test_the_report_is_one_page_that_works_offline(results):
 
 
 def test_nothing_half_written_is_left(results):
-    assert not [path for path in results.rglob(".*") if path.is_file()]
+    hidden = [p.name for p in results.rglob(".*") if p.is_file() and "snakemake" not in p.name]
+    assert not hidden
     assert not (results / ".resume").exists() or not any((results / ".resume").iterdir())

@@ -7,4 +7,5 @@ with job_log(snakemake.log[0]):
     parts = [
         pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in snakemake.input
     ]
-    write_tsv(pd.concat(parts, ignore_index=True), snakemake.output[0])
+    # Every run brings the rows of the references that it was compared with.
+    write_tsv(pd.concat(parts, ignore_index=True).drop_duplicates(), snakemake.output[0])
