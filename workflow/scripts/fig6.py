@@ -8,9 +8,11 @@ from chromloom.attribution.elements import explain_sets
 from chromloom.classification.intervals import read_intervals
 from chromloom.classification.labels import load_labels, read_label_sheet
 from chromloom.logs import job_log
+from chromloom.plotting.style import apply_style
 
 params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
+    apply_style()
     bins = pd.read_parquet(snakemake.input.attribution[0])
     sheet = read_label_sheet(params.sheet, cell_type=params.cell_type)
     # Classes of elements: tasks of single bins that are present or not.

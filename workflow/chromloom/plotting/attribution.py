@@ -111,7 +111,7 @@ def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "
         )
     axes.set_yticks(y, top["name"])
     axes.set_xlabel(f"mean {label}")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
 
