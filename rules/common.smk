@@ -123,7 +123,7 @@ try:
     SAMPLES = load_sheet("samples", "sample")
     DATASETS = load_sheet("datasets", "dataset")
     LABELS = {cell_type: read_labels(cell_type) for cell_type in SAMPLES.cell_type}
-    for column in ("against", "thin_of"):
+    for column in ("against", "thin_of", "fine_tune_of"):
         check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
     SOURCES = {
         sample: dataset_path(row.contacts)
@@ -174,6 +174,11 @@ wildcard_constraints:
     model="[a-z][a-z0-9-]*",
     edit="[A-Za-z0-9][A-Za-z0-9_-]*",
     decoder="lstm|cnn|fc",
+
+
+def one_of(samples):
+    """Constraint of a wildcard to some samples; what never matches where there are none."""
+    return "|".join(samples) or "$^"
 
 
 def assembly_of(wildcards):

@@ -15,7 +15,7 @@ rule extract_contacts:
     benchmark:
         "benchmarks/extract_contacts/{sample}.tsv"
     wildcard_constraints:
-        sample="|".join(SOURCES) or "$^",
+        sample=one_of(SOURCES),
     conda:
         "../envs/hic.yaml"
     threads: 2
@@ -51,7 +51,7 @@ rule thin_contacts:
     benchmark:
         "benchmarks/thin_contacts/{sample}.tsv"
     wildcard_constraints:
-        sample="|".join(THINNED) or "$^",
+        sample=one_of(THINNED),
     conda:
         "../envs/hic.yaml"
     threads: 1

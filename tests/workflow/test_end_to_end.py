@@ -15,7 +15,6 @@ MODELS = ["hiclstm-refined", "hiclstm-paper", "hiclstm-released", "eig", "pca"]
 CONFIG = {
     "samples": "samples.tsv",
     "labels": "config/demo/labels.tsv",
-    "edits": "edits.bed",
     "simulate": {"seed": 1, "chromsizes": {"chr1": 9_000_000, "chr2": 6_000_000}, "depth": 0.15},
     "device": "cpu",
     "training": {
@@ -31,12 +30,12 @@ CONFIG = {
     },
 }
 SAMPLES = """\
-sample	cell_type	assembly	contacts	thin_of	fraction	against	models
-A	A	results/simulated/planted	results/simulated/contacts/A.hic			A_rep2
-A_rep2	A	results/simulated/planted	results/simulated/contacts/A_rep2.mcool				-
-A_thin	A	results/simulated/planted	-	A	0.5		-
-B	B	results/simulated/planted	results/simulated/contacts/B.pairs.gz				-
-"""
+sample	cell_type	assembly	contacts	thin_of	fraction	against	models	fine_tune_of	fine_tune_region	edits
+A	A	results/simulated/planted	results/simulated/contacts/A.hic			A_rep2				edits.bed
+A_rep2	A	results/simulated/planted	results/simulated/contacts/A_rep2.mcool				-			-
+A_thin	A	results/simulated/planted	-	A	0.5		hiclstm-paper	A	chr1:2,000,000-6,000,000	-
+B	B	results/simulated/planted	results/simulated/contacts/B.pairs.gz				-			-
+"""  # noqa: E501
 EDITS = "chr1\t4000000\t4100000\tDEL:cut\nchr1\t5000000\t5300000\tDUP:copy\n"
 RUN = "A.10000.ICE.hiclstm-refined"
 
@@ -115,7 +114,7 @@ def test_tables_have_the_columns_that_are_documented(results):
         assert list(table.columns) == expected.split()
         assert len(table)
     scored = pd.read_table(results / "tables" / "reconstruction.tsv")
-    assert {"A", "A_rep2"} == set(scored["against"])
+    assert {"A", "A_rep2", "A_thin"} == set(scored["against"])
     assert {*MODELS, "ceiling", "distance-mean"} == set(scored["model"])
     assert not scored.duplicated().any()
 
