@@ -18,7 +18,7 @@ rule extract_contacts:
         sample=one_of(SOURCES),
     conda:
         "../envs/hic.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,

@@ -15,7 +15,7 @@ rule normalize_contacts:
         "benchmarks/normalize_contacts/{sample}.{resolution}.{norm}.tsv"
     conda:
         "../envs/hic.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=120,

@@ -47,7 +47,7 @@ rule perturb_map:
         "benchmarks/perturb_map/{sample}.{resolution}.{norm}.{model}.{edit}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=120,
@@ -111,7 +111,7 @@ rule knock_out_sites:
         "benchmarks/knock_out_sites/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,

@@ -16,7 +16,7 @@ rule predict_map:
         "benchmarks/predict_map/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
@@ -44,7 +44,7 @@ rule evaluate_reconstruction:
         "benchmarks/evaluate_reconstruction/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
