@@ -518,6 +518,26 @@ def knot_positions(dist: np.ndarray, n_knots: int) -> tuple[np.ndarray, np.ndarr
 
 def band_product(A: Tensor, C: Tensor) -> Tensor:
     """A_i . C_j of a tile in band layout: y[t, b] = A[b] . C[b + t], (L, B)."""
-    product = A @ C.T  # (B, B + L - 1)
+    return _BandProduct.apply(A, C)
+
+
+class _BandProduct(torch.autograd.Function):
+    """The band is a strided view of a matrix product; torch's own gradient of a view is slow."""
+
+    @staticmethod
+    def forward(ctx, A, C):
+        ctx.save_for_backward(A, C)
+        return _band_view(A @ C.T, len(C) - len(A) + 1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        A, C = ctx.saved_tensors
+        product = grad.new_zeros(len(A), len(C))
+        _band_view(product, len(grad)).copy_(grad)
+        return product @ C, product.T @ A
+
+
+def _band_view(product: Tensor, n_dist: int) -> Tensor:
+    """(B, B + L - 1) -> (L, B), the diagonals that start in the first row."""
     n_rows, n_cols = product.shape
-    return product.as_strided((n_cols - n_rows + 1, n_rows), (1, n_cols + 1))
+    return product.as_strided((n_dist, n_rows), (1, n_cols + 1))
