@@ -1,5 +1,5 @@
 from chromloom.contacts.extract import extract_contacts
-from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.qc import add_balancing, contacts_qc
 from chromloom.contacts.sources import stored_weights
 from chromloom.files import atomic_path, write_tsv
 from chromloom.genome import load_assembly
@@ -42,15 +42,4 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         stored=stored,
     )
     qc = contacts_qc(str(mcool), ignore_diags=params.balance["ignore_diags"])
-    columns = [
-        "resolution",
-        "chrom",
-        "norm",
-        "source",
-        "converged",
-        "iterations",
-        "residual",
-        "note",
-    ]
-    qc = qc.merge(balancing[columns], on=["resolution", "chrom"], how="left")
-    write_tsv(qc, snakemake.output.qc)
+    write_tsv(add_balancing(qc, balancing), snakemake.output.qc)

@@ -1,4 +1,4 @@
-from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.qc import add_balancing, contacts_qc
 from chromloom.contacts.thin import thin_contacts
 from chromloom.files import atomic_path, write_tsv
 from chromloom.genome import load_assembly
@@ -18,15 +18,4 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         settings=BalanceSettings(**params.balance),
     )
     qc = contacts_qc(str(mcool), ignore_diags=params.balance["ignore_diags"])
-    columns = [
-        "resolution",
-        "chrom",
-        "norm",
-        "source",
-        "converged",
-        "iterations",
-        "residual",
-        "note",
-    ]
-    qc = qc.merge(balancing[columns], on=["resolution", "chrom"], how="left")
-    write_tsv(qc, snakemake.output.qc)
+    write_tsv(add_balancing(qc, balancing), snakemake.output.qc)

@@ -8,6 +8,7 @@ from chromloom.contacts.coolers import stream_pixels
 from chromloom.contacts.pixels import bin_offsets, n_bins, reading
 from chromloom.contacts.sources import open_source
 
+BALANCING = ["norm", "source", "converged", "iterations", "residual", "note"]
 #: A chromosome with fewer unmasked bins is masked whole by the normalization.
 MIN_BINS = 20
 
@@ -131,3 +132,22 @@ def _pairs(covered: np.ndarray, ignore_diags: int) -> int:
         for d in range(min(ignore_diags, len(covered)))
     )
     return n * (n + 1) // 2 - near
+
+
+def add_balancing(qc: pd.DataFrame, balancing: pd.DataFrame) -> pd.DataFrame:
+    """Put the outcome of balancing beside the quality of each chromosome.
+
+    Parameters
+    ----------
+    qc : DataFrame
+        Of `contacts_qc`.
+    balancing : DataFrame
+        resolution, chrom and the columns of `BALANCING`, one row a resolution and chromosome.
+
+    Returns
+    -------
+    DataFrame
+        `qc` with the columns of `BALANCING`, NaN where a chromosome was not balanced.
+    """
+    keys = ["resolution", "chrom"]
+    return qc.merge(balancing[keys + BALANCING], on=keys, how="left")
