@@ -46,7 +46,7 @@ def test_a_study_on_slurm_gives_the_results_of_a_local_run(
 def test_a_gpu_is_asked_for_in_training_only(repo_root):
     text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
     asking = [rule.split(":")[0] for rule in text.split("\nrule ")[1:] if "gpu=" in rule]
-    assert sorted(asking) == ["train_decoder", "train_model"]
+    assert sorted(asking) == ["fine_tune_model", "train_decoder", "train_model"]
 
 
 def test_every_rule_of_the_profile_exists(repo_root):
