@@ -20,6 +20,15 @@ from chromloom.versions import VERSIONS
 SCHEMAS = ROOT / "workflow" / "schemas"
 
 
+# One training at a time on the local GPU; on a cluster every job asks for its own. Said here and not in
+# profiles/default, whose `resources` would replace those of the command line's own profile.
+resource_scopes:
+    gpu="local",
+
+
+workflow.global_resources.setdefault("gpu", 1)
+
+
 def find_path(path):
     """A path of the config or of a sheet: as seen from the working directory, else from the Snakefile's folder."""
     path = os.path.expandvars(os.path.expanduser(path))

@@ -1,5 +1,6 @@
 """The profile for SLURM, on a real SLURM of one node: the same results as a run without it."""
 
+import re
 import subprocess
 
 import pytest
@@ -39,6 +40,8 @@ def test_a_study_on_slurm_gives_the_results_of_a_local_run(
     assert jobs[f"rule_train_model_wildcards_{RUN.replace('.', '_')}"] == [
         "cpu", "COMPLETED", "16000M", "8",
     ]  # fmt: skip
+    # The profile's memory, not the rule's 8000.
+    assert jobs["rule_normalize_contacts_wildcards_A_10000_ICE"][2] == "16000M"
     # Two short rules travelled as one job.
     assert jobs["rule_short_analyse_map_export_representations"][1] == "COMPLETED"
 
@@ -49,11 +52,44 @@ def test_a_gpu_is_asked_for_in_training_only(repo_root):
     assert sorted(asking) == ["fine_tune_model", "train_decoder", "train_model"]
 
 
+def test_every_rule_that_asks_for_much_stands_in_the_profile(repo_root):
+    profile = yaml.safe_load((repo_root / "profiles" / "slurm" / "config.yaml").read_text())
+    text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
+    for rule in re.split(r"\n(?:use )?rule ", text)[1:]:
+        memory = re.search(r"mem_mb=(\d+)", rule)
+        if memory and int(memory[1]) >= 4000 and not re.match(r"fig|simulate", rule):
+            for key in ("mem_mb", "runtime"):
+                asked = profile["set-resources"][rule.split(":")[0]][key]
+                assert re.fullmatch(r"attempt \* \d+", asked)
+
+
+def test_no_key_stands_in_two_profiles(repo_root):
+    """profiles/default is in force beside any other, and wins."""
+    default, slurm_ = (
+        yaml.safe_load((repo_root / "profiles" / name / "config.yaml").read_text())
+        for name in ("default", "slurm")
+    )
+    assert not set(default) & set(slurm_)
+    assert not set(default) & {"resources", "set-resources", "jobs", "cores"}
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+def test_a_profile_may_allow_more_gpus(snakemake, tmp_path, limit):
+    study = write_study(tmp_path / "study")
+    (tmp_path / "site").mkdir()
+    site = f"resources: [gpu={limit}]" if limit else "latency-wait: 5"
+    (tmp_path / "site" / "config.yaml").write_text(site)
+    done = snakemake(
+        study, "--configfile", str(study / "config.yaml"), "--profile", str(tmp_path / "site"),
+        "--cores", "1", "--touch",
+    )  # fmt: skip
+    assert re.search(r"Provided resources: gpu=\D*(\d+)", done.stderr)[1] == str(limit or 1)
+
+
 def test_every_rule_of_the_profile_exists(repo_root):
     profile = yaml.safe_load((repo_root / "profiles" / "slurm" / "config.yaml").read_text())
-    rules = set()
-    for path in (repo_root / "rules").glob("*.smk"):
-        rules |= {rule.split(":")[0] for rule in path.read_text().split("rule ")[1:]}
+    text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
+    rules = set(re.findall(r"(?:rule|as) (\w+)(?: with)?:", text))
     assert set(profile["set-resources"]) <= rules
     assert {entry.split("=")[0] for entry in profile["groups"]} <= rules
 
