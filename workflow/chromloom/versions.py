@@ -9,7 +9,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 1,
     "training": 1,
-    "reconstruction": 1,
+    "reconstruction": 2,
     "classification": 1,
     "attribution": 1,
     "perturbation": 1,

@@ -64,6 +64,22 @@ def test_the_ceiling_is_the_correlation_of_the_two_maps(evaluated, tiny_map_path
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_table_says_how_deep_the_map_scored_on_is(evaluated, tiny_map_path, replicate):
+    depth = [
+        sum(m.pixels(chrom)["value"].sum() for chrom in m.chromnames)
+        for m in map(NormalizedMap, (tiny_map_path, replicate))
+    ]
+    ratios = evaluated[0].groupby("against")["depth_ratio"].unique()
+    assert ratios["tiny"] == [1]
+    assert ratios["replicate"] == pytest.approx([depth[1] / depth[0]], rel=1e-4)
+
+
+@pytest.mark.parametrize(("ratio", "warned"), [(0.76, True), (0.9, False), (1.3, True)])
+def test_a_map_of_another_depth_is_logged(tiny_map_path, replicate, caplog, ratio, warned):
+    evaluate._warn_of_depth(*map(NormalizedMap, (tiny_map_path, replicate)), ratio)
+    assert (f"replicate has {ratio} times the contacts of tiny" in caplog.text) == warned
+
+
 def test_the_mean_at_each_distance_explains_nothing_beyond_distance(evaluated, tiny_map_path):
     value = value_of(
         evaluated[0], model="distance-mean", against="tiny", pairs="all", metric="r2_distance",

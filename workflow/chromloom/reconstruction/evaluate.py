@@ -20,6 +20,10 @@ Metrics by stratum of distance (`2-10` … `1000-` bins, half-open, and `all`):
 ========================  =========================================================================
 
 Intervals are bootstraps over 5-Mb blocks; a pair belongs to the block of its row.
+
+Contact probability is defined on the scale of counts, so that a prediction of a map of another
+depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
+scored on is against the one trained on, and a ratio beyond `SAME_DEPTH` is logged.
 """
 
 import json
@@ -55,10 +59,11 @@ from chromloom.reconstruction.statistics import (
 logger = logging.getLogger(__name__)
 
 BLOCK = 5_000_000  # bp
+SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
 CEILING, DISTANCE_MEAN = "ceiling", "distance-mean"
 COLUMNS = [
     "sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum",
-    "value", "ci_low", "ci_high", "n", "seed",
+    "value", "ci_low", "ci_high", "n", "seed", "depth_ratio",
 ]  # fmt: skip
 KEYS = ["sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum"]
 
@@ -222,7 +227,8 @@ def evaluate_model(
     -------
     DataFrame
         Columns of `COLUMNS`: one row a model, map scored on (`against`), pairs, metric, stratum.
-        `n` is the number of pairs (bins for `insulation_r`), `seed` the training's.
+        `n` is the number of pairs (bins for `insulation_r`), `seed` the training's, `depth_ratio`
+        the contacts of `against` over those of `sample` on the chromosomes scored.
     """
     from chromloom.models.trained import TrainedModel
 
@@ -275,7 +281,7 @@ def evaluate_maps(
     table : DataFrame
         As `evaluate_model`.
     distances : DataFrame
-        sample, model, against, pairs, distance (bins), n, mean_observed, mean_predicted, mse,
+        sample, model, decoder, against, pairs, distance (bins), n, mean_observed, mean_predicted, mse,
         pearson_cp, r2_cp: contact probability by single distance, without intervals.
     """
     trained_on = NormalizedMap(map_path)
@@ -328,10 +334,10 @@ def error_by_frame_position(distances: pd.DataFrame, frame: int) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        sample, model, against, pairs, position, mse, mse_ratio (mse over that of distance-mean at
+        sample, model, decoder, against, pairs, position, mse, mse_ratio (mse over that of distance-mean at
         the same position: error that does not follow from contact decay alone), n.
     """
-    keys = ["sample", "model", "against", "pairs", "position"]
+    keys = ["sample", "model", "decoder", "against", "pairs", "position"]
     table = distances.assign(
         position=distances["distance"] % frame, squared=distances["mse"] * distances["n"]
     )
@@ -420,6 +426,9 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
                     first_block[chrom] + block, bands.of(c.prediction), bands.of(c.observed),
                     bands.of(trained_on),
                 )  # fmt: skip
+    depths = {id(m): _depth(m, chroms) for m in scored}
+    for observed in others:
+        _warn_of_depth(trained_on, observed, depths[id(observed)] / depths[id(trained_on)])
     tables, distances = [], []
     for c in comparisons:
         c.sums.finish()
@@ -435,11 +444,14 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         table, by_distance = _table(c, settings.seed), _distance_table(c)
         if not complete:
             table, by_distance = (t[t["pairs"] == "observed"] for t in (table, by_distance))
-        tables.append(table.assign(**labels, seed=c.prediction.seed))
+        ratio = depths[id(c.observed)] / depths[id(trained_on)]
+        tables.append(table.assign(**labels, seed=c.prediction.seed, depth_ratio=ratio))
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
     columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
-    distances = distances[["sample", "model", "against", "pairs", "distance", *columns]]
+    distances = distances[
+        ["sample", "model", "decoder", "against", "pairs", "distance", *columns]
+    ]
     return pd.concat(tables, ignore_index=True)[COLUMNS], distances
 
 
@@ -587,6 +599,23 @@ def _distance_table(c: _Comparison) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def _depth(observed: NormalizedMap, chroms: Sequence[str]) -> float:
+    """Contacts within some chromosomes, on the scale of counts."""
+    table, view = observed.expected_table, observed.view_df.set_index("name")["chrom"]
+    return table.loc[table["region1"].map(view).isin(chroms), "value_sum"].sum()
+
+
+def _warn_of_depth(trained_on: NormalizedMap, observed: NormalizedMap, ratio: float) -> None:
+    if not SAME_DEPTH[0] <= ratio <= SAME_DEPTH[1]:
+        logger.warning(
+            "%s has %.3g times the contacts of %s: R2 between them measures the depths too; "
+            "correlations do so less",
+            observed.sample,
+            ratio,
+            trained_on.sample,
+        )
 
 
 def _predicts_all(c: _Comparison) -> bool:
