@@ -16,7 +16,7 @@ from chromloom.models.trained import TrainedModel
 from chromloom.models.vectors import MODELS, VectorModule, vector_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
-from chromloom.training.models import model_names, needs_trans, predicts_maps, train_model
+from chromloom.training.models import MODEL_NAMES, needs_trans, predicts_maps, train_model
 
 SMALL = {"embedding_dim": 4, "epochs": 3}
 
@@ -115,7 +115,7 @@ def test_models_of_trans_contacts_say_that_there_are_none(cis_map_path, tmp_path
 def test_intra_models_do_not_need_trans():
     models = ("sniper-intra", "sniper-intra-fc", "sci-intra", "pca", "sbcid", "hiclstm-refined")
     assert not any(map(needs_trans, models))
-    assert set(models) <= set(model_names())
+    assert set(models) <= set(MODEL_NAMES)
 
 
 @pytest.mark.parametrize("name", MODELS)

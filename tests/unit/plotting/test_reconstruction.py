@@ -38,9 +38,10 @@ def test_strata_are_lines_with_intervals():
 
 def test_distances_are_averaged_by_their_pairs():
     table = pd.DataFrame(
-        {"model": "eig", "distance": [2, 3, 14], "n": [1, 3, 5], "r2_cp": [0.0, 0.8, 0.5]}
-    )
-    line = reconstruction.plot_by_distance(table, "r2_cp", 100_000).lines[0]
+        {"model": "eig", "resolution": 100_000, "distance": [2, 3, 14], "n": [1, 3, 5],
+         "r2_cp": [0.0, 0.8, 0.5]}
+    )  # fmt: skip
+    line = reconstruction.plot_by_distance(table, "r2_cp").lines[0]
     np.testing.assert_allclose(line.get_ydata(), [0.6, 0.5])
     np.testing.assert_allclose(line.get_xdata(), [0.5, 1.5])  # Mb
 
@@ -76,3 +77,82 @@ def test_frame_error_leaves_out_its_own_reference():
     assert len(ax.lines) == 1
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.25, 0.5])
     assert len(reconstruction.plot_frame_error(table, column="mse").lines) == 2
+
+
+def _scores(samples, decoders=("own",)):
+    """Tables of two strata and two distances: every sample, decoder and reference."""
+    rows = [
+        (sample, "eig" if number < len(decoders) else "distance-mean", decoder, number)
+        for sample in samples
+        for number, decoder in enumerate((*decoders, "own"))
+    ]
+    metrics = pd.DataFrame(
+        [
+            (sample, model, decoder, metric, stratum, 0.1 * number, 0.0, 0.5)
+            for sample, model, decoder, number in rows
+            for metric in ("pearson_cp", "r2_distance")
+            for stratum in ("2-10", "10-40")
+        ],
+        columns=[
+            "sample", "model", "decoder", "metric", "stratum", "value", "ci_low", "ci_high",
+        ],
+    )  # fmt: skip
+    distances = pd.DataFrame(
+        [
+            (sample, 10_000, model, decoder, distance, 5, 0.1 * number, 0.2 * number)
+            for sample, model, decoder, number in rows
+            for distance in (2, 30)
+        ],
+        columns=[
+            "sample", "resolution", "model", "decoder", "distance", "n", "pearson_cp", "r2_cp",
+        ],
+    )  # fmt: skip
+    return metrics, distances
+
+
+def test_agreement_has_a_line_a_representation_and_decoder():
+    figure = reconstruction.plot_agreement(*_scores(["A"], ["lstm", "fc"]))
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["eig-lstm", "eig-fc", "distance-mean"]
+    below = figure.axes[3]  # R2 at single distances
+    np.testing.assert_allclose(below.lines[1].get_ydata(), [0.2, 0.2])
+    assert [line.get_linestyle() for line in below.lines] == ["-", ":", ":"]
+    assert len({line.get_color() for line in below.lines[:2]}) == 1
+
+
+def test_agreement_of_samples_has_each_samples_reference_in_its_colour():
+    figure = reconstruction.plot_agreement(*_scores(["deep", "shallow"]), by="sample")
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["deep", "shallow"]
+    colours = [line.get_color() for line in figure.axes[2].lines]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+
+
+def test_resolutions_stand_side_by_side_in_order():
+    scores = pd.DataFrame(
+        {"resolution": [500_000, 10_000, 10_000], "task": ["TSS", "TSS", "FIRE"],
+         "value": [0.2, 0.4, 0.6], "ci_low": 0.1, "ci_high": 0.7}
+    )  # fmt: skip
+    ax = reconstruction.plot_resolutions(scores, "mAP")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["10", "500"]
+    lines = [container.lines[0].get_ydata().astype(float) for container in ax.containers]
+    np.testing.assert_array_equal(lines, [[0.4, 0.2], [0.6, np.nan]])
+
+
+def test_sizes_are_in_order_whatever_that_of_the_table():
+    table = pd.DataFrame({"variant": "base", "size": [16, 4, 8], "value": [0.3, 0.1, 0.2]})
+    (line,) = reconstruction.plot_sizes(table).lines
+    np.testing.assert_array_equal(line.get_xydata(), [[4, 0.1], [8, 0.2], [16, 0.3]])
+
+
+def test_costs_have_a_bar_a_method_and_step():
+    table = pd.DataFrame(
+        {"method": ["eig", "sci"], "step": ["training", "training"], "run_s": [2.0, 3.0],
+         "cpu_s": [1.5, 4.0], "memory_mb": [300, 700]}
+    )  # fmt: skip
+    time, memory = reconstruction.plot_costs(table)
+    assert [bar.get_width() for bar in time.patches] == [1.5, 4.0]
+    assert [bar.get_width() for bar in memory.patches] == [300, 700]
+    assert [label.get_text() for label in time.get_yticklabels()] == [
+        "eig, training", "sci, training",
+    ]  # fmt: skip
+    assert time.patches[0].get_y() > time.patches[1].get_y()  # read from the top

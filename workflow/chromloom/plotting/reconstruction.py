@@ -1,4 +1,4 @@
-"""Pictures of reconstruction (Fig. 3): agreement by distance, split map, error in the frame."""
+"""Pictures of reconstruction: agreement by distance (Fig. 3), maps, resolutions (Fig. 5), costs."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from chromloom.plotting.style import CONTACT_MAP, model_colour
+from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colour
 
 METRIC_NAMES = {
     "pearson_cp": "Pearson r, contact probability",
@@ -24,18 +25,24 @@ _REFERENCE = {
     "ceiling": {"color": "0.25", "linestyle": "--", "marker": "_"},
     "distance-mean": {"color": "0.6", "linestyle": ":", "marker": "x"},
 }
+_DECODERS = {"own": "-", "lstm": "-", "cnn": "--", "fc": ":"}
 
 
-def plot_strata(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
-    """One metric by stratum of distance, a line a model, with intervals.
+def plot_strata(
+    table: pd.DataFrame, metric: str, ax: Axes | None = None, *, by: str = "model"
+) -> Axes:
+    """One metric by stratum of distance, with intervals.
 
     Parameters
     ----------
     table : DataFrame
-        model, metric, stratum, value, ci_low, ci_high: rows of one map scored on and one kind of
-        pairs. Models `ceiling` and `distance-mean` are drawn as references. NaN leaves a gap.
+        model, metric, stratum, value, ci_low, ci_high and, with several decoders, decoder: rows of
+        one map scored on and one kind of pairs. Models `ceiling` and `distance-mean` are drawn as
+        references. NaN leaves a gap.
     metric : str
     ax : Axes, optional
+    by : str
+        What makes a line: model (with its decoder), or another column, such as sample.
 
     Returns
     -------
@@ -44,17 +51,17 @@ def plot_strata(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axe
     ax = ax or plt.subplots(figsize=(3.4, 2.6))[1]
     table = table[(table["metric"] == metric) & (table["stratum"] != "all")]
     strata = list(pd.unique(table["stratum"]))
-    models = list(pd.unique(table["model"]))
-    for number, model in enumerate(models):
-        part = table[table["model"] == model].set_index("stratum").reindex(strata)
-        x = np.arange(len(strata)) + 0.12 * (number - (len(models) - 1) / 2)
+    lines = _lines(table, by)
+    for number, (label, style, part) in enumerate(lines):
+        part = part.set_index("stratum").reindex(strata)
+        x = np.arange(len(strata)) + min(0.12, 0.8 / len(lines)) * (number - (len(lines) - 1) / 2)
         value = part["value"].to_numpy()
         errors = np.abs([value - part["ci_low"], part["ci_high"] - value])
-        ax.errorbar(x, value, errors, **_line_style(model), label=model, ms=4, lw=1.2, capsize=0)
+        ax.errorbar(x, value, errors, **style, label=label, ms=4, lw=1.2, capsize=0)
     ax.set_xticks(range(len(strata)), strata)
     ax.tick_params(axis="x", rotation=30)
     ax.set(xlabel="Distance (bins)", ylabel=METRIC_NAMES.get(metric, metric))
-    ax.set_ylim(top=min(1.02, ax.get_ylim()[1]))
+    ax.set_ylim(max(ax.get_ylim()[0], -1), min(1.02, ax.get_ylim()[1]))
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)
     ax.legend(loc="best")
     return ax
@@ -63,22 +70,23 @@ def plot_strata(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axe
 def plot_by_distance(
     distances: pd.DataFrame,
     column: str,
-    resolution: int,
     ax: Axes | None = None,
     *,
+    by: str = "model",
     window_bins: int = 10,
 ) -> Axes:
-    """One quantity by genomic distance, a line a model.
+    """One quantity by genomic distance.
 
     Parameters
     ----------
     distances : DataFrame
-        model, distance (bins), n (pairs), and `column`: of one map scored on, one kind of pairs.
+        model, resolution (bp), distance (bins), n (pairs), `column` and, with several decoders,
+        decoder: of one map scored on, one kind of pairs.
     column : str
         pearson_cp, r2_cp, mse, …
-    resolution : int
-        bp a bin.
     ax : Axes, optional
+    by : str
+        As in `plot_strata`.
     window_bins : int
         Distances that are averaged, weighted by their pairs.
 
@@ -87,17 +95,135 @@ def plot_by_distance(
     Axes
     """
     ax = ax or plt.subplots(figsize=(3.4, 2.6))[1]
-    for model, part in distances.dropna(subset=column).groupby("model", sort=False):
+    for label, style, part in _lines(distances.dropna(subset=column), by):
         window = part["distance"] // window_bins
         weight = part["n"].groupby(window).sum()
         value = (part[column] * part["n"]).groupby(window).sum() / weight
-        x = (value.index + 0.5) * window_bins * resolution / 1e6
-        ax.plot(x, value, **(_line_style(model) | {"marker": ""}), label=model, lw=1.2)
+        x = (value.index + 0.5) * window_bins * part["resolution"].iloc[0] / 1e6
+        ax.plot(x, value, **(style | {"marker": ""}), label=label, lw=1.2)
     ax.set(xlabel="Distance (Mb)", ylabel=METRIC_NAMES.get(column, column))
     if column != "mse":
         ax.set_ylim(max(ax.get_ylim()[0], -0.5), min(ax.get_ylim()[1], 1.02))
     ax.legend(loc="best")
     return ax
+
+
+def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = "model") -> Figure:
+    """Correlation and R2 by distance: strata with intervals above, single distances below.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        As for `plot_strata`.
+    distances : DataFrame
+        As for `plot_by_distance`; its `r2_cp` of one distance is around the mean of that distance.
+    by : str
+        As in `plot_strata`.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(7.6, 5), layout="constrained")
+    for column, (stratum, single) in enumerate(
+        (("pearson_cp", "pearson_cp"), ("r2_distance", "r2_cp"))
+    ):
+        plot_strata(metrics, stratum, axes[0, column], by=by)
+        plot_by_distance(distances, single, axes[1, column], by=by)
+    axes[1, 1].set_ylabel(METRIC_NAMES["r2_distance"])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    for ax in axes.flat:
+        ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure
+
+
+def plot_resolutions(scores: pd.DataFrame, value: str, ax: Axes | None = None) -> Axes:
+    """One score by bin size, a line a task (Fig. 5d).
+
+    Parameters
+    ----------
+    scores : DataFrame
+        resolution (bp), task, `value`, ci_low, ci_high: one row a task and resolution.
+    value : str
+        Name of the score, for the axis.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(4.4, 3))[1]
+    resolutions = sorted(scores["resolution"].unique())
+    tasks = list(pd.unique(scores["task"]))
+    for number, task in enumerate(tasks):
+        part = scores[scores["task"] == task].set_index("resolution").reindex(resolutions)
+        x = np.arange(len(resolutions)) + 0.6 * ((number + 0.5) / len(tasks) - 0.5)
+        errors = np.abs([part["value"] - part["ci_low"], part["ci_high"] - part["value"]])
+        style = {"marker": "osD^v"[number // len(PALETTE) % 5], "ms": 3, "lw": 1}
+        ax.errorbar(
+            x, part["value"], errors, color=f"C{number % len(PALETTE)}", **style, label=task
+        )
+    ax.set_xticks(range(len(resolutions)), [f"{r / 1000:g}" for r in resolutions])
+    ax.set(xlabel="Bin size (kb)", ylabel=value)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def plot_sizes(table: pd.DataFrame, ax: Axes | None = None, *, ylabel: str = "") -> Axes:
+    """A score by size of the representation, a line a variant of the model (Suppl. Fig. 13).
+
+    Parameters
+    ----------
+    table : DataFrame
+        variant, size, value.
+    ax : Axes, optional
+    ylabel : str
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.4, 2.6))[1]
+    for variant, part in table.groupby("variant", sort=False):
+        part = part.sort_values("size")
+        ax.plot(part["size"], part["value"], marker="o", ms=3, lw=1.2, label=variant)
+    sizes = sorted(table["size"].unique())
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    ax.set(xlabel="Size of the representation", ylabel=ylabel)
+    ax.legend(loc="best")
+    return ax
+
+
+def plot_costs(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarray:
+    """Run time and memory of every method (Suppl. Table 3).
+
+    Parameters
+    ----------
+    table : DataFrame
+        method, step, run_s, cpu_s (seconds), memory_mb.
+    axes : ndarray of two Axes, optional
+
+    Returns
+    -------
+    ndarray of Axes
+        CPU time and wall clock on the left, memory on the right, a bar a method and step.
+    """
+    height = 0.9 + 0.22 * len(table)
+    if axes is None:
+        axes = plt.subplots(1, 2, figsize=(7, height), sharey=True, layout="constrained")[1]
+    y = np.arange(len(table))[::-1]
+    steps = list(pd.unique(table["step"]))
+    colours = [PALETTE[steps.index(step) % len(PALETTE)] for step in table["step"]]
+    axes[0].barh(y, table["cpu_s"].clip(lower=0.01), color=colours, height=0.7)
+    axes[0].plot(table["run_s"], y, "|", color="0.2", ms=8, mew=1.5, label="run time")
+    axes[0].set(xscale="log", xlabel="CPU time, all cores (s)")
+    axes[0].set_yticks(y, table["method"] + ", " + table["step"])
+    axes[0].legend(loc="best")
+    axes[1].barh(y, table["memory_mb"], color=colours, height=0.7)
+    axes[1].set(xlabel="Memory (MB)")
+    return axes
 
 
 def plot_split_map(
@@ -191,5 +317,24 @@ def plot_frame_error(
     return ax
 
 
-def _line_style(model: str) -> dict:
-    return _REFERENCE.get(model, {"color": model_colour(model), "linestyle": "-", "marker": "o"})
+def _line_style(model: str, decoder: str = "own") -> dict:
+    own = {"color": model_colour(model), "linestyle": _DECODERS[decoder], "marker": "o"}
+    return _REFERENCE.get(model, own)
+
+
+def _lines(table: pd.DataFrame, by: str) -> list[tuple[str, dict, pd.DataFrame]]:
+    """Label, style and rows of every line; unlabelled references where `by` is not the model."""
+    if by == "model":
+        keys = ["model", "decoder"] if "decoder" in table else ["model"]
+        return [
+            ("-".join(key for key in names if key != "own"), _line_style(*names), part)
+            for names, part in table.groupby(keys, sort=False)
+        ]
+    values = list(pd.unique(table[by]))
+    lines = []
+    for (value, model), part in table.groupby([by, "model"], sort=False):
+        style = {"linestyle": "-", "marker": "o"} | _REFERENCE.get(model, {})
+        style["color"] = PALETTE[values.index(value) % len(PALETTE)]
+        label = f"{value / 1000:g} kb" if by == "resolution" else str(value)
+        lines.append((f"_{label}" if model in _REFERENCE else label, style, part))
+    return lines

@@ -281,8 +281,9 @@ def evaluate_maps(
     table : DataFrame
         As `evaluate_model`.
     distances : DataFrame
-        sample, model, decoder, against, pairs, distance (bins), n, mean_observed, mean_predicted, mse,
-        pearson_cp, r2_cp: contact probability by single distance, without intervals.
+        sample, resolution, model, decoder, against, pairs, distance (bins), n, mean_observed,
+        mean_predicted, mse, pearson_cp, r2_cp: contact probability by single distance, without
+        intervals.
     """
     trained_on = NormalizedMap(map_path)
     predictions = [
@@ -334,8 +335,8 @@ def error_by_frame_position(distances: pd.DataFrame, frame: int) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        sample, model, decoder, against, pairs, position, mse, mse_ratio (mse over that of distance-mean at
-        the same position: error that does not follow from contact decay alone), n.
+        sample, model, decoder, against, pairs, position, mse, mse_ratio (mse over that of
+        distance-mean at the same position: error that does not follow from contact decay alone), n.
     """
     keys = ["sample", "model", "decoder", "against", "pairs", "position"]
     table = distances.assign(
@@ -449,9 +450,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
     columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
-    distances = distances[
-        ["sample", "model", "decoder", "against", "pairs", "distance", *columns]
-    ]
+    distances = distances[["sample", "model", "decoder", "against", "pairs", "distance", *columns]]
     return pd.concat(tables, ignore_index=True)[COLUMNS], distances
 
 

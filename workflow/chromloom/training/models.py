@@ -3,21 +3,65 @@
 Importing this is light, so that a workflow may ask what a model needs and can do.
 """
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chromloom.errors import InputError
 
+MODEL_NAMES = (
+    "hiclstm-refined", "hiclstm-paper", "hiclstm-released", "eig", "pca", "sniper-intra",
+    "sniper-inter", "sniper-intra-fc", "sniper-inter-fc", "sci", "sci-intra", "sbcid",
+)  # fmt: skip
 NEEDS_TRANS = ("sniper-inter", "sniper-inter-fc", "sci")
 ONLY_VECTORS = (*NEEDS_TRANS, "sci-intra", "sbcid")
 
 
-def model_names() -> list[str]:
-    """Names of all models that can be trained."""
-    from chromloom.models.hiclstm import PRESETS
-    from chromloom.models.vectors import MODELS
+def resolve_model(name: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict]:
+    """The model that a name stands for, with the settings that differ from its own.
 
-    return [*(name if name == "eig" else f"hiclstm-{name}" for name in PRESETS), *MODELS]
+    Parameters
+    ----------
+    name : str
+        One of `MODEL_NAMES`, or a variant that `options` declares.
+    options : mapping
+        Settings by name. An entry with the key `model` declares a variant of that model (or of
+        another variant): its settings, and those given to the model itself where it has none.
+
+    Returns
+    -------
+    model : str
+        One of `MODEL_NAMES`.
+    settings : dict
+
+    Raises
+    ------
+    InputError
+        A name that is neither, or variants that lead back to themselves.
+    """
+    settings: dict[str, Any] = {}
+    seen = [name]
+    while True:
+        own = dict(options.get(seen[-1], {}))
+        model = own.pop("model", None)
+        settings = own | settings
+        if model is None:
+            break
+        if model in seen:
+            raise InputError(
+                f"model '{name}' is a variant of itself ({' -> '.join([*seen, model])}); let one "
+                f"name a model: {', '.join(MODEL_NAMES)}"
+            )
+        seen.append(model)
+    if seen[-1] not in MODEL_NAMES:
+        near = difflib.get_close_matches(seen[-1], [*MODEL_NAMES, *options], n=1)
+        raise InputError(
+            f"model '{seen[-1]}' is unknown; "
+            + (f"did you mean '{near[0]}'? " if near else "")
+            + f"Expected one of {', '.join(MODEL_NAMES)}, or a variant in training.options"
+        )
+    return seen[-1], settings
 
 
 def needs_trans(model: str) -> bool:
@@ -46,7 +90,7 @@ def train_model(
     Parameters
     ----------
     model : str
-        One of `model_names`.
+        One of `MODEL_NAMES`.
     map_path : path
         Normalised map.
     out_dir : path
@@ -76,8 +120,8 @@ def train_model(
             input_path=input_path,
         )  # fmt: skip
         return
-    if model not in model_names():
-        raise InputError(f"model '{model}' is unknown; expected one of {', '.join(model_names())}")
+    if model not in MODEL_NAMES:
+        raise InputError(f"model '{model}' is unknown; expected one of {', '.join(MODEL_NAMES)}")
     from chromloom.models.hiclstm import HiCLSTMSettings
     from chromloom.training.fit import train
 
