@@ -14,7 +14,7 @@ from chromloom.classification.labels import read_label_sheet
 from chromloom.errors import ChromloomError
 from chromloom.perturbation.edits import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
-from chromloom.training.models import predicts_maps
+from chromloom.training.models import needs_trans, predicts_maps, resolve_model
 from chromloom.versions import VERSIONS
 
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -76,6 +76,70 @@ def trained_models(sample):
     """Names of the models that are trained on a sample."""
     own = SAMPLES.models[sample]
     return [] if own == "-" else listed(own) or config["training"]["models"]
+
+
+def seeds_of(model):
+    """Names of a model's trainings by all seeds, its own first."""
+    return [model] + [
+        f"{model}-seed{seed}"
+        for seed in config["training"]["seeds"]
+        if seed != config["seed"]
+    ]
+
+
+def ablation():
+    """Variants that figure S13 compares: name to size, name of the variant and settings."""
+    chosen = config["figures"]["ablation"]
+    return {
+        "-".join([chosen["model"], f"d{size}", *filter(None, [variant])]): (
+            size,
+            variant or "as it is",
+            {"model": chosen["model"], "embedding_dim": size, **settings},
+        )
+        for variant, settings in {"": {}, **chosen["variants"]}.items()
+        for size in chosen["sizes"]
+    }
+
+
+def declare_variants():
+    """Variants of models by name: those of training.options, further seeds, and those that figure S13 compares."""
+    models = {model for sample in SAMPLES.index for model in trained_models(sample)}
+    seeds = {
+        name: {"model": model, "seed": int(name.rsplit("-seed", 1)[1])}
+        for model in models
+        for name in seeds_of(model)[1:]
+    }
+    sizes = {name: settings for name, (_, _, settings) in ablation().items()}
+    return {**seeds, **sizes, **config["training"]["options"]}
+
+
+def training_of(wildcards):
+    """What a model's name stands for: the model, its seed and the settings that differ from its own."""
+    model, options = resolve_model(wildcards.model, VARIANTS)
+    seed = options.pop("seed", config["seed"])
+    return {"model": model, "seed": seed, "options": options}
+
+
+def base_model(run):
+    """The model that the name in a run stands for."""
+    return resolve_model(run.rsplit(".", 1)[1], VARIANTS)[0]
+
+
+def check_trans(run):
+    """Refuse a model of contacts between chromosomes where the sheet or the config keeps one chromosome."""
+    sample = run.split(".")[0]
+    kept = listed(SAMPLES.chromosomes[sample]) or config["contacts"]["chromosomes"]
+    if needs_trans(base_model(run)) and len(kept) == 1:
+        raise ChromloomError(
+            f"{config['samples']}, sample {sample!r}: model {run.rsplit('.', 1)[1]!r} reads contacts between chromosomes and only "
+            f"{kept[0]} is kept; keep more, or give this sample models without it in the column models"
+        )
+
+
+def trans_required(wildcards):
+    """Proof that a map has contacts between chromosomes, for the models that read them."""
+    reads = needs_trans(training_of(wildcards)["model"])
+    return f"results/qc/trans/{wildcards.sample}.tsv" if reads else []
 
 
 def edits_path(sample):
@@ -168,11 +232,17 @@ MAPS = [
     for n in norms(s)
 ]
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
+try:
+    VARIANTS = declare_variants()
+    for run in RUNS:
+        check_trans(run)
+except ChromloomError as error:
+    raise WorkflowError(str(error)) from None
 # Models that predict maps by themselves; the others are representations alone and need a decoder.
-MAP_RUNS = [run for run in RUNS if predicts_maps(run.rsplit(".", 1)[1])]
+MAP_RUNS = [run for run in RUNS if predicts_maps(base_model(run))]
 # Models whose prediction of a pair is a function of vectors that can be moved: Hi-C-LSTM and its baseline.
 PAIR_RUNS = [
-    run for run in MAP_RUNS if run.rsplit(".", 1)[1].startswith(("hiclstm-", "eig"))
+    run for run in MAP_RUNS if base_model(run).startswith(("hiclstm-", "eig"))
 ]
 
 
@@ -215,6 +285,59 @@ def hic_source(wildcards):
     """The sample's .hic, whose stored vectors are taken where the norm is one of juicer's."""
     source = SOURCES.get(wildcards.sample, "")
     return source if source.endswith(".hic") and wildcards.norm != "ICE" else []
+
+
+def agreement_of(map, replicate=False):
+    """What a panel shows of a map: stems of tables, and the samples that decoders were trained and scored on."""
+    sample, decoders = map.split(".")[0], config["reconstruction"]["decoders"]
+    other = SAMPLES.against[sample]
+    runs = [run for run in RUNS if run.startswith(f"{map}.")]
+    ending = "-replicate" if replicate else ""
+    return {
+        "by": "model",
+        "stems": [f"{run}.{decoder}{ending}" for run in runs for decoder in decoders]
+        or [run for run in runs if run in MAP_RUNS],
+        "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
+    }
+
+
+def samples_like(run, replicate=False):
+    """The same model, bin size and norm on every sample, scored on its own map or on its replicate."""
+    runs = [r for r in MAP_RUNS if r.split(".")[1:] == run.split(".")[1:]]
+    scored = [[r.split(".")[0]] * 2 for r in runs]
+    if replicate:
+        scored = [[sample, SAMPLES.against[sample]] for sample, _ in scored]
+    return {
+        "by": "sample",
+        "stems": [r for r, pair in zip(runs, scored) if all(pair)],
+        "scored": scored,
+    }
+
+
+def other_maps(focus):
+    """The first map with models of every other cell type, thinned and fine-tuned samples apart."""
+    shown, maps = {SAMPLES.cell_type[focus.split(".")[0]]}, []
+    for run in MAP_RUNS:
+        row = SAMPLES.loc[run.split(".")[0]]
+        if row.cell_type not in shown and not (row.thin_of or row.fine_tune_of):
+            shown.add(row.cell_type)
+            maps.append(run.rsplit(".", 1)[0])
+    return maps
+
+
+def compared(key):
+    """Input function of a panel that compares runs: its tables."""
+
+    def paths(wildcards):
+        stems = COMPARED.get(wildcards.panel, {"stems": []})["stems"]
+        if not stems:
+            raise WorkflowError(
+                f"{wildcards.panel} has nothing to show: it needs another cell type (fig3c, figS1a, figS1c), "
+                "a sample in the column against (fig3b, fig3d, fig3f, figS1b, figS1d) or a model of the sample shown"
+            )
+        return expand("results/reconstruction/{stem}." + key, stem=stems)
+
+    return paths
 
 
 def against_map(wildcards):

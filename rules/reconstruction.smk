@@ -110,3 +110,47 @@ use rule evaluate_reconstruction as evaluate_decoder with:
         "benchmarks/evaluate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
     message:
         "Scoring the {wildcards.decoder} decoder of {wildcards.model} on {wildcards.sample}"
+
+
+# The article's second experiment: vectors of one map, decoders trained on its replicate.
+use rule train_decoder as train_replicate_decoder with:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool=against_map,
+    output:
+        multiext(
+            "results/models/{sample}.{resolution}.{norm}.{model}/decoders/{decoder}-replicate/",
+            weights="model.safetensors",
+            config="config.json",
+            bins="bins.parquet",
+            expected="expected.tsv",
+            history="history.tsv",
+        ),
+    log:
+        "logs/train_replicate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.log",
+    benchmark:
+        "benchmarks/train_replicate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
+    params:
+        variant=config["reconstruction"]["decoder_variant"],
+        seed=config["seed"],
+        device=config["device"],
+        resume="results/.resume/{sample}.{resolution}.{norm}.{model}.{decoder}-replicate",
+        version=VERSIONS["training"],
+    message:
+        "Training the {wildcards.decoder} decoder of {wildcards.model} on the replicate of {wildcards.sample}"
+
+
+use rule evaluate_decoder as evaluate_replicate_decoder with:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/decoders/{decoder}-replicate/model.safetensors",
+        cool=against_map,
+    output:
+        table="results/reconstruction/{sample}.{resolution}.{norm}.{model}.{decoder}-replicate.tsv",
+        distances="results/reconstruction/{sample}.{resolution}.{norm}.{model}.{decoder}-replicate.distances.tsv",
+    log:
+        "logs/evaluate_replicate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.log",
+    benchmark:
+        "benchmarks/evaluate_replicate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
+    message:
+        "Scoring the {wildcards.decoder} decoder of {wildcards.model} on the replicate of {wildcards.sample}"

@@ -1,8 +1,32 @@
-# One model a sample, resolution, norm and preset.
+# One model a sample, resolution, norm and name; a name is a model's own or a variant's.
+
+
+rule require_trans:
+    input:
+        qc="results/qc/{sample}.tsv",
+    output:
+        "results/qc/trans/{sample}.tsv",
+    log:
+        "logs/require_trans/{sample}.log",
+    benchmark:
+        "benchmarks/require_trans/{sample}.tsv"
+    # Before anything else is made of the map.
+    priority: 100
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Looking for contacts between chromosomes in {wildcards.sample}"
+    script:
+        "../workflow/scripts/require_trans.py"
 
 
 rule train_model:
     input:
+        trans=trans_required,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
     output:
@@ -28,8 +52,7 @@ rule train_model:
         runtime=720,
         gpu=0 if config["device"] == "cpu" else 1,
     params:
-        options=lambda wildcards: config["training"]["options"].get(wildcards.model, {}),
-        seed=config["seed"],
+        training=training_of,
         device=config["device"],
         # Outside the declared outputs, which Snakemake wipes when a job starts: a killed run goes on from here.
         resume="results/.resume/{sample}.{resolution}.{norm}.{model}",
@@ -73,7 +96,7 @@ rule fine_tune_model:
         gpu=0 if config["device"] == "cpu" else 1,
     params:
         region=lambda wildcards: SAMPLES.fine_tune_region[wildcards.sample],
-        seed=config["seed"],
+        seed=lambda wildcards: training_of(wildcards)["seed"],
         device=config["device"],
         resume="results/.resume/{sample}.{resolution}.{norm}.{model}",
         version=VERSIONS["training"],

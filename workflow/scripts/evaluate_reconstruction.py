@@ -10,6 +10,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.cool,
         snakemake.output.table,
         against=[snakemake.input.against] if snakemake.input.get("against") else [],
+        model=snakemake.wildcards.model,
         distances_out=snakemake.output.distances,
         settings=EvaluationSettings(
             n_boot=params.bootstraps, seed=params.seed, max_distance=params.max_distance

@@ -6,11 +6,9 @@ from chromloom.training.models import train_model
 params = snakemake.params
 with job_log(snakemake.log[0]):
     train_model(
-        snakemake.wildcards.model,
-        snakemake.input.cool,
-        Path(snakemake.output.weights).parent,
-        options=params.options,
-        seed=params.seed,
+        map_path=snakemake.input.cool,
+        out_dir=Path(snakemake.output.weights).parent,
+        **params.training,
         device=params.device,
         resume_dir=params.resume,
     )

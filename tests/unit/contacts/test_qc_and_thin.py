@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from chromloom.contacts import contacts_qc, split_contacts, thin_contacts
+from chromloom.contacts.qc import require_trans
 from chromloom.errors import InputError
 
 
@@ -45,6 +46,18 @@ def test_table_equals_a_dense_count(files, mcool):
         assert rows.loc["all", "contacts"] == np.triu(matrix).sum()
         assert rows["masked_bins"].isna().all()
     assert (table["sample"] == "s").all()
+
+
+def test_a_map_without_trans_contacts_is_refused_by_its_table(mcool, tmp_path):
+    table = contacts_qc(str(mcool))
+    table.to_csv(tmp_path / "qc.tsv", sep="\t", index=False)
+    require_trans(tmp_path / "qc.tsv", tmp_path / "trans.tsv")
+    assert (pd.read_table(tmp_path / "trans.tsv")["trans_contacts"] > 0).all()
+    table["trans_contacts"] = 0
+    table.to_csv(tmp_path / "qc.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match="sample 's' has no contacts between chromosomes"):
+        require_trans(tmp_path / "qc.tsv", tmp_path / "none.tsv")
+    assert not (tmp_path / "none.tsv").exists()
 
 
 def test_masked_bins_and_status(files, extract):

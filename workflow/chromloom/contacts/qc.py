@@ -1,5 +1,7 @@
 """Quality of a sample's contacts, by resolution and chromosome."""
 
+from pathlib import Path
+
 import cooler
 import numpy as np
 import pandas as pd
@@ -7,6 +9,8 @@ import pandas as pd
 from chromloom.contacts.coolers import stream_pixels
 from chromloom.contacts.pixels import bin_offsets, n_bins, reading
 from chromloom.contacts.sources import open_source
+from chromloom.errors import InputError
+from chromloom.files import write_tsv
 
 BALANCING = ["norm", "source", "converged", "iterations", "residual", "note"]
 #: A chromosome with fewer unmasked bins is masked whole by the normalization.
@@ -151,3 +155,32 @@ def add_balancing(qc: pd.DataFrame, balancing: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["resolution", "chrom"]
     return qc.merge(balancing[keys + BALANCING], on=keys, how="left")
+
+
+def require_trans(qc_path: str | Path, out: str | Path) -> None:
+    """Refuse a sample without contacts between chromosomes; write how many it has.
+
+    Some models (SNIPER-INTER, SCI) read nothing else. This is asked of the quality table, before
+    anything is normalised or trained.
+
+    Parameters
+    ----------
+    qc_path : path
+        Table of `contacts_qc`.
+    out : path
+        TSV: sample, resolution, trans_contacts.
+
+    Raises
+    ------
+    InputError
+        A resolution has none.
+    """
+    qc = pd.read_table(qc_path).query("chrom == 'all'")[["sample", "resolution", "trans_contacts"]]
+    if not (qc["trans_contacts"] > 0).all():
+        raise InputError(
+            f"sample '{qc['sample'].iloc[0]}' has no contacts between chromosomes, which models "
+            "sniper-inter, sniper-inter-fc and sci read; give a map that holds them, or name this "
+            "sample's models without those in the column models of the sample sheet (sniper-intra "
+            "and sci-intra read contacts within chromosomes)"
+        )
+    write_tsv(qc, out)
