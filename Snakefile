@@ -37,3 +37,14 @@ rule all:
         PERTURBATION_TRACKS,
         TABLES,
         FIGURES,
+
+
+# By name only: `snakemake loops`, `snakemake higlass`.
+rule loops:
+    input:
+        LOOPS,
+
+
+rule higlass:
+    input:
+        VIEWS,

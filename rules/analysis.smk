@@ -1,6 +1,12 @@
 # What a Hi-C user looks at first, for observed maps and, by the same rule, for predicted ones.
 
 ANALYSES = expand("results/analysis/{map}/insulation.tsv", map=MAPS + MAP_RUNS)
+# By target: HiCCUPS knows the surroundings of a loop at 4 to 28 kb.
+LOOPS = expand(
+    "results/analysis/{map}/loops.bedpe",
+    map=[m for m in MAPS + MAP_RUNS if 4_000 <= int(m.split(".")[1]) <= 28_000],
+)
+VIEWS = expand("results/higlass/{run}.json", run=MAP_RUNS)
 
 
 rule analyse_map:
@@ -40,3 +46,57 @@ rule analyse_map:
         "Analysing {wildcards.map}"
     script:
         "../workflow/scripts/analyse_map.py"
+
+
+rule call_loops:
+    input:
+        cool=map_to_analyse,
+    output:
+        bedpe="results/analysis/{map}/loops.bedpe",
+    log:
+        "logs/call_loops/{map}.log",
+    benchmark:
+        "benchmarks/call_loops/{map}.tsv"
+    wildcard_constraints:
+        map="|".join(map(re.escape, MAPS + MAP_RUNS)),
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        max_distance=config["analysis"]["loops"]["max_distance"],
+        fdr=config["analysis"]["loops"]["fdr"],
+        depth=config["analysis"]["loops"]["depth"],
+        version=VERSIONS["analysis"],
+    message:
+        "Calling loops of {wildcards.map}"
+    script:
+        "../workflow/scripts/call_loops.py"
+
+
+rule view_in_higlass:
+    input:
+        unpack(files_to_view),
+    output:
+        multiext(
+            "results/higlass/{sample}.{resolution}.{norm}.{model}",
+            view=".json",
+            script=".sh",
+            chromsizes=".chrom.sizes",
+        ),
+    log:
+        "logs/view_in_higlass/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/view_in_higlass/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Writing a HiGlass view of {wildcards.sample} and its prediction by {wildcards.model}"
+    script:
+        "../workflow/scripts/view_in_higlass.py"

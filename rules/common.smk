@@ -367,6 +367,25 @@ def map_to_analyse(wildcards):
     return f"results/{'normalized' if wildcards.map in MAPS else 'predictions'}/{wildcards.map}.{'cool' if wildcards.map in MAPS else 'mcool'}"
 
 
+def files_to_view(wildcards):
+    """What a view of a run shows, under the names that it gives them: two maps, tracks, loops."""
+    map = "{sample}.{resolution}.{norm}".format(**wildcards)
+    run = f"{map}.{wildcards.model}"
+    files = {
+        "observed": f"results/contacts/{wildcards.sample}.mcool",
+        "predicted": f"results/predictions/{run}.mcool",
+        "cool": f"results/normalized/{map}.cool",
+        "E1": f"results/analysis/{map}/E1.bw",
+        "insulation": f"results/analysis/{map}/insulation.bw",
+    }
+    if run in ATTRIBUTED:
+        files["importance"] = f"results/attribution/{run}.bw"
+    for name, path in {"observed_loops": map, "predicted_loops": run}.items():
+        if (bedpe := f"results/analysis/{path}/loops.bedpe") in LOOPS:
+            files[name] = bedpe
+    return files
+
+
 def focus_map():
     """The map that figures show: the first trained one of the sample that the config names, or of all."""
     wanted = config["figures"]["sample"]

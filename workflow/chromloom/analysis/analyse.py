@@ -62,7 +62,7 @@ def analyse_map(
     `boundaries_bed` return. Chromosomes or arms that are too small for an analysis have NaN there.
     """
     out_dir = Path(out_dir)
-    clr = _open_finest(cool_uri)
+    clr = open_finest(cool_uri)
     metadata = clr.info.get("metadata") or {}
     ignore_diags = int(metadata.get("ignore_diags", 2))
     if view_df is None and "view" in metadata:
@@ -112,7 +112,7 @@ def analyse_map(
     )  # fmt: skip
 
 
-def _open_finest(cool_uri: str | Path) -> cooler.Cooler:
+def open_finest(cool_uri: str | Path) -> cooler.Cooler:
     """Open a cooler, or the finest resolution of an .mcool; check that it is balanced."""
     try:
         uri = str(cool_uri)
