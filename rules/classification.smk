@@ -1,6 +1,14 @@
-# Labels of bins told from their representations.
+# Labels of bins told from their representations; across maps, between models, and without the held-out blocks' contacts.
 
-CLASSIFIED = [run for run in RUNS if LABELS[SAMPLES.cell_type[run.split(".")[0]]]]
+TRANSFERS = sum(map(transfers_of, CLASSIFIED), [])
+CLASSIFICATION = dict(
+    sheet=find_path(config["labels"]),
+    classifiers=config["classification"]["classifiers"],
+    folds=config["classification"]["folds"],
+    bootstraps=config["reconstruction"]["bootstraps"],
+    seed=config["seed"],
+    version=VERSIONS["classification"],
+)
 
 
 rule classify_bins:
@@ -27,16 +35,131 @@ rule classify_bins:
         mem_mb=8000,
         runtime=240,
     params:
-        sheet=find_path(config["labels"]),
+        **CLASSIFICATION,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         assembly=assembly_name,
-        classifiers=config["classification"]["classifiers"],
         protocols=config["classification"]["protocols"],
-        folds=config["classification"]["folds"],
-        bootstraps=config["reconstruction"]["bootstraps"],
-        seed=config["seed"],
-        version=VERSIONS["classification"],
     message:
         "Classifying bins of {wildcards.sample} by {wildcards.model}"
     script:
         "../workflow/scripts/classify_bins.py"
+
+
+rule classify_transfer:
+    input:
+        train="results/representations/{origin}.{resolution}.{norm}.{model}.parquet",
+        test="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
+        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]]
+        + LABELS[SAMPLES.cell_type[wildcards.origin]],
+    output:
+        "results/classification/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv",
+    log:
+        "logs/classify_transfer/{sample}.{resolution}.{norm}.{model}.from.{origin}.log",
+    benchmark:
+        "benchmarks/classify_transfer/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        **CLASSIFICATION,
+        train_cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.origin],
+        test_cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        assembly=assembly_name,
+    message:
+        "Classifying bins of {wildcards.sample} by what was learnt on {wildcards.origin}"
+    script:
+        "../workflow/scripts/classify_transfer.py"
+
+
+rule compare_models:
+    input:
+        predictions=lambda wildcards: expand(
+            "results/classification/{run}/predictions.parquet",
+            run=classified_runs(wildcards),
+        ),
+        tables=lambda wildcards: expand(
+            "results/classification/{run}.tsv", run=classified_runs(wildcards)
+        ),
+    output:
+        tasks="results/comparisons/{sample}.{resolution}.{norm}.tasks.tsv",
+        models="results/comparisons/{sample}.{resolution}.{norm}.models.tsv",
+    log:
+        "logs/compare_models/{sample}.{resolution}.{norm}.log",
+    benchmark:
+        "benchmarks/compare_models/{sample}.{resolution}.{norm}.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        seed=config["seed"],
+        version=VERSIONS["classification"],
+    message:
+        "Comparing the models of {wildcards.sample} on held-out bins"
+    script:
+        "../workflow/scripts/compare_models.py"
+
+
+rule train_withheld:
+    input:
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
+        splits="results/classification/{sample}.{resolution}.{norm}.{model}/splits.tsv",
+    output:
+        "results/withheld/{sample}.{resolution}.{norm}.{model}.{fold}.parquet",
+    log:
+        "logs/train_withheld/{sample}.{resolution}.{norm}.{model}.{fold}.log",
+    benchmark:
+        "benchmarks/train_withheld/{sample}.{resolution}.{norm}.{model}.{fold}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=720,
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        training=training_of,
+        device=config["device"],
+        version=VERSIONS["training"],
+    message:
+        "Training {wildcards.model} without the contacts inside the blocks of fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/train_withheld.py"
+
+
+rule classify_withheld:
+    input:
+        parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
+        splits="results/classification/{sample}.{resolution}.{norm}.{model}/splits.tsv",
+        withheld=lambda wildcards: expand(
+            "results/withheld/{sample}.{resolution}.{norm}.{model}.{fold}.parquet",
+            fold=range(config["classification"]["folds"]),
+            **wildcards,
+        ),
+        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
+    output:
+        "results/classification/{sample}.{resolution}.{norm}.{model}.withheld.tsv",
+    log:
+        "logs/classify_withheld/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/classify_withheld/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        **CLASSIFICATION,
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        assembly=assembly_name,
+    message:
+        "Classifying circular tasks of {wildcards.sample} by {wildcards.model} without the blocks' contacts"
+    script:
+        "../workflow/scripts/classify_withheld.py"

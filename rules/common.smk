@@ -196,7 +196,7 @@ try:
     SAMPLES = load_sheet("samples", "sample")
     DATASETS = load_sheet("datasets", "dataset")
     LABELS = {cell_type: read_labels(cell_type) for cell_type in SAMPLES.cell_type}
-    for column in ("against", "thin_of", "fine_tune_of"):
+    for column in ("against", "thin_of", "fine_tune_of", "classify_from"):
         check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
     SOURCES = {
         sample: dataset_path(row.contacts)
@@ -232,6 +232,7 @@ MAPS = [
     for n in norms(s)
 ]
 RUNS = [f"{map}.{model}" for map in MAPS for model in trained_models(map.split(".")[0])]
+CLASSIFIED = [run for run in RUNS if LABELS[SAMPLES.cell_type[run.split(".")[0]]]]
 try:
     VARIANTS = declare_variants()
     for run in RUNS:
@@ -253,11 +254,42 @@ wildcard_constraints:
     model="[a-z][a-z0-9-]*",
     edit="[A-Za-z0-9][A-Za-z0-9_-]*",
     decoder="lstm|cnn|fc",
+    origin="[A-Za-z0-9][A-Za-z0-9_-]*",
+    fold="[0-9]+",
 
 
 def one_of(samples):
     """Constraint of a wildcard to some samples; what never matches where there are none."""
     return "|".join(samples) or "$^"
+
+
+def needed(paths, message):
+    """Input function of a figure that is not made by default, with a message for when it has nothing to show."""
+
+    def check(wildcards):
+        if not paths:
+            raise WorkflowError(message)
+        return paths
+
+    return check
+
+
+def classified_runs(wildcards):
+    """Runs of a map whose bins are classified."""
+    return [run for run in CLASSIFIED if run.rsplit(".", 1)[0] == ".".join(wildcards)]
+
+
+def transfers_of(run):
+    """Names of the classifications of a run by what was learnt on other samples."""
+    sample, resolution, norm, _ = run.split(".")
+    origins = listed(SAMPLES.classify_from[sample])
+    for origin in origins:
+        if int(resolution) not in resolutions(origin) or norm not in norms(origin):
+            raise WorkflowError(
+                f"{config['samples']}, sample {sample!r}: classify_from {origin!r} has no map at {resolution} bp and {norm}; "
+                f"add them to its columns resolutions and norms"
+            )
+    return [f"{run}.from.{origin}" for origin in origins]
 
 
 def assembly_of(wildcards):

@@ -19,6 +19,8 @@ FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
 FOCUS_PAIR_RUNS = [run for run in FOCUS_RUNS if run in PAIR_RUNS]
 FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
+FOCUS_CLASSIFIED = [run for run in FOCUS_RUNS if run in CLASSIFIED]
+OTHER_CLASSIFIED = [run for run in CLASSIFIED if run not in FOCUS_RUNS]
 FOCUS_SAMPLE = FOCUS.split(".")[0]
 # Figures 7 and 8 show what the rules of perturbation have drawn.
 FOCUS_DUPLICATIONS = [
@@ -27,7 +29,8 @@ FOCUS_DUPLICATIONS = [
 DOMAINS = config["attribution"]["domains"]
 PANELS = {
     "fig3": ["fig3a", "fig3g", "figS14"],
-    "fig4": ["fig4a", "fig4b", "fig4c"] if set(FOCUS_RUNS) & set(CLASSIFIED) else [],
+    "fig4": ["fig4a", "fig4d", "fig4e", "figS3"] if FOCUS_CLASSIFIED else [],
+    "fig4f": ["fig4f"] if len(FOCUS_CLASSIFIED) > 1 else [],
     "fig6": (
         (["fig6a"] if DOMAINS else []) + ["fig6c", "fig6e"]
         if LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]]
@@ -120,31 +123,41 @@ rule fig3:
 
 rule fig4:
     input:
-        tables=expand("results/classification/{run}.tsv", run=FOCUS_RUNS),
-        curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_RUNS),
-        confusion=expand("results/classification/{run}/confusion.tsv", run=FOCUS_RUNS),
+        tables=expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED),
+        curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_CLASSIFIED),
+        confusion=expand(
+            "results/classification/{run}/confusion.tsv", run=FOCUS_CLASSIFIED
+        ),
     output:
         multiext("results/figures/fig4a", ".pdf", ".tsv"),
-        multiext("results/figures/fig4b", ".pdf", ".tsv"),
-        multiext("results/figures/fig4c", ".pdf", ".tsv"),
+        multiext("results/figures/fig4d", ".pdf", ".tsv"),
+        multiext("results/figures/fig4e", ".pdf", ".tsv"),
+        multiext("results/figures/figS3", ".pdf", ".tsv"),
         fig4a=report(
             "results/figures/fig4a.png",
             caption="../workflow/report/fig4a.rst",
             category="Figure 4",
             labels={"panel": "a"},
         ),
-        fig4b=report(
-            "results/figures/fig4b.png",
-            caption="../workflow/report/fig4b.rst",
+        fig4d=report(
+            "results/figures/fig4d.png",
+            caption="../workflow/report/fig4d.rst",
             category="Figure 4",
-            labels={"panel": "b"},
+            labels={"panel": "d"},
         ),
-        fig4c=report(
-            "results/figures/fig4c.png",
-            caption="../workflow/report/fig4c.rst",
+        fig4e=report(
+            "results/figures/fig4e.png",
+            caption="../workflow/report/fig4e.rst",
             category="Figure 4",
-            labels={"panel": "c"},
+            labels={"panel": "e"},
         ),
+        figS3=report(
+            "results/figures/figS3.png",
+            caption="../workflow/report/figS3.rst",
+            category="Figure 4",
+            labels={"panel": "S3"},
+        ),
+        sentence="results/figures/fig4e.txt",
     log:
         "logs/fig4.log",
     benchmark:
@@ -159,6 +172,160 @@ rule fig4:
         "Drawing figure 4: classification"
     script:
         "../workflow/scripts/fig4.py"
+
+
+rule fig4b:
+    input:
+        needed(
+            expand("results/classification/{run}.tsv", run=OTHER_CLASSIFIED),
+            "fig4b shows the classified maps besides that of figures.sample; the sheets have no other",
+        ),
+    output:
+        multiext("results/figures/fig4b", ".pdf", ".tsv"),
+        fig4b=report(
+            "results/figures/fig4b.png",
+            caption="../workflow/report/fig4b.rst",
+            category="Figure 4",
+            labels={"panel": "b"},
+        ),
+    log:
+        "logs/fig4b.log",
+    benchmark:
+        "benchmarks/fig4b.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing figure 4b: classification of the other maps"
+    script:
+        "../workflow/scripts/fig4b.py"
+
+
+rule fig4c:
+    input:
+        needed(
+            expand("results/classification/{run}.tsv", run=[*CLASSIFIED, *TRANSFERS]),
+            "fig4c compares maps; none of the sheet is classified",
+        ),
+    output:
+        multiext("results/figures/fig4c", ".pdf", ".tsv"),
+        fig4c=report(
+            "results/figures/fig4c.png",
+            caption="../workflow/report/fig4c.rst",
+            category="Figure 4",
+            labels={"panel": "c"},
+        ),
+    log:
+        "logs/fig4c.log",
+    benchmark:
+        "benchmarks/fig4c.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing figure 4c: classification across maps"
+    script:
+        "../workflow/scripts/fig4c.py"
+
+
+rule fig4f:
+    input:
+        tasks=f"results/comparisons/{FOCUS}.tasks.tsv",
+        models=f"results/comparisons/{FOCUS}.models.tsv",
+    output:
+        multiext("results/figures/fig4f", ".pdf", ".tsv"),
+        fig4f=report(
+            "results/figures/fig4f.png",
+            caption="../workflow/report/fig4f.rst",
+            category="Figure 4",
+            labels={"panel": "f"},
+        ),
+    log:
+        "logs/fig4f.log",
+    benchmark:
+        "benchmarks/fig4f.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing figure 4f: paired tests between models"
+    script:
+        "../workflow/scripts/fig4f.py"
+
+
+rule fig4g:
+    input:
+        needed(
+            expand("results/classification/{run}.withheld.tsv", run=FOCUS_CLASSIFIED),
+            "fig4g needs a label sheet with rows for the cell type of the map shown",
+        ),
+    output:
+        multiext("results/figures/fig4g", ".pdf", ".tsv"),
+        fig4g=report(
+            "results/figures/fig4g.png",
+            caption="../workflow/report/fig4g.rst",
+            category="Figure 4",
+            labels={"panel": "g"},
+        ),
+    log:
+        "logs/fig4g.log",
+    benchmark:
+        "benchmarks/fig4g.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing figure 4g: circular tasks without the contacts of held-out blocks"
+    script:
+        "../workflow/scripts/fig4g.py"
+
+
+rule figS15:
+    input:
+        parquet=expand(
+            "results/representations/{run}.parquet", run=FOCUS_CLASSIFIED[:1]
+        ),
+        labels=needed(
+            LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
+            "figS15 needs a label sheet with rows for the cell type of the map shown",
+        ),
+    output:
+        multiext("results/figures/figS15", ".pdf", ".tsv"),
+        figS15=report(
+            "results/figures/figS15.png",
+            caption="../workflow/report/figS15.rst",
+            category="Figure 4",
+            labels={"panel": "S15"},
+        ),
+    log:
+        "logs/figS15.log",
+    benchmark:
+        "benchmarks/figS15.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        **CLASSIFICATION,
+        cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
+    message:
+        "Drawing figure S15: depth and trees of XGBoost"
+    script:
+        "../workflow/scripts/figS15.py"
 
 
 rule fig6:

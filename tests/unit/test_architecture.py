@@ -18,7 +18,7 @@ ROOMS = {
     "training": {"kernels", "models", "normalize"},
     "representations": {"models", "training"},
     "reconstruction": {"models", "normalize", "representations", "analysis", "training"},
-    "classification": {"representations"},
+    "classification": {"normalize", "representations", "training"},
     "attribution": {
         "classification", "kernels", "models", "normalize", "plotting", "representations",
     },

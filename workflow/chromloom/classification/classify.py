@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.classification.classifiers import CLASSIFIERS, ClassifierSettings, fit_predict
-from chromloom.classification.labels import BinLabels, load_labels, read_label_sheet
+from chromloom.classification.labels import BinLabels, PairLabels, load_labels, read_label_sheet
 from chromloom.classification.metrics import (
     METRICS,
     confusion_matrix,
@@ -116,6 +116,76 @@ class ClassificationTables:
                 write_splits(self.splits, folder / "splits.tsv")
 
 
+@dataclass(frozen=True)
+class Tasks:
+    """One map's representations and labels.
+
+    Attributes
+    ----------
+    names : dict
+        sample, resolution, norm, model.
+    table : DataFrame
+        The representations as read.
+    bins : DataFrame
+        chrom, start, end, masked.
+    features : ndarray, (n_bins, d), float32
+    labels : dict
+        task -> BinLabels or PairLabels.
+    splits : DataFrame
+        Blocks and folds.
+    """
+
+    names: dict
+    table: pd.DataFrame
+    bins: pd.DataFrame
+    features: np.ndarray
+    labels: dict
+    splits: pd.DataFrame
+
+
+def open_tasks(
+    parquet: str | Path,
+    label_sheet: str | Path,
+    *,
+    cell_type: str | None = None,
+    assembly: str | None = None,
+    splits: str | Path | None = None,
+    settings: ClassificationSettings,
+) -> Tasks:
+    """Read representations, their labels and folds; parameters of `classify_representations`."""
+    names = _names(parquet)
+    table = read_representations(parquet)
+    bins, features = _split_table(table)
+    labels = load_labels(
+        read_label_sheet(label_sheet, cell_type=cell_type, assembly=assembly), bins
+    )
+    folds = (
+        read_splits(splits)
+        if splits is not None
+        else make_splits(bins, n_folds=settings.n_folds, seed=settings.seed)
+    )
+    return Tasks(names, table, bins, features, labels, folds)
+
+
+def sample_task(
+    tasks: Tasks, labels: BinLabels | PairLabels, *, seed: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows of a task in the `honest` protocol.
+
+    Returns
+    -------
+    samples : DataFrame
+        bin1, bin2, y, block, fold1, fold2 (of either end).
+    X : ndarray, (n, d) or (n, 2d) for pairs, float32
+    """
+    samples = _draw(labels, tasks.bins, "honest", seed)
+    block, fold = assign_bins(tasks.bins, tasks.splits)
+    first, second = samples["bin1"], samples["bin2"]
+    samples = samples.assign(block=block[first], fold1=fold[first], fold2=fold[second])
+    samples = samples[(samples["fold1"] >= 0) & (samples["fold2"] >= 0)]
+    return samples, _features(tasks.features, samples)
+
+
 def classify_representations(
     parquet: str | Path,
     label_sheet: str | Path,
@@ -145,8 +215,8 @@ def classify_representations(
     splits : str or Path, optional
         Table of blocks and folds; by default blocks are cut and dealt with the seed.
     retrained : mapping int -> path, optional
-        Fold -> representations trained without the pairs inside its blocks; circular tasks are
-        repeated with them.
+        Fold -> representations trained without the pairs inside its blocks (`withhold`): the
+        circular tasks, and they alone, are classified as they are and repeated with these.
     settings : ClassificationSettings, optional
 
     Raises
@@ -155,25 +225,19 @@ def classify_representations(
         See `read_label_sheet`, `load_labels`, `read_splits`.
     """
     settings = settings or ClassificationSettings()
-    names = _names(parquet)
-    table = read_representations(parquet)
-    bins, features = _split_table(table)
-    labels = load_labels(
-        read_label_sheet(label_sheet, cell_type=cell_type, assembly=assembly), bins
-    )
-    folds = (
-        read_splits(splits)
-        if splits is not None
-        else make_splits(bins, n_folds=settings.n_folds, seed=settings.seed)
-    )
+    tasks = open_tasks(
+        parquet, label_sheet, cell_type=cell_type, assembly=assembly, splits=splits,
+        settings=settings,
+    )  # fmt: skip
     others = {
-        fold: _same_bins(read_representations(path), table, path)
+        fold: _same_bins(read_representations(path), tasks.table, path)
         for fold, path in (retrained or {}).items()
     }
-    collected = _Collector(names, settings)
-    for task_labels in labels.values():
-        _classify_task(collected, task_labels, bins, features, folds, others)
-    tables = collected.tables(folds)
+    collected = _Collector(tasks.names, settings)
+    for labels in tasks.labels.values():
+        if labels.circular or not retrained:
+            _classify_task(collected, labels, tasks.bins, tasks.features, tasks.splits, others)
+    tables = collected.tables(tasks.splits)
     tables.write(out, details)
     return tables
 

@@ -3,6 +3,8 @@
 Two models are scored on the same bins of the same folds; blocks are resampled for both at once, so
 that the interval is one of their difference. P values are corrected for the number of tests by
 Benjamini and Hochberg. Over tasks, models are compared by Wilcoxon's signed ranks.
+
+Protocols are compared by what they say of the same representations.
 """
 
 import itertools
@@ -85,7 +87,7 @@ def rank_models(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataFrame:
         wide = part.pivot_table(
             index=["sample", "resolution", "norm", "task"], columns="model", values="value"
         )
-        for a, b in itertools.combinations(wide.columns, 2):
+        for a, b in itertools.combinations(pd.unique(part["model"]), 2):
             difference = (wide[a] - wide[b]).dropna()
             p = wilcoxon(difference).pvalue if (difference != 0).sum() > 0 else np.nan
             rows.append((*key, a, b, metric, difference.mean(), len(difference), p))
@@ -95,6 +97,58 @@ def rank_models(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataFrame:
     result["p_adjusted"] = np.nan
     result.loc[valid, "p_adjusted"] = adjust(result.loc[valid, "p"].to_numpy())
     return result
+
+
+def compare_protocols(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataFrame:
+    """The `published` protocol beside the `honest` one and its control.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        `ClassificationTables.metrics` of one or more models.
+    metric : str
+
+    Returns
+    -------
+    DataFrame
+        sample, resolution, norm, model, classifier, task, circular, metric, honest, ci_low,
+        ci_high (of honest), shuffled, published, difference (published minus honest), at_control
+        (yes where the interval of honest reaches the shuffled control). NaN where a protocol was
+        not run.
+    """
+    keys = ["sample", "resolution", "norm", "model", "classifier", "task", "circular", "metric"]
+    table = metrics[metrics["metric"] == metric]
+    wide = table.pivot_table(index=keys, columns="protocol", values="value")
+    wide = wide.reindex(columns=["honest", "shuffled", "published"]).reset_index()
+    honest = table.loc[table["protocol"] == "honest", [*keys, "ci_low", "ci_high"]]
+    columns = [*keys, "honest", "ci_low", "ci_high", "shuffled", "published"]
+    wide = honest.merge(wide, on=keys, how="left")[columns]  # in the order of the honest rows
+    wide["difference"] = wide["published"] - wide["honest"]
+    wide["at_control"] = np.where(wide["ci_low"] <= wide["shuffled"], "yes", "no")
+    return wide
+
+
+def describe_protocols(table: pd.DataFrame) -> str:
+    """One sentence a classifier on what the difference between the protocols is worth.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `compare_protocols`.
+    """
+    sentences = []
+    for classifier, part in table.groupby("classifier", sort=False):
+        difference = part["difference"].dropna()
+        sentences.append(
+            f"With {classifier}, the published protocol gives {part['metric'].iloc[0]} "
+            f"{abs(difference.mean()):.3f} {'above' if difference.mean() > 0 else 'below'} the "
+            f"honest one (mean over {part['task'].nunique()} tasks and {part['model'].nunique()} "
+            f"models; higher in {(difference > 0).sum()} of {len(difference)} cases), and in "
+            f"{(part['at_control'] == 'yes').sum()} of {len(part)} the honest interval reaches the "
+            f"control with shuffled labels (mean {part['shuffled'].mean():.3f}; honest "
+            f"{part['honest'].mean():.3f}; published {part['published'].mean():.3f})."
+        )
+    return " ".join(sentences)
 
 
 def adjust(p: np.ndarray) -> np.ndarray:

@@ -1,11 +1,14 @@
 """Pictures of classification (Fig. 4): metrics by task and model, curves, confusion matrix."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from chromloom.plotting.style import model_colour
+from chromloom.plotting.style import PALETTE, model_colour
 
 METRIC_NAMES = {
     "mAP": "Mean average precision",
@@ -20,17 +23,24 @@ def plot_tasks(
     metric: str = "mAP",
     ax: Axes | None = None,
     *,
+    by: str = "model",
+    tasks: Sequence[str] | None = None,
     control: pd.DataFrame | None = None,
 ) -> Axes:
-    """A metric by task, a dot a model with its interval.
+    """A metric by task, a dot a model (or what else `by` names) with its interval.
 
     Parameters
     ----------
     metrics : DataFrame
-        task, model, circular (yes, no), metric, value, ci_low, ci_high: rows of one map, classifier
-        and protocol. Circular tasks are starred.
+        task, `by`, circular (yes, no), metric, value, ci_low, ci_high: rows that differ in the task
+        and in `by` alone, so of one map, classifier and protocol where it is "model". Circular
+        tasks are starred.
     metric : str
     ax : Axes, optional
+    by : str
+        Column that the dots of a task differ in.
+    tasks : sequence of str, optional
+        What stands on the vertical axis; by default the tasks that there are.
     control : DataFrame, optional
         Such rows of the shuffled control: its mean a task is drawn as a grey tick.
 
@@ -39,31 +49,138 @@ def plot_tasks(
     Axes
     """
     table = metrics[metrics["metric"] == metric]
-    tasks, models = list(pd.unique(table["task"])), list(pd.unique(table["model"]))
+    tasks = list(pd.unique(table["task"]) if tasks is None else tasks)
+    names = list(pd.unique(table[by]))
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 0.7 + 0.2 * len(tasks)))[1]
     place = {task: k for k, task in enumerate(tasks)}
-    for number, model in enumerate(models):
-        part = table[table["model"] == model]
-        y = part["task"].map(place) + 0.5 * (number - (len(models) - 1) / 2) / max(len(models), 1)
+    for number, name in enumerate(names):
+        part = table[table[by] == name]
+        y = part["task"].map(place) + 0.5 * (number - (len(names) - 1) / 2) / max(len(names), 1)
         value = part["value"].to_numpy()
         errors = np.abs([value - part["ci_low"], part["ci_high"] - value])
-        ax.errorbar(
-            value, y, xerr=errors, fmt="o", ms=3.5, lw=0.8, color=model_colour(model), label=model
-        )
+        colour = model_colour(name) if by == "model" else PALETTE[number % len(PALETTE)]
+        ax.errorbar(value, y, xerr=errors, fmt="o", ms=3.5, lw=0.8, color=colour, label=name)
     if control is not None:
         chance = control[control["metric"] == metric].groupby("task")["value"].mean()
         chance = chance.reindex(tasks)
         ax.scatter(chance, range(len(tasks)), marker="|", s=90, color="0.6", label="shuffled")
     circular = set(table.loc[table["circular"] == "yes", "task"])
-    names = [f"{task.replace('_', ' ')}{' *' if task in circular else ''}" for task in tasks]
-    ax.set_yticks(range(len(tasks)), names)
+    ticks = [f"{task.replace('_', ' ')}{' *' if task in circular else ''}" for task in tasks]
+    ax.set_yticks(range(len(tasks)), ticks)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.set_xlim(max(0, min(ax.get_xlim()[0], 0.4)), 1.01)
     ax.grid(axis="y", color="0.92", lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel(METRIC_NAMES.get(metric, metric) + (" (* circular)" if circular else ""))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
+    return ax
+
+
+def plot_task_grid(
+    metrics: pd.DataFrame, *, columns: str, by: str = "model", control: pd.DataFrame | None = None
+) -> Figure:
+    """`plot_tasks` for every classifier (rows) and value of a column of the table.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        As for `plot_tasks`, and classifier and `columns`; of one metric where that is not "metric".
+    columns, by : str
+        What the panels of a row differ in, and the dots of a panel.
+    control : DataFrame, optional
+        Rows of the shuffled control.
+
+    Returns
+    -------
+    Figure
+    """
+    tasks = list(pd.unique(metrics["task"]))
+    rows, values = list(pd.unique(metrics["classifier"])), list(pd.unique(metrics[columns]))
+    size = (1.6 + 2.6 * len(values), len(rows) * (0.9 + 0.17 * len(tasks)))
+    figure, axes = plt.subplots(
+        len(rows), len(values), figsize=size, squeeze=False, sharey=True, layout="constrained"
+    )
+    for (k, number), ax in np.ndenumerate(axes):
+        keys = {"classifier": rows[k], columns: values[number]}
+        shown, chance = (
+            table if table is None else table[(table[list(keys)] == keys.values()).all(axis=1)]
+            for table in (metrics, control)
+        )
+        if shown.empty:
+            ax.set_visible(False)
+            continue
+        metric = shown["metric"].iloc[0]
+        plot_tasks(shown, metric, ax, by=by, tasks=tasks, control=chance)
+        name = rows[k] if columns == "metric" else f"{values[number]}, {rows[k]}"
+        ax.set_title(name, loc="left", pad=4)
+        ax.legend_.remove()
+        if number == 0 and k == 0:
+            figure.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=5)
+    return figure
+
+
+def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Difference of one model to each other by task, filled where it is significant.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        task, model_a (one model), model_b, metric, difference, ci_low, ci_high, p_adjusted; where
+        the legend is to have them mean_difference and mean_p, over tasks.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    tasks, others = list(pd.unique(comparisons["task"])), list(pd.unique(comparisons["model_b"]))
+    ax = ax or plt.subplots(figsize=(4.2, 0.7 + 0.2 * len(tasks)))[1]
+    place = {task: k for k, task in enumerate(tasks)}
+    ax.axvline(0, color="0.6", lw=0.8)
+    for number, other in enumerate(others):
+        part = comparisons[comparisons["model_b"] == other]
+        y = part["task"].map(place) + 0.5 * (number - (len(others) - 1) / 2) / len(others)
+        colour, told = model_colour(other), part["p_adjusted"].to_numpy() < 0.05
+        ax.hlines(y, part["ci_low"], part["ci_high"], color=colour, lw=0.8)
+        face = np.where(told, colour, "white")
+        ax.scatter(part["difference"], y, s=14, c=face, edgecolors=colour, zorder=3)
+        label = f"{part['model_a'].iloc[0]} - {other}"
+        if "mean_difference" in part:
+            label += f": {part['mean_difference'].iloc[0]:+.3f}, p = {part['mean_p'].iloc[0]:.2g}"
+        ax.scatter([], [], s=14, color=colour, label=label)
+    ax.set_yticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
+    ax.set_ylim(len(tasks) - 0.5, -0.5)
+    ax.set_xlabel(f"Difference in {comparisons['metric'].iloc[0]} (filled: adjusted p < 0.05)")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
+    return ax
+
+
+def plot_grid(table: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """A metric by depth and number of trees of XGBoost (Fig. S15).
+
+    Parameters
+    ----------
+    table : DataFrame
+        max_depth, n_trees, value: one row a combination.
+    ax : Axes, optional
+    title : str
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3.4, 2.7))[1]
+    values = table.pivot_table(index="max_depth", columns="n_trees", values="value")
+    image = ax.imshow(values, cmap="viridis", aspect="auto", origin="lower")
+    middle = np.nanmean([values.min(axis=None), values.max(axis=None)])
+    for (k, number), value in np.ndenumerate(values.to_numpy()):
+        colour = "white" if value < middle else "black"
+        ax.text(number, k, f"{value:.3f}", ha="center", va="center", fontsize=6, color=colour)
+    ax.set_xticks(range(values.shape[1]), values.columns)
+    ax.set_yticks(range(values.shape[0]), values.index)
+    ax.set(xlabel="Trees", ylabel="Depth", title=title)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8).set_label("mAP, mean over tasks")
     return ax
 
 

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pandas as pd
+
+from chromloom.logs import job_log
+from chromloom.plotting.classification import plot_task_grid
+from chromloom.plotting.style import apply_style, save_figure
+
+with job_log(snakemake.log[0]):
+    apply_style()
+    metrics = pd.concat(map(pd.read_table, snakemake.input))
+    metrics = metrics[metrics["metric"] == "mAP"]
+    metrics["map"] = metrics["sample"] + ", " + (metrics["resolution"] // 1000).astype(str) + " kb"
+    honest, shuffled = (metrics[metrics["protocol"] == name] for name in ("honest", "shuffled"))
+    figure = plot_task_grid(honest, columns="map", control=shuffled)
+    save_figure(figure, metrics, Path(snakemake.output.fig4b).with_suffix(""))
