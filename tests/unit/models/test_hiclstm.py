@@ -55,6 +55,9 @@ def test_overrides_keep_the_rest_of_the_preset():
         ("paper", {"bilinear": True}, "bilinear=true needs target=log_oe"),
         ("paper", {"start": "eig"}, "start=eig needs target=log_oe"),
         ("refined", {"carry_state": True, "directions": 2}, "carry_state=true needs directions=1"),
+        ("refined", {"carry_state": True, "layers": 2}, "carry_state=true needs layers=1"),
+        ("released", {"layers": 2}, "preset=released has layers=1"),
+        ("paper", {"dropout": 1.0}, "dropout=1.0; expected 0 to below 1"),
         ("refined", {"loss": "mse"}, "start=likelihood needs loss=poisson"),
         ("paper", {"loss": "poisson"}, "loss=poisson needs target=log_oe"),
         ("paper", {"knots": 2}, "knots above 1 need bilinear=true"),
@@ -94,7 +97,8 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
         for b in range(len(rows)):
             if not row_ok[b]:
                 continue
-            h = c = torch.zeros(s.hidden_size, dtype=rows.dtype)
+            layers = [direction, *filter(None, [direction.upper])]
+            states = [torch.zeros(2, s.hidden_size, dtype=rows.dtype)] * len(layers)
             steps = range(length)
             for t in reversed(steps) if direction.spec.reverse else steps:
                 if carry and t % s.frame == 0 and t:
@@ -106,12 +110,17 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
                 x = W @ torch.cat([rows[b], cols[b + t]])
                 if s.distance_input:
                     x = x + direction.W_distance * np.log1p(frame_start / s.frame)
-                z = norm(x, direction, "input") + norm(direction.U @ h, direction, "recurrent")
-                i, f, g, o = (z + direction.b).chunk(4)
-                c = f.sigmoid() * c + i.sigmoid() * g / (1 + g.abs())
-                n = norm(c, direction, "cell")
-                h = o.sigmoid() * n / (1 + n.abs())
-                out[t, b] += direction.w @ h + direction.bias
+                for k, layer in enumerate(layers):
+                    h, c = states[k]
+                    z = norm(x, layer, "input") + norm(layer.U @ h, layer, "recurrent")
+                    i, f, g, o = (z + layer.b).chunk(4)
+                    c = f.sigmoid() * c + i.sigmoid() * g / (1 + g.abs())
+                    n = norm(c, layer, "cell")
+                    h = o.sigmoid() * n / (1 + n.abs())
+                    states[k] = torch.stack([h, c])
+                    if k + 1 < len(layers):
+                        x = layers[k + 1].W_in @ h
+                out[t, b] += layer.w @ h + layer.bias
     if model.S is not None:
         for b in range(len(rows)):
             for t in range(length):
@@ -129,6 +138,8 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
     "overrides",
     [
         {"preset": "paper"},
+        {"preset": "paper", "layers": 2, "directions": 2},
+        {"preset": "refined", "knots": 1, "lstm_frames": 0, "layers": 2},
         {"preset": "refined"},  # its LSTM does not read so far
         {"preset": "refined", "lstm_frames": 0, "directions": 2},
         {"preset": "refined", "lstm_frames": 0, "distance_input": True, "norm_input": True},
@@ -161,7 +172,8 @@ def test_tile_equals_a_literal_reimplementation(overrides):
     torch.testing.assert_close(y[pairs], expected[pairs], rtol=0, atol=1e-12)
 
 
-def test_reset_depends_on_the_seed_alone_and_refined_starts_at_the_bilinear_term():
+@pytest.mark.parametrize("layers", [1, 2])
+def test_reset_depends_on_the_seed_alone_and_refined_starts_at_the_bilinear_term(layers):
     model = HiCLSTM(HiCLSTMSettings.from_preset("refined"), 40, 1)
     model.reset(1)
     first = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -169,6 +181,8 @@ def test_reset_depends_on_the_seed_alone_and_refined_starts_at_the_bilinear_term
     assert all(torch.equal(first[name], p) for name, p in model.named_parameters())
     model.reset(2)
     assert not torch.equal(first["embedding"], model.embedding)
+    model = HiCLSTM(HiCLSTMSettings.from_preset("refined", layers=layers), 40, 1)
+    model.reset(1)
     ok = torch.ones(10, dtype=torch.bool)
     y = model.tile(model.embedding[:4], model.embedding[4:14], ok[:4], ok, 0, 4)
     assert y.abs().max() == 0  # S is 0 and the LSTM's output starts quiet

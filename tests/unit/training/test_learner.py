@@ -83,6 +83,7 @@ def test_one_cycle_is_torchs_and_steps_drop_once():
 @pytest.fixture(
     params=[
         ("paper", {}),
+        ("paper", {"layers": 2, "norm_input": False, "norm_recurrent": False}),
         ("refined", {}),
         ("refined", {"lstm_frames": 0, "knots": 1}),
         ("refined", SQUARES),
@@ -214,3 +215,17 @@ def test_frozen_decoder_does_not_move(case):
             learner.step(tile, 0.0)
     assert all(torch.equal(a, b) for a, b in zip(before, model.decoder_parameters()))
     assert not torch.equal(start, model.embedding)
+
+
+def test_dropout_hides_its_share_and_depends_on_the_place_in_the_run_alone():
+    settings = HiCLSTMSettings.from_preset("paper", embedding_dim=4, dropout=0.25)
+    learner = TileLearner(HiCLSTM(settings, 20, 1), torch.ones(150))
+    tables = torch.ones(3000, 4), torch.full((2000, 4), 2.0)
+    rows, cols = learner._drop_out(0.3, *tables)
+    assert float((rows == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    assert rows.unique().tolist() == pytest.approx([0, 1 / 0.75])
+    assert float(cols.mean()) == pytest.approx(2, abs=0.1)  # unbiased
+    assert not torch.equal(rows[:2000] == 0, cols == 0)
+    again, later = learner._drop_out(0.3, *tables)[0], learner._drop_out(0.31, *tables)[0]
+    assert torch.equal(rows, again)
+    assert not torch.equal(rows, later)

@@ -90,6 +90,7 @@ def decoder_settings(
             f"decoder variant '{variant}' is unknown; expected one of {', '.join(VARIANTS)}"
         )
     fixed = {"preset", "embedding_dim", "decoder", "head", "bilinear", "start", "directions"}
+    fixed |= {"layers", "dropout"}
     known = {field.name for field in fields(DecoderSettings)} - fixed
     if unknown := sorted(set(options) - known):
         raise InputError(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from chromloom.errors import InputError
 from chromloom.kernels import Spec, Weights, tile_forward
+from chromloom.kernels.reference import read_mask, step
 
 _CHOICES = {
     "head": ("step", "frame"),
@@ -30,6 +31,7 @@ _RANGES = {  # inclusive
     "hidden_size": (0, 512),
     "frame": (2, 100_000),
     "directions": (1, 2),
+    "layers": (1, 2),
     "knots": (1, 16),
     "lstm_frames": (0, 1_000_000),
     "sweeps": (0, 1_000),
@@ -84,6 +86,12 @@ class HiCLSTMSettings:
         Weight of a squared error: 1, or 1 / variance of the target at its distance.
     directions : int
         1, or 2: a second LSTM reads each frame backwards and its output is added.
+    layers : int
+        1, or 2: a second LSTM reads the states of the first, of its size and with the same norms,
+        and its output takes the place of the first's. It runs in plain torch, some 20 times slower.
+    dropout : float
+        Share of the numbers of a bin that a training step does not see (set to 0, the others
+        scaled up), drawn anew for rows and columns of every step.
     carry_state : bool
         The state at a frame's end starts the row's next frame, instead of zero.
     distance_input : bool
@@ -124,6 +132,8 @@ class HiCLSTMSettings:
     loss: str = "poisson"
     loss_weight: str = "none"
     directions: int = 1
+    layers: int = 1
+    dropout: float = 0.0
     carry_state: bool = False
     distance_input: bool = False
     cp_a: float = 8.0
@@ -162,6 +172,8 @@ class HiCLSTMSettings:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"model setting {name}={getattr(self, name)} must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"model setting dropout={self.dropout}; expected 0 to below 1")
         if self.hidden_size == 0 and not self.bilinear:
             raise InputError("hidden_size=0 leaves nothing to predict with; set bilinear=true")
         if self.bilinear and self.target == "cp":
@@ -178,6 +190,10 @@ class HiCLSTMSettings:
             raise InputError("lstm_frames above 0 needs bilinear=true: it stands alone beyond")
         if self.carry_state and self.directions == 2:
             raise InputError("carry_state=true needs directions=1: backwards nothing is carried")
+        if self.carry_state and self.layers == 2:
+            raise InputError("carry_state=true needs layers=1: only one layer's state is carried")
+        if self.preset == "released" and (self.layers == 2 or self.dropout):
+            raise InputError("preset=released has layers=1 and dropout=0; take another preset")
         if self.head == "frame" and self.preset != "released":
             raise InputError("head=frame belongs to preset=released; set head=step")
 
@@ -276,9 +292,11 @@ class Direction(nn.Module):
 
     Parameters W_row, W_col (4H, d), U (4H, H), b (4H,), gains and shifts of the layer norms that
     are on, w (H,), bias (), W_distance (4H,) with `distance_input`. Gates in the order i, f, g, o.
+    With two layers the second is `upper`, with W_in (4H, H) in place of W_row and W_col, and only
+    it has w and bias.
     """
 
-    def __init__(self, settings: HiCLSTMSettings, *, reverse: bool = False):
+    def __init__(self, settings: HiCLSTMSettings, *, reverse: bool = False, upper: bool = False):
         super().__init__()
         d, hidden = settings.embedding_dim, settings.hidden_size
         self.spec = Spec(
@@ -289,10 +307,17 @@ class Direction(nn.Module):
             eps=settings.norm_eps,
             reverse=reverse,
         )
-        shapes = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d), "U": (4 * hidden, hidden)}
-        shapes |= {"b": (4 * hidden,), "w": (hidden,), "bias": ()}
+        shapes = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d)}
         if settings.distance_input:
             shapes["W_distance"] = (4 * hidden,)
+        if upper:
+            shapes = {"W_in": (4 * hidden, hidden)}
+        shapes |= {"U": (4 * hidden, hidden), "b": (4 * hidden,)}
+        self.upper = None
+        if settings.layers == 2 and not upper:
+            self.upper = Direction(settings, reverse=reverse, upper=True)
+        else:
+            shapes |= {"w": (hidden,), "bias": ()}
         for place, size in (("input", 4 * hidden), ("recurrent", 4 * hidden), ("cell", hidden)):
             if getattr(settings, f"norm_{place}"):
                 shapes |= {f"gain_{place}": (size,), f"shift_{place}": (size,)}
@@ -307,6 +332,7 @@ class Direction(nn.Module):
         bound = self.spec.hidden**-0.5
         with torch.no_grad():
             for name, parameter in self.named_parameters():
+                name = name.removeprefix("upper.")
                 if name.startswith("gain"):
                     parameter.fill_(1.0)
                 elif name.startswith("shift") or (quiet and name in ("w", "bias")):
@@ -315,8 +341,26 @@ class Direction(nn.Module):
                     parameter.uniform_(-bound, bound, generator=generator)
 
     def weights(self) -> Weights:
-        """The kernels' view of the parameters; None for a layer norm that is off."""
-        return Weights(**{name: getattr(self, name, None) for name in Weights._fields})
+        """The kernels' view of the parameters; None for a layer norm that is off.
+
+        The output of a layer with another above it is 0.
+        """
+        values = {name: getattr(self, name, None) for name in Weights._fields}
+        if self.upper is not None:
+            values |= {"w": torch.zeros_like(self.U[0]), "bias": torch.zeros_like(self.b[0])}
+        return Weights(**values)
+
+    def read_states(self, hidden: Tensor, row_ok: Tensor, col_ok: Tensor) -> Tensor:
+        """Output (L, B) of an upper layer that reads the states (L, H, B) of the one below."""
+        weights, ok = self.weights(), read_mask(row_ok, col_ok, len(hidden))  # (L, B)
+        x = hidden.transpose(1, 2) @ self.W_in.T  # (L, B, 4H)
+        h = c = hidden.new_zeros(hidden.shape[:0:-1])  # (B, H)
+        steps, states = range(len(hidden)), [None] * len(hidden)
+        for t in reversed(steps) if self.spec.reverse else steps:
+            h_new, c_new = step(x[t], h, c, weights, self.spec)
+            h = states[t] = torch.where(ok[t, :, None], h_new, h)
+            c = torch.where(ok[t, :, None], c_new, c)
+        return torch.where(ok, torch.stack(states) @ weights.w + weights.bias, 0.0)
 
 
 class HiCLSTM(nn.Module):
@@ -461,15 +505,17 @@ class HiCLSTM(nn.Module):
 
     def _read(self, rows, cols, A, C, row_ok, col_ok, d0, options) -> Tensor:
         """One frame, each direction from a zero state."""
-        y = None
+        outputs = []
         for direction in self.directions:
             P, Q = self.project(direction, rows, cols, d0)
             ok = (direction.weights(), direction.spec, row_ok, col_ok)
-            if y is None:
-                y = tile_forward(P, Q, *ok, A=A, C=C, **options)
+            factors = {} if outputs else {"A": A, "C": C}  # the bilinear term once
+            if direction.upper is None:
+                outputs.append(tile_forward(P, Q, *ok, **factors, **options))
             else:
-                y = y + tile_forward(P, Q, *ok, **options)
-        return y
+                y, hidden = tile_forward(P, Q, *ok, **factors, return_hidden=True, **options)
+                outputs.append(y + direction.upper.read_states(hidden, row_ok, col_ok))
+        return sum(outputs[1:], outputs[0])
 
     def _carried(self, rows, cols, A, C, row_ok, col_ok, options) -> Tensor:
         """Frame after frame of a tile that starts at distance 0, the state carried along."""

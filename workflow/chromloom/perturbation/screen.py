@@ -101,12 +101,13 @@ def screen_chromosome(
     settings = model.settings
     if (
         settings.directions != 1
+        or settings.layers != 1
         or settings.carry_state
         or settings.head != "step"
         or settings.distance_input
     ):
         raise InputError(
-            "the screen needs a model that reads one way from a zero state at each "
+            "the screen needs a model of one layer that reads one way from a zero state at each "
             "frame's start, without distance input (presets paper, refined, eig); "
             "knock single sites out with perturb"
         )

@@ -126,6 +126,8 @@ class TileLearner:
         Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
         if block.hi + d1 - 1 > block.n:
             Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
+        if self.settings.dropout:
+            R, Q = self._drop_out(progress, R, Q)
         loss = self.loss(block, R, Q, d0, d1)
         self._gradient.zero_()
         loss.backward()
@@ -140,13 +142,24 @@ class TileLearner:
             )
         return loss.detach() * self._scale
 
+    def _drop_out(self, progress: float, *tables: Tensor) -> list[Tensor]:
+        """Representations with a share of their numbers set to 0, the others scaled up.
+
+        Drawn by the place in the run, so that a run that goes on draws what it would have.
+        """
+        generator = torch.Generator(tables[0].device).manual_seed(int(progress * 2**52))
+        keep = 1 - self.settings.dropout
+        masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
+        return [table * mask / keep for table, mask in zip(tables, masks)]
+
     def loss(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
         """Weighted sum of squared errors of a tile over the pairs of a full one, ()."""
         model, sigmoid = self.model, self.settings.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
         target, weights = block.target[d0:d1], self._weights[d0:d1]
         mse, plain = self.settings.loss == "mse", model.offset is None and model.reads(d0)
-        if mse and plain and len(model.directions) == 1 and not self.settings.carry_state:
+        plain = plain and self.settings.layers == 1 and not self.settings.carry_state
+        if mse and plain and len(model.directions) == 1:
             direction = model.directions[0]
             P, Q = model.project(direction, rows, cols, d0)
             A, C = model.bilinear_factors(rows, cols, block.chrom)
