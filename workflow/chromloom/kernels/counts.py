@@ -15,7 +15,7 @@ LARGEST_LOG_RATE = 15.0
 @njit(fastmath=True, parallel=True, cache=True)
 def newton_rows(
     rows, R, SR, offset, knot, between, position, indptr, indices, counts, log_exposure,
-    log_expected, region, uncertainty, dispersion, n_parts, hessian, gradient, spread,
+    log_expected, region, dispersion, n_parts, hessian, gradient, weights,
 ):  # fmt: skip
     """Fisher information and gradient of the log likelihood with respect to some rows of R.
 
@@ -38,8 +38,6 @@ def newton_rows(
     log_expected : ndarray, (regions, regions, span), float32
         -1e4 = no such pair (its rate is 0, as is its count).
     region : ndarray, (n,), int64
-    uncertainty : ndarray, (n, d (d + 1) / 2), float32
-        Upper triangle of S Cov(R_j) S.
     dispersion : float32
         phi of the variance mu + phi mu^2.
     n_parts : int
@@ -47,8 +45,8 @@ def newton_rows(
     hessian, gradient : ndarray, (m, d, d) and (m, d), float32
         Written: sum over j of W x x' and of (count - mu) / (1 + phi mu) x, where x is S(d) R_j and
         W = mu / (1 + phi mu).
-    spread : ndarray, (m, d (d + 1) / 2), float32
-        Written: sum over j of W times `uncertainty`.
+    weights : ndarray, (m, n), float32
+        Written: W.
     """
     n_knots, d, n = SR.shape
     size = (len(rows) + n_parts - 1) // n_parts
@@ -56,7 +54,7 @@ def newton_rows(
         x = np.empty((d, CHUNK), np.float32)
         weighted = np.empty((d, CHUNK), np.float32)
         log_rate, share = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
-        weight, score = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
+        score = np.empty(CHUNK, np.float32)
         row = np.zeros(n, np.float32)
         for a in range(part * size, min(len(rows), (part + 1) * size)):
             i = rows[a]
@@ -75,6 +73,7 @@ def newton_rows(
                 ):
                     last += 1
                 size_j = last - first
+                weight = weights[a, first:last]
                 for t in range(size_j):
                     j = first + t
                     dist = abs(position[j] - position[i])
@@ -107,15 +106,25 @@ def newton_rows(
                         for t in range(size_j):
                             inner += weighted[k, t] * x[m, t]
                         total[k, m] += inner
-                for t in range(size_j):
-                    for m in range(spread.shape[1]):
-                        spread[a, m] += weight[t] * uncertainty[first + t, m]
                 first = last
             for k in range(d):
                 for m in range(k, d):
                     hessian[a, k, m] = hessian[a, m, k] = total[k, m]
             for at in range(indptr[i], indptr[i + 1]):
                 row[indices[at]] = 0
+
+
+@njit(fastmath=True, inline="always")
+def _products(x, y, out):
+    """`symmetric_products` of one pair of rows."""
+    d, at = len(x), 0
+    for a in range(d):
+        out[at] = x[a] * y[a]
+        at += 1
+        for b in range(a + 1, d):
+            out[at] = x[a] * y[b] + x[b] * y[a]
+            at += 1
+    out[at] = 1
 
 
 @njit(fastmath=True, cache=True)
@@ -134,12 +143,42 @@ def symmetric_products(left, right):
     n_pairs, d = left.shape
     out = np.empty((n_pairs, d * (d + 1) // 2 + 1), np.float32)
     for p in range(n_pairs):
-        at = 0
-        for a in range(d):
-            out[p, at] = left[p, a] * right[p, a]
-            at += 1
-            for b in range(a + 1, d):
-                out[p, at] = left[p, a] * right[p, b] + left[p, b] * right[p, a]
-                at += 1
-        out[p, at] = 1
+        _products(left[p], right[p], out[p])
+    return out
+
+
+@njit(fastmath=True, parallel=True, cache=True)
+def drawn_products(i, j, R, root, noise, n_parts):
+    """`symmetric_products` of pairs of rows, each row drawn anew from its posterior.
+
+    Parameters
+    ----------
+    i, j : ndarray, (pairs,), int64
+    R : ndarray, (n, d), float32
+        Means of the rows.
+    root : ndarray, (n, d, d), float32
+        Upper triangular; root root' is the covariance of a row.
+    noise : ndarray, (pairs, 2, d), float32
+        Standard normal, for the row of i and that of j.
+    n_parts : int
+        As in `newton_rows`.
+
+    Returns
+    -------
+    ndarray, (pairs, d (d + 1) / 2 + 1), float32
+    """
+    n_pairs, d = len(i), R.shape[1]
+    out = np.empty((n_pairs, d * (d + 1) // 2 + 1), np.float32)
+    size = (n_pairs + n_parts - 1) // n_parts
+    for part in prange(n_parts):
+        drawn = np.empty((2, d), np.float32)
+        for p in range(part * size, min(n_pairs, (part + 1) * size)):
+            for side in range(2):
+                row = j[p] if side else i[p]
+                for a in range(d):
+                    value = R[row, a]
+                    for b in range(a, d):
+                        value += root[row, a, b] * noise[p, side, b]
+                    drawn[side, a] = value
+            _products(drawn[0], drawn[1], out[p])
     return out

@@ -24,7 +24,12 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from chromloom.kernels.counts import LARGEST_LOG_RATE, newton_rows, symmetric_products
+from chromloom.kernels.counts import (
+    LARGEST_LOG_RATE,
+    drawn_products,
+    newton_rows,
+    symmetric_products,
+)
 from chromloom.models.eig import coverage, orient
 from chromloom.models.hiclstm import knot_positions
 from chromloom.normalize.maps import NormalizedMap
@@ -147,15 +152,15 @@ class CountModel:
             rows = np.arange(group, n, n_groups)
             hessian = np.zeros((len(rows), d, d), dtype=np.float32)
             gradient = np.zeros((len(rows), d), dtype=np.float32)
-            spread = np.zeros((len(rows), len(upper[0])), dtype=np.float32)
+            weights = np.empty((len(rows), n), dtype=np.float32)
             newton_rows(
                 rows, self.R, SR, self.offset, self.knot, self.between, self.position,
                 self.counts.indptr, self.counts.indices, self.counts.data, self.log_exposure,
-                self.log_expected, self.region, uncertainty, self.dispersion, parts,
-                hessian, gradient, spread,
+                self.log_expected, self.region, self.dispersion, parts,
+                hessian, gradient, weights,
             )  # fmt: skip
             penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
-            penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = spread
+            penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
             penalty += np.diag(1 / self.prior)
             inverse = np.linalg.inv(np.linalg.cholesky(hessian + penalty))
             covariance = inverse.swapaxes(1, 2) @ inverse
@@ -219,27 +224,27 @@ class CountModel:
             down[-1] = OFFSET_PRECISION
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        draws = -(-PAIRS_OF_A_KNOT // len(i))  # more where pairs are few
+        # rows drawn anew for each pair: one draw a bin would be fitted by S; more where pairs are few
+        draws = -(-PAIRS_OF_A_KNOT // len(i))
         rows, columns = np.tile(i, draws), np.tile(j, draws)
-        sampled = symmetric_products(self._draw(rows), self._draw(columns))
-        hessian = ((sampled * np.tile(weight / draws, draws)[:, None]).T @ sampled).astype(float)
+        noise = self.rng.standard_normal((len(rows), 2, d), dtype=np.float32)
+        parts = numba.get_num_threads()
+        sampled = drawn_products(rows, columns, self.R, self.root, noise, parts)
+        sampled *= np.tile(np.sqrt(weight / draws), draws)[:, None]
+        hessian = (sampled.T @ sampled).astype(float)
         pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
         covariance = np.linalg.inv(hessian + np.diag(precision))
         # a step towards what a sample says ends, over the sweeps, at the mean of the samples
         length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
         move = covariance @ (scale * ((score * share) @ features) - pull)
-        length = min(length, LARGEST_MOVE / max(np.abs(share * (features @ move)).max(), 1e-9))
+        moved = np.abs(share * (features @ move.astype(np.float32))).max()
+        length = min(length, LARGEST_MOVE / max(moved, 1e-9))
         theta[k] += length * move
         step = theta[k, :n_S] - theta[k + 1, :n_S]
         variance = (step**2 + np.diag(covariance)[:n_S]).mean()
         self._step_variance[k] = np.clip(variance, 1e-6, LARGEST_STEP)
         self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
         self.offset[k] = theta[k, n_S]
-
-    def _draw(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of R from their posterior, each anew: one draw a bin would be fitted by S."""
-        noise = self.rng.standard_normal((len(rows), self.R.shape[1]), dtype=np.float32)
-        return self.R[rows] + np.matmul(self.root[rows], noise[:, :, None])[:, :, 0]
 
     def canonical(self) -> tuple[np.ndarray, np.ndarray]:
         """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
