@@ -224,7 +224,7 @@ class CountModel:
             down[-1] = OFFSET_PRECISION
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         weight = (share**2 * rate * damping * scale).astype(np.float32)
-        # rows drawn anew for each pair: one draw a bin would be fitted by S; more where pairs are few
+        # rows drawn anew for each pair: one draw a bin would be fitted by S; more if pairs are few
         draws = -(-PAIRS_OF_A_KNOT // len(i))
         rows, columns = np.tile(i, draws), np.tile(j, draws)
         noise = self.rng.standard_normal((len(rows), 2, d), dtype=np.float32)
