@@ -21,6 +21,12 @@ def test_bigwig_round_trip(tmp_path):
     np.testing.assert_allclose(coarse[[0, 1]], [value[1], (value[2] + value[3]) / 2], atol=1e-6)
 
 
+def test_bigwig_of_nothing_known_opens(tmp_path):
+    bins = make_bins(SIZES, 10)
+    write_bigwig(bins.assign(x=np.nan), "x", tmp_path / "x.bw", SIZES)
+    assert np.isnan(read_track(tmp_path / "x.bw", bins, SIZES)).all()
+
+
 def test_bedgraph_is_averaged_over_overlaps(tmp_path):
     path = tmp_path / "x.bedGraph.gz"
     rows = pd.DataFrame([["1", 0, 4, 1.0], ["1", 4, 10, 6.0], ["1", 15, 25, 2.0]])

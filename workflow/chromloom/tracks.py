@@ -34,9 +34,9 @@ def write_bigwig(table: pd.DataFrame, column: str, path: str | Path, chromsizes:
         for chrom, part in kept.groupby(kept["chrom"].astype(str), sort=False):
             handle.addEntries(
                 [chrom] * len(part),
-                part["start"].tolist(),
-                ends=part["end"].tolist(),
-                values=part[column].astype(float).tolist(),
+                part["start"].to_numpy(),
+                ends=part["end"].to_numpy(),
+                values=part[column].to_numpy(float),
             )
         handle.close()
 

@@ -1,6 +1,7 @@
 """Writing normalised maps from end to end."""
 
 import cooler
+import cooltools
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +83,11 @@ def test_trans_pixels_have_a_value_and_no_oe(observed):
     np.testing.assert_allclose(trans["value"], value, rtol=1e-6)
     near = pixels[(pixels["bin2_id"] - pixels["bin1_id"] < 2) & pixels["value"].notna()]
     assert near["oe"].isna().all()
+
+
+def test_cooltools_finds_the_diagonals_to_ignore(observed):
+    own, told = (cooltools.coverage(observed.clr, ignore_diags=k)[0] for k in (None, 2))
+    np.testing.assert_array_equal(own, told)
 
 
 def test_chunks_make_no_difference(observed, mcool, assembly, tmp_path, monkeypatch):

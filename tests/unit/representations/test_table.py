@@ -16,7 +16,7 @@ from chromloom.representations.parquet import (
     representation_columns,
     write_representations,
 )
-from chromloom.representations.table import export_representations, write_bigwig
+from chromloom.representations.table import export_representations
 from chromloom.training.fit import train
 
 
@@ -68,14 +68,6 @@ def test_bigwigs_hold_each_dimension_and_the_length(exported):
             read = file.values(chrom, 0, size)[::10_000]
             np.testing.assert_allclose(read, own, rtol=1e-6)
         file.close()
-
-
-def test_bigwig_of_nothing_known_opens(tmp_path, exported):
-    table = read_representations(exported / "r.parquet")
-    write_bigwig(table, np.full(230, np.nan), tmp_path / "empty.bw")
-    file = pyBigWig.open(str(tmp_path / "empty.bw"))
-    assert file.header()["nBasesCovered"] == 0
-    file.close()
 
 
 @pytest.mark.parametrize("how", ["missing", "text", "other"])

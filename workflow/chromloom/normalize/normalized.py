@@ -261,6 +261,8 @@ def write_normalized(
         metadata["view"] = view_df.to_numpy(dtype=object).tolist()
         with h5py.File(path, "r+") as file:
             file.attrs["metadata"] = json.dumps(metadata)
+            # Where cooltools looks for it.
+            file["bins/weight"].attrs.update(ignore_diags=ignore_diags, divisive_weights=False)
     masked = int(np.isnan(weights).sum())
     logger.info(
         "%s: %d bins, %d masked, a = %.3g", out_cool.name, len(bins), masked, metadata["cp_a"]

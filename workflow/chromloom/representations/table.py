@@ -14,6 +14,7 @@ from chromloom.representations.parquet import (
     representation_columns,
     write_representations,
 )
+from chromloom.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 
@@ -96,41 +97,10 @@ def write_bigwigs(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     list of Path
     """
     columns = representation_columns(table)
-    values = table[columns]
-    tracks = {name: values[name].to_numpy() for name in columns}
-    tracks["norm"] = np.linalg.norm(values.to_numpy(), axis=1)
+    table = table.assign(norm=np.linalg.norm(table[columns], axis=1))
+    chromsizes = table.groupby("chrom", sort=False)["end"].max()
     paths = []
-    for name, track in tracks.items():
+    for name in [*columns, "norm"]:
         paths.append(Path(folder) / f"{name}.bw")
-        write_bigwig(table, track, paths[-1])
+        write_bigwig(table, name, paths[-1], chromsizes)
     return paths
-
-
-def write_bigwig(bins: pd.DataFrame, track: np.ndarray, path: str | Path) -> None:
-    """Write one number a bin as a bigWig.
-
-    Parameters
-    ----------
-    bins : DataFrame
-        chrom, start, end of all bins of the genome, in its order.
-    track : ndarray, (n_bins,)
-        NaN is left out.
-    """
-    import pyBigWig
-
-    sizes = bins.groupby("chrom", sort=False)["end"].max()
-    known = np.isfinite(track)
-    with atomic_path(path) as temporary:
-        file = pyBigWig.open(str(temporary), "w")
-        file.addHeader([(str(chrom), int(size)) for chrom, size in sizes.items()])
-        chosen = bins[known]
-        for chrom in sizes.index:
-            part = chosen["chrom"].to_numpy() == chrom
-            if part.any():
-                file.addEntries(
-                    [str(chrom)] * int(part.sum()),
-                    chosen["start"].to_numpy()[part],
-                    ends=chosen["end"].to_numpy()[part],
-                    values=track[known][part].astype(float),
-                )
-        file.close()

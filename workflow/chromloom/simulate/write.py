@@ -29,6 +29,7 @@ from chromloom.simulate.plan import (
     other_cell_type,
 )
 from chromloom.simulate.sequence import write_fasta
+from chromloom.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 
@@ -467,28 +468,12 @@ def write_signals(plan: Plan, folder: Path) -> None:
             start = np.arange(len(values)) * step
             end = np.minimum(start + step, plan.chromsizes[chrom])
             table = pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": values})
-            tables.append(table.dropna())
-        _write_bigwig(plan, pd.concat(tables), folder / f"{plan.cell_type}_{mark}.bw")
-    timing = elements.replication_timing(plan).rename(columns={"timing": "value"})
-    _write_bigwig(plan, timing, folder / f"{plan.cell_type}_replication_timing.bw")
-    gc = plan.landscape.rename(columns={"gc": "value"})
-    _write_bigwig(plan, gc, folder / "gc.bw")
-
-
-def _write_bigwig(plan: Plan, table: pd.DataFrame, path: Path) -> None:
-    import pyBigWig
-
-    with atomic_path(path) as temporary:
-        file = pyBigWig.open(str(temporary), "w")
-        file.addHeader([(name, int(length)) for name, length in plan.chromsizes.items()])
-        for chrom, rows in table.groupby("chrom", sort=False):
-            file.addEntries(
-                np.full(len(rows), chrom),
-                rows["start"].to_numpy(),
-                ends=rows["end"].to_numpy(),
-                values=rows["value"].to_numpy(dtype=float),
-            )
-        file.close()
+            tables.append(table)
+        path = folder / f"{plan.cell_type}_{mark}.bw"
+        write_bigwig(pd.concat(tables), "value", path, plan.chromsizes)
+    path = folder / f"{plan.cell_type}_replication_timing.bw"
+    write_bigwig(elements.replication_timing(plan), "timing", path, plan.chromsizes)
+    write_bigwig(plan.landscape, "gc", folder / "gc.bw", plan.chromsizes)
 
 
 def write_edits(plan: Plan, path: Path) -> None:
