@@ -23,6 +23,7 @@ include: "rules/classification.smk"
 include: "rules/attribution.smk"
 include: "rules/perturbation.smk"
 include: "rules/figures.smk"
+include: "rules/comparisons.smk"
 
 
 rule all:
@@ -37,6 +38,21 @@ rule all:
         PERTURBATION_TRACKS,
         TABLES,
         FIGURES,
+
+
+# Every panel by its name, beside those that are rules of their own.
+for panel in [*sum(PANELS.values(), []), *AGREEMENT]:
+    if not workflow.is_rule(panel):
+
+        rule:
+            name:
+                panel
+            input:
+                expand(
+                    "results/figures/{panel}.{suffix}",
+                    panel=panel,
+                    suffix=["pdf", "png", "tsv"],
+                ),
 
 
 # By name only: `snakemake loops`, `snakemake higlass`.

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from chromloom.runtime import read_benchmarks, summarise_costs
+
 HEAD = """# Run time and memory
 
 Written by `python docs/build_runtime.py RUN_FOLDER` from the `benchmark:` files of a finished run
@@ -33,33 +37,13 @@ What grows with what:
 """
 
 
-def read_benchmarks(folder: Path) -> pd.DataFrame:
-    """Every benchmark file of a run: its rule and Snakemake's columns, one row a repetition."""
+def read_run(folder: Path) -> pd.DataFrame:
+    """Costs of every rule of a run, in the order of CPU time."""
     paths = sorted(Path(folder, "benchmarks").rglob("*.tsv"))
     if not paths:
         raise SystemExit(f"{folder} has no benchmarks/*.tsv; give the folder of a finished run")
-    parts = [
-        pd.read_csv(path, sep="\t", na_values="-").assign(
-            rule=path.relative_to(Path(folder, "benchmarks")).parts[0].removesuffix(".tsv")
-        )
-        for path in paths
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def summarise(benchmarks: pd.DataFrame) -> pd.DataFrame:
-    """One row a rule, in the order of CPU time: jobs, seconds, memory (MB)."""
-    rules = benchmarks.groupby("rule")
-    table = pd.DataFrame(
-        {
-            "jobs": rules.size(),
-            "median_s": rules["s"].median(),
-            "longest_s": rules["s"].max(),
-            "cpu_s": rules["cpu_time"].sum(),
-            "memory_mb": rules["max_rss"].max(),
-        }
-    )
-    return table.sort_values("cpu_s", ascending=False)
+    costs = summarise_costs(read_benchmarks(paths), "rule")
+    return costs.sort_values("cpu_s", ascending=False)
 
 
 def read_maps(folder: Path) -> pd.DataFrame:
@@ -81,7 +65,7 @@ def document(folder: Path, machine: str) -> str:
             for m in maps.itertuples()
         ]
         lines.append("")
-    table = summarise(read_benchmarks(folder))
+    table = read_run(folder)
     lines += [
         "| rule | jobs | run time, median (s) | longest (s) | CPU time, sum (s) | memory (MB) |",
         "|---|---|---|---|---|---|",

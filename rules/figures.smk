@@ -22,13 +22,17 @@ FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
 FOCUS_CLASSIFIED = [run for run in FOCUS_RUNS if run in CLASSIFIED]
 OTHER_CLASSIFIED = [run for run in CLASSIFIED if run not in FOCUS_RUNS]
 FOCUS_SAMPLE = FOCUS.split(".")[0]
+FOCUS_AGREEMENT = {"fig3a": agreement_of(FOCUS)}
+if SAMPLES.against[FOCUS_SAMPLE]:
+    FOCUS_AGREEMENT["fig3b"] = agreement_of(FOCUS, replicate=True)
 # Figures 7 and 8 show what the rules of perturbation have drawn.
 FOCUS_DUPLICATIONS = [
     edit.edit for edit in EDITS[edits_path(FOCUS_SAMPLE)] if edit.kind == "duplication"
 ]
 DOMAINS = config["attribution"]["domains"]
 PANELS = {
-    "fig3": ["fig3a", "fig3g", "figS14"],
+    "fig3": ["fig3a", "fig3g", "figS14"]
+    + (["fig3b"] if SAMPLES.against[FOCUS_SAMPLE] else []),
     "fig4": ["fig4a", "fig4d", "fig4e", "figS3"] if FOCUS_CLASSIFIED else [],
     "fig4f": ["fig4f"] if len(FOCUS_CLASSIFIED) > 1 else [],
     "fig6": (
@@ -74,7 +78,11 @@ rule gather_table:
 
 rule fig3:
     input:
-        tables=expand("results/reconstruction/{run}.tsv", run=FOCUS_MAP_RUNS),
+        expand(
+            "results/reconstruction/{stem}.{suffix}",
+            stem=sum((panel["stems"] for panel in FOCUS_AGREEMENT.values()), []),
+            suffix=["tsv", "distances.tsv"],
+        ),
         distances=expand(
             "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
         ),
@@ -90,6 +98,21 @@ rule fig3:
             caption="../workflow/report/fig3a.rst",
             category="Figure 3",
             labels={"panel": "a"},
+        ),
+        replicate=(
+            multiext("results/figures/fig3b", ".pdf", ".tsv")
+            if "fig3b" in FOCUS_AGREEMENT
+            else []
+        ),
+        fig3b=(
+            report(
+                "results/figures/fig3b.png",
+                caption="../workflow/report/fig3b.rst",
+                category="Figure 3",
+                labels={"panel": "b"},
+            )
+            if "fig3b" in FOCUS_AGREEMENT
+            else []
         ),
         fig3g=report(
             "results/figures/fig3g.png",
@@ -115,6 +138,7 @@ rule fig3:
         runtime=30,
     params:
         region=config["figures"]["region"],
+        agreement=FOCUS_AGREEMENT,
     message:
         "Drawing figure 3: reconstruction"
     script:

@@ -43,8 +43,11 @@ def evaluated(tiny_map_path, replicate):
 
 
 def test_the_table_has_the_columns_of_the_contract(evaluated):
-    table, _ = evaluated
+    table, distances = evaluated
     assert list(table.columns) == evaluate.COLUMNS
+    assert list(distances.columns[:7]) == [
+        "sample", "resolution", "model", "decoder", "against", "pairs", "distance",
+    ]  # fmt: skip
     assert not table.duplicated(evaluate.KEYS).any()
     assert set(table["against"]) == {"tiny", "replicate"}
 

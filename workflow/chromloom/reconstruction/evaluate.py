@@ -450,7 +450,8 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
     columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
-    distances = distances[["sample", "model", "decoder", "against", "pairs", "distance", *columns]]
+    keys = ["sample", "resolution", "model", "decoder", "against", "pairs", "distance"]
+    distances = distances[[*keys, *columns]]
     return pd.concat(tables, ignore_index=True)[COLUMNS], distances
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cooler
 import numpy as np
+import pandas as pd
 
 from chromloom.genome import parse_region
 
@@ -75,3 +76,10 @@ def read_split(
         values[masked] = values[:, masked] = np.nan
         maps.append(values)
     return maps[0], maps[1]
+
+
+def split_table(observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """Both maps of a region, (m, m) each, as bin1, bin2 (from its start), observed, predicted."""
+    bin1, bin2 = np.indices(observed.shape)
+    columns = {"bin1": bin1, "bin2": bin2, "observed": observed, "predicted": predicted}
+    return pd.DataFrame({name: values.ravel() for name, values in columns.items()})

@@ -1,0 +1,238 @@
+# What compares maps, bin sizes, sizes of the representation, seeds and costs: targets by name and by file, of which only
+# those in PANELS (figures.smk) belong to `all`.
+
+FOCUS_RUN = FOCUS_PAIR_RUNS[0]
+SAME_SAMPLE = [
+    run
+    for run in MAP_RUNS
+    if run.split(".")[::2] == FOCUS_RUN.split(".")[::2]
+    and run.split(".")[3] == FOCUS_RUN.split(".")[3]
+]
+COMPARED = {
+    "fig3e": samples_like(FOCUS_RUN),
+    "fig3f": samples_like(FOCUS_RUN, replicate=True),
+    "fig5e": {
+        "by": "resolution",
+        "stems": SAME_SAMPLE,
+        "scored": [[FOCUS_SAMPLE] * 2],
+    },
+}
+for (own, replicate), other in zip(
+    [("fig3c", "fig3d"), ("figS1a", "figS1b"), ("figS1c", "figS1d")], other_maps(FOCUS)
+):
+    COMPARED[own] = agreement_of(other)
+    if SAMPLES.against[other.split(".")[0]]:
+        COMPARED[replicate] = agreement_of(other, replicate=True)
+# Every panel of agreement can be asked for; without anything to show it says what it needs.
+AGREEMENT = [
+    panel
+    for panel in [f"fig3{x}" for x in "bcdef"]
+    + [f"figS1{x}" for x in "abcd"]
+    + ["fig5e"]
+    if panel not in FOCUS_AGREEMENT
+]
+
+
+rule compare_maps:
+    input:
+        tables=compared("tsv"),
+        distances=compared("distances.tsv"),
+    output:
+        multiext("results/figures/{panel}", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/{panel}.png",
+            caption="../workflow/report/agreement.rst",
+            category="Comparisons",
+            labels={"panel": "{panel}"},
+        ),
+    log:
+        "logs/compare_maps/{panel}.log",
+    benchmark:
+        "benchmarks/compare_maps/{panel}.tsv"
+    wildcard_constraints:
+        panel=one_of(AGREEMENT),
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        scored=lambda wildcards: COMPARED[wildcards.panel]["scored"],
+        by=lambda wildcards: COMPARED[wildcards.panel]["by"],
+    message:
+        "Drawing {wildcards.panel}: agreement by distance"
+    script:
+        "../workflow/scripts/compare_maps.py"
+
+
+rule fig5a:
+    input:
+        predicted=expand("results/predictions/{run}.mcool", run=SAME_SAMPLE),
+        observed=[
+            f"results/normalized/{run.rsplit('.', 1)[0]}.cool" for run in SAME_SAMPLE
+        ],
+        settings=expand("results/models/{run}/config.json", run=SAME_SAMPLE),
+    output:
+        multiext("results/figures/fig5a", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/fig5a.png",
+            caption="../workflow/report/fig5a.rst",
+            category="Comparisons",
+            labels={"panel": "fig5a"},
+        ),
+    log:
+        "logs/fig5a.log",
+    benchmark:
+        "benchmarks/fig5a.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        region=config["figures"]["region"],
+    message:
+        "Drawing figure 5a: observed and predicted maps by bin size"
+    script:
+        "../workflow/scripts/fig5a.py"
+
+
+rule fig5d:
+    input:
+        needed(
+            expand(
+                "results/classification/{run}.tsv",
+                run=[run for run in SAME_SAMPLE if run in CLASSIFIED],
+            ),
+            "fig5d needs a label sheet with rows for the cell type of the sample shown",
+        ),
+    output:
+        multiext("results/figures/fig5d", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/fig5d.png",
+            caption="../workflow/report/fig5d.rst",
+            category="Comparisons",
+            labels={"panel": "fig5d"},
+        ),
+    log:
+        "logs/fig5d.log",
+    benchmark:
+        "benchmarks/fig5d.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Drawing figure 5d: classification by bin size"
+    script:
+        "../workflow/scripts/fig5d.py"
+
+
+rule figS13:
+    input:
+        tables=expand(f"results/reconstruction/{FOCUS}.{{name}}.tsv", name=ablation()),
+        classified=expand(
+            f"results/classification/{FOCUS}.{{name}}.tsv",
+            name=ablation() if FOCUS_CLASSIFIED else [],
+        ),
+    output:
+        multiext("results/figures/figS13", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/figS13.png",
+            caption="../workflow/report/figS13.rst",
+            category="Comparisons",
+            labels={"panel": "figS13"},
+        ),
+    log:
+        "logs/figS13.log",
+    benchmark:
+        "benchmarks/figS13.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        variants={
+            name: [size, variant] for name, (size, variant, _) in ablation().items()
+        },
+    message:
+        "Drawing figure S13: sizes of the representation and variants of the LSTM"
+    script:
+        "../workflow/scripts/figS13.py"
+
+
+rule tableS3:
+    input:
+        expand(
+            "benchmarks/{rule}/{run}.tsv",
+            rule=(
+                "fine_tune_model"
+                if SAMPLES.fine_tune_of[FOCUS_SAMPLE]
+                else "train_model"
+            ),
+            run=FOCUS_RUNS,
+        ),
+        expand("benchmarks/predict_map/{run}.tsv", run=FOCUS_MAP_RUNS),
+        expand(
+            "benchmarks/train_decoder/{run}.{decoder}.tsv",
+            run=FOCUS_RUNS,
+            decoder=config["reconstruction"]["decoders"],
+        ),
+    output:
+        multiext("results/figures/tableS3", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/tableS3.png",
+            caption="../workflow/report/tableS3.rst",
+            category="Comparisons",
+            labels={"panel": "tableS3"},
+        ),
+    log:
+        "logs/tableS3.log",
+    benchmark:
+        "benchmarks/tableS3.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Drawing table S3: run time and memory of every method"
+    script:
+        "../workflow/scripts/tableS3.py"
+
+
+rule summarise_seeds:
+    input:
+        [
+            f"results/reconstruction/{run.rsplit('.', 1)[0]}.{name}.tsv"
+            for run in MAP_RUNS
+            for name in seeds_of(run.rsplit(".", 1)[1])
+        ],
+    output:
+        report(
+            "results/tables/seeds.tsv",
+            caption="../workflow/report/seeds.rst",
+            category="Tables",
+            labels={"table": "seeds"},
+        ),
+    log:
+        "logs/summarise_seeds.log",
+    benchmark:
+        "benchmarks/summarise_seeds.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Gathering the scores of every seed"
+    script:
+        "../workflow/scripts/summarise_seeds.py"

@@ -1,0 +1,55 @@
+"""Tables of scores of several runs, chosen for one picture."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.reconstruction.evaluate import CEILING, DISTANCE_MEAN
+
+_KEYS = [
+    "sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum",
+    "distance",
+]  # fmt: skip
+
+
+def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Scores of some samples on some maps, over one kind of pairs.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Tables or tables by distance of `evaluate_model`.
+    scored : sequence of (sample, against)
+        What was trained on and scored on; other rows are left out.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the tables without the references' repetitions. All unmasked pairs where every
+        model predicts them, else observed ones (the `released` preset predicts no others).
+
+    Raises
+    ------
+    InputError
+        No such row.
+    """
+    table = pd.concat(map(pd.read_table, paths), ignore_index=True)
+    table = table.drop_duplicates([key for key in _KEYS if key in table])
+    wanted = {tuple(pair) for pair in scored}
+    table = table[[pair in wanted for pair in zip(table["sample"], table["against"])]]
+    if table.empty:
+        raise InputError(f"none of {len(wanted)} pairs of maps is in the tables: {sorted(wanted)}")
+    models = table[~table["model"].isin([CEILING, DISTANCE_MEAN])]
+    complete = (models["pairs"] == "all").groupby([models["sample"], models["model"]]).any().all()
+    return table[table["pairs"] == ("all" if complete else "observed")]
+
+
+def plotted_agreement(metrics: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
+    """What a picture of agreement shows as one table: strata, then single distances (bins)."""
+    keys = [key for key in _KEYS if key in distances and key != "metric"]
+    single = distances[[*keys, "n", "pearson_cp", "r2_cp"]].melt(
+        [*keys, "n"], var_name="metric", value_name="value"
+    )
+    return pd.concat([metrics, single], ignore_index=True)

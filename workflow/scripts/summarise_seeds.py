@@ -1,0 +1,11 @@
+import pandas as pd
+
+from chromloom.files import write_tsv
+from chromloom.logs import job_log
+from chromloom.reconstruction.evaluate import summarise_seeds
+
+with job_log(snakemake.log[0]):
+    tables = [pd.read_table(path) for path in snakemake.input]
+    for table in tables:
+        table["model"] = table["model"].str.replace(r"-seed\d+$", "", regex=True)
+    write_tsv(summarise_seeds(tables), snakemake.output[0])
