@@ -8,7 +8,7 @@ from chromloom.plotting.style import apply_style, save_figure
 
 with job_log(snakemake.log[0]):
     apply_style()
-    metrics = pd.concat(map(pd.read_table, snakemake.input))
+    metrics = pd.concat(map(pd.read_table, snakemake.input), ignore_index=True)
     metrics = metrics[metrics["metric"] == "mAP"]
     metrics["map"] = metrics["sample"] + ", " + (metrics["resolution"] // 1000).astype(str) + " kb"
     honest, shuffled = (metrics[metrics["protocol"] == name] for name in ("honest", "shuffled"))

@@ -11,7 +11,14 @@ from chromloom.classification.classify import (
     classify_representations,
     classify_transfer,
 )
-from chromloom.classification.compare import adjust, compare_models, rank_models
+from chromloom.classification.compare import (
+    adjust,
+    compare_models,
+    compare_protocols,
+    describe_protocols,
+    rank_models,
+)
+from chromloom.classification.search import search_xgboost
 from chromloom.classification.splits import assign_bins
 from chromloom.errors import InputError
 
@@ -232,6 +239,36 @@ def test_models_are_ranked_over_tasks():
     assert found.loc[("a", "b"), "p"] < 0.05
     assert np.isnan(found.loc[("a", "c"), "p"])
     assert found.loc[("a", "b"), "n_tasks"] == 8
+
+
+def test_protocols_are_set_side_by_side():
+    rows = [
+        ("a", "honest", 0.7, 0.6),
+        ("a", "published", 0.9, 0.8),
+        ("a", "shuffled", 0.5, 0.4),
+        ("b", "honest", 0.55, 0.45),
+        ("b", "published", 0.6, 0.5),
+        ("b", "shuffled", 0.5, 0.4),
+    ]
+    metrics = pd.DataFrame(rows, columns=["task", "protocol", "value", "ci_low"]).assign(
+        sample="s", resolution=1, norm="ICE", model="m", classifier="linear", circular="no",
+        metric="mAP", ci_high=1.0,
+    )  # fmt: skip
+    found = compare_protocols(metrics).set_index("task")
+    np.testing.assert_allclose(found["difference"], [0.2, 0.05])
+    assert list(found["at_control"]) == ["no", "yes"]
+    sentence = describe_protocols(found.reset_index())
+    assert "mAP 0.125 above the honest one (mean over 2 tasks and 1 models" in sentence
+    assert "in 1 of 2 the honest interval reaches" in sentence
+
+
+def test_depth_and_trees_are_searched_on_held_out_blocks(tables, parquet):
+    _, sheet, _ = tables
+    found = search_xgboost(parquet, sheet, depths=(2, 4), trees=(1, 20), settings=FAST)
+    assert len(found) == 3 * 4
+    signal = found[found["task"] == "signal"].set_index(["max_depth", "n_trees"])["value"]
+    assert signal[2, 20] > 0.9
+    assert signal[2, 1] < signal[2, 20]
 
 
 def test_adjusted_p_values_are_benjamini_and_hochbergs():

@@ -56,3 +56,43 @@ def test_confusion_shows_shares_of_the_true_class():
     np.testing.assert_array_equal(shares, [[0.75, 0.25], [np.nan, np.nan]])
     assert ax.texts[0].get_text() == "0.75\n3"
     assert [t.get_text() for t in ax.get_xticklabels()] == ["A", "B"]
+
+
+def test_the_grid_has_one_panel_a_classifier_and_model_and_all_tasks_in_each():
+    metrics = pd.DataFrame(
+        [
+            ("linear", "eig", "a", 0.7), ("linear", "eig", "b", 0.8), ("linear", "pca", "b", 0.6),
+            ("xgboost", "eig", "a", 0.5),
+        ],
+        columns=["classifier", "model", "task", "value"],
+    ).assign(metric="mAP", circular="no", ci_low=0.4, ci_high=0.9, protocol="honest")  # fmt: skip
+    figure = classification.plot_task_grid(metrics, columns="model", by="protocol")
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title(loc="left") for ax in panels] == [
+        "eig, linear", "pca, linear", "eig, xgboost",
+    ]  # fmt: skip
+    line = panels[1].containers[0].lines[0]
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (0.6, 1)
+
+
+def test_differences_are_filled_where_significant():
+    table = pd.DataFrame(
+        {
+            "task": ["a", "b"], "model_a": "eig", "model_b": "pca", "metric": "mAP",
+            "difference": [0.1, 0.01], "ci_low": [0.05, -0.1], "ci_high": [0.2, 0.1],
+            "p_adjusted": [0.01, 0.6], "mean_difference": 0.055, "mean_p": 0.25,
+        }
+    )  # fmt: skip
+    ax = classification.plot_differences(table)
+    assert ax.get_legend().get_texts()[0].get_text() == "eig - pca: +0.055, p = 0.25"
+    filled, empty = ax.collections[1].get_facecolors()
+    assert not np.allclose(filled, 1)
+    np.testing.assert_allclose(empty, 1)
+
+
+def test_the_search_is_a_square_of_its_values():
+    table = pd.DataFrame(
+        {"max_depth": [2, 2, 6, 6], "n_trees": [5, 50] * 2, "value": [0.5, 0.6, 0.7, 0.8]}
+    )
+    ax = classification.plot_grid(table)
+    np.testing.assert_array_equal(ax.images[0].get_array(), [[0.5, 0.6], [0.7, 0.8]])
