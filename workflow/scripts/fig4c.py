@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     metrics = metrics[metrics["metric"] == "mAP"]
     other = metrics["protocol"].str.startswith("from-")
     metrics["map"] = metrics["sample"] + ", " + (metrics["resolution"] // 1000).astype(str) + " kb"
-    metrics.loc[other, "map"] += " by " + metrics["protocol"].str.removeprefix("from-")
+    metrics.loc[other, "map"] += ", classifier of " + metrics["protocol"].str.removeprefix("from-")
     shown = metrics[other | (metrics["protocol"] == "honest")]
     figure = plot_task_grid(shown, columns="model", by="map")
     save_figure(figure, shown, Path(snakemake.output.fig4c).with_suffix(""))
