@@ -367,7 +367,7 @@ def compared(key):
                 f"{wildcards.panel} has nothing to show: it needs another cell type (fig3c, figS1a, figS1c), "
                 "a sample in the column against (fig3b, fig3d, fig3f, figS1b, figS1d) or a model of the sample shown"
             )
-        return expand("results/reconstruction/{stem}." + key, stem=stems)
+        return expand(f"results/reconstruction/{{stem}}.{key}", stem=stems)
 
     return paths
 

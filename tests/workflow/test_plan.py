@@ -38,6 +38,24 @@ def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     assert "train_model" in done.stdout
 
 
+def test_panels_that_compare_are_targets_and_bring_their_variants(snakemake, tmp_path):
+    targets = ["fig3b", "fig3e", "fig5e", "figS13", "tableS3", "summarise_seeds"]
+    done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", *targets)
+    trained = set(re.findall(r"Training (\S+) on A at", done.stdout))
+    sizes = {f"hiclstm-paper-d{size}" for size in (4, 8, 16, 32, 64)}
+    variants = {"bidirectional", "no-norm", "dropout", "two-layers"}
+    assert trained == {
+        "hiclstm-refined", "hiclstm-refined-seed2", "hiclstm-refined-seed3", *sizes,
+        *(f"{size}-{variant}" for size in sizes for variant in variants),
+    }  # fmt: skip
+
+
+def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path):
+    done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig3c", check=False)
+    assert done.returncode
+    assert "fig3c has nothing to show: it needs another cell type" in done.stdout + done.stderr
+
+
 def test_the_shim_of_the_workflow_folder_is_the_same_workflow(snakemake, repo_root, tmp_path):
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--directory", str(tmp_path), *DEMO, "--dry-run", "--cores", "2"]
@@ -72,6 +90,14 @@ def test_a_rule_and_its_script_have_one_name(repo_root):
         (["--config", "trainng={}"], "unknown key 'trainng'; did you mean 'training'?"),
         (["--config", "samples=none.tsv"], "none.tsv: no such sheet"),
         (["--config", "device=tpu"], "'device': 'tpu' is not one of"),
+        (
+            ["--config", "training={models: [hiclstm-refind]}"],
+            "model 'hiclstm-refind' is unknown; did you mean 'hiclstm-refined'?",
+        ),
+        (
+            ["--config", "training={models: [sci]}", "contacts={chromosomes: [chr1]}"],
+            "model 'sci' reads contacts between chromosomes and only chr1 is kept",
+        ),
     ],
 )
 def test_a_wrong_config_stops_with_one_message(snakemake, tmp_path, change, message):
