@@ -105,11 +105,23 @@ def test_the_outputs_page_has_the_columns_of_the_tables(repo_root, heading, modu
     assert _documented_columns(page, heading) == columns
 
 
+def _anchors(page):
+    """Names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_pages_lead_somewhere(repo_root):
-    for page in [repo_root / "README.md", *repo_root.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+    for page in [
+        *repo_root.glob("*.md"),
+        *repo_root.glob("docs/*.md"),
+        *repo_root.glob("config/*.md"),
+    ]:
+        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
             if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+                other = page.parent / target if target else page
+                assert other.exists(), f"{page.name} links to {target}"
+                assert not anchor or anchor in _anchors(other), f"{page.name}: {target}#{anchor}"
 
 
 def _run_time_page(repo_root, folder):
