@@ -49,18 +49,19 @@ def test_a_study_on_slurm_gives_the_results_of_a_local_run(
 def test_a_gpu_is_asked_for_in_training_only(repo_root):
     text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
     asking = [rule.split(":")[0] for rule in text.split("\nrule ")[1:] if "gpu=" in rule]
-    assert sorted(asking) == ["fine_tune_model", "train_decoder", "train_model"]
+    assert {"fine_tune_model", "train_decoder", "train_model"} <= set(asking)
+    assert all(rule.startswith(("train_", "fine_tune_")) for rule in asking)
 
 
 def test_every_rule_that_asks_for_much_stands_in_the_profile(repo_root):
     profile = yaml.safe_load((repo_root / "profiles" / "slurm" / "config.yaml").read_text())
     text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
-    for rule in re.split(r"\n(?:use )?rule ", text)[1:]:
+    for rule in re.split(r"\n *(?:use )?rule ", text)[1:]:
         memory = re.search(r"mem_mb=(\d+)", rule)
-        if memory and int(memory[1]) >= 4000 and not re.match(r"fig|simulate", rule):
+        if memory and int(memory[1]) >= 8000:
             for key in ("mem_mb", "runtime"):
                 asked = profile["set-resources"][rule.split(":")[0]][key]
-                assert re.fullmatch(r"attempt \* \d+", asked)
+                assert re.fullmatch(r"attempt \* \d+", asked), rule
 
 
 def test_no_key_stands_in_two_profiles(repo_root):
