@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from chromloom.errors import InputError
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -39,6 +41,22 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(folder / path.name, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Read a table that an earlier step wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); expected a parquet file: write it again"
+        ) from error
 
 
 def write_tsv(table: pd.DataFrame, path: str | Path) -> None:

@@ -238,9 +238,11 @@ def test_maps_that_cannot_be_analysed(make_counts, tmp_path):
         group["bins"]["weight"] = np.full(30, np.nan)
     with pytest.raises(InputError, match="every bin is masked"):
         analyse_map(tmp_path / "raw.cool", tmp_path / "out")
-    (tmp_path / "text.cool").write_text("x")
-    with pytest.raises(InputError, match=r"text.cool cannot be opened as a map"):
-        analyse_map(tmp_path / "text.cool", tmp_path / "out")
+    whole = (tmp_path / "raw.cool").read_bytes()
+    for damage in (b"x", b"", whole[: len(whole) // 2]):
+        (tmp_path / "bad.cool").write_bytes(damage)
+        with pytest.raises(InputError, match=r"bad.cool cannot be opened as a map"):
+            analyse_map(tmp_path / "bad.cool", tmp_path / "out")
 
 
 def test_insulation_without_any_boundary(tmp_path):

@@ -117,6 +117,11 @@ def test_reports_that_cannot_be_made(attribution):
         draw_locus(parquet, "chr9:1-2", attribution / "o")
     with pytest.raises(InputError, match="holds no bin"):
         draw_locus(parquet, "chr1:9000000-9100000", attribution / "o")
+    whole = parquet.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], b"x" * 999):
+        parquet.write_bytes(damage)
+        with pytest.raises(InputError, match=r"a.parquet cannot be read"):
+            explain_elements(parquet, sites, attribution / "o")
     (attribution / "empty").mkdir()
     with pytest.raises(InputError, match="holds no peak files"):
         peak_files(attribution / "empty")

@@ -122,7 +122,7 @@ def open_finest(cool_uri: str | Path) -> cooler.Cooler:
             ]
             uri = min(coolers, key=lambda clr: clr.binsize).uri if coolers else uri
         clr = cooler.Cooler(uri)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, AttributeError) as error:  # the last where a group's header is lost
         raise InputError(
             f"{cool_uri} cannot be opened as a map ({error!r}); expected a .cool or .mcool"
         ) from error

@@ -15,7 +15,7 @@ from chromloom.attribution.aggregate import (
 )
 from chromloom.classification.intervals import read_intervals
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
+from chromloom.files import read_parquet, write_tsv
 from chromloom.tracks import read_track
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def draw_locus(
     from chromloom.plotting.attribution import plot_locus
     from chromloom.plotting.style import save_figure
 
-    scores = pd.read_parquet(attribution)
+    scores = read_parquet(attribution)
     chromsizes = scores.groupby("chrom", sort=False)["end"].max()
     chrom, _, span = region.replace(",", "").partition(":")
     start, _, end = span.partition("-")
@@ -217,7 +217,7 @@ def draw_locus(
 
 
 def _read_scores(attribution, column):
-    scores = pd.read_parquet(attribution)
+    scores = read_parquet(attribution)
     if column not in scores:
         raise InputError(f"{attribution} has no column '{column}'; it has {', '.join(scores)}")
     return scores

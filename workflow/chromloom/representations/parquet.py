@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from chromloom.errors import InputError
-from chromloom.files import atomic_path
+from chromloom.files import atomic_path, read_parquet
 
 BIN_COLUMNS = ["chrom", "start", "end", "masked"]
 
@@ -36,13 +36,7 @@ def read_representations(path: str | Path) -> pd.DataFrame:
     InputError
         The file is missing, damaged or another table.
     """
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a representation table ({error}); expected a parquet file "
-            "of chrom, start, end, masked, r0, r1, …: export the representations again"
-        ) from error
+    table = read_parquet(path)
     check_representations(table, path)
     return table.astype({"chrom": str})
 
