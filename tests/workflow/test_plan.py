@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 CONFIGS = sorted(
@@ -54,6 +55,25 @@ def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig3c", check=False)
     assert done.returncode
     assert "fig3c has nothing to show: it needs another cell type" in done.stdout + done.stderr
+
+
+def test_circular_tasks_are_repeated_without_the_blocks_of_each_fold(snakemake, tmp_path):
+    done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig4g", "figS15")
+    folds = set(re.findall(r"without the contacts inside the blocks of fold (\d)", done.stdout))
+    assert folds == set("01234")
+
+
+def test_a_classifier_of_another_map_needs_its_resolution(snakemake, repo_root, tmp_path):
+    sheet = pd.read_csv(repo_root / "config/demo/samples.tsv", sep="\t", comment="#", dtype=str)
+    sheet["models"], sheet["classify_from"], sheet["resolutions"] = "eig", ["", "A", ""], ""
+    sheet.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
+    command = [*DEMO, "--dry-run", "--config", f"samples={tmp_path / 'samples.tsv'}"]
+    done = snakemake(tmp_path, "fig4c", *command)
+    assert "Classifying bins of A_rep2 by what was learnt on A" in done.stdout
+    sheet["resolutions"] = ["20000", "", ""]
+    sheet.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
+    done = snakemake(tmp_path, *command, check=False)
+    assert "classify_from 'A' has no map at 10000 bp and ICE" in done.stdout + done.stderr
 
 
 def test_the_shim_of_the_workflow_folder_is_the_same_workflow(snakemake, repo_root, tmp_path):
