@@ -121,8 +121,11 @@ def test_agreement_has_a_line_a_representation_and_decoder():
 
 
 def test_agreement_of_samples_has_each_samples_reference_in_its_colour():
-    figure = reconstruction.plot_agreement(*_scores(["deep", "shallow"]), by="sample")
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["deep", "shallow"]
+    metrics, distances = _scores(["deep", "shallow"])
+    metrics["depth_ratio"] = np.where(metrics["sample"] == "deep", 1.1, 10.0)
+    figure = reconstruction.plot_agreement(metrics, distances, by="sample")
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert labels == ["deep", "shallow\n(scored map 10 times as deep)"]
     colours = [line.get_color() for line in figure.axes[2].lines]
     assert colours[0] == colours[1] != colours[2] == colours[3]
 

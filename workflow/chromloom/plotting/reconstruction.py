@@ -336,5 +336,8 @@ def _lines(table: pd.DataFrame, by: str) -> list[tuple[str, dict, pd.DataFrame]]
         style = {"linestyle": "-", "marker": "o"} | _REFERENCE.get(model, {})
         style["color"] = PALETTE[values.index(value) % len(PALETTE)]
         label = f"{value / 1000:g} kb" if by == "resolution" else str(value)
+        ratio = part["depth_ratio"].iloc[0] if "depth_ratio" in part else 1.0
+        if not 0.8 <= ratio <= 1.25:
+            label += f"\n(scored map {ratio:.2g} times as deep)"
         lines.append((f"_{label}" if model in _REFERENCE else label, style, part))
     return lines
