@@ -33,7 +33,9 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, reque
     assert "train_model" in done.stdout
 
 
-@pytest.mark.parametrize("target", ["fig3", "fig4", "results/figures/fig3a.pdf"])
+@pytest.mark.parametrize(
+    "target", ["fig3", "fig4", "loops", "higlass", "results/figures/fig3a.pdf"]
+)
 def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", target)
     assert "train_model" in done.stdout
