@@ -41,21 +41,21 @@ def compare_models(
     DataFrame
         sample, resolution, norm, classifier, task, protocol, model_a, model_b, metric, difference
         (a minus b), ci_low, ci_high, p (two-sided, NaN with one block), p_adjusted (within
-        classifier and protocol), n (rows that both models predicted).
+        classifier and protocol), n (rows, those that all models predicted).
     """
     if metric not in METRICS:
         raise InputError(f"metric '{metric}' is unknown; known are {', '.join(METRICS)}")
     table = predictions if isinstance(predictions, pd.DataFrame) else pd.concat(predictions)
     rows = []
     for key, task in table.groupby(KEYS, sort=False):
-        for a, b in itertools.combinations(pd.unique(task["model"]), 2):
-            both = task[task["model"] == a].merge(
-                task.loc[task["model"] == b, [*ROW, "y", "score"]], on=[*ROW, "y"]
-            )
-            if both["y"].nunique() < 2:
-                continue
-            low_high_p = _difference(both, key[-1] == "published", metric, n_boot, seed)
-            rows.append((*key, a, b, metric, *low_high_p, len(both)))
+        models = pd.unique(task["model"])
+        wide = task.pivot_table(index=[*ROW, "block", "y"], columns="model", values="score")
+        wide = wide.dropna().reset_index()
+        if len(models) < 2 or wide["y"].nunique() < 2:
+            continue
+        values = _resampled(wide, models, key[-1] == "published", metric, n_boot, seed)
+        for a, b in itertools.combinations(models, 2):
+            rows.append((*key, a, b, metric, *_difference(values[a], values[b]), len(wide)))
     columns = ["difference", "ci_low", "ci_high", "p", "n"]
     result = pd.DataFrame(rows, columns=[*KEYS, "model_a", "model_b", "metric", *columns])
     result.insert(len(result.columns) - 1, "p_adjusted", np.nan)
@@ -158,19 +158,23 @@ def adjust(p: np.ndarray) -> np.ndarray:
     return multipletests(p, method="fdr_bh")[1] if len(p) else p
 
 
-def _difference(both, published, metric, n_boot, seed) -> tuple[float, float, float, float]:
-    """Difference, interval and two-sided p of the merged rows of two models."""
-    present, index = np.unique(both["block"], return_inverse=True)
+def _resampled(wide, models, published, metric, n_boot, seed) -> dict[str, np.ndarray]:
+    """Metric of each model on the rows, then on resamplings of their blocks, (1 + n_boot,)."""
+    present, index = np.unique(wide["block"], return_inverse=True)
     k = len(present)
     draws = np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), n_boot if k > 1 else 0)
     multiplicity = np.concatenate([np.ones((1, k)), draws])
-    column = METRICS.index(metric)
-    a, b = (
-        score_binary(
-            both["y"].to_numpy(), both[name].to_numpy(), index, multiplicity, published=published
-        )[:, column]
-        for name in ("score_x", "score_y")
-    )
+    y, column = wide["y"].to_numpy(), METRICS.index(metric)
+    return {
+        model: score_binary(y, wide[model].to_numpy(), index, multiplicity, published=published)[
+            :, column
+        ]
+        for model in models
+    }
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float, float]:
+    """Difference, interval and two-sided p of the resampled metrics of two models."""
     samples = (a - b)[1:]
     samples = samples[np.isfinite(samples)]
     if len(samples) < 2:
