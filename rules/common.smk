@@ -157,6 +157,19 @@ def edits_of(sample):
     return [edit.edit for edit in EDITS[edits_path(sample)]]
 
 
+def site_sets(named):
+    """Files of the sets of sites to knock out, by name; a folder is one set a file."""
+    sets = {}
+    for name, path in named.items():
+        path = find_path(path)
+        if os.path.isdir(path):
+            files = sorted(Path(path).glob("[!.]*"))
+            sets.update({file.name.split(".")[0]: str(file) for file in files})
+        else:
+            sets[name] = path
+    return sets
+
+
 def read_labels(cell_type):
     """Label files of a cell type; none where the config names no sheet or the sheet no such cell type."""
     if not config["labels"]:
@@ -179,6 +192,27 @@ def simulated_files():
     return sorted(path for path in named if path.startswith("results/simulated/"))
 
 
+def other_simulated_maps():
+    """Maps of the planted genome beyond its default ones, as the sample sheet asks for them, with the edit of the row."""
+    maps = []
+    for sample, row in SAMPLES.iterrows():
+        if row.contacts.startswith("results/simulated/contacts/"):
+            edits = EDITS[edits_path(row.edit_of)] if row.edit_of else []
+            edit = next((vars(e) for e in edits if e.edit == row.edit), {})
+            keys = ["kind", "chrom", "start", "end"]
+            keys += (
+                ["chrom2", "start2", "end2", "strand2"] if edit.get("chrom2") else []
+            )
+            maps.append(
+                {
+                    "file": Path(row.contacts).name,
+                    "cell_type": row.cell_type,
+                    "edit": {key: edit[key] for key in keys if edit},
+                }
+            )
+    return maps
+
+
 def dataset_path(reference):
     """Where the file of `dataset:NAME` is downloaded to; any other path as it is."""
     kind, _, name = reference.partition("dataset:")
@@ -196,21 +230,28 @@ try:
     SAMPLES = load_sheet("samples", "sample")
     DATASETS = load_sheet("datasets", "dataset")
     LABELS = {cell_type: read_labels(cell_type) for cell_type in SAMPLES.cell_type}
-    for column in ("against", "thin_of", "fine_tune_of", "classify_from"):
+    for column in ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of"):
         check_references(SAMPLES, column, list(SAMPLES.index), path=config["samples"])
     SOURCES = {
         sample: dataset_path(row.contacts)
         for sample, row in SAMPLES.iterrows()
         if not row.thin_of
     }
-    KNOCKOUTS = {
-        name: find_path(path)
-        for name, path in config["perturbation"]["knockouts"].items()
-    }
+    KNOCKOUTS = site_sets(config["perturbation"]["knockouts"])
     EDITS = {
         path: read_edits(path) if path else []
         for path in map(edits_path, SAMPLES.index)
     }
+    for sample in SAMPLES.index[SAMPLES.edit_of != ""]:
+        if SAMPLES.edit[sample] not in edits_of(SAMPLES.edit_of[sample]):
+            raise ChromloomError(
+                f"{config['samples']}, sample {sample!r}: {SAMPLES.edit_of[sample]!r} has no edit {SAMPLES.edit[sample]!r}; "
+                f"it has {', '.join(edits_of(SAMPLES.edit_of[sample])) or 'none'} (columns edit_of, edit)"
+            )
+    if config["perturbation"]["boundaries"] and not config["attribution"]["domains"]:
+        raise ChromloomError(
+            "perturbation.boundaries needs domains: name their task of the label sheet in attribution.domains"
+        )
 except ChromloomError as error:
     raise WorkflowError(str(error)) from None
 
@@ -242,9 +283,7 @@ except ChromloomError as error:
 # Models that predict maps by themselves; the others are representations alone and need a decoder.
 MAP_RUNS = [run for run in RUNS if predicts_maps(base_model(run))]
 # Models whose prediction of a pair is a function of vectors that can be moved: Hi-C-LSTM and its baseline.
-PAIR_RUNS = [
-    run for run in MAP_RUNS if base_model(run).startswith(("hiclstm-", "eig"))
-]
+PAIR_RUNS = [run for run in MAP_RUNS if base_model(run).startswith(("hiclstm-", "eig"))]
 
 
 wildcard_constraints:

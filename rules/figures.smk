@@ -29,7 +29,15 @@ if SAMPLES.against[FOCUS_SAMPLE]:
 FOCUS_DUPLICATIONS = [
     edit.edit for edit in EDITS[edits_path(FOCUS_SAMPLE)] if edit.kind == "duplication"
 ]
+FOCUS_COMPARED = [
+    stem
+    for stem in COMPARED_EDITS
+    for run in FOCUS_PAIR_RUNS[:1]
+    for edit in FOCUS_DUPLICATIONS[:1]
+    if stem.startswith(f"results/perturbation/{run}/{edit}.against.")
+]
 DOMAINS = config["attribution"]["domains"]
+BOUNDARIES = config["perturbation"]["boundaries"]
 PANELS = {
     "fig3": ["fig3a", "fig3g", "figS14"]
     + (["fig3b"] if SAMPLES.against[FOCUS_SAMPLE] else []),
@@ -40,8 +48,12 @@ PANELS = {
         if LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]]
         else []
     ),
-    "fig7": ["fig7"] if FOCUS_DUPLICATIONS else [],
+    "fig7": (
+        ["fig7"] + (["fig7d"] if FOCUS_COMPARED else []) if FOCUS_DUPLICATIONS else []
+    ),
     "fig8": ["fig8a", "fig8b"] if KNOCKOUTS else [],
+    "fig8c": ["fig8c"] if BOUNDARIES else [],
+    "fig9": ["fig9"] if COMPARED_EDITS else [],
 }
 FIGURES = expand(
     "results/figures/{panel}.{suffix}",
@@ -386,7 +398,7 @@ rule fig6:
         sheet=config["labels"] and find_path(config["labels"]),
         cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
         domains=DOMAINS,
-        column="z",
+        column=config["attribution"]["column"],
         comparisons=config["attribution"]["comparisons"],
         seed=config["seed"],
         version=VERSIONS["attribution"],
@@ -399,9 +411,13 @@ rule fig6:
 rule fig7:
     input:
         expand(
-            "results/perturbation/{run}/{edit}/maps.{suffix}",
-            run=FOCUS_PAIR_RUNS[:1],
-            edit=FOCUS_DUPLICATIONS[:1],
+            "{stem}.{suffix}",
+            stem=[
+                f"results/perturbation/{run}/{edit}/maps"
+                for run in FOCUS_PAIR_RUNS[:1]
+                for edit in FOCUS_DUPLICATIONS[:1]
+            ]
+            + FOCUS_COMPARED[:1],
             suffix=["pdf", "tsv", "png"],
         ),
     output:
@@ -410,6 +426,11 @@ rule fig7:
             "results/figures/fig7.png",
             caption="../workflow/report/fig7.rst",
             category="Figure 7",
+        ),
+        expand(
+            "results/figures/{panel}.{suffix}",
+            panel=PANELS["fig7"][1:],
+            suffix=["pdf", "tsv", "png"],
         ),
     log:
         "logs/fig7.log",
@@ -464,3 +485,64 @@ rule fig8:
         "Showing figure 8: knockouts"
     script:
         "../workflow/scripts/fig8.py"
+
+
+rule fig8c:
+    input:
+        expand(
+            "results/perturbation/{run}.boundaries.{suffix}",
+            run=FOCUS_PAIR_RUNS[:1],
+            suffix=["pdf", "tsv", "png"],
+        ),
+    output:
+        multiext("results/figures/fig8c", ".pdf", ".tsv"),
+        report(
+            "results/figures/fig8c.png",
+            caption="../workflow/report/fig8c.rst",
+            category="Figure 8",
+            labels={"panel": "c"},
+        ),
+    log:
+        "logs/fig8c.log",
+    benchmark:
+        "benchmarks/fig8c.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "Showing figure 8c: knockouts of boundaries"
+    script:
+        "../workflow/scripts/fig8c.py"
+
+
+rule fig9:
+    input:
+        pairs=needed(
+            [f"{stem}.tsv" for stem in COMPARED_EDITS],
+            "figure 9 shows edits that were measured: name such a sample's wild type and edit in its columns edit_of and edit",
+        ),
+        scores=[f"{stem}.scores.tsv" for stem in COMPARED_EDITS],
+    output:
+        multiext("results/figures/fig9", ".pdf", ".tsv"),
+        report(
+            "results/figures/fig9.png",
+            caption="../workflow/report/fig9.rst",
+            category="Figure 9",
+        ),
+    log:
+        "logs/fig9.log",
+    benchmark:
+        "benchmarks/fig9.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Drawing figure 9: predicted against observed change"
+    script:
+        "../workflow/scripts/fig9.py"

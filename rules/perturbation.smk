@@ -16,12 +16,30 @@ PERTURBATION_TRACKS = expand(
 )
 
 
+# Predictions of an edit beside a sample that was measured after it (columns edit_of and edit).
+COMPARED_EDITS = [
+    f"results/perturbation/{run}/{SAMPLES.edit[other]}.against.{other}"
+    for other in SAMPLES.index
+    if SAMPLES.edit_of[other]
+    for run in PAIR_RUNS
+    if run.split(".")[0] == SAMPLES.edit_of[other]
+]
+
+
 rule perturb_map:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         edits=lambda wildcards: edits_path(wildcards.sample),
+        motifs=config["perturbation"]["motifs"]
+        and find_path(config["perturbation"]["motifs"])
+        or [],
+        loops=lambda wildcards: (
+            LABELS[SAMPLES.cell_type[wildcards.sample]]
+            if config["perturbation"]["loops"]
+            else []
+        ),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/",
@@ -32,6 +50,8 @@ rule perturb_map:
             lift="lift.tsv",
             summary="summary.tsv",
             virtual_4c="virtual_4c.tsv",
+            insulation="insulation.tsv",
+            loops="loops.tsv",
             maps_pdf="maps.pdf",
             maps="maps.tsv",
         ),
@@ -53,11 +73,87 @@ rule perturb_map:
         runtime=120,
     params:
         flank=config["perturbation"]["flank"],
+        mode=config["perturbation"]["mode"],
+        sheet=config["labels"] and find_path(config["labels"]),
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        loops=config["perturbation"]["loops"],
         version=VERSIONS["perturbation"],
     message:
         "Editing {wildcards.sample} by {wildcards.model}: {wildcards.edit}"
     script:
         "../workflow/scripts/perturb_map.py"
+
+
+rule compare_edit:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        against="results/normalized/{against}.{resolution}.{norm}.cool",
+        edits=lambda wildcards: edits_path(wildcards.sample),
+    output:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
+            scores=".scores.tsv",
+            pairs=".tsv",
+            pdf=".pdf",
+        ),
+        png=report(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}.png",
+            caption="../workflow/report/compare_edit.rst",
+            category="Perturbation",
+            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
+        ),
+    log:
+        "logs/compare_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.log",
+    benchmark:
+        "benchmarks/compare_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.tsv"
+    wildcard_constraints:
+        against=one_of(other for other in SAMPLES.index if SAMPLES.edit_of[other]),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        flank=config["perturbation"]["flank"],
+        mode=config["perturbation"]["mode"],
+        version=VERSIONS["perturbation"],
+    message:
+        "Comparing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model} with {wildcards.against}"
+    script:
+        "../workflow/scripts/compare_edit.py"
+
+
+rule rank_edits:
+    input:
+        lambda wildcards: expand(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/summary.tsv",
+            sample=wildcards.sample,
+            resolution=wildcards.resolution,
+            norm=wildcards.norm,
+            model=seeds_of(wildcards.model),
+            edit=edits_of(wildcards.sample),
+        ),
+    output:
+        "results/perturbation/{sample}.{resolution}.{norm}.{model}.ranking.tsv",
+    log:
+        "logs/rank_edits/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/rank_edits/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        version=VERSIONS["perturbation"],
+    message:
+        "Ranking the edits of {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/rank_edits.py"
 
 
 rule screen_bins:
@@ -104,6 +200,9 @@ rule knock_out_sites:
             pileups="pileups.tsv",
             pileups_pdf="pileups.pdf",
             pileups_png="pileups.png",
+            ranking="ranking.tsv",
+            ranking_pdf="ranking.pdf",
+            ranking_png="ranking.png",
         ),
     log:
         "logs/knock_out_sites/{sample}.{resolution}.{norm}.{model}.log",
@@ -118,6 +217,7 @@ rule knock_out_sites:
     params:
         groups=KNOCKOUTS,
         method=config["perturbation"]["method"],
+        mode=config["perturbation"]["mode"],
         max_sites=config["perturbation"]["max_sites"],
         reach=config["perturbation"]["flank"],
         seed=config["seed"],
@@ -127,3 +227,42 @@ rule knock_out_sites:
         "Knocking out {params.groups} in {wildcards.sample} by {wildcards.model}"
     script:
         "../workflow/scripts/knock_out_sites.py"
+
+
+rule knock_out_boundaries:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
+    output:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}.boundaries",
+            comparison=".comparison.tsv",
+            table=".tsv",
+            pdf=".pdf",
+            png=".png",
+        ),
+    log:
+        "logs/knock_out_boundaries/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/knock_out_boundaries/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        sheet=config["labels"] and find_path(config["labels"]),
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        domains=config["attribution"]["domains"],
+        boundaries=config["perturbation"]["boundaries"],
+        max_domains=config["perturbation"]["max_sites"],
+        seed=config["seed"],
+        device=config["device"],
+        version=VERSIONS["perturbation"],
+    message:
+        "Knocking out boundaries of {params.domains} with and without {params.boundaries} in {wildcards.sample}"
+    script:
+        "../workflow/scripts/knock_out_boundaries.py"

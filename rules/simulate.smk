@@ -21,6 +21,7 @@ if config["simulate"]:
             seed=config["simulate"]["seed"],
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
+            others=other_simulated_maps(),
         message:
             "Simulating the planted genome"
         script:

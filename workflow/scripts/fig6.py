@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from chromloom.attribution.elements import explain_sets
-from chromloom.classification.intervals import read_intervals
-from chromloom.classification.labels import load_labels, read_label_sheet
+from chromloom.classification.labels import load_labels, read_label_sheet, read_task
 from chromloom.logs import job_log
 from chromloom.plotting.style import apply_style
 
@@ -21,9 +20,8 @@ with job_log(snakemake.log[0]):
     sets = {task: label.y == 1 for task, label in labels.items()}
     domains = None
     if params.domains:
-        row = sheet.loc[params.domains]
         sizes = bins.groupby("chrom", sort=False)["end"].max()
-        domains = read_intervals(row["path"][0], row["format"], sizes)
+        domains = read_task(params.sheet, params.domains, sizes, cell_type=params.cell_type)
     figures = Path(output.comparisons).parent
     with tempfile.TemporaryDirectory(dir=figures) as folder:
         explain_sets(

@@ -13,6 +13,7 @@ with job_log(snakemake.log[0]):
         params.groups,
         Path(snakemake.output.distance).parent,
         method=params.method,
+        mode=params.mode,
         reach=params.reach,
         max_sites=params.max_sites,
         n_random=params.max_sites,

@@ -9,10 +9,12 @@ from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.edits import Edit, lay_out
 from chromloom.perturbation.experiments import (
+    compare_domains,
     compare_with_random,
     effect_by_distance,
     knock_out_bins,
     knock_out_boundaries,
+    knock_out_domains,
     knock_out_groups,
     site_bins,
 )
@@ -96,8 +98,13 @@ def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
             "end": [600_000, 200_000, 90_000],
         }
     )
-    change = knock_out_boundaries(model, observed, domains)
-    assert change.shape == (30, 30)
+    changes = knock_out_boundaries(model, observed, domains)
+    assert changes.shape == (
+        1,
+        30,
+        30,
+    )  # the second begins at the chromosome's end, the third is small
+    change = changes[0]
     upper = np.triu_indices(30)
     inside = np.isfinite(change[upper]).mean()
     assert inside > 0.8  # the rest: cells of one bin below ignore_diags, and a masked bin
@@ -107,6 +114,41 @@ def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
     assert change[10, 25] != 0
     with pytest.raises(InputError, match="none of 1 domains"):
         knock_out_boundaries(model, observed, domains.iloc[1:2])
+
+
+def test_domains_are_told_by_sites_at_both_boundaries(tiny_model_dir, tiny_map_path, tmp_path):
+    domains = pd.DataFrame(
+        {
+            "chrom": ["chr1"] * 3,
+            "start": [400_000, 650_000, 200_000],
+            "end": [600_000, 800_000, 340_000],
+        }
+    )
+    sites = pd.DataFrame(
+        {
+            "chrom": ["chr1"] * 3,
+            "start": [391_000, 605_000, 795_000],  # both ends of the first, one of the second
+            "end": [391_020, 605_020, 795_020],
+        }
+    )
+    knock_out_domains(tiny_model_dir(), tiny_map_path, domains, sites, tmp_path / "b")
+    table = pd.read_csv(tmp_path / "b.comparison.tsv", sep="\t")
+    assert table["n_domains"].tolist() == [1, 1, 1, 1]
+    assert (tmp_path / "b.png").exists()
+    drawn = pd.read_csv(tmp_path / "b.tsv", sep="\t")
+    assert set(drawn["group"]) == {"with", "without"}
+
+
+def test_domains_that_lose_contacts_are_told_from_those_that_do_not():
+    rng = np.random.default_rng(0)
+    noise = 0.01 * rng.standard_normal((2, 20, 30, 30))
+    changes = {"with": noise[0].copy(), "without": noise[1]}
+    changes["with"][:, 10:20, 10:20] -= 0.1
+    table = compare_domains(changes).set_index(["group", "pairs"])
+    assert table.loc[("with", "inside"), "log2_change"] == pytest.approx(-0.1, abs=0.01)
+    assert (table.loc[pd.IndexSlice[:, "inside"], "p_difference"] < 1e-4).all()
+    assert (table.loc[pd.IndexSlice[:, "across"], "p_difference"] > 1e-3).all()
+    assert table.loc[("with", "inside"), "p_below_zero"] < 1e-4
 
 
 def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
@@ -124,6 +166,7 @@ def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
         "distance.tsv",
         "distance.png",
         "pileups.pdf",
+        "ranking.pdf",
         "comparison.tsv",
         "a.pileup.tsv",
         "random.pileup.tsv",

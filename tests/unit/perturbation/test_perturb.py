@@ -9,7 +9,14 @@ from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.edits import Edit, lay_out
-from chromloom.perturbation.perturb import TABLE_COLUMNS, perturb, rank_edits, summarise
+from chromloom.perturbation.perturb import (
+    TABLE_COLUMNS,
+    insulation,
+    loop_changes,
+    perturb,
+    rank_edits,
+    summarise,
+)
 from chromloom.perturbation.predict import predict_edit
 
 
@@ -37,6 +44,8 @@ def test_every_edit_gets_its_folder(out):
         "lift.tsv",
         "summary.tsv",
         "virtual_4c.tsv",
+        "insulation.tsv",
+        "loops.tsv",
         "maps.pdf",
         "maps.png",
         "maps.tsv",
@@ -99,6 +108,34 @@ def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
     assert table["insulation_change"] > 0
 
 
+def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_map_path):
+    model = TrainedModel.load(tiny_model_dir())
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), model.bins)
+    prediction = predict_edit(model, NormalizedMap(tiny_map_path), layout)
+    loops = pd.DataFrame(
+        [
+            ("chr1", 400_000, 410_000, 700_000, 720_000),  # across the deletion
+            ("chr1", 100_000, 110_000, 200_000, 210_000),  # beside it
+            ("chr1", 510_000, 520_000, 700_000, 710_000),  # an end is deleted
+            ("chr2", 100_000, 110_000, 200_000, 210_000),  # elsewhere
+        ],
+        columns=["chrom", "start", "end", "start2", "end2"],
+    )
+    table = loop_changes(prediction, model, loops).set_index("start")
+    assert set(table.index) == {400_000, 100_000, 510_000}
+    np.testing.assert_allclose(
+        table.loc[400_000, "edited"], prediction.on_reference[40, [70, 71]].mean()
+    )
+    assert table.loc[400_000, "log2_change"] > 0
+    assert table.loc[100_000, "log2_change"] == 0
+    assert np.isnan(table.loc[510_000, "edited"])
+    assert len(loop_changes(prediction, model, None)) == 0
+    scores = insulation(prediction, model)
+    changed = scores["start"][(scores["edited"] - scores["wild_type"]).abs() > 0.2]
+    assert len(changed)
+    assert changed.between(400_000, 690_000).all()
+
+
 def test_one_edit_can_be_picked(tiny_model_dir, tiny_map_path, tmp_path):
     (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDEL:a\nchr1\t0\t90000\tDEL:b\n")
     perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o", edit="b")
@@ -122,7 +159,7 @@ def test_seeds_are_joined_and_edits_ranked(tmp_path):
                 "sample": "s",
                 "resolution": 1,
                 "norm": "ICE",
-                "model": "m",
+                "model": ["m", "m-seed2"][seed],
                 "edit": ["weak", "strong"],
                 "kind": "deletion",
                 "region": "r",
@@ -138,6 +175,7 @@ def test_seeds_are_joined_and_edits_ranked(tmp_path):
     table = pd.read_csv(tmp_path / "out.tsv", sep="\t")
     assert table["edit"].tolist() == ["strong", "weak"]
     assert table["value"].tolist() == [5, 2]
+    assert set(table["model"]) == {"m"}
     np.testing.assert_allclose(table["ci_high"][1] - 2, 12.706, rtol=1e-3)  # t, 1 d.f., sem 1
     with pytest.raises(InputError, match="metric 'scc'"):
         rank_edits(paths, tmp_path / "out.tsv", by="scc")

@@ -189,6 +189,29 @@ def read_label_sheet(
     ).set_index("task", drop=False)
 
 
+def read_task(
+    path: str | Path, task: str, chromsizes: pd.Series, *, cell_type: str
+) -> pd.DataFrame:
+    """Intervals of one task of a sheet, its `select` applied; columns as of `read_intervals`.
+
+    Raises
+    ------
+    InputError
+        The sheet has no such task for the cell type.
+    """
+    sheet = read_label_sheet(path, cell_type=cell_type)
+    if task not in sheet.index:
+        raise InputError(
+            f"{path} has no task '{task}' for cell type '{cell_type}'; it has "
+            f"{', '.join(sheet.index)}"
+        )
+    row = sheet.loc[task]
+    tables = [read_intervals(file, row["format"], chromsizes) for file in row["path"]]
+    table = pd.concat(tables, ignore_index=True)
+    names = [name.strip() for name in row["select"].split(",") if name.strip()]
+    return table[table["name"].isin(names)].reset_index(drop=True) if names else table
+
+
 def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
     where = f"{path}, task '{row['task']}'"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", row["task"]):

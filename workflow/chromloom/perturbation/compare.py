@@ -17,6 +17,12 @@ from chromloom.files import write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
+from chromloom.perturbation.baselines import (
+    PSEUDOCOUNT,
+    baselines,
+    edited_positions,
+    observed_window,
+)
 from chromloom.perturbation.edits import Edit, lay_out
 from chromloom.perturbation.predict import FLANK, Prediction, map_back, predict_edit
 from chromloom.simulate.contacts import expected_contacts
@@ -27,7 +33,6 @@ from chromloom.simulate.write import read_plan
 logger = logging.getLogger(__name__)
 
 KINDS = ("deletion", "inversion", "duplication")
-PSEUDOCOUNT = 0.5
 
 
 def compare_with_simulation(
@@ -172,9 +177,9 @@ def simulate_change(
     changed = apply_edit(plan, edit.kind, edit.chrom, lo, hi, **second)
     first, _ = model.extent(edit.chrom)
     positions = prediction.bins - first
-    wild_type = _intensities(plan, edit.chrom, resolution, positions, observed.ignore_diags)
-    at, index = _edited_positions(prediction, model)
-    in_edited = _intensities(changed, edit.chrom, resolution, at, observed.ignore_diags)
+    wild_type = intensities(plan, edit.chrom, resolution, positions, observed.ignore_diags)
+    at, index = edited_positions(prediction, model)
+    in_edited = intensities(changed, edit.chrom, resolution, at, observed.ignore_diags)
     on_reference = map_back(in_edited, index, len(positions))
     values = observed_window(observed, edit.chrom, positions)
     both = np.isfinite(values) & np.isfinite(wild_type)
@@ -182,87 +187,20 @@ def simulate_change(
     return scale * wild_type, scale * on_reference
 
 
-def baselines(
-    prediction: Prediction, model: TrainedModel, observed: NormalizedMap
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What an edit would do by simple rules: method -> (wild type, edited on the reference).
-
-    `no change`: the observed map stays. `article`: the observed map, and the genomic average at
-    their distance for pairs inside the edited segment (Methods; nothing is left inside a deletion,
-    so that it is `no change` there). `shifted expected`: every pair has the expected of its
-    distance, before and after; copies are summed. `shifted observed`: the observed O/E moves with
-    its pair and takes the expected of the new distance.
-    """
-    edit, resolution = prediction.edited.edit, model.resolution
-    first, last = model.extent(edit.chrom)
-    if ((prediction.bins < first) | (prediction.bins >= last)).any():
-        raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines know one")
-    positions = prediction.bins - first
-    expected = observed.expected(edit.chrom)
-    values = observed_window(observed, edit.chrom, positions)
-    masked = observed.mask(edit.chrom)[positions]
-    i, j = np.meshgrid(positions, positions, indexing="ij")
-    before = _upper(expected.at(i, j), masked, j - i >= observed.ignore_diags)
-    segment = (positions >= edit.start // resolution) & (positions < -(-edit.end // resolution))
-    average = np.where(segment[:, None] & segment[None, :], before, values)
-
-    at, index = _edited_positions(prediction, model)
-    source = positions[index]
-    a, b = np.meshgrid(at, at, indexing="ij")
-    moved = expected.at_distance(source[:, None], source[None, :], np.abs(b - a))
-    moved = _upper(moved, masked[index], b - a >= observed.ignore_diags)
-    symmetric = np.where(np.isnan(values), values.T, values)
-    base = np.where(np.isnan(before), before.T, before)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        enrichment = (symmetric / base)[np.ix_(index, index)]
-    # two copies of one bin, or of neighbours: no O/E was observed
-    enrichment = np.where(np.isfinite(enrichment), enrichment, 1.0)
-    k = len(positions)
-    return {
-        "no change": (values, values),
-        "article": (values, average),
-        "shifted expected": (before, map_back(moved, index, k)),
-        "shifted observed": (values, map_back(enrichment * moved, index, k)),
-    }
-
-
-def observed_window(observed: NormalizedMap, chrom: str, positions: np.ndarray) -> np.ndarray:
-    """Observed contact strength among some bins of a chromosome, (k, k) float64, upper triangle.
-
-    0 where an unmasked pair has no contact, NaN as everywhere.
-    """
-    mask = observed.mask(chrom)[positions]
-    dist = positions[None, :] - positions[:, None]
-    values = _upper(np.zeros(dist.shape), mask, dist >= observed.ignore_diags)
-    pixels = observed.pixels(chrom, int(positions[0]), int(positions[-1]) + 1)
-    place = np.full(len(observed.mask(chrom)), -1)
-    place[positions] = np.arange(len(positions))
-    i, j = place[pixels["i"]], place[pixels["j"]]
-    inside = (i >= 0) & (j >= 0)
-    values[i[inside], j[inside]] = pixels["value"].to_numpy()[inside]
-    return values
-
-
-def _edited_positions(prediction, model):
-    """Positions of the edited chromosome in the window, and the window's bin that each holds.
-
-    From the edit itself, so that a prediction in `released` mode meets the same truth.
-    """
-    source = lay_out(prediction.edited.edit, model.bins).source
-    at = np.flatnonzero(np.isin(source, prediction.bins))
-    return at, np.searchsorted(prediction.bins, source[at])
-
-
-def _upper(values, masked, wanted):
-    return np.where(wanted & ~masked[:, None] & ~masked[None, :], values, np.nan).astype(float)
-
-
 def _log2(values):
     return np.log2(values + PSEUDOCOUNT)
 
 
-def _intensities(plan, chrom, resolution, positions, ignore_diags):
-    """Noise-free balanced intensity among positions of a plan's chromosome, (p, p), upper."""
+def intensities(
+    plan: Plan, chrom: str, resolution: int, positions: np.ndarray, ignore_diags: int
+) -> np.ndarray:
+    """Noise-free balanced intensity among ascending bins of a plan's chromosome.
+
+    Returns
+    -------
+    ndarray, (p, p), float64
+        Upper triangle, in the plan's units; NaN below `ignore_diags`.
+    """
     lo, hi = int(positions[0]), int(positions[-1]) + 1
     band = expected_contacts(plan, chrom, resolution, lo, hi, visible=False)
     i, j = np.meshgrid(positions, positions, indexing="ij")

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 REACH = 1_000_000
 STEP = 100_000
+INSIDE = 10  # parts that the inside of a domain is averaged in
+FLANK_BINS = 10
 PSEUDOCOUNT = 0.5
 
 
@@ -47,12 +49,12 @@ def knock_out_groups(
         Name -> BED of sites (CTCF+cohesin at loops, other factors, …).
     out_dir : str or Path
         Gets `distance.tsv` (see `effect_by_distance`), `comparison.tsv` (see
-        `compare_with_random`), `{group}.pileup.tsv` (square of mean log2 changes, reach each side),
-        and `distance` and `pileups` as .pdf and .png.
+        `compare_with_random`, strongest loss first), `{group}.pileup.tsv` (square of mean log2
+        changes, reach each side), and `distance`, `pileups` and `ranking` as .pdf and .png.
     method : {"average", "zero", "shift"}
         See `Edit`. `shift` with mode `released` is the article's: position is compared with
         position.
-    mode : {"lifted", "released"}
+    mode : {"lifted", "affinity", "released"}
     reach : int
         bp each side of a site.
     max_sites, n_random, seed : int
@@ -66,7 +68,11 @@ def knock_out_groups(
     """
     from matplotlib import pyplot as plt
 
-    from chromloom.plotting.perturbation import plot_distance_effect, plot_pileup
+    from chromloom.plotting.perturbation import (
+        plot_distance_effect,
+        plot_knockout_ranking,
+        plot_pileup,
+    )
     from chromloom.plotting.style import save_figure
 
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
@@ -86,6 +92,7 @@ def knock_out_groups(
         logger.info("%s: %d sites knocked out", name, len(bins))
     effects = pd.concat(effects, ignore_index=True)
     distance, comparison = effect_by_distance(effects), compare_with_random(effects)
+    comparison = comparison.sort_values("change", ignore_index=True)
     out_dir = Path(out_dir)
     write_tsv(comparison, out_dir / "comparison.tsv")
     for name, pileup in pileups.items():
@@ -100,6 +107,10 @@ def knock_out_groups(
     for (name, pileup), ax in zip(pileups.items(), axes[0]):
         plot_pileup(pileup, reach / 1e6, ax, title=name)
     save_figure(figure, comparison, out_dir / "pileups")
+    height = 0.9 + 0.22 * len(comparison)
+    figure, axes = plt.subplots(figsize=(4.5, height), layout="constrained")
+    plot_knockout_ranking(comparison, axes)
+    save_figure(figure, comparison, out_dir / "ranking")
 
 
 def knock_out_bins(
@@ -235,15 +246,82 @@ def compare_with_random(effects: pd.DataFrame, *, within_kb: int = 200) -> pd.Da
     )
 
 
+def knock_out_domains(
+    model_dir: str | Path,
+    map_path: str | Path,
+    domains: pd.DataFrame,
+    sites: pd.DataFrame,
+    out: str | Path,
+    *,
+    max_domains: int = 200,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Knock out boundaries of domains with and without a factor (article, Fig. 8c).
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        Trained model and its map.
+    domains : DataFrame
+        chrom, start, end.
+    sites : DataFrame
+        chrom, start, end of the factor's sites, such as CTCF peaks. A domain is `with` it when
+        both its boundary bins or their neighbours have a site, `without` when none has; the others
+        are left out.
+    out : str or Path
+        Stem: gets `.comparison.tsv` (see `compare_domains`), and `.pdf`, `.png` and `.tsv` (group,
+        row, column, log2_change: the mean over domains, see `knock_out_boundaries`).
+    max_domains, seed : int
+        Domains drawn from each group that has more.
+    device : str
+
+    Raises
+    ------
+    InputError
+        A group without a domain that can be knocked out.
+    """
+    from matplotlib import pyplot as plt
+
+    from chromloom.plotting.perturbation import plot_boundary_pileup
+    from chromloom.plotting.style import save_figure
+
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    rng, resolution = np.random.default_rng(seed), model.resolution
+    held = np.zeros((len(domains), 2), bool)
+    for k, edge in enumerate(("start", "end")):
+        at = domains[edge] // resolution * resolution - (resolution if edge == "end" else 0)
+        window = pd.DataFrame(
+            {"chrom": domains["chrom"], "start": at - resolution, "end": at + 2 * resolution}
+        )
+        held[:, k] = _touches(window, sites)
+    groups = {"with": domains[held.all(axis=1)], "without": domains[~held.any(axis=1)]}
+    changes = {}
+    for name, own in groups.items():
+        own = own.iloc[np.sort(rng.permutation(len(own))[:max_domains])]
+        changes[name] = knock_out_boundaries(model, observed, own)
+        logger.info("%s: boundaries of %d domains knocked out", name, len(changes[name]))
+    write_tsv(compare_domains(changes), Path(f"{out}.comparison.tsv"))
+    means = {name: _mean(values) for name, values in changes.items()}
+    table = []
+    for name, values in means.items():
+        row, column = np.nonzero(np.isfinite(values))
+        columns = {"row": row, "column": column, "log2_change": values[row, column]}
+        table.append(pd.DataFrame({"group": name, **columns}))
+    figure, axes = plt.subplots(figsize=(4, 3.4), layout="constrained")
+    plot_boundary_pileup(means["with"], means["without"], axes)
+    save_figure(figure, pd.concat(table), out)
+
+
 def knock_out_boundaries(
     model: TrainedModel,
     observed: NormalizedMap,
     domains: pd.DataFrame,
     *,
-    inside: int = 10,
-    flank_bins: int = 10,
+    inside: int = INSIDE,
+    flank_bins: int = FLANK_BINS,
 ) -> np.ndarray:
-    """Knock out both boundary bins of every domain; mean change on rescaled domains (Fig. 8c).
+    """Knock out both boundary bins of every domain; change on domains scaled to one size (Fig. 8c).
 
     Parameters
     ----------
@@ -257,12 +335,11 @@ def knock_out_boundaries(
 
     Returns
     -------
-    ndarray, (inside + 2 flank_bins,) * 2, float64
-        Mean over domains of the log2 change of the mean contact strength, upper triangle; NaN
+    ndarray, (n_domains, inside + 2 flank_bins, inside + 2 flank_bins), float64
+        log2 change of the mean contact strength of every domain that was kept, upper triangle; NaN
         where nothing is known.
     """
-    cells = inside + 2 * flank_bins
-    total, count = np.zeros((cells, cells)), np.zeros((cells, cells))
+    changes = []
     for chrom, own in domains.groupby("chrom", sort=False):
         if chrom not in model.chromnames:
             continue
@@ -308,17 +385,50 @@ def knock_out_boundaries(
                 _cell_means(m, edges.astype(int))
                 for m in (prediction.wild_type, prediction.on_reference)
             )
-            change = np.log2((edited + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
-            known = np.isfinite(change)
-            total[known] += change[known]
-            count += known
-    if not count.any():
+            changes.append(np.log2((edited + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT)))
+    if not changes:
         raise InputError(
             f"none of {len(domains)} domains spans {inside} bins with unmasked "
             "boundaries; use a finer map or larger domains"
         )
-    with np.errstate(invalid="ignore"):
-        return total / count
+    return np.stack(changes)
+
+
+def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean change inside domains and across their boundaries, with against without a factor.
+
+    Parameters
+    ----------
+    changes : mapping of str to ndarray
+        `with` and `without` -> (n_domains, cells, cells) of `knock_out_boundaries`.
+
+    Returns
+    -------
+    DataFrame
+        group, pairs (`inside`: both ends in the domain, `across`: one outside), n_domains,
+        log2_change (mean over domains of the mean over cells), sem, p_below_zero (Wilcoxon signed
+        rank, one-sided), p_difference (Mann-Whitney, with against without, two-sided).
+    """
+    from scipy.stats import mannwhitneyu, wilcoxon
+
+    cells = changes["with"].shape[1]
+    within = (np.arange(cells) >= FLANK_BINS) & (np.arange(cells) < cells - FLANK_BINS)
+    pairs = {"inside": within[:, None] & within, "across": within[:, None] ^ within}
+    means = {
+        (name, part): _mean(np.where(members, values, np.nan).reshape(len(values), -1).T)
+        for part, members in pairs.items()
+        for name, values in changes.items()
+    }
+    rows = []
+    for (name, part), own in means.items():
+        both = [v[np.isfinite(v)] for v in (means["with", part], means["without", part])]
+        own = own[np.isfinite(own)]
+        below = wilcoxon(own, alternative="less").pvalue if own.any() else np.nan
+        difference = mannwhitneyu(*both).pvalue if all(map(len, both)) else np.nan
+        sem = own.std(ddof=1) / len(own) ** 0.5 if len(own) > 1 else np.nan
+        rows.append((name, part, len(own), own.mean(), sem, below, difference))
+    columns = ["group", "pairs", "n_domains", "log2_change", "sem", "p_below_zero"]
+    return pd.DataFrame(rows, columns=[*columns, "p_difference"])
 
 
 def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray:
@@ -341,6 +451,25 @@ def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray
             "another assembly?"
         )
     return found
+
+
+def _touches(windows, sites):
+    """Whether each window holds a part of a site, (n,), bool."""
+    touched = np.zeros(len(windows), bool)
+    for chrom, own in sites.groupby("chrom", sort=False):
+        at = (windows["chrom"] == chrom).to_numpy()
+        starts, ends = np.sort(own["start"]), np.sort(own["end"])
+        begun = np.searchsorted(starts, windows["end"][at], side="left")
+        ended = np.searchsorted(ends, windows["start"][at], side="right")
+        touched[at] = begun > ended
+    return touched
+
+
+def _mean(values):
+    """Mean over the first axis of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
 
 
 def _cell_means(values, edges):

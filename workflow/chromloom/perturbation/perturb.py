@@ -45,6 +45,8 @@ def perturb(
     flank: int = FLANK,
     mode: str = "lifted",
     motifs_path: str | Path | None = None,
+    loops: pd.DataFrame | None = None,
+    name: str | None = None,
     device: str = "cpu",
 ) -> None:
     """Predict every edit of a file and write what came out.
@@ -64,8 +66,8 @@ def perturb(
         `edited_on_reference.mcool` (mapped back, summed over copies), all with contact strength in
         the pixel column `count` (float32) for the region within `flank` of the edit and the
         coordinate system in the metadata; `lift.tsv`; `summary.tsv`; `virtual_4c.tsv`;
-        `maps.pdf`, `.png`, `.tsv`. And `perturbation.tsv`, the summaries of all edits (not
-        written when one is picked).
+        `insulation.tsv`; `loops.tsv`; `maps.pdf`, `.png`, `.tsv`. And `perturbation.tsv`, the
+        summaries of all edits (not written when one is picked).
     edit : str, optional
         Only the edit of this name.
     flank : int
@@ -74,6 +76,10 @@ def perturb(
         See `predict_edit`.
     motifs_path : str or Path, optional
         BED6 of CTCF motifs; needed for orientation edits.
+    loops : DataFrame, optional
+        chrom, start, end, start2, end2 of loops whose change is written.
+    name : str, optional
+        Of the model in the tables; by default its preset's.
     device : str
         auto, cpu or cuda.
 
@@ -101,8 +107,10 @@ def perturb(
         prediction = predict_edit(
             model, observed, layout, flank=flank, mode=mode, replacement=replacement
         )
-        summary = summarise(prediction, model)
-        write_prediction(prediction, model, Path(out_dir) / one.edit, summary, mode=mode)
+        summary = summarise(prediction, model, name=name)
+        write_prediction(
+            prediction, model, Path(out_dir) / one.edit, summary, mode=mode, loops=loops
+        )
         tables.append(summary)
         logger.info(
             "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g",
@@ -115,13 +123,17 @@ def perturb(
         write_tsv(pd.concat(tables), Path(out_dir) / "perturbation.tsv")
 
 
-def summarise(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+def summarise(
+    prediction: Prediction, model: TrainedModel, *, name: str | None = None
+) -> pd.DataFrame:
     """Effect of an edit in numbers.
 
     Parameters
     ----------
     prediction : Prediction
     model : TrainedModel
+    name : str, optional
+        Of the model in the table; by default its preset's.
 
     Returns
     -------
@@ -146,22 +158,21 @@ def summarise(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         ratio = (edited[near] + PSEUDOCOUNT) / (wild_type[near] + PSEUDOCOUNT)
         metrics[f"mean_abs_difference_{name}"] = float(np.abs(change).mean())
         metrics[f"mean_log2_change_{name}"] = float(np.log2(ratio).mean())
-    run, bands = _contiguous(prediction, model)
-    scores = [scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands]
-    at = run * resolution - _start_of(model, edit.chrom) * resolution
-    beside = (at >= edit.start - WINDOWS["200kb"]) & (at < edit.end + WINDOWS["200kb"])
-    change = np.abs(scores[1] - scores[0])[beside]
-    metrics["insulation_change"] = (
-        float(change[np.isfinite(change)].mean()) if np.isfinite(change).any() else np.nan
+    scores = insulation(prediction, model)
+    beside = (scores["end"] > edit.start - WINDOWS["200kb"]) & (
+        scores["start"] < edit.end + WINDOWS["200kb"]
     )
-    metrics["scc"] = _scc(*bands, resolution)
+    metrics["insulation_change"] = float(
+        (scores["edited"] - scores["wild_type"])[beside].abs().mean()
+    )
+    metrics["scc"] = _scc(*_contiguous(prediction, model)[1], resolution)
     config = model.config
     table = pd.DataFrame(
         {
             "sample": config["sample"],
             "resolution": resolution,
             "norm": config["norm"],
-            "model": f"hiclstm-{model.settings.preset}",
+            "model": name or f"hiclstm-{model.settings.preset}",
             "edit": edit.edit,
             "kind": edit.kind,
             "region": f"{edit.chrom}:{edit.start}-{edit.end}",
@@ -182,7 +193,8 @@ def rank_edits(
     Parameters
     ----------
     summaries : list of path
-        `perturbation.tsv` or `summary.tsv` files, one a seed.
+        `perturbation.tsv` or `summary.tsv` files of any number of edits and seeds; the table has
+        the model's name of the first.
     out : path
         Columns of `TABLE_COLUMNS`: value is the mean over seeds, ci_low and ci_high its 95 % t
         interval (NaN for one seed).
@@ -196,6 +208,7 @@ def rank_edits(
         raise InputError(
             f"metric '{by}' is not in {summaries[0]}; it has {', '.join(table['metric'].unique())}"
         )
+    table["model"] = table["model"].iloc[0]
     keys = [column for column in TABLE_COLUMNS if column not in ("value", "ci_low", "ci_high")]
     seeds = table.groupby(keys, sort=False)["value"]
     joined = seeds.mean().reset_index()
@@ -214,6 +227,7 @@ def write_prediction(
     summary: pd.DataFrame,
     *,
     mode: str = "lifted",
+    loops: pd.DataFrame | None = None,
 ) -> None:
     """Write one edit's folder; see `perturb`."""
     from chromloom.plotting.perturbation import plot_edit
@@ -254,6 +268,8 @@ def write_prediction(
         write_tsv(lift, temporary / "lift.tsv")
         write_tsv(summary, temporary / "summary.tsv")
         write_tsv(virtual_4c(prediction, model), temporary / "virtual_4c.tsv")
+        write_tsv(insulation(prediction, model), temporary / "insulation.tsv")
+        write_tsv(loop_changes(prediction, model, loops), temporary / "loops.tsv")
         figure, table = plot_edit(
             prediction.wild_type,
             prediction.in_edited,
@@ -290,6 +306,73 @@ def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         )
     columns = ["viewpoint", "chrom", "start", "end", "wild_type", "edited"]
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def insulation(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+    """Insulation along the reference before and after.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end of the run of bins around the edit; wild_type, edited (log2 diamond score
+        of 10 bins over the window's median; NaN where there are too few pairs).
+    """
+    run, bands = _contiguous(prediction, model)
+    scores = [scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands]
+    bins = model.bins[["chrom", "start", "end"]].iloc[run].reset_index(drop=True)
+    return bins.assign(wild_type=scores[0], edited=scores[1])
+
+
+def loop_changes(
+    prediction: Prediction, model: TrainedModel, loops: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Contact strength of loops before and after.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    model : TrainedModel
+    loops : DataFrame or None
+        chrom, start, end, start2, end2; those whose ends lie in the window are kept.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end, start2, end2, wild_type, edited (mean contact strength of the pairs of
+        both ends' bins, reference coordinates; NaN where none is known, as in a deletion),
+        log2_change. Strongest loss first, unknown last.
+    """
+    columns = ["chrom", "start", "end", "start2", "end2"]
+    rows = []
+    for loop in [] if loops is None else loops[columns].itertuples(index=False):
+        if loop.chrom not in model.chromnames or loop.start2 < 0:
+            continue
+        first = _start_of(model, loop.chrom)
+        ends = [
+            np.flatnonzero(
+                (prediction.bins >= first + start // model.resolution)
+                & (prediction.bins < first - (-end // model.resolution))
+            )
+            for start, end in ((loop.start, loop.end), (loop.start2, loop.end2))
+        ]
+        if not all(map(len, ends)):
+            continue
+        values = [m[np.ix_(*ends)] for m in (prediction.wild_type, prediction.on_reference)]
+        known = np.isfinite(values[0])
+        after = known & np.isfinite(values[1])
+        rows.append(
+            (
+                *loop,
+                values[0][known].mean() if known.any() else np.nan,
+                values[1][after].mean() if after.any() else np.nan,
+            )
+        )
+    table = pd.DataFrame(rows, columns=[*columns, "wild_type", "edited"])
+    table["log2_change"] = np.log2(
+        (table["edited"].astype(float) + PSEUDOCOUNT)
+        / (table["wild_type"].astype(float) + PSEUDOCOUNT)
+    )
+    return table.sort_values("log2_change", ignore_index=True)
 
 
 def write_window(

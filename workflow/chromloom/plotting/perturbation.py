@@ -150,15 +150,114 @@ def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str
     return axes
 
 
+def plot_boundary_pileup(upper: np.ndarray, lower: np.ndarray, axes: Axes) -> Axes:
+    """Mean log2 change on domains of one size, with a factor above, without below (Fig. 8c).
+
+    Parameters
+    ----------
+    upper, lower : ndarray, (k, k), float
+        Upper triangles; a third of the cells is the inside of the domain, the rest its flanks.
+    axes : Axes
+    """
+    k = len(upper)
+    square = np.where(np.triu(np.ones((k, k), bool)), upper, lower.T)
+    limit = max(float(np.nanmax(np.abs(square), initial=0)), 1e-6)
+    style = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
+    axes.set_facecolor("#d9d9d9")
+    picture = axes.imshow(square, **style)
+    edges = [k / 3 - 0.5, 2 * k / 3 - 0.5]
+    for edge in edges:
+        axes.axvline(edge, color="#444444", lw=0.6, ls="--")
+        axes.axhline(edge, color="#444444", lw=0.6, ls="--")
+    axes.plot([-0.5, k - 0.5], [-0.5, k - 0.5], color="#444444", lw=0.6)
+    axes.set_xticks(edges, ["start", "end"])
+    axes.set_yticks(edges, ["start", "end"])
+    axes.set_title("boundaries with (above) and without (below)")
+    axes.figure.colorbar(picture, ax=axes, label="mean log2 change", shrink=0.75)
+    return axes
+
+
+def plot_knockout_ranking(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Mean change within some distance by set of sites, those below random bins filled (Fig. 8b).
+
+    Parameters
+    ----------
+    table : DataFrame
+        group, within_kb, n_sites, change, sem, p_below_random.
+    axes : Axes
+    """
+    shown = table.iloc[::-1]
+    y = np.arange(len(shown))
+    below = (shown["p_below_random"] < 0.05).to_numpy()
+    x, error = 100 * shown["change"].to_numpy(), 196 * shown["sem"].to_numpy()
+    axes.errorbar(x, y, xerr=error, fmt="none", color=PALETTE[0], lw=1)
+    for chosen, face, label in ((below, PALETTE[0], "p < 0.05"), (~below, "white", "p >= 0.05")):
+        style = {"mec": PALETTE[0], "mfc": face, "ms": 4, "ls": "none"}
+        axes.plot(x[chosen], y[chosen], "o", label=f"below random, {label}", **style)
+    axes.axvline(0, color="#999999", lw=0.6)
+    axes.set_yticks(y, [f"{row.group} ({row.n_sites})" for row in shown.itertuples()])
+    axes.set_xlabel(f"change of contact strength within {shown['within_kb'].iloc[0]} kb (%)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return axes
+
+
+def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str) -> Figure:
+    """Maps before and after an edit, changes of pairs, and error by part (Figs. 7a, c, d and 9).
+
+    Parameters
+    ----------
+    table : DataFrame
+        start1, start2, and observed_before, model_before, observed_after, model_after.
+    scores : DataFrame
+        method, part, mse_cp.
+    title : str
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(8.5, 7), layout="constrained")
+    starts = np.union1d(table["start1"], table["start2"])
+    i, j = (np.searchsorted(starts, table[f"start{k}"]) for k in (1, 2))
+    for ax, when in zip(axes[0], ("before", "after")):
+        values = np.full((len(starts),) * 2, np.nan)
+        values[i, j] = table[f"observed_{when}"]
+        values[j, i] = table[f"model_{when}"]
+        plot_map(values, starts, ax, title=f"{when}: observed (above), predicted (below)")
+        ax.set_xlabel("Mb")
+    plot_observed_changes(table, axes[1, 0], title="all pairs")
+    wide = scores.pivot_table(index="part", columns="method", values="mse_cp", sort=False)
+    methods = [
+        name for name in ("model", "article", "no change", "shifted expected") if name in wide
+    ]
+    x = np.arange(len(wide))
+    for k, name in enumerate(methods):
+        width = 0.8 / len(methods)
+        axes[1, 1].bar(x + (k - 1.5) * width, wide[name], width, color=PALETTE[k], label=name)
+    axes[1, 1].set_xticks(x, wide.index, rotation=40, ha="right")
+    axes[1, 1].set_ylabel("mean squared error of contact probability")
+    axes[1, 1].legend()
+    figure.suptitle(title)
+    return figure
+
+
+def plot_observed_changes(table: pd.DataFrame, axes: Axes, *, title: str) -> Axes:
+    """Predicted against observed log2 change of every pair of `plot_observed_edit`'s table."""
+    changes = [
+        np.log2(
+            (table[f"{name}_after"] + PSEUDOCOUNT) / (table[f"{name}_before"] + PSEUDOCOUNT)
+        ).to_numpy()
+        for name in ("observed", "model")
+    ]
+    return plot_change_scatter(*changes, axes, title=title)
+
+
 def plot_change_scatter(
     observed: np.ndarray, predicted: np.ndarray, axes: Axes, *, title: str
 ) -> Axes:
     """Predicted against observed (or simulated) log2 change of pairs, with Pearson's r (Fig. 9)."""
-    r = float(np.corrcoef(observed, predicted)[0, 1])
+    varies = observed.std() > 0 and predicted.std() > 0
+    r = float(np.corrcoef(observed, predicted)[0, 1]) if varies else np.nan
     axes.hexbin(observed, predicted, gridsize=50, bins="log", cmap="Blues", mincnt=1, lw=0)
     axes.axhline(0, color="#999999", lw=0.5)
     axes.axvline(0, color="#999999", lw=0.5)
-    axes.set_xlabel("log2 change, truth")
+    axes.set_xlabel("log2 change, observed")
     axes.set_ylabel("log2 change, predicted")
     axes.set_title(f"{title}, r = {r:.2f}")
     return axes

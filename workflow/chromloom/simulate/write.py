@@ -19,6 +19,7 @@ from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.genome import make_bins
 from chromloom.simulate import elements
 from chromloom.simulate.contacts import reads_per_intensity, sample_pixels
+from chromloom.simulate.edits import edit_pieces, lift_table, rearrange
 from chromloom.simulate.plan import (
     COVERS,
     POINTS,
@@ -53,6 +54,9 @@ class Sample:
         hic (version 9), mcool, cool, or pairs (gzipped text; keep it shallow).
     replicate : int
         Samples of one cell type with different numbers are independent.
+    edit : mapping, optional
+        Arguments of `edit_pieces`: the genome is edited so, and its reads are mapped to the
+        reference, where copies of a locus fall together.
     """
 
     sample: str
@@ -60,6 +64,7 @@ class Sample:
     contacts: int
     form: str
     replicate: int = 0
+    edit: Mapping | None = None
 
 
 SAMPLES = (
@@ -124,10 +129,11 @@ def simulate_genome(
     for sample in samples:
         plan = plans[sample.cell_type]
         scales[sample.sample] = reads_per_intensity(plan, sample.contacts)
-        pixels = pd.concat(
-            sample_pixels(plan, scale=scales[sample.sample], seed=seed, replicate=sample.replicate),
-            ignore_index=True,
-        )
+        options = {"scale": scales[sample.sample], "seed": seed, "replicate": sample.replicate}
+        if sample.edit:
+            pixels = edited_pixels(plan, sample.edit, **options)
+        else:
+            pixels = pd.concat(sample_pixels(plan, **options), ignore_index=True)
         write_map(plan, pixels, out_dir / "contacts", sample, resolutions, assembly=name)
         logger.info("%s: %d reads in %d pixels", sample.sample, pixels["count"].sum(), len(pixels))
     for plan in plans.values():
@@ -139,6 +145,43 @@ def simulate_genome(
     with atomic_path(out_dir / "truth" / "README.md") as path:
         path.write_text(TRUTH_README)
     write_edits(first, out_dir / "edits.bed")
+
+
+def edited_pixels(
+    plan: Plan, edit: Mapping, *, scale: float, seed: int, replicate: int = 0
+) -> pd.DataFrame:
+    """Draw reads of the edited genome and map them to the reference.
+
+    Parameters
+    ----------
+    plan : Plan
+        Before the edit.
+    edit : mapping
+        Arguments of `edit_pieces`.
+    scale, seed, replicate
+        As for `sample_pixels`; the same scale gives a copy as many reads as the wild type has.
+
+    Returns
+    -------
+    DataFrame
+        bin1_id, bin2_id (reference, bin1_id <= bin2_id), count; sorted. Bins whose middle lies in
+        a reference bin are taken for that bin.
+    """
+    pieces = edit_pieces(plan, **edit)
+    changed = rearrange(plan, pieces)
+    reads = pd.concat(sample_pixels(changed, scale=scale, seed=seed, replicate=replicate))
+    lift = pd.concat(
+        lift_table(plan, pieces, chrom, plan.resolution) for chrom in changed.chromsizes.index
+    )
+    offsets = dict(
+        zip(plan.chromsizes.index, np.cumsum([0, *map(plan.n_bins, plan.chromsizes.index)]))
+    )
+    bin_id = (lift["old_start"] // plan.resolution + lift["old_chrom"].map(offsets)).to_numpy()
+    ends = np.sort(bin_id[reads[["bin1_id", "bin2_id"]].to_numpy()], axis=1)
+    pixels = pd.DataFrame(
+        {"bin1_id": ends[:, 0], "bin2_id": ends[:, 1], "count": reads["count"].to_numpy()}
+    )
+    return pixels.groupby(["bin1_id", "bin2_id"], as_index=False, sort=True)["count"].sum()
 
 
 def plan_cell_types(

@@ -1,0 +1,85 @@
+"""Edits that were measured: scores of pairs; the edited map made comparable with the wild type."""
+
+import cooler
+import numpy as np
+import pandas as pd
+import pytest
+
+from chromloom.errors import InputError
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.normalized import write_normalized
+from chromloom.perturbation.edits import Edit, lay_out
+from chromloom.perturbation.observed import compare_with_observed, pair_table, score_parts
+from chromloom.perturbation.predict import predict_edit
+
+EDIT = Edit("dup", "duplication", "chr1", 500_000, 600_000)
+
+
+@pytest.fixture(scope="module")
+def edited_map_path(tiny_map_path, tmp_path_factory):
+    """The tiny map, three times as deep, twice the contacts of the duplicated bins."""
+    folder = tmp_path_factory.mktemp("edited")
+    before = NormalizedMap(tiny_map_path)
+    pixels = before.clr.pixels()[:][["bin1_id", "bin2_id", "count"]]
+    copies = 1 + pixels[["bin1_id", "bin2_id"]].isin(range(50, 60)).any(axis=1)
+    pixels["count"] *= 3 * copies
+    cooler.create_cooler(
+        str(folder / "counts.cool"), before.clr.bins()[["chrom", "start", "end"]][:], pixels
+    )
+    weights = np.full(len(before.bins), 7.0)  # its own balancing is not asked
+    path = folder / "edited.10000.ICE.cool"
+    view = pd.DataFrame([["chr1", 0, 1_195_000, "chr1"]], columns=["chrom", "start", "end", "name"])
+    write_normalized(
+        cooler.Cooler(str(folder / "counts.cool")), weights, path, sample="edited", norm="ICE",
+        assembly="tiny", view_df=view,
+    )  # fmt: skip
+    return path
+
+
+def test_dosage_is_kept_and_depth_is_not(tiny_model_dir, tiny_map_path, edited_map_path):
+    model, before = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
+    prediction = predict_edit(model, before, lay_out(EDIT, model.bins))
+    table = pair_table(prediction, model, before, NormalizedMap(edited_map_path))
+    ratio = table["observed_after"] / table["observed_before"]
+    touched = (table["part1"] == "edit") | (table["part2"] == "edit")
+    assert touched.any()
+    np.testing.assert_allclose(ratio[touched & ratio.notna()], 2, rtol=1e-5)
+    np.testing.assert_allclose(ratio[~touched & ratio.notna()], 1, rtol=1e-5)
+    assert (table["no_change_after"] == table["observed_before"]).all()
+
+
+def test_scores_are_written(tiny_model_dir, tiny_map_path, edited_map_path, tmp_path):
+    (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDUP:dup\n")
+    paths = tiny_model_dir(), tiny_map_path, edited_map_path, tmp_path / "e.bed", tmp_path / "o"
+    compare_with_observed(*paths, edit="dup")
+    scores = pd.read_csv(tmp_path / "o.scores.tsv", sep="\t")
+    assert {"model", "article", "no change", "shifted expected"} <= set(scores["method"])
+    assert {"all", "changed", "edit-edit", "upstream-downstream"} <= set(scores["part"])
+    assert all((tmp_path / f"o.{suffix}").exists() for suffix in ("pdf", "png", "tsv"))
+    with pytest.raises(InputError, match="no edit 'other'"):
+        compare_with_observed(*paths, edit="other")
+
+
+def test_a_perfect_prediction_scores_perfectly():
+    rng = np.random.default_rng(0)
+    i, j = np.triu_indices(30, 2)
+    before = rng.uniform(1, 10, len(i))
+    after = before * rng.uniform(0.5, 2, len(i))
+    parts = np.array(["upstream", "edit", "downstream"]).repeat(10)
+    table = pd.DataFrame(
+        {
+            "start1": i * 10_000, "start2": j * 10_000, "part1": parts[i], "part2": parts[j],
+            "observed_before": before, "observed_after": after,
+            "model_before": before, "model_after": after,
+            "no_change_before": before, "no_change_after": before,
+        }
+    )  # fmt: skip
+    scores = score_parts(table, 10_000, 8).set_index(["method", "part"])
+    np.testing.assert_allclose(scores.loc[("model", "all"), "pearson_change"], 1)
+    np.testing.assert_allclose(scores.loc[("model", "all"), "pearson_change_coarse"], 1)
+    assert scores.loc[("model", "edit-edit"), "mse_cp"] == 0
+    assert np.isnan(scores.loc[("no change", "all"), "pearson_change"])
+    assert scores.loc[("no change", "all"), "mse_cp"] > 0
+    outer = scores.loc[("model", "upstream-upstream"), "n_pairs"] * 2
+    assert scores.loc[("model", "changed"), "n_pairs"] == len(i) - outer
