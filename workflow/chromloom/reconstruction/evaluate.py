@@ -46,6 +46,7 @@ from chromloom.normalize.probability import (
     mean_contact_probability,
 )
 from chromloom.reconstruction import scc
+from chromloom.reconstruction.compare import CEILING, DISTANCE_MEAN
 from chromloom.reconstruction.statistics import (
     PAIRS,
     STRATA,
@@ -60,7 +61,6 @@ logger = logging.getLogger(__name__)
 
 BLOCK = 5_000_000  # bp
 SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
-CEILING, DISTANCE_MEAN = "ceiling", "distance-mean"
 COLUMNS = [
     "sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum",
     "value", "ci_low", "ci_high", "n", "seed", "depth_ratio",
