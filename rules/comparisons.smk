@@ -52,7 +52,7 @@ rule compare_maps:
     wildcard_constraints:
         panel=one_of(AGREEMENT),
     conda:
-        "../envs/torch.yaml"
+        "../envs/plot.yaml"
     threads: 1
     resources:
         mem_mb=4000,
