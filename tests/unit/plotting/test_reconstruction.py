@@ -147,15 +147,16 @@ def test_sizes_are_in_order_whatever_that_of_the_table():
     np.testing.assert_array_equal(line.get_xydata(), [[4, 0.1], [8, 0.2], [16, 0.3]])
 
 
-def test_costs_have_a_bar_a_method_and_step():
+def test_costs_have_a_row_a_method_and_step():
     table = pd.DataFrame(
         {"method": ["eig", "sci"], "step": ["training", "training"], "run_s": [2.0, 3.0],
          "cpu_s": [1.5, 4.0], "memory_mb": [300, 700]}
     )  # fmt: skip
     time, memory = reconstruction.plot_costs(table)
-    assert [bar.get_width() for bar in time.patches] == [1.5, 4.0]
+    cpu = time.collections[0].get_offsets()
+    np.testing.assert_array_equal(cpu, [[1.5, 1], [4.0, 0]])  # read from the top
+    np.testing.assert_array_equal(time.lines[0].get_xdata(), [2, 3])
     assert [bar.get_width() for bar in memory.patches] == [300, 700]
     assert [label.get_text() for label in time.get_yticklabels()] == [
         "eig, training", "sci, training",
     ]  # fmt: skip
-    assert time.patches[0].get_y() > time.patches[1].get_y()  # read from the top

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colour
 
@@ -208,7 +208,7 @@ def plot_costs(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarra
     Returns
     -------
     ndarray of Axes
-        CPU time and wall clock on the left, memory on the right, a bar a method and step.
+        Wall clock and CPU time on the left, memory on the right, a row a method and step.
     """
     height = 0.9 + 0.22 * len(table)
     if axes is None:
@@ -216,11 +216,17 @@ def plot_costs(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarra
     y = np.arange(len(table))[::-1]
     steps = list(pd.unique(table["step"]))
     colours = [PALETTE[steps.index(step) % len(PALETTE)] for step in table["step"]]
-    axes[0].barh(y, table["cpu_s"].clip(lower=0.01), color=colours, height=0.7)
-    axes[0].plot(table["run_s"], y, "|", color="0.2", ms=8, mew=1.5, label="run time")
-    axes[0].set(xscale="log", xlabel="CPU time, all cores (s)")
+    axes[0].scatter(table["cpu_s"], y, color=colours, s=30, label="CPU time, all cores")
+    axes[0].plot(table["run_s"], y, "|", color="0.2", ms=9, mew=1.5, label="run time")
+    axes[0].set(xscale="log", xlabel="Time (s)")
+    axes[0].set_xlim(0.5 * table["cpu_s"].clip(lower=0.1).min(), None)
+    axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[0].xaxis.set_minor_formatter(NullFormatter())
+    axes[0].grid(axis="y", color="0.92")
+    axes[0].set_axisbelow(True)
     axes[0].set_yticks(y, table["method"] + ", " + table["step"])
-    axes[0].legend(loc="best")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes[1].barh(y, table["memory_mb"], color=colours, height=0.7)
     axes[1].set(xlabel="Memory (MB)")
     return axes
