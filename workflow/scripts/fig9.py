@@ -13,5 +13,5 @@ with job_log(snakemake.log[0]):
         1, len(tables), figsize=(3.2 * len(tables), 3), layout="constrained", squeeze=False
     )
     for pairs, score, ax in zip(tables, scores, axes[0]):
-        plot_observed_changes(pairs, ax, title=score["edit"].iloc[0])
+        plot_observed_changes(pairs, ax, title=score["against"].iloc[0])
     save_figure(figure, pd.concat(scores), snakemake.output[0].removesuffix(".pdf"))

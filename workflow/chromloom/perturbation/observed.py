@@ -94,7 +94,8 @@ def compare_with_observed(
             f"within {flank} bp of it; is the experiment's region another one?"
         )
     scores = score_parts(table, model.resolution, before.cp_a)
-    write_tsv(scores.assign(edit=edit, kind=chosen.kind), Path(f"{out}.scores.tsv"))
+    names = {"edit": edit, "kind": chosen.kind, "sample": before.sample, "against": after.sample}
+    write_tsv(scores.assign(**names), Path(f"{out}.scores.tsv"))
     save_figure(plot_observed_edit(table, scores, title=edit), table, out)
     return scores
 

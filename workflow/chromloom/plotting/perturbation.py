@@ -221,7 +221,7 @@ def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str)
         values[j, i] = table[f"model_{when}"]
         plot_map(values, starts, ax, title=f"{when}: observed (above), predicted (below)")
         ax.set_xlabel("Mb")
-    plot_observed_changes(table, axes[1, 0], title="all pairs")
+    plot_observed_changes(table, axes[1, 0], title="sums over 5 x 5 bins")
     wide = scores.pivot_table(index="part", columns="method", values="mse_cp", sort=False)
     methods = [
         name for name in ("model", "article", "no change", "shifted expected") if name in wide
@@ -237,12 +237,25 @@ def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str)
     return figure
 
 
-def plot_observed_changes(table: pd.DataFrame, axes: Axes, *, title: str) -> Axes:
-    """Predicted against observed log2 change of every pair of `plot_observed_edit`'s table."""
+def plot_observed_changes(
+    table: pd.DataFrame, axes: Axes, *, title: str, square_bins: int = 5
+) -> Axes:
+    """Predicted against observed log2 change of every square of bins (Fig. 9c, d).
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `plot_observed_edit`.
+    axes : Axes
+    title : str
+    square_bins : int
+        Bins a side; pairs inside a square are summed, as single pairs are mostly noise.
+    """
+    side = square_bins * np.diff(np.unique(table["start1"])).min()
+    squares = table.groupby([table["start1"] // side, table["start2"] // side])
+    sums = squares.sum(numeric_only=True) + PSEUDOCOUNT
     changes = [
-        np.log2(
-            (table[f"{name}_after"] + PSEUDOCOUNT) / (table[f"{name}_before"] + PSEUDOCOUNT)
-        ).to_numpy()
+        np.log2(sums[f"{name}_after"] / sums[f"{name}_before"]).to_numpy()
         for name in ("observed", "model")
     ]
     return plot_change_scatter(*changes, axes, title=title)
