@@ -258,7 +258,10 @@ def test_protocols_are_set_side_by_side():
     np.testing.assert_allclose(found["difference"], [0.2, 0.05])
     assert list(found["at_control"]) == ["no", "yes"]
     sentence = describe_protocols(found.reset_index())
-    assert "mAP 0.125 above the honest one (mean over 2 tasks and 1 models" in sentence
+    assert (
+        "mAP 0.125 above the honest one (mean over 2 pairs of a task and a model; higher in 2)"
+        in sentence
+    )
     assert "in 1 of 2 the honest interval reaches" in sentence
 
 

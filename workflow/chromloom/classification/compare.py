@@ -142,8 +142,8 @@ def describe_protocols(table: pd.DataFrame) -> str:
         sentences.append(
             f"With {classifier}, the published protocol gives {part['metric'].iloc[0]} "
             f"{abs(difference.mean()):.3f} {'above' if difference.mean() > 0 else 'below'} the "
-            f"honest one (mean over {part['task'].nunique()} tasks and {part['model'].nunique()} "
-            f"models; higher in {(difference > 0).sum()} of {len(difference)} cases), and in "
+            f"honest one (mean over {len(difference)} pairs of a task and a model; higher in "
+            f"{(difference > 0).sum()}), and in "
             f"{(part['at_control'] == 'yes').sum()} of {len(part)} the honest interval reaches the "
             f"control with shuffled labels (mean {part['shuffled'].mean():.3f}; honest "
             f"{part['honest'].mean():.3f}; published {part['published'].mean():.3f})."

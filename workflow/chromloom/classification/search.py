@@ -19,7 +19,7 @@ from chromloom.files import write_tsv
 logger = logging.getLogger(__name__)
 
 DEPTHS = (1, 2, 4, 6, 8, 12)
-TREES = (1, 5, 20, 50, 100, 200, 500)
+TREES = (1, 5, 20, 50, 100, 200)
 
 
 def search_xgboost(
@@ -91,13 +91,17 @@ def _predict(X, samples, n_classes, depth, trees, settings) -> np.ndarray:
             continue
         parameters = {
             "max_depth": depth, "tree_method": "hist", "nthread": settings.classifier.nthread,
-            "seed": settings.seed, "verbosity": 0, "objective": "multi:softprob",
-            "num_class": n_classes,
+            "seed": settings.seed, "verbosity": 0, "objective": "binary:logistic",
         }  # fmt: skip
+        if n_classes > 2:
+            parameters |= {"objective": "multi:softprob", "num_class": n_classes}
         data = xgboost.DMatrix(X[train], y[train], nthread=settings.classifier.nthread)
         booster = xgboost.train(parameters, data, max(trees))
         for k, n_trees in enumerate(trees):
-            found[k, test] = booster.inplace_predict(X[test], iteration_range=(0, n_trees))
+            scores = booster.inplace_predict(X[test], iteration_range=(0, n_trees))
+            if n_classes == 2:
+                scores = np.stack([1 - scores, scores], axis=1)
+            found[k, test] = scores
     return found
 
 
