@@ -104,7 +104,7 @@ def test_importance_opens_in_pybigwig_and_is_complete(results):
 def test_tables_have_the_columns_that_are_documented(results):
     columns = {
         "reconstruction": "sample resolution norm model decoder against pairs metric stratum value "
-        "ci_low ci_high n seed",
+        "ci_low ci_high n seed depth_ratio",
         "classification": "sample resolution norm model classifier task circular protocol metric "
         "value ci_low ci_high n_positive n_negative",
         "perturbation": "sample resolution norm model edit kind region metric value ci_low ci_high",
@@ -134,7 +134,7 @@ def test_quality_table_lists_every_chromosome_and_the_balancing(results):
 
 def test_every_figure_has_picture_and_numbers(results):
     pictures = {path.stem for path in (results / "figures").glob("*.png")}
-    assert {"fig3a", "fig3g", "figS14", "fig4a", "fig6a", "fig7", "fig8a"} <= pictures
+    assert {"fig3a", "fig3b", "fig3g", "figS14", "fig4a", "fig6a", "fig7", "fig8a"} <= pictures
     for picture in pictures:
         assert len(pd.read_table(results / "figures" / f"{picture}.tsv"))
         assert (results / "figures" / f"{picture}.pdf").stat().st_size > 1000
