@@ -41,6 +41,14 @@ def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     assert "train_model" in done.stdout
 
 
+def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):
+    config = ["--configfile", "config/edits/config.yaml"]
+    done = snakemake(tmp_path, *config, "--dry-run", "fig7", "fig8c", "fig9")
+    assert done.stdout.count("Comparing the edit boundary_deletion") == 2  # of A, and of B_deep
+    assert "Fine-tuning hiclstm-refined on B_deep" in done.stdout
+    assert "results/figures/fig7d.pdf" in done.stdout
+
+
 def test_panels_that_compare_are_targets_and_bring_their_variants(snakemake, tmp_path):
     targets = ["fig3b", "fig3e", "fig5e", "figS13", "tableS3", "summarise_seeds"]
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", *targets)
@@ -112,6 +120,10 @@ def test_a_rule_and_its_script_have_one_name(repo_root):
         (["--config", "trainng={}"], "unknown key 'trainng'; did you mean 'training'?"),
         (["--config", "samples=none.tsv"], "none.tsv: no such sheet"),
         (["--config", "device=tpu"], "'device': 'tpu' is not one of"),
+        (
+            ["--config", "perturbation={boundaries: CTCF}", "attribution={domains: ''}"],
+            "perturbation.boundaries needs domains",
+        ),
         (
             ["--config", "training={models: [hiclstm-refind]}"],
             "model 'hiclstm-refind' is unknown; did you mean 'hiclstm-refined'?",

@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.simulate.contacts import bin_features, expected_contacts
+from chromloom.simulate.contacts import (
+    bin_features,
+    expected_contacts,
+    reads_per_intensity,
+    sample_pixels,
+)
 from chromloom.simulate.edits import (
     Piece,
     apply_edit,
@@ -18,6 +23,7 @@ from chromloom.simulate.edits import (
 from chromloom.simulate.elements import find_loops
 from chromloom.simulate.plan import COVERS, POINTS
 from chromloom.simulate.sequence import edited_sequence, sequence
+from chromloom.simulate.write import edited_pixels
 
 BIN = 20_000
 
@@ -177,3 +183,29 @@ def test_bad_edits_are_errors(planted):
         apply_edit(planted, "deletion", "chr1", 10, 9_000_000)
     with pytest.raises(InputError, match="within one chromosome"):
         apply_edit(planted, "translocation", "chr1", 10, -1, chrom2="chr1", start2=50)
+
+
+def test_reads_of_an_edited_genome_are_mapped_to_the_reference(planted):
+    region = {"chrom": "chr1", "start": 100 * BIN, "end": 130 * BIN}
+    options = {"scale": reads_per_intensity(planted, 300_000), "seed": 1}
+    counts = {
+        kind: edited_pixels(planted, {"kind": kind, **region}, **options)
+        for kind in ("deletion", "duplication")
+    }
+    wild_type = pd.concat(sample_pixels(planted, **options))
+    n_bins = sum(map(planted.n_bins, planted.chromsizes.index))
+
+    def inside(pixels):
+        """Reads with both ends in the region, and with one end on chr2."""
+        ends = pixels[["bin1_id", "bin2_id"]]
+        assert ((ends >= 0) & (ends < n_bins)).all(axis=None)
+        assert (ends["bin1_id"] <= ends["bin2_id"]).all()
+        within = ends.isin(range(100, 130)).all(axis=1)
+        other = ends["bin1_id"] >= planted.n_bins("chr1")
+        return pixels["count"][within].sum(), pixels["count"][other].sum()
+
+    own, other = inside(wild_type)
+    assert inside(counts["deletion"])[0] == 0
+    twice, same = inside(counts["duplication"])
+    assert twice > 2 * own  # both copies, and contacts between them
+    assert abs(same - other) < 6 * other**0.5
