@@ -5,7 +5,7 @@ export CHROMLOOM_REAL_DATA ?= $(abspath ../shared/data)
 BIN := $(CURDIR)/.venv/bin
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --snakefile $(CURDIR)/Snakefile --cores $(CORES)
 
-.PHONY: demo test real bench report lint lock clean bedtools
+.PHONY: demo test real bench planted report lint lock clean bedtools
 
 demo: .venv/installed  ## the workflow on a simulated genome, and its report
 	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml
@@ -26,6 +26,9 @@ test: .venv/installed  ## every test
 bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
+
+planted: .venv/installed  ## what models say of planted genomes, held to what was planted; minutes
+	$(BIN)/python benchmarks/planted.py --out results/bench
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ VERSIONS = {
     "contacts": 1,
     "normalize": 1,
     "analysis": 1,
-    "training": 1,
+    "training": 2,
     "reconstruction": 2,
     "classification": 1,
     "attribution": 1,

@@ -80,6 +80,7 @@ def test_refined_beats_the_eigenvectors_it_starts_from(tiny_map_path, tmp_path):
         start="eig",
         knots=1,
         lstm_frames=0,
+        norm_eps=1e-5,
         loss="mse",
         embedding_learning_rate=0.003,
     )
