@@ -55,6 +55,7 @@ def test_every_edit_gets_its_folder(out):
     table = pd.read_csv(out / "perturbation.tsv", sep="\t")
     assert list(table.columns) == TABLE_COLUMNS
     assert set(table["edit"]) == {"del", "dup"}
+    assert set(table["model"]) == {"hiclstm-refined"}
 
 
 def test_maps_say_their_coordinates_and_subtract(out):
@@ -96,7 +97,9 @@ def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
     model = TrainedModel.load(tiny_model_dir())
     layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), model.bins)
     prediction = predict_edit(model, NormalizedMap(tiny_map_path), layout)
-    table = summarise(prediction, model).set_index("metric")["value"]
+    table = summarise(prediction, model, name="refined-seed2")
+    assert set(table["model"]) == {"refined-seed2"}
+    table = table.set_index("metric")["value"]
     difference = prediction.difference
     i, j = np.nonzero(np.isfinite(difference))
     near = j - i < 20

@@ -150,14 +150,14 @@ def summarise(
     known = np.isfinite(wild_type) & np.isfinite(edited)
     dist = prediction.bins[None, :] - prediction.bins[:, None]
     metrics: dict[str, float] = {"n_pairs": float(known.sum())}
-    for name, window in WINDOWS.items():
+    for label, window in WINDOWS.items():
         near = known & (dist * resolution < window)
         if not near.any():
             continue
         change = edited[near] - wild_type[near]
         ratio = (edited[near] + PSEUDOCOUNT) / (wild_type[near] + PSEUDOCOUNT)
-        metrics[f"mean_abs_difference_{name}"] = float(np.abs(change).mean())
-        metrics[f"mean_log2_change_{name}"] = float(np.log2(ratio).mean())
+        metrics[f"mean_abs_difference_{label}"] = float(np.abs(change).mean())
+        metrics[f"mean_log2_change_{label}"] = float(np.log2(ratio).mean())
     scores = insulation(prediction, model)
     beside = (scores["end"] > edit.start - WINDOWS["200kb"]) & (
         scores["start"] < edit.end + WINDOWS["200kb"]
