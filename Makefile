@@ -50,6 +50,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m chromloom.kernels  # compiled here, not in the first job that computes
 	touch $@
 
 bedtools:

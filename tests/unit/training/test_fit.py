@@ -365,3 +365,23 @@ def test_carried_state_and_two_directions_train(tiny_map_path, tmp_path):
         history = pd.read_csv(tmp_path / name / "history.tsv", sep="\t")
         assert history["loss"].iloc[-1] < history["loss"].iloc[0]
         assert Path(tmp_path / name / "config.json").exists()
+
+
+def test_training_finds_its_kernels_compiled(repo_root, tiny_map_path, tmp_path):
+    script = tmp_path / "compiled.py"
+    script.write_text(
+        "from chromloom.kernels import __main__ as ahead, counts, cpu\n"
+        "from chromloom.training.models import train_model\n"
+        "def compiled():\n"
+        "    names = 'newton_rows', 'symmetric_products', 'drawn_products'\n"
+        "    functions = [getattr(counts, name) for name in names]\n"
+        "    return [f.signatures for f in (*functions, cpu.backward_blocks, cpu.forward_blocks)]\n"
+        "ahead.compile_recurrence(), ahead.compile_counts()\n"
+        "before = compiled()\n"
+        "for model in ('hiclstm-paper', 'hiclstm-refined'):\n"
+        f"    train_model(model, {str(tiny_map_path)!r}, {str(tmp_path)!r} + '/' + model,\n"
+        "                options={'epochs': 1}, seed=0, device='cpu')\n"
+        "assert all(before) and compiled() == before, (before, compiled())\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(repo_root / "workflow")}
+    subprocess.run([sys.executable, str(script)], env=environment, check=True)
