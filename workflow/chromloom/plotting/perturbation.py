@@ -131,6 +131,8 @@ def plot_distance_effect(table: pd.DataFrame, axes: Axes) -> Axes:
             lw=0,
         )
     axes.axhline(0, color="#999999", lw=0.6)
+    moved = table["change"].abs() > 1e-3 * table["change"].abs().max()  # nothing to see beyond
+    axes.set_xlim(0, table["dist_kb"][moved].max() if moved.any() else None)
     axes.set_xlabel("distance (kb)")
     axes.set_ylabel("change of contact strength (%)")
     axes.legend()
