@@ -9,7 +9,7 @@ PERTURBATIONS = [
 # The screen replaces a bin in its place; "shift" would move all that follow.
 SCREEN_METHOD = "zero" if config["perturbation"]["method"] == "zero" else "average"
 # The released decoder sees a frame at once, so that no bin can be knocked out by itself.
-SCREENED = [run for run in PAIR_RUNS if not run.endswith("-released")]
+SCREENED = [run for run in PAIR_RUNS if base_model(run) != "hiclstm-released"]
 PERTURBATION_TRACKS = expand(
     "results/perturbation/{run}.screen.bw",
     run=SCREENED if config["perturbation"]["screen"] else [],

@@ -61,6 +61,17 @@ def test_panels_that_compare_are_targets_and_bring_their_variants(snakemake, tmp
     }  # fmt: skip
 
 
+def test_a_variant_is_asked_for_what_its_model_can(snakemake, tmp_path):
+    training = "{models: [one, two], options: {one: {model: hiclstm-released}, two: {model: eig}}}"
+    done = snakemake(
+        tmp_path, *DEMO, "--dry-run", "--cores", "2", "--config", f"training={training}"
+    )
+    assert set(re.findall(r"results/attribution/A\.\S+?\.(one|two)\.bw", done.stdout)) == {"one"}
+    assert set(re.findall(r"results/perturbation/A\.\S+?\.(one|two)\.screen", done.stdout)) == {
+        "two"
+    }
+
+
 def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig3c", check=False)
     assert done.returncode
