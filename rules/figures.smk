@@ -448,7 +448,7 @@ rule fig7:
         "../workflow/scripts/fig7.py"
 
 
-rule fig8:
+use rule fig7 as fig8 with:
     input:
         expand(
             "results/perturbation/{run}.knockouts/{picture}.{suffix}",
@@ -475,19 +475,11 @@ rule fig8:
         "logs/fig8.log",
     benchmark:
         "benchmarks/fig8.tsv"
-    conda:
-        "../envs/plot.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
     message:
         "Showing figure 8: knockouts"
-    script:
-        "../workflow/scripts/fig8.py"
 
 
-rule fig8c:
+use rule fig7 as fig8c with:
     input:
         expand(
             "results/perturbation/{run}.boundaries.{suffix}",
@@ -506,16 +498,8 @@ rule fig8c:
         "logs/fig8c.log",
     benchmark:
         "benchmarks/fig8c.tsv"
-    conda:
-        "../envs/plot.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
     message:
         "Showing figure 8c: knockouts of boundaries"
-    script:
-        "../workflow/scripts/fig8c.py"
 
 
 rule fig9:

@@ -2,17 +2,16 @@ import os
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 from chromloom.attribution.elements import explain_sets
 from chromloom.classification.labels import load_labels, read_label_sheet, read_task
+from chromloom.files import read_parquet
 from chromloom.logs import job_log
 from chromloom.plotting.style import apply_style
 
 params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
     apply_style()
-    bins = pd.read_parquet(snakemake.input.attribution[0])
+    bins = read_parquet(snakemake.input.attribution[0])
     sheet = read_label_sheet(params.sheet, cell_type=params.cell_type)
     # Classes of elements: tasks of single bins that are present or not.
     sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]

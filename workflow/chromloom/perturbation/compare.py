@@ -6,14 +6,10 @@ strength, the pseudocount on the scale of counts; Pearson over all pairs within 
 known to all. Also reported: contact probability (the article's scale) and contact strength.
 """
 
-import logging
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
@@ -23,65 +19,13 @@ from chromloom.perturbation.baselines import (
     edited_positions,
     observed_window,
 )
-from chromloom.perturbation.edits import Edit, lay_out
-from chromloom.perturbation.predict import FLANK, Prediction, map_back, predict_edit
+from chromloom.perturbation.edits import Edit
+from chromloom.perturbation.predict import Prediction, map_back
 from chromloom.simulate.contacts import expected_contacts
 from chromloom.simulate.edits import apply_edit
 from chromloom.simulate.plan import Plan
-from chromloom.simulate.write import read_plan
-
-logger = logging.getLogger(__name__)
 
 KINDS = ("deletion", "inversion", "duplication")
-
-
-def compare_with_simulation(
-    model_dir: str | Path,
-    map_path: str | Path,
-    truth_dir: str | Path,
-    out: str | Path,
-    *,
-    n_edits: int = 8,
-    seed: int = 0,
-    flank: int = FLANK,
-    mode: str = "lifted",
-    device: str = "cpu",
-) -> pd.DataFrame:
-    """Draw edits of the planted genome and hold their predictions to the simulated change.
-
-    Parameters
-    ----------
-    model_dir, map_path : str or Path
-        Trained model and its map, of a planted genome.
-    truth_dir : str or Path
-        Its plan (`truth/{cell_type}`).
-    out : str or Path
-        TSV, see Returns.
-    n_edits, seed : int
-        Edits of each kind (see `draw_edits`).
-    flank : int
-        bp each side of the edit.
-    mode : {"lifted", "affinity", "released"}
-        See `predict_edit`.
-    device : str
-
-    Returns
-    -------
-    DataFrame
-        edit, kind, region, method (`model`, `no change`, `article`, `shifted expected`,
-        `shifted observed`), scale (log2, cp, value), n_pairs, pearson (NaN where the method
-        predicts one change for all pairs), mse.
-    """
-    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
-    plan = read_plan(truth_dir)
-    tables = []
-    for edit in draw_edits(plan, model, n_edits=n_edits, seed=seed):
-        layout = lay_out(edit, model.bins)
-        prediction = predict_edit(model, observed, layout, flank=flank, mode=mode)
-        tables.append(score_changes(prediction, model, observed, plan))
-    table = pd.concat(tables, ignore_index=True)
-    write_tsv(table, out)
-    return table
 
 
 def draw_edits(plan: Plan, model: TrainedModel, *, n_edits: int, seed: int) -> list[Edit]:

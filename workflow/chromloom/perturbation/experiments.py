@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import bioframe
 import numpy as np
 import pandas as pd
 
@@ -12,6 +13,7 @@ from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.baselines import PSEUDOCOUNT
 from chromloom.perturbation.edits import Edit, EditedChromosome, knockouts, lay_out
 from chromloom.perturbation.predict import predict_edit
 from chromloom.perturbation.screen import null_vectors
@@ -22,7 +24,6 @@ REACH = 1_000_000
 STEP = 100_000
 INSIDE = 10  # parts that the inside of a domain is averaged in
 FLANK_BINS = 10
-PSEUDOCOUNT = 0.5
 
 
 def knock_out_groups(
@@ -294,7 +295,7 @@ def knock_out_domains(
         window = pd.DataFrame(
             {"chrom": domains["chrom"], "start": at - resolution, "end": at + 2 * resolution}
         )
-        held[:, k] = _touches(window, sites)
+        held[:, k] = bioframe.count_overlaps(window, sites)["count"] > 0
     groups = {"with": domains[held.all(axis=1)], "without": domains[~held.any(axis=1)]}
     changes = {}
     for name, own in groups.items():
@@ -451,18 +452,6 @@ def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray
             "another assembly?"
         )
     return found
-
-
-def _touches(windows, sites):
-    """Whether each window holds a part of a site, (n,), bool."""
-    touched = np.zeros(len(windows), bool)
-    for chrom, own in sites.groupby("chrom", sort=False):
-        at = (windows["chrom"] == chrom).to_numpy()
-        starts, ends = np.sort(own["start"]), np.sort(own["end"])
-        begun = np.searchsorted(starts, windows["end"][at], side="left")
-        ended = np.searchsorted(ends, windows["start"][at], side="right")
-        touched[at] = begun > ended
-    return touched
 
 
 def _mean(values):

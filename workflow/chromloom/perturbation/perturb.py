@@ -11,6 +11,7 @@ from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.baselines import PSEUDOCOUNT
 from chromloom.perturbation.edits import edited_name, lay_out, lift_table, read_edits
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
 from chromloom.reconstruction import scc
@@ -18,7 +19,6 @@ from chromloom.reconstruction import scc
 logger = logging.getLogger(__name__)
 
 WINDOWS = {"200kb": 200_000, "1Mb": 1_000_000, "2Mb": 2_000_000}
-PSEUDOCOUNT = 0.5
 INSULATION_WINDOW_BINS = 10
 TABLE_COLUMNS = [
     "sample",

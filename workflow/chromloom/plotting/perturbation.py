@@ -231,7 +231,13 @@ def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str)
     x = np.arange(len(wide))
     for k, name in enumerate(methods):
         width = 0.8 / len(methods)
-        axes[1, 1].bar(x + (k - 1.5) * width, wide[name], width, color=PALETTE[k], label=name)
+        axes[1, 1].bar(
+            x + (k - (len(methods) - 1) / 2) * width,
+            wide[name],
+            width,
+            color=PALETTE[k],
+            label=name,
+        )
     axes[1, 1].set_xticks(x, wide.index, rotation=40, ha="right")
     axes[1, 1].set_ylabel("mean squared error of contact probability")
     axes[1, 1].legend()

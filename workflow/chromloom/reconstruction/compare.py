@@ -12,10 +12,8 @@ from chromloom.errors import InputError
 
 # Models of a table that stand beside the trained one.
 CEILING, DISTANCE_MEAN = "ceiling", "distance-mean"
-_KEYS = [
-    "sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum",
-    "distance",
-]  # fmt: skip
+# What tells the rows of a table apart.
+KEYS = ["sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum"]
 
 
 def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) -> pd.DataFrame:
@@ -40,7 +38,7 @@ def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) ->
         No such row.
     """
     table = pd.concat(map(pd.read_table, paths), ignore_index=True)
-    table = table.drop_duplicates([key for key in _KEYS if key in table])
+    table = table.drop_duplicates([key for key in [*KEYS, "distance"] if key in table])
     wanted = {tuple(pair) for pair in scored}
     table = table[[pair in wanted for pair in zip(table["sample"], table["against"])]]
     if table.empty:
@@ -52,7 +50,7 @@ def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) ->
 
 def plotted_agreement(metrics: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
     """What a picture of agreement shows as one table: strata, then single distances (bins)."""
-    keys = [key for key in _KEYS if key in distances and key != "metric"]
+    keys = [key for key in [*KEYS, "distance"] if key in distances]
     single = distances[[*keys, "n", "pearson_cp", "r2_cp"]].melt(
         [*keys, "n"], var_name="metric", value_name="value"
     )

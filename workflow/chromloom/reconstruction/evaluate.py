@@ -46,7 +46,7 @@ from chromloom.normalize.probability import (
     mean_contact_probability,
 )
 from chromloom.reconstruction import scc
-from chromloom.reconstruction.compare import CEILING, DISTANCE_MEAN
+from chromloom.reconstruction.compare import CEILING, DISTANCE_MEAN, KEYS
 from chromloom.reconstruction.statistics import (
     PAIRS,
     STRATA,
@@ -61,11 +61,7 @@ logger = logging.getLogger(__name__)
 
 BLOCK = 5_000_000  # bp
 SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
-COLUMNS = [
-    "sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum",
-    "value", "ci_low", "ci_high", "n", "seed", "depth_ratio",
-]  # fmt: skip
-KEYS = ["sample", "resolution", "norm", "model", "decoder", "against", "pairs", "metric", "stratum"]
+COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "seed", "depth_ratio"]
 
 
 @dataclass(frozen=True)
