@@ -96,6 +96,8 @@ def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
                 direction.w.normal_(generator=generator)
             if module.S is not None:
                 module.S.normal_(generator=generator).mul_(0.1)
+            if module.barrier is not None:
+                module.barrier.normal_(generator=generator).mul_(0.1)
         folder = tmp_path_factory.mktemp("model") / "model"
         config = {
             "settings": settings.to_dict(),

@@ -8,9 +8,9 @@ VERSIONS = {
     "contacts": 1,
     "normalize": 1,
     "analysis": 1,
-    "training": 2,
+    "training": 3,
     "reconstruction": 2,
     "classification": 1,
-    "attribution": 1,
-    "perturbation": 1,
+    "attribution": 2,
+    "perturbation": 2,
 }

@@ -19,13 +19,13 @@ def model(tiny_model_dir):
 
 
 def dense_scalar(model, chrom, *, lo=0, hi=None, squared=False):
-    """Sum of the predicted target of rows and columns R over all pairs, in one graph."""
+    """Sum of the predicted target over all pairs, in one graph, of R in each of its roles."""
     n = len(model.mask(chrom))
 
-    def scalar(rows, columns):
+    def scalar(rows, columns, between):
         totals = []
-        for r, c in zip(rows, columns):
-            y = model.predict_torch(chrom, r, 0, n, 0, n, columns=c)
+        for r, c, b in zip(rows, columns, between):
+            y = model.predict_torch(chrom, r, 0, n, 0, n, columns=c, between=b)
             y = y[lo:hi]
             totals.append((y.square() if squared else y).sum(dtype=torch.float64))
         return torch.stack(totals)
@@ -33,23 +33,30 @@ def dense_scalar(model, chrom, *, lo=0, hi=None, squared=False):
     return scalar
 
 
+def block_of(model, chrom):
+    """Predicted target of a tile, of R in each of its roles."""
+    return lambda r, c, b, *tile: model.predict_torch(chrom, r, *tile, columns=c, between=b)
+
+
 WAYS = [{}, {"directions": 2}, {"carry_state": True, "lstm_frames": 0}]
 
 
 @pytest.mark.parametrize("overrides", WAYS)
-def test_rows_and_columns_are_told_apart(tiny_model_dir, overrides):
+def test_roles_are_told_apart(tiny_model_dir, overrides):
     """One pair (10, 16): only bin 10 acts as row; as columns those that were read on the way."""
     model = TrainedModel.load(tiny_model_dir(**overrides))
     R = torch.from_numpy(np.nan_to_num(model.representation("chr2")))
-    rows, columns = R.clone().requires_grad_(), R.clone().requires_grad_()
-    y = model.predict_torch("chr2", rows, 10, 11, 6, 7, columns=columns)
+    rows, columns, between = (R.clone().requires_grad_() for _ in range(3))
+    y = model.predict_torch("chr2", rows, 10, 11, 6, 7, columns=columns, between=between)
     together = model.predict_torch("chr2", R, 10, 11, 6, 7)
     np.testing.assert_allclose(y.detach(), together, rtol=1e-6)
     y.sum().backward()
-    acting = [np.flatnonzero(x.grad.abs().sum(dim=1)) for x in (rows, columns)]
+    acting = [np.flatnonzero(x.grad.abs().sum(dim=1)) for x in (rows, columns, between)]
     last = 30 if overrides.get("directions") else 17
     assert acting[0].tolist() == [10]
     assert acting[1].tolist() == list(range(10, last))
+    unmasked = [k for k in range(11, 16) if not model.mask("chr2")[k]]
+    assert acting[2].tolist() == unmasked
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -59,7 +66,7 @@ def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
     mask = model.mask("chr2")
     baseline = R[~mask].mean(axis=0)
     got = integrate_gradients(
-        lambda r, c, lo, hi, d0, d1: model.predict_torch("chr2", r, lo, hi, d0, d1, columns=c),
+        block_of(model, "chr2"),
         R,
         mask,
         baseline=baseline,
@@ -74,14 +81,14 @@ def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
     scalar = dense_scalar(model, "chr2", lo=window[0], hi=window[1], squared=squared)
     end = torch.from_numpy(R)[None]
     begin = torch.from_numpy(np.where(mask[:, None], 0, baseline).astype(np.float32))[None]
-    parts = IntegratedGradients(scalar).attribute((end, end), (begin, begin), n_steps=8)
-    for part, own in zip(parts, (got.row, got.column)):
+    parts = IntegratedGradients(scalar).attribute((end,) * 3, (begin,) * 3, n_steps=8)
+    for part, own in zip(parts, (got.row, got.column, got.between)):
         expected = part[0].sum(dim=1).numpy()
         np.testing.assert_allclose(
             own[~mask], expected[~mask], rtol=1e-3, atol=1e-4 * np.abs(expected).max()
         )
         assert np.isnan(own[mask]).all()
-    np.testing.assert_allclose(got.total, float(scalar(end, end)), rtol=1e-5)
+    np.testing.assert_allclose(got.total, float(scalar(end, end, end)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("overrides", WAYS)
@@ -92,7 +99,7 @@ def test_attributions_sum_to_the_change_of_the_scalar(tiny_model_dir, overrides)
     assert result.completeness_error <= 0.01
     scalar = dense_scalar(model, "chr1")
     R = torch.from_numpy(np.nan_to_num(model.representation("chr1")))[None]
-    np.testing.assert_allclose(result.total, float(scalar(R, R)), rtol=1e-5)
+    np.testing.assert_allclose(result.total, float(scalar(R, R, R)), rtol=1e-5)
     assert np.nansum(result.score) == pytest.approx(result.total - result.baseline_total, rel=0.01)
 
 
@@ -101,7 +108,7 @@ def test_gradient_of_the_scalar_is_autograd_s(model):
     R = np.nan_to_num(model.representation("chr3"))
     mask = model.mask("chr3")
     got = integrate_gradients(
-        lambda r, c, lo, hi, d0, d1: model.predict_torch("chr3", r, lo, hi, d0, d1, columns=c),
+        block_of(model, "chr3"),
         R,
         mask,
         baseline=np.zeros(4),
@@ -110,7 +117,7 @@ def test_gradient_of_the_scalar_is_autograd_s(model):
         frame=20,
     )
     half = torch.tensor(R / 2, requires_grad=True)  # Gauss-Legendre with one point: the middle
-    dense_scalar(model, "chr3")(half[None], half[None]).sum().backward()
+    dense_scalar(model, "chr3")(*[half[None]] * 3).sum().backward()
     expected = (half.grad.numpy() * R).sum(axis=1)
     np.testing.assert_allclose(
         got.score[~mask], expected[~mask], rtol=1e-3, atol=1e-4 * np.abs(expected).max()
@@ -143,7 +150,8 @@ def test_tracks_are_written(tiny_model_dir, tmp_path):
     assert len(table) == 230
     unknown = table["masked"] | (table["chrom"] == "chr3")
     assert (table["score"].isna() == unknown).all()
-    np.testing.assert_allclose(table["score"], table["row"] + table["column"], rtol=1e-4, atol=1e-3)
+    parts = table[["row", "column", "between"]].sum(axis=1, skipna=False)
+    np.testing.assert_allclose(table["score"], parts, rtol=1e-4, atol=1e-3)
     assert table["normalised"].max() == 1
     assert table["normalised"].min() == -1
     for path, column in ((out[0], "normalised"), (out[2], "score")):

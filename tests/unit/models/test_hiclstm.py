@@ -61,6 +61,9 @@ def test_overrides_keep_the_rest_of_the_preset():
         ("refined", {"loss": "mse"}, "start=likelihood needs loss=poisson"),
         ("paper", {"loss": "poisson"}, "loss=poisson needs target=log_oe"),
         ("paper", {"knots": 2}, "knots above 1 need bilinear=true"),
+        ("refined", {"knots": 1, "barrier": True}, "set barrier=false"),
+        ("paper", {"oriented": True}, "set oriented=false"),
+        ("refined", {"embedding_dim": 1}, "embedding_dim above 1"),
         ("paper", {"lstm_frames": 1}, "lstm_frames above 0 needs bilinear=true"),
         ("paper", {"head": "frame"}, "head=frame belongs to preset=released"),
     ],
@@ -80,7 +83,7 @@ def test_band_product_is_the_inner_product_of_each_pair(n_rows, length, d, seed)
     np.testing.assert_allclose(band_product(A, C), expected, atol=1e-12)
 
 
-def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
+def literal(model, rows, cols, row_ok, col_ok, d0, *, between, strand=None, carry=False):
     """The model pair by pair, from [R_i; R_j] and whole weight matrices, without kernels."""
     s = model.settings
     length = len(cols) - len(rows) + 1
@@ -128,7 +131,15 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
                 below, share = int(where), where % 1
                 for knot, part in ((below, 1 - share), (below + 1, share)):
                     if part:
-                        out[t, b] += part * (rows[b] @ model.S[1, knot] @ cols[b + t])
+                        S = model.S[1, knot]
+                        if strand is not None and strand[0][b] != strand[1][b + t]:
+                            S = (S + S.T) / 2
+                        elif strand is not None and strand[0][b] < 0:
+                            S = S.T
+                        out[t, b] += part * (rows[b] @ S @ cols[b + t])
+                        if model.barrier is not None and d0 + t < 2**s.knots:
+                            met = between[b + 1 : b + d0 + t].sum()
+                            out[t, b] -= part * model.barrier[1, knot] * met
                         if model.offset is not None:
                             out[t, b] += part * model.offset[1, knot]
     return out
@@ -146,6 +157,8 @@ def literal(model, rows, cols, row_ok, col_ok, d0, *, carry=False):
         {"preset": "refined", "carry_state": True, "frame": 4, "distance_input": True},
         {"preset": "refined", "lstm_frames": 2},
         {"preset": "refined", "knots": 4},
+        {"preset": "refined", "knots": 4, "barrier": False},
+        {"preset": "refined", "knots": 5, "oriented": False},
         {"preset": "eig"},
         {"preset": "eig", "knots": 3},
     ],
@@ -166,10 +179,37 @@ def test_tile_equals_a_literal_reimplementation(overrides):
     col_ok[[0, 4, 12]] = False
     carry = model.settings.carry_state
     d0 = 0 if carry else 12
-    y = model.tile(rows, cols, row_ok, col_ok, 1, d0, backend="reference")
-    expected = literal(model, rows, cols, row_ok, col_ok, d0, carry=carry)
+    between = model.embedding[:25, -1] * (torch.arange(25) % 4 > 0)
+    strand = (torch.tensor([1.0, -1, 1, -1, -1]), 1 - 2 * (torch.arange(13) % 3 % 2))
     pairs = row_ok & col_ok.unfold(0, 5, 1)
-    torch.testing.assert_close(y[pairs], expected[pairs], rtol=0, atol=1e-12)
+    pairs[0] &= d0 > 0  # no bin is a pair with itself
+    options = {"between": between}
+    for more in ({}, {"strand": strand}) if model.settings.oriented else ({},):
+        y = model.tile(rows, cols, row_ok, col_ok, 1, d0, backend="reference", **options, **more)
+        expected = literal(model, rows, cols, row_ok, col_ok, d0, carry=carry, **options, **more)
+        torch.testing.assert_close(y[pairs], expected[pairs], rtol=0, atol=1e-12)
+
+
+def test_barriers_of_the_nearest_tile_are_its_columns():
+    model = HiCLSTM(HiCLSTMSettings.from_preset("refined", embedding_dim=3), 30, 1)
+    generator = torch.Generator().manual_seed(3)
+    for parameter in model.parameters():
+        parameter.data.normal_(generator=generator)
+    ok = torch.arange(30) % 5 > 0
+    R = torch.where(ok[:, None], model.embedding, torch.nan)  # nothing is read of masked bins
+    between = torch.where(ok, R[:, -1], 0.0)
+    clean = torch.nan_to_num(R)
+    own = model.tile(clean[:10], clean, ok[:10], ok, 0, 0)
+    given = model.tile(clean[:10], clean, ok[:10], ok, 0, 0, between=between)
+    assert torch.equal(own, given)
+
+
+def test_oriented_affinities_and_barriers_follow_what_fits_them():
+    refined = HiCLSTMSettings.from_preset("refined")
+    assert (refined.oriented, refined.barrier, refined.barrier_reach) == (True, True, 128)
+    for overrides in ({"knots": 1}, {"start": "eig", "loss": "mse"}):
+        other = HiCLSTMSettings.from_preset("refined", **overrides)
+        assert (other.oriented, other.barrier, other.barrier_reach) == (False, False, 0)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -184,7 +224,8 @@ def test_reset_depends_on_the_seed_alone_and_refined_starts_at_the_bilinear_term
     model = HiCLSTM(HiCLSTMSettings.from_preset("refined", layers=layers), 40, 1)
     model.reset(1)
     ok = torch.ones(10, dtype=torch.bool)
-    y = model.tile(model.embedding[:4], model.embedding[4:14], ok[:4], ok, 0, 4)
+    between = model.embedding[:14, -1]
+    y = model.tile(model.embedding[:4], model.embedding[4:14], ok[:4], ok, 0, 4, between=between)
     assert y.abs().max() == 0  # S is 0 and the LSTM's output starts quiet
 
 

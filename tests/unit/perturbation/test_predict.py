@@ -44,6 +44,7 @@ def whole(model, observed, edited):
         np.arange(n),
         vectors=np.nan_to_num(vectors),
         masked=masked,
+        strand=edited.strand,
         home=edited.source - first,
     )
 

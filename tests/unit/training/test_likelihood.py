@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.kernels.counts import near_pairs
 from chromloom.models.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.likelihood import CountModel, likelihood_representation
@@ -16,12 +17,23 @@ from chromloom.training.likelihood import CountModel, likelihood_representation
 def model(tiny_map_path):
     normalized = NormalizedMap(tiny_map_path)
     R, S = eigen_representation(normalized, "chr1", 3)
-    model = CountModel(normalized, "chr1", R, S, n_knots=4, dispersion=0.01, seed=0)
+    model = CountModel(
+        normalized, "chr1", R, S, n_knots=4, dispersion=0.01, oriented=True, barrier=True, seed=0
+    )
     rng = np.random.default_rng(0)
     model.S[:-1] += 0.3 * rng.standard_normal(model.S[:-1].shape).astype(np.float32)
-    model.S = (model.S + model.S.swapaxes(1, 2)) / 2
     model.offset += 0.1 * rng.standard_normal(4).astype(np.float32)
+    model.barriers.b = 0.1 * rng.standard_normal(len(model.R))
+    model.barriers.height = np.array([1.0, 0.8, 0.3, 0.0])
     return model
+
+
+def at_distance(model, dist):
+    """S, c and h of a pair so many bins apart."""
+    where = np.clip(np.log2(max(dist, 2)), 1, 4) - 1
+    k, share = int(where), where % 1
+    values = model.S.astype(float), model.offset.astype(float), model.barriers.height
+    return [(1 - share) * v[k] + share * v[min(k + 1, 3)] for v in values]
 
 
 def log_rates(model, normalized, R):
@@ -35,14 +47,12 @@ def log_rates(model, normalized, R):
             dist = abs(a - b)
             if dist < normalized.ignore_diags:
                 continue
-            where = np.clip(np.log2(dist), 1, 4) - 1
-            k, share = int(where), where % 1
-            k1 = min(k + 1, 3)
-            S = (1 - share) * model.S[k] + share * model.S[k1]
-            c = (1 - share) * model.offset[k] + share * model.offset[k1]
+            S, c, h = at_distance(model, dist)
             exposure = model.log_exposure[i] + model.log_exposure[j]
             base = np.log(expected.at(a, b))
-            out[i, j] = exposure + base + c + R[i].astype(float) @ S @ R[j]
+            up, down = min(i, j), max(i, j)
+            met = model.barriers.b[up + 1 : down].sum()
+            out[i, j] = exposure + base + c + R[up].astype(float) @ S @ R[down] - h * met
     return out
 
 
@@ -66,12 +76,8 @@ def test_rows_move_up_the_penalised_likelihood_by_newton(model, tiny_map_path):
     rows = np.arange(0, n, max(1, n // 64))
     mu = np.exp(log_rates(model, normalized, model.R))
     for row in rows[:5]:
-        dist = np.abs(model.position - model.position[row])
-        where = np.clip(np.log2(np.maximum(dist, 1)), 1, 4) - 1
-        k = where.astype(int)
-        share = (where % 1)[:, None, None]
-        S = (1 - share) * model.S[k] + share * model.S[np.minimum(k + 1, 3)]
-        x = np.einsum("jab,jb->ja", S, model.R)
+        S = [at_distance(model, abs(p - model.position[row]))[0] for p in model.position]
+        x = np.array([(S[j] if j > row else S[j].T) @ model.R[j] for j in range(n)])
         score = (counts[row] - mu[row]) / (1 + 0.01 * mu[row])
         weights = mu[row] / (1 + 0.01 * mu[row])
         gradient = score @ x - model.R[row] / prior
@@ -79,6 +85,54 @@ def test_rows_move_up_the_penalised_likelihood_by_newton(model, tiny_map_path):
         wanted = np.linalg.solve(hessian, gradient)
         np.testing.assert_allclose(moved.R[row] - model.R[row], wanted, rtol=2e-3, atol=2e-5)
         np.testing.assert_allclose(moved.covariance[row], np.linalg.inv(hessian), rtol=2e-3)
+
+
+def test_barriers_move_by_newton_on_all_pairs_that_span_them(model, tiny_map_path):
+    moved = copy.deepcopy(model)
+    n, prior = len(model.R), model.barriers._prior
+    mu = np.exp(log_rates(model, NormalizedMap(tiny_map_path), model.R))
+    counts, gradient, information = model.counts.toarray(), np.zeros(n), np.eye(n) / prior
+    for i in range(n):
+        for j in range(i + 1, n):
+            dist = model.position[j] - model.position[i]
+            h, spanned = at_distance(model, dist)[2], np.arange(i + 1, j)
+            weight = mu[i, j] / (1 + 0.01 * mu[i, j])
+            score = (counts[i, j] - mu[i, j]) / (1 + 0.01 * mu[i, j])
+            gradient[spanned] -= h * score
+            information[np.ix_(spanned, spanned)] += h**2 * weight
+    wanted = model.barriers.b + np.linalg.solve(information, gradient - model.barriers.b / prior)
+    score = np.empty((n, moved.barriers.reach), np.float32)
+    weight = np.empty_like(score)
+    near_pairs(moved.R, *moved._model(moved._affinities()), score, weight)
+    moved.barriers.update_barriers(score, weight, 1.0)
+    np.testing.assert_allclose(moved.barriers.b, wanted, atol=2e-4)
+    variance = (wanted**2 + 1 / np.diag(information)).mean()
+    assert moved.barriers._prior == pytest.approx(variance, rel=1e-2)
+
+
+def test_heights_of_barriers_move_by_newton(model, tiny_map_path):
+    moved = copy.deepcopy(model)
+    n, b = len(model.R), model.barriers.b
+    mu = np.exp(log_rates(model, NormalizedMap(tiny_map_path), model.R))
+    counts, gradient, information = model.counts.toarray(), np.zeros(2), np.zeros((2, 2))
+    for i in range(n):
+        for j in range(i + 1, n):
+            where = np.clip(np.log2(model.position[j] - model.position[i]), 1, 4) - 1
+            shares = np.maximum(1 - np.abs(where - np.arange(4)), 0)
+            x = -b[i + 1 : j].sum() * np.array([shares[0] + shares[1], shares[2]])
+            gradient += x * (counts[i, j] - mu[i, j]) / (1 + 0.01 * mu[i, j])
+            information += np.outer(x, x) * mu[i, j] / (1 + 0.01 * mu[i, j])
+    before = np.array([0.8, 0.3])
+    moved.barriers.height[0] = model.barriers.height[0]
+    score = np.empty((n, moved.barriers.reach), np.float32)
+    weight = np.empty_like(score)
+    near_pairs(moved.R, *moved._model(moved._affinities()), score, weight)
+    moved.barriers.update_height(score, weight, 1.0)
+    wanted = before + np.linalg.solve(information + np.eye(2), gradient - before)
+    wanted = np.array([wanted[0], *wanted, 0])
+    largest = wanted[np.argmax(np.abs(wanted))]
+    np.testing.assert_allclose(moved.barriers.height, wanted / largest, atol=1e-3)
+    np.testing.assert_allclose(moved.barriers.b, b * largest, rtol=1e-3)
 
 
 def test_canonical_axes_change_nothing_but_themselves(model):
@@ -90,8 +144,11 @@ def test_canonical_axes_change_nothing_but_themselves(model):
     assert (np.diff(np.abs(np.diag(S[-1]))) <= 1e-9).all()
 
 
-def simulate(folder, n, depth, seed):
-    """A map of known log O/E of rank 2 whose form changes with distance, and that truth."""
+def simulate(folder, n, depth, seed, more=None):
+    """A map of known log O/E of rank 2 whose form changes with distance, and that truth.
+
+    `more` (i, j) adds to the log O/E.
+    """
     import cooler
 
     from chromloom.normalize.normalized import write_normalized
@@ -103,6 +160,8 @@ def simulate(folder, n, depth, seed):
     dist = j - i
     near = np.exp(-dist / 8)
     L = 0.5 * R[i, 0] * R[j, 0] * (1 - 2 * near) + 0.4 * R[i, 1] * R[j, 1]
+    if more is not None:
+        L = L + more(i, j)
     count = rng.poisson(depth * dist**-0.8 * np.exp(L))
     bins = pd.DataFrame({"chrom": "chr1", "start": t * 1000, "end": (t + 1) * 1000})
     pixels = pd.DataFrame({"bin1_id": i, "bin2_id": j, "count": count})[count > 0]
@@ -125,9 +184,10 @@ def simulate(folder, n, depth, seed):
 def test_truth_is_found_closer_than_by_eigenvectors(tmp_path, depth, better):
     normalized, (i, j, L) = simulate(tmp_path, 150, depth, seed=1)
     R0, S0 = eigen_representation(normalized, "chr1", 4)
-    R, S, offset = likelihood_representation(
-        normalized, "chr1", R0, S0, n_knots=6, sweeps=8, dispersion=0.01
+    found = likelihood_representation(
+        normalized, "chr1", R0, S0, n_knots=6, sweeps=8, dispersion=0.01, barrier=False
     )
+    R, S, offset = found["embedding"], found["S"], found["offset"]
     assert R.shape == (150, 4)
     assert S.shape == (6, 4, 4)
     np.testing.assert_allclose((R**2).mean(axis=0), 1, rtol=1e-4)
@@ -154,9 +214,11 @@ def test_few_deep_pairs_do_not_run_away(tmp_path):
     normalized, (i, j, L) = simulate(tmp_path, 60, 3000.0, seed=2)
     R0, S0 = eigen_representation(normalized, "chr1", 16)
     for seed in range(4):
-        R, S, offset = likelihood_representation(
+        model = likelihood_representation(
             normalized, "chr1", R0, S0, n_knots=7, sweeps=12, dispersion=0.01, seed=seed
         )
+        R, S, offset = model["embedding"], model["S"], model["offset"]
+        np.testing.assert_array_equal(S[:, -1], 0)
         near = j - i == 2
         found = np.einsum("pa,ab,pb->p", R[i[near]], S[0], R[j[near]]) + offset[0]
         assert np.corrcoef(found, L[near])[0, 1] > 0.9
@@ -176,15 +238,66 @@ def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path):
                 normalized, "chr2", R, S, n_knots=3, sweeps=2, dispersion=0.01, seed=4
             )
         )
-    for a, b in zip(*found):
-        np.testing.assert_array_equal(a, b)
+    for name, value in found[0].items():
+        np.testing.assert_array_equal(value, found[1][name])
 
 
 def test_a_chromosome_smaller_than_the_representation(tiny_map_path):
     normalized = NormalizedMap(tiny_map_path)
     R, S = eigen_representation(normalized, "chr3", 40)
-    R, S, offset = likelihood_representation(
+    found = likelihood_representation(
         normalized, "chr3", R, S, n_knots=7, sweeps=3, dispersion=0.01
     )
-    assert R.shape == (30, 40)
-    assert all(np.isfinite(x).all() for x in (R, S, offset))
+    assert found["embedding"].shape == (30, 41)
+    assert all(np.isfinite(x).all() for x in found.values())
+
+
+def test_planted_barriers_are_found(tmp_path):
+    strength = np.zeros(150)
+    strength[[30, 62, 90, 121]] = 0.8, 1.2, 0.5, 1.0
+
+    def more(i, j):
+        """Less contact across the planted bins, the less the further apart."""
+        passed = np.concatenate([[0], np.cumsum(strength)])
+        return -np.exp(-(j - i) / 20) * (passed[j] - passed[i + 1])
+
+    normalized, _ = simulate(tmp_path, 150, 100.0, seed=3, more=more)
+    R, S = eigen_representation(normalized, "chr1", 4)
+    found = likelihood_representation(
+        normalized, "chr1", R, S, n_knots=6, sweeps=8, dispersion=0.01
+    )
+    barriers = found["embedding"][:, -1]
+    assert set(np.argsort(barriers)[-4:]) == {30, 62, 90, 121}
+    assert np.corrcoef(barriers, strength)[0, 1] > 0.7  # domains of the affinity have ends, too
+    height = found["barrier"]
+    assert height[0] == height[1] > height[3] > 0 == height[-1]
+    assert (barriers**2).mean() == pytest.approx(1, rel=1e-4)
+
+
+def test_orientation_is_found(tmp_path):
+    """Bins that meet their downstream neighbours more than their upstream ones."""
+    rng = np.random.default_rng(5)
+    turn = np.repeat(rng.choice([-1.0, 1.0], 30), 5)
+
+    def more(i, j):
+        return 0.4 * np.exp(-(j - i) / 15) * (turn[i] - turn[j])
+
+    normalized, (i, j, L) = simulate(tmp_path, 150, 100.0, seed=4, more=more)
+    R, S = eigen_representation(normalized, "chr1", 6)
+    errors = []
+    for oriented in (False, True):
+        options = {"oriented": oriented, "barrier": False, "sweeps": 10}
+        found = likelihood_representation(
+            normalized, "chr1", R, S, n_knots=6, dispersion=0.01, **options
+        )
+        asymmetry = np.abs(found["S"] - found["S"].swapaxes(1, 2)).max(axis=(1, 2))
+        assert (asymmetry[:-1] > 0.01).any() == oriented
+        assert asymmetry[-1] < 1e-4
+        near = (j - i >= 4) & (j - i < 8)
+        where = np.log2((j - i)[near]) - 1
+        share = (where % 1)[:, None, None]
+        at = (1 - share) * found["S"][1] + share * found["S"][2]
+        R_i, R_j = found["embedding"][i[near]], found["embedding"][j[near]]
+        estimate = np.einsum("pa,pab,pb->p", R_i, at, R_j)
+        errors.append(np.var(estimate - L[near]))
+    assert errors[1] < 0.8 * errors[0]

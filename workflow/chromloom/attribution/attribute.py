@@ -42,9 +42,9 @@ def attribute(
     out_bw : str or Path
         bigWig of `normalised`, which goes from -1 to 1.
     out_parquet : str or Path
-        One row a bin of the genome: chrom, start, end, masked, row, column, score (row + column),
-        normalised (article, eq. 5, over the genome), z (over the genome), contrast (see
-        `contrast_directions`); float32, NaN = masked or chromosome not asked for.
+        One row a bin of the genome: chrom, start, end, masked, row, column, between, score (the
+        sum of the three), normalised (article, eq. 5, over the genome), z (over the genome),
+        contrast (see `contrast_directions`); float32, NaN = masked or chromosome not asked for.
     out_raw_bw : str or Path, optional
         bigWig of `score`.
     chroms : list of str, optional
@@ -81,7 +81,7 @@ def attribute(
             "must be above min_distance, or 0 for no limit"
         )
     tracks = model.bins[["chrom", "start", "end", "masked"]].copy()
-    for column in ("row", "column", "score", "contrast"):
+    for column in ("row", "column", "between", "score", "contrast"):
         tracks[column] = np.nan
     rows = []
     for chrom in chroms:
@@ -95,7 +95,7 @@ def attribute(
             tolerance=tolerance,
         )
         at = tracks.index[slice(*model.extent(chrom))]
-        for column in ("row", "column", "score"):
+        for column in ("row", "column", "between", "score"):
             tracks.loc[at, column] = getattr(result, column)
         tracks.loc[at, "contrast"] = contrast_directions(result.row, result.column)
         error = result.completeness_error
@@ -112,7 +112,7 @@ def attribute(
         rows.append((chrom, result.total, result.baseline_total, error, result.n_steps))
     tracks["normalised"] = min_max_signed(tracks["score"])
     tracks["z"] = z_score(tracks["score"])
-    values = ["row", "column", "score", "normalised", "z", "contrast"]
+    values = ["row", "column", "between", "score", "normalised", "z", "contrast"]
     tracks[values] = tracks[values].astype(np.float32)
     chromsizes = tracks.groupby("chrom", sort=False)["end"].max()
     with atomic_path(out_parquet) as temporary:
@@ -139,8 +139,8 @@ def attribute_chromosome(
     """Integrated gradients of one chromosome of a trained model; parameters as for `attribute`."""
     R, mask = model.representation(chrom), model.mask(chrom)
 
-    def block(rows, columns, lo, hi, d0, d1):
-        return model.predict_torch(chrom, rows, lo, hi, d0, d1, columns=columns)
+    def block(rows, columns, between, lo, hi, d0, d1):
+        return model.predict_torch(chrom, rows, lo, hi, d0, d1, columns=columns, between=between)
 
     resolution, settings = model.resolution, model.settings
     whole = settings.carry_state or settings.head == "frame"  # rows are read in one go

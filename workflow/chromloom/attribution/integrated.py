@@ -2,9 +2,10 @@
 
 The scalar is the sum of the predicted target (or of its square) over the unmasked pairs of one
 chromosome; all bins move together from a baseline to R. Every bin enters as the row of its own
-pairs and as the column of others', and the two parts are kept apart. Source: Sundararajan et al.
-2017; article, Methods, Sequence attribution. The released code deviates (random bins as baseline,
-one arbitrary output per sample, row half only); we follow the article.
+pairs, as the column of others' and, where the model has barriers, between the two bins of pairs
+that span it; the three parts are kept apart. Source: Sundararajan et al. 2017; article, Methods,
+Sequence attribution. The released code deviates (random bins as baseline, one arbitrary output per
+sample, row half only); we follow the article.
 """
 
 import logging
@@ -20,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 STALL_STEPS = 32  # from here on, doubling that does not halve the error is given up
 
-# (rows (n, d), columns (n, d), lo, hi, d0, d1) -> (d1 - d0, hi - lo) predicted target
-Block = Callable[[Tensor, Tensor, int, int, int, int], Tensor]
+# (rows, columns, between (each (n, d)), lo, hi, d0, d1) -> (d1 - d0, hi - lo) predicted target
+Block = Callable[[Tensor, Tensor, Tensor, int, int, int, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Attribution:
 
     Attributes
     ----------
-    row, column : ndarray, (n,), float64
-        Attribution of a bin as row and as column of the map, in units of the scalar, summed over
-        features; NaN = masked.
+    row, column, between : ndarray, (n,), float64
+        Attribution of a bin as row and as column of the map and as a bin between others, in units
+        of the scalar, summed over features; NaN = masked.
     total, baseline_total : float
         Scalar at R and at the baseline.
     n_steps : int
@@ -41,14 +42,15 @@ class Attribution:
 
     row: np.ndarray
     column: np.ndarray
+    between: np.ndarray
     total: float
     baseline_total: float
     n_steps: int
 
     @property
     def score(self) -> np.ndarray:
-        """Attribution of a bin, (n,), float64: row part and column part together."""
-        return self.row + self.column
+        """Attribution of a bin, (n,), float64: all its parts together."""
+        return self.row + self.column + self.between
 
     @property
     def completeness_error(self) -> float:
@@ -77,9 +79,9 @@ def integrate_gradients(
     Parameters
     ----------
     block : callable
-        (rows (n, d), columns (n, d), lo, hi, d0, d1) -> (d1 - d0, hi - lo) predicted target of the
-        pairs (i, i + d), differentiable; d0 is a frame's start. Values of pairs that do not exist
-        are ignored.
+        (rows, columns, between, lo, hi, d0, d1) -> (d1 - d0, hi - lo) predicted target of the
+        pairs (i, i + d), differentiable; representations (n, d) in each of the three roles, d0 is a
+        frame's start. Values of pairs that do not exist are ignored.
     representation : ndarray, (n, d), float32
         Masked bins are not read.
     mask : ndarray, (n,), bool
@@ -113,26 +115,22 @@ def integrate_gradients(
     start = np.where(mask[:, None], 0, np.broadcast_to(baseline, clean.shape)).astype(np.float32)
     tiles = _tiles(len(mask), min_dist, max_dist, row_block, frame)
 
-    def scalar(rows: Tensor, columns: Tensor) -> Tensor:  # (steps, n, d) twice -> (steps,)
+    def scalar(*roles: Tensor) -> Tensor:  # (steps, n, d) for each role -> (steps,)
         return torch.stack(
-            [
-                _MapScalar.apply(r, c, block, mask, min_dist, tiles, squared)
-                for r, c in zip(rows, columns)
-            ]
+            [_MapScalar.apply(*R, block, mask, min_dist, tiles, squared) for R in zip(*roles)]
         )
 
     method = IntegratedGradients(scalar)
     end, begin = torch.from_numpy(clean)[None], torch.from_numpy(start)[None]  # (1, n, d)
     with torch.no_grad():
-        total, baseline_total = (float(scalar(x, x)) for x in (end, begin))
+        total, baseline_total = (float(scalar(x, x, x)) for x in (end, begin))
     previous = np.inf
     while True:
-        parts = method.attribute(
-            (end, end), (begin, begin), n_steps=n_steps, method="gausslegendre"
-        )
-        row, column = (part[0].double().sum(dim=1).numpy() for part in parts)  # (n,)
-        row[mask], column[mask] = np.nan, np.nan
-        result = Attribution(row, column, total, baseline_total, n_steps)
+        parts = method.attribute((end,) * 3, (begin,) * 3, n_steps=n_steps, method="gausslegendre")
+        parts = [part[0].double().sum(dim=1).numpy() for part in parts]  # (n,)
+        for part in parts:
+            part[mask] = np.nan
+        result = Attribution(*parts, total, baseline_total, n_steps)
         error = result.completeness_error
         # Through a recurrent layer norm more points do not help: the gradient itself is noisy.
         stalled = n_steps >= STALL_STEPS and error > previous / 2
@@ -147,31 +145,30 @@ class _MapScalar(torch.autograd.Function):
     """Sum of the predicted target over the pairs of a chromosome; its gradient is made at once."""
 
     @staticmethod
-    def forward(ctx, rows, columns, block, mask, min_dist, tiles, squared):
+    def forward(ctx, rows, columns, between, block, mask, min_dist, tiles, squared):
+        roles = rows, columns, between
         wanted = ctx.needs_input_grad[0]
         total = torch.zeros((), dtype=torch.float64)
-        gradients = [torch.zeros_like(x, dtype=torch.float64) for x in (rows, columns)]
+        gradients = [torch.zeros_like(x, dtype=torch.float64) for x in roles]
         unmasked = torch.from_numpy(~mask)
         with torch.set_grad_enabled(wanted):
             for lo, hi, d0, d1 in tiles:
-                r = rows.detach().requires_grad_(wanted)
-                c = columns.detach().requires_grad_(wanted)
-                y = block(r, c, lo, hi, d0, d1)  # (d1 - d0, hi - lo)
+                own = [x.detach().requires_grad_(wanted) for x in roles]
+                y = block(*own, lo, hi, d0, d1)  # (d1 - d0, hi - lo)
                 y = y[_pairs(unmasked, min_dist, lo, hi, d0, d1)]
                 part = (y.square() if squared else y).sum(dtype=torch.float64)
                 total += part.detach()
                 if wanted and part.requires_grad:
-                    own = torch.autograd.grad(part, (r, c))
-                    for gradient, new in zip(gradients, own):
-                        gradient += new
+                    found = torch.autograd.grad(part, own, allow_unused=True)
+                    for gradient, new in zip(gradients, found):
+                        if new is not None:  # not every tile has bins in between
+                            gradient += new
         ctx.save_for_backward(*(g.to(rows.dtype) for g in gradients))
         return total
 
     @staticmethod
     def backward(ctx, upstream):
-        rows, columns = ctx.saved_tensors
-        scale = upstream.to(rows.dtype)
-        return scale * rows, scale * columns, *[None] * 5
+        return *(upstream.to(g.dtype) * g for g in ctx.saved_tensors), *[None] * 5
 
 
 def _tiles(n, min_dist, max_dist, row_block, frame):

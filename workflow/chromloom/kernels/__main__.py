@@ -31,15 +31,22 @@ def compile_counts() -> None:
     R, numbers = np.ones((n, d), np.float32), np.ones(n, np.float32)
     rows, knot = np.arange(n), np.zeros(n, np.int64)
     indptr, indices = np.arange(n + 1, dtype=np.int32), np.arange(n, dtype=np.int32)
-    counts.newton_rows(
-        rows, R, np.ones((knots, d, n), np.float32), np.zeros(knots, np.float32), knot, numbers,
-        rows, indptr, indices, numbers, numbers, np.ones((1, 1, n), np.float32), knot,
-        np.float32(0.01), 1, np.zeros((n, d, d), np.float32), np.zeros((n, d), np.float32),
-        np.zeros((n, n), np.float32),
+    model = (
+        R, np.ones((2, knots, d, n), np.float32), *[np.zeros(knots, np.float32)] * 2,
+        np.zeros(n + 1, np.float32), knot, numbers, rows, indptr, indices, numbers, numbers,
+        np.ones((1, 1, n), np.float32), knot, np.float32(0.01),
     )  # fmt: skip
-    counts.symmetric_products(R, R)
+    square, near = np.zeros((n, n), np.float32), np.zeros((n, 3), np.float32)
+    counts.newton_rows(
+        rows, *model, 1, np.zeros((n, d, d), np.float32), np.zeros((n, d), np.float32), square
+    )
+    counts.near_pairs(*model, near, near.copy())
+    counts.sum_across(near, np.zeros(n))
+    counts.apply_information(np.ones(n), near, np.zeros(n))
+    out = np.zeros((n, counts.n_products(d, True)), np.float32)
+    counts.pair_products(R, R, out)
     root, noise = np.ones((n, d, d), np.float32), np.ones((n, 2, d), np.float32)
-    counts.drawn_products(rows, rows, R, root, noise, 1)
+    counts.drawn_products(rows, rows, R, root, noise, 1, out)
 
 
 if __name__ == "__main__":

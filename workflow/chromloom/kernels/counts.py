@@ -14,8 +14,8 @@ LARGEST_LOG_RATE = 15.0
 
 @njit(fastmath=True, parallel=True, cache=True)
 def newton_rows(
-    rows, R, SR, offset, knot, between, position, indptr, indices, counts, log_exposure,
-    log_expected, region, dispersion, n_parts, hessian, gradient, weights,
+    rows, R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
+    log_exposure, log_expected, region, dispersion, n_parts, hessian, gradient, weights,
 ):  # fmt: skip
     """Fisher information and gradient of the log likelihood with respect to some rows of R.
 
@@ -24,9 +24,13 @@ def newton_rows(
     rows : ndarray, (m,), int64
         Rows of R to look at, all others held.
     R : ndarray, (n, d), float32
-    SR : ndarray, (K, d, n), float32
-        S_k R_j for every knot k.
+    SR : ndarray, (2, K, d, n), float32
+        For every knot k, S_k R_j (what j is to a row upstream of it) and S_k' R_j.
     offset : ndarray, (K,), float32
+    barrier : ndarray, (K,), float32
+        h_k: what a barrier between two bins takes from their log rate.
+    passed : ndarray, (n + 1,), float32
+        Sum of the barriers of the rows before each row.
     knot, between : ndarray, (span,), int64 and float32
         At each distance, the knot below and the share of the next one.
     position : ndarray, (n,), int64
@@ -48,7 +52,7 @@ def newton_rows(
     weights : ndarray, (m, n), float32
         Written: W.
     """
-    n_knots, d, n = SR.shape
+    _, n_knots, d, n = SR.shape
     size = (len(rows) + n_parts - 1) // n_parts
     for part in prange(n_parts):
         x = np.empty((d, CHUNK), np.float32)
@@ -62,12 +66,14 @@ def newton_rows(
                 row[indices[at]] = counts[at]
             total = np.zeros((d, d), np.float32)
             first = 0
-            while first < n:  # columns between the same two knots
+            while first < n:  # columns of one side, between the same two knots
                 below = knot[abs(position[first] - position[i])]
                 above = min(below + 1, n_knots - 1)
+                upstream = first > i  # row i is
+                stop = n if upstream else i + 1
                 last = first
                 while (
-                    last < n
+                    last < stop
                     and last - first < CHUNK
                     and knot[abs(position[last] - position[i])] == below
                 ):
@@ -83,8 +89,15 @@ def newton_rows(
                         + log_expected[region[i], region[j], dist]
                         + offset[below] + (offset[above] - offset[below]) * share[t]
                     )  # fmt: skip
+                if barrier[below] != 0 or barrier[above] != 0:
+                    for t in range(size_j):
+                        j = first + t
+                        met = passed[j] - passed[i + 1] if upstream else passed[i] - passed[j + 1]
+                        height = barrier[below] + (barrier[above] - barrier[below]) * share[t]
+                        log_rate[t] -= height * met
+                side = 0 if upstream else 1
                 for k in range(d):
-                    low, high, r = SR[below, k], SR[above, k], R[i, k]
+                    low, high, r = SR[side, below, k], SR[side, above, k], R[i, k]
                     for t in range(size_j):
                         x[k, t] = low[first + t] + (high[first + t] - low[first + t]) * share[t]
                         log_rate[t] += r * x[k, t]
@@ -116,7 +129,7 @@ def newton_rows(
 
 @njit(fastmath=True, inline="always")
 def _products(x, y, out):
-    """`symmetric_products` of one pair of rows."""
+    """`pair_products` of one pair of rows; the length of `out` says which parts."""
     d, at = len(x), 0
     for a in range(d):
         out[at] = x[a] * y[a]
@@ -124,32 +137,39 @@ def _products(x, y, out):
         for b in range(a + 1, d):
             out[at] = x[a] * y[b] + x[b] * y[a]
             at += 1
+    if len(out) > at + 1:
+        for a in range(d):
+            for b in range(a + 1, d):
+                out[at] = x[a] * y[b] - x[b] * y[a]
+                at += 1
     out[at] = 1
 
 
+def n_products(d, oriented):
+    """Number of features of `pair_products`."""
+    return (d * d if oriented else d * (d + 1) // 2) + 1
+
+
 @njit(fastmath=True, cache=True)
-def symmetric_products(left, right):
-    """Features whose product with the upper triangle of a symmetric S is left' S right, and a 1.
+def pair_products(left, right, out):
+    """Features whose product with the entries of S is left' S right, and a 1.
 
     Parameters
     ----------
     left, right : ndarray, (pairs, d), float32
-
-    Returns
-    -------
-    ndarray, (pairs, d (d + 1) / 2 + 1), float32
-        In the order of `numpy.triu_indices`.
+        Bins upstream and downstream.
+    out : ndarray, (pairs, d (d + 1) / 2 + 1) or (pairs, d^2 + 1), float32
+        Written: features of the upper triangle of S's symmetric part and, in the wider form, of
+        that of its antisymmetric part (without the diagonal), each in the order of
+        `numpy.triu_indices`.
     """
-    n_pairs, d = left.shape
-    out = np.empty((n_pairs, d * (d + 1) // 2 + 1), np.float32)
-    for p in range(n_pairs):
+    for p in range(len(left)):
         _products(left[p], right[p], out[p])
-    return out
 
 
 @njit(fastmath=True, parallel=True, cache=True)
-def drawn_products(i, j, R, root, noise, n_parts):
-    """`symmetric_products` of pairs of rows, each row drawn anew from its posterior.
+def drawn_products(i, j, R, root, noise, n_parts, out):
+    """`pair_products` of pairs of rows, each row drawn anew from its posterior.
 
     Parameters
     ----------
@@ -162,13 +182,10 @@ def drawn_products(i, j, R, root, noise, n_parts):
         Standard normal, for the row of i and that of j.
     n_parts : int
         As in `newton_rows`.
-
-    Returns
-    -------
-    ndarray, (pairs, d (d + 1) / 2 + 1), float32
+    out : ndarray
+        Written; see `pair_products`.
     """
     n_pairs, d = len(i), R.shape[1]
-    out = np.empty((n_pairs, d * (d + 1) // 2 + 1), np.float32)
     size = (n_pairs + n_parts - 1) // n_parts
     for part in prange(n_parts):
         drawn = np.empty((2, d), np.float32)
@@ -181,4 +198,104 @@ def drawn_products(i, j, R, root, noise, n_parts):
                         value += root[row, a, b] * noise[p, side, b]
                     drawn[side, a] = value
             _products(drawn[0], drawn[1], out[p])
-    return out
+
+
+@njit(fastmath=True, cache=True)
+def near_pairs(
+    R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
+    log_exposure, log_expected, region, dispersion, score, weight,
+):  # fmt: skip
+    """Score and Fisher weight of the pairs near the diagonal, where barriers act.
+
+    Parameters
+    ----------
+    R, SR, offset, … dispersion
+        As in `newton_rows`.
+    score, weight : ndarray, (n, reach), float32
+        Written: (count - mu) / (1 + phi mu) and mu / (1 + phi mu) of the rows i and i + 1 + t; 0
+        beyond the last row, and where their bins lie more than `reach` apart.
+    """
+    _, n_knots, d, n = SR.shape
+    reach = score.shape[1]
+    score[:] = 0
+    weight[:] = 0
+    row = np.zeros(n, np.float32)
+    for i in range(n):
+        for at in range(indptr[i], indptr[i + 1]):
+            row[indices[at]] = counts[at]
+        j = i + 1
+        while j < n and position[j] - position[i] <= reach:
+            dist = position[j] - position[i]
+            below, share = knot[dist], between[dist]
+            above = min(below + 1, n_knots - 1)
+            height = barrier[below] + (barrier[above] - barrier[below]) * share
+            log_rate = (
+                log_exposure[i] + log_exposure[j] + log_expected[region[i], region[j], dist]
+                + offset[below] + (offset[above] - offset[below]) * share
+                - height * (passed[j] - passed[i + 1])
+            )  # fmt: skip
+            for k in range(d):
+                low, high = SR[0, below, k, j], SR[0, above, k, j]
+                log_rate += R[i, k] * (low + (high - low) * share)
+            rate = np.exp(min(log_rate, np.float32(LARGEST_LOG_RATE)))
+            scale = np.float32(1) / (np.float32(1) + dispersion * rate)
+            score[i, j - i - 1] = (row[j] - rate) * scale
+            weight[i, j - i - 1] = rate * scale
+            j += 1
+        for at in range(indptr[i], indptr[i + 1]):
+            row[indices[at]] = 0
+
+
+@njit(cache=True)
+def sum_across(near, out):
+    """Sum of a value of near pairs over the pairs (i, j) with i < k < j, for every row k.
+
+    Parameters
+    ----------
+    near : ndarray, (n, reach)
+        `near[i, t]` belongs to the rows i and i + 1 + t; 0 beyond the last row.
+    out : ndarray, (n,), float64
+        Written.
+    """
+    n, reach = near.shape
+    out[:] = 0
+    for i in range(n):
+        for t in range(min(reach, n - 1 - i)):
+            if i + 1 < n:
+                out[i + 1] += near[i, t]
+            out[i + 1 + t] -= near[i, t]
+    total = 0.0
+    for k in range(n):
+        total += out[k]
+        out[k] = total
+
+
+@njit(cache=True)
+def apply_information(v, information, out):
+    """Fisher information of barriers times a vector: J' W J v with (J v)_ij = sum over i < k < j.
+
+    Parameters
+    ----------
+    v : ndarray, (n,), float64
+    information : ndarray, (n, reach), float32
+        W of the rows i and i + 1 + t, the square of a barrier's height at that distance in it.
+    out : ndarray, (n,), float64
+        Written.
+    """
+    n, reach = information.shape
+    passed = np.zeros(n + 1)
+    for k in range(n):
+        passed[k + 1] = passed[k] + v[k]
+    out[:] = 0
+    for i in range(n):
+        ahead = 0.0
+        for t in range(min(reach, n - 1 - i)):
+            push = information[i, t] * (passed[i + 1 + t] - passed[i + 1])
+            ahead += push
+            out[i + 1 + t] -= push
+        if i + 1 < n:
+            out[i + 1] += ahead
+    total = 0.0
+    for k in range(n):
+        total += out[k]
+        out[k] = total

@@ -69,6 +69,13 @@ class HiCLSTMSettings:
     knots : int
         Distances 2, 4, 8, … bins at which S and c are given; between them they are interpolated
         in log d, beyond the last they stay. 1 = the same at every distance.
+    oriented : bool
+        S(d) need not be symmetric: what a bin is to the bins downstream of it may differ from what
+        it is to those upstream. Without it start likelihood fits symmetric ones.
+    barrier : bool
+        The last number of a bin is a barrier: what it takes from the pairs that span it. Subtract
+        h(d) (b_(i+1) + … + b_(j-1)), with heights h at the knots, 0 from the last one on. It is not
+        in the bilinear term.
     lstm_frames : int
         Frames that the LSTM reads, from the diagonal; beyond them the bilinear term stands
         alone. 0 = all, as with `carry_state`.
@@ -125,6 +132,8 @@ class HiCLSTMSettings:
     target: str = "log_oe"
     bilinear: bool = True
     knots: int = 7
+    oriented: bool = True
+    barrier: bool = True
     lstm_frames: int = 1
     start: str = "likelihood"
     sweeps: int = 20
@@ -186,6 +195,14 @@ class HiCLSTMSettings:
             raise InputError("loss=poisson needs target=log_oe: the log of a count's mean")
         if self.knots > 1 and not self.bilinear:
             raise InputError("knots above 1 need bilinear=true: they are its term's")
+        for name in ("oriented", "barrier"):
+            if getattr(self, name) and (self.knots == 1 or self.start != "likelihood"):
+                raise InputError(
+                    f"{name}=true needs knots above 1 and start=likelihood, which fits it; set "
+                    f"{name}=false"
+                )
+        if self.barrier and self.embedding_dim < 2:
+            raise InputError("barrier=true needs embedding_dim above 1: it takes one of them")
         if self.lstm_frames and not self.bilinear:
             raise InputError("lstm_frames above 0 needs bilinear=true: it stands alone beyond")
         if self.carry_state and self.directions == 2:
@@ -206,7 +223,8 @@ class HiCLSTMSettings:
         name : {"paper", "released", "refined", "eig"}
             Preset.
         **overrides
-            Settings by name.
+            Settings by name. Oriented affinities and barriers are left out, unless named, where
+            others than the preset's knots or start cannot fit them.
 
         Raises
         ------
@@ -222,12 +240,20 @@ class HiCLSTMSettings:
                 f"model settings {', '.join(sorted(unknown))} are unknown; expected some of "
                 f"{', '.join(sorted(known))}"
             )
-        return cls(**{"preset": name, **PRESETS[name], **overrides})
+        values = {"preset": name, **PRESETS[name], **overrides}
+        if values.get("knots") == 1 or values.get("start", "likelihood") != "likelihood":
+            values = {"oriented": False, "barrier": False, **values}  # nothing would fit them
+        return cls(**values)
 
     @property
     def lstm_reach(self) -> int:
         """Distances below this are read by the LSTM, bins; 0 = all."""
         return 0 if self.carry_state else self.lstm_frames * self.frame
+
+    @property
+    def barrier_reach(self) -> int:
+        """Pairs at distances below this have barriers between them, bins; 0 = none have."""
+        return 2**self.knots if self.barrier else 0
 
     @property
     def pseudocount(self) -> float:
@@ -248,6 +274,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target": "cp",
         "bilinear": False,
         "knots": 1,
+        "oriented": False,
+        "barrier": False,
         "lstm_frames": 0,
         "start": "normal",
         "loss": "mse",
@@ -264,6 +292,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target": "cp",
         "bilinear": False,
         "knots": 1,
+        "oriented": False,
+        "barrier": False,
         "lstm_frames": 0,
         "start": "normal",
         "loss": "mse",
@@ -280,6 +310,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden_size": 0,
         "norm_cell": False,
         "knots": 1,
+        "oriented": False,
+        "barrier": False,
         "lstm_frames": 0,
         "start": "eig",
         "loss": "mse",
@@ -374,7 +406,7 @@ class HiCLSTM(nn.Module):
         Bins of the genome; `embedding` is (n_bins, d).
     n_chroms : int
         Chromosomes of the genome; `S` is (n_chroms, knots, d, d) when `bilinear`, `offset`
-        (n_chroms, knots) with more than one knot.
+        (n_chroms, knots) with more than one knot, `barrier` (n_chroms, knots) when barriers are on.
     """
 
     def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
@@ -386,11 +418,13 @@ class HiCLSTM(nn.Module):
             for reverse in (False, True)[: settings.directions if settings.hidden_size else 0]
         )
         d = settings.embedding_dim
-        self.S = self.offset = None
+        self.S = self.offset = self.barrier = None
         if settings.bilinear:
             self.S = nn.Parameter(torch.zeros(n_chroms, settings.knots, d, d))
         if settings.knots > 1:
             self.offset = nn.Parameter(torch.zeros(n_chroms, settings.knots))
+        if settings.barrier:
+            self.barrier = nn.Parameter(torch.zeros(n_chroms, settings.knots))
 
     def reset(self, seed: int) -> None:
         """Draw all parameters but S from `seed` (representations from N(0, 1))."""
@@ -407,7 +441,7 @@ class HiCLSTM(nn.Module):
         """
         kept = {"embedding"}
         if self.settings.start == "likelihood":
-            kept |= {"S", "offset"}
+            kept |= {"S", "offset", "barrier"}
         return [p for name, p in self.named_parameters() if name not in kept]
 
     def project(
@@ -430,27 +464,45 @@ class HiCLSTM(nn.Module):
             return None, None
         return rows @ self.S[chrom, 0], cols
 
-    def bilinear(self, rows: Tensor, cols: Tensor, chrom: int, d0: int) -> Tensor:
-        """R_i S(d) R_j + c(d) of a tile whose first distance is d0, (L, B)."""
+    def bilinear(
+        self,
+        rows: Tensor,
+        cols: Tensor,
+        chrom: int,
+        d0: int,
+        *,
+        between: Tensor | None = None,
+        strand: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """What needs no LSTM of a tile whose first distance is d0, (L, B).
+
+        R_i S(d) R_j + c(d), less the barriers between i and j. `between` and `strand` as in `tile`.
+        """
         S = self.S[chrom]
+        if strand is not None:
+            S, rows, cols = _oriented(S, rows, cols, strand)
         if self.offset is None:
             return band_product(rows @ S[0], cols)
         offset, n_knots, length = self.offset[chrom], len(S), len(cols) - len(rows) + 1
         n_near = min(max(2**n_knots - d0, 0), length)  # beyond the last knot S stays
         parts = []
         if n_near:
-            below, between = knot_positions(np.arange(d0, d0 + n_near), n_knots)
+            below, to_next = knot_positions(np.arange(d0, d0 + n_near), n_knots)
             first, last = below[0], min(below[-1] + 2, n_knots)
             share = rows.new_zeros(last - first, n_near)
             at = torch.arange(n_near, device=rows.device)
-            below, between = torch.from_numpy(below - first).to(at), torch.from_numpy(between)
-            between = between.to(rows)
-            share[below, at] = 1 - between
-            share[(below + 1).clamp(max=len(share) - 1), at] += between
+            below, to_next = torch.from_numpy(below - first).to(at), torch.from_numpy(to_next)
+            to_next = to_next.to(rows)
+            share[below, at] = 1 - to_next
+            share[(below + 1).clamp(max=len(share) - 1), at] += to_next
             A = torch.einsum("ba,kac->bkc", rows, S[first:last])  # (B, knots, d)
             windows = cols[: len(rows) + n_near - 1].unfold(0, n_near, 1)  # (B, d, n_near)
             product = torch.bmm(A, windows) + offset[first:last, None]  # (B, knots, n_near)
-            parts.append(torch.einsum("bkt,kt->tb", product, share))
+            near = torch.einsum("bkt,kt->tb", product, share)
+            if self.barrier is not None:
+                height = self.barrier[chrom, first:last] @ share  # (n_near,)
+                near = near - height[:, None] * passed_barriers(between, len(rows), d0, n_near)
+            parts.append(near)
         if n_near < length:
             parts.append(band_product(rows @ S[-1], cols[n_near:]) + offset[-1])
         return torch.cat(parts)
@@ -464,6 +516,8 @@ class HiCLSTM(nn.Module):
         chrom: int,
         d0: int,
         *,
+        between: Tensor | None = None,
+        strand: tuple[Tensor, Tensor] | None = None,
         backend: str = "auto",
     ) -> Tensor:
         """Raw output (before the sigmoid of target cp) of one tile, differentiable.
@@ -481,6 +535,13 @@ class HiCLSTM(nn.Module):
         d0 : int
             First distance, bins; the start of a frame. One frame is read, L <= frame; with
             `carry_state` d0 is 0 and any number of frames are, one after the other.
+        between : Tensor, (B + d0 + L - 1,), optional
+            Barriers of the bins i0 … i0 + B + d0 + L - 2, 0 at masked ones; needed with d0 between
+            0 and `HiCLSTMSettings.barrier_reach`. At d0 = 0 those of the columns by default.
+        strand : two Tensors, (B,) and (B + L - 1,), optional
+            1 or -1 = the bin lies turned round, of rows and of columns. What two bins are to each
+            other turns with them; of one that is turned and one that is not, the symmetric part of
+            S is taken.
         backend : str
             Of `chromloom.kernels`.
 
@@ -489,15 +550,19 @@ class HiCLSTM(nn.Module):
         Tensor, (L, B)
             Band layout; meaningless where row or column is not ok.
         """
+        if self.barrier is not None and between is None and not d0:
+            between = torch.where(col_ok, cols[:, -1], 0.0)
         if not self.reads(d0):
-            return self.bilinear(rows, cols, chrom, d0)
+            return self.bilinear(rows, cols, chrom, d0, between=between, strand=strand)
         A, C = self.bilinear_factors(rows, cols, chrom)
         options = {"backend": backend}
         if self.settings.carry_state:
             y = self._carried(rows, cols, A, C, row_ok, col_ok, options)
         else:
             y = self._read(rows, cols, A, C, row_ok, col_ok, d0, options)
-        return y if self.offset is None else y + self.bilinear(rows, cols, chrom, d0)
+        if self.offset is None:
+            return y
+        return y + self.bilinear(rows, cols, chrom, d0, between=between, strand=strand)
 
     def reads(self, d0: int) -> bool:
         """Whether the LSTM reads the frame that starts at distance d0."""
@@ -561,6 +626,40 @@ def knot_positions(dist: np.ndarray, n_knots: int) -> tuple[np.ndarray, np.ndarr
     position = np.clip(np.log2(np.maximum(dist, 2)) - 1, 0, n_knots - 1)
     below = position.astype(np.int64)
     return below, position - below
+
+
+def passed_barriers(between: Tensor, n_rows: int, d0: int, n_dist: int) -> Tensor:
+    """Sum of the barriers that lie between the two bins of each pair.
+
+    Parameters
+    ----------
+    between : Tensor, (at least n_rows + d0 + n_dist - 1,)
+        Barriers of the bins from the first row on.
+    n_rows, d0, n_dist : int
+        Rows, first distance and number of distances.
+
+    Returns
+    -------
+    Tensor, (n_dist, n_rows)
+        Band layout; 0 at distance 1, without meaning at 0.
+    """
+    passed = nn.functional.pad(between.double().cumsum(0), (1, 0))  # before each bin
+    ends = passed[d0 : d0 + n_rows + n_dist - 1].unfold(0, n_rows, 1)  # (n_dist, n_rows)
+    return (ends - passed[1 : n_rows + 1]).to(between.dtype)
+
+
+def _oriented(
+    S: Tensor, rows: Tensor, cols: Tensor, strand: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """S, rows and columns of twice the width, in which turned bins have their turned affinity.
+
+    With S = M + K, M symmetric: R_i M R_j + (s_i + s_j) / 2 R_i K R_j.
+    """
+    turned = S.transpose(-1, -2)
+    even, odd = (S + turned) / 2, (S - turned) / 4
+    S = torch.cat([torch.cat([even, odd], -1), torch.cat([odd, 0 * odd], -1)], -2)
+    rows, cols = (torch.cat([x, s[:, None] * x], 1) for x, s in zip((rows, cols), strand))
+    return S, rows, cols
 
 
 def band_product(A: Tensor, C: Tensor) -> Tensor:

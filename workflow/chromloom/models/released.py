@@ -184,6 +184,8 @@ class ReleasedTrainedModel(TrainedModel):
         d0: int,
         d1: int,
         columns: Tensor | None = None,
+        between: Tensor | None = None,
+        strand: np.ndarray | None = None,
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo); 0 where nothing is read."""
         first, _ = self.extent(chrom)

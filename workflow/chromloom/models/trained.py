@@ -309,6 +309,7 @@ class TrainedModel:
         *,
         representation: np.ndarray | None = None,
         mask: np.ndarray | None = None,
+        strand: np.ndarray | None = None,
         max_dist: int | None = None,
     ) -> np.ndarray:
         """Predicted target of the rows [lo, hi) in band layout.
@@ -324,6 +325,9 @@ class TrainedModel:
         mask : ndarray, (m,), bool, optional
             Its masked bins. By default those whose representation is NaN and, when m = n, those
             of the model.
+        strand : ndarray, (m,), int, optional
+            1 or -1 = the bin lies turned round in the edited chromosome; read by models whose S
+            is oriented.
         max_dist : int, optional
             Distances below this only (bins).
 
@@ -336,7 +340,8 @@ class TrainedModel:
         R, masked = self._edited(chrom, representation, mask)
         n_dist = len(R) - lo if max_dist is None else min(len(R) - lo, max_dist)
         with torch.inference_mode():
-            band = self._target(chrom, R, masked, lo, hi, 0, n_dist).cpu().numpy()
+            target = self._target(chrom, R, masked, lo, hi, 0, n_dist, strand=strand)
+            band = target.cpu().numpy()
         blank_band(band, masked, lo, hi, self.ignore_diags)
         return band
 
@@ -351,6 +356,7 @@ class TrainedModel:
         *,
         mask: np.ndarray | None = None,
         columns: Tensor | None = None,
+        between: Tensor | None = None,
     ) -> Tensor:
         """Predicted target of rows [lo, hi) x distances [d0, d1), differentiable in R.
 
@@ -363,6 +369,8 @@ class TrainedModel:
         columns : Tensor, (n, d), optional
             Representations that enter as columns, where their gradient is wanted apart from the
             rows'; R by default.
+        between : Tensor, (n, d), optional
+            Likewise, of the bins that lie between the two of a pair (barriers).
 
         Returns
         -------
@@ -371,7 +379,7 @@ class TrainedModel:
             is one over unmasked pairs.
         """
         masked = self.mask(chrom) if mask is None else mask
-        y = self._target(chrom, R, masked, lo, hi, d0, d1, columns)
+        y = self._target(chrom, R, masked, lo, hi, d0, d1, columns, between)
         no_pair = np.zeros((d1, hi - lo), dtype=np.float32)
         blank_band(no_pair, masked, lo, hi, self.ignore_diags)
         return torch.where(torch.from_numpy(np.isnan(no_pair[d0:])).to(y.device), 0.0, y)
@@ -448,11 +456,14 @@ class TrainedModel:
         d0: int,
         d1: int,
         columns: Tensor | None = None,
+        between: Tensor | None = None,
+        strand: np.ndarray | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
         settings = self.settings
         n, d = R.shape
         ok = torch.from_numpy(~masked).to(R.device)
+        barriers = torch.where(ok, (R if between is None else between)[:, -1], 0.0)
         columns = torch.where(ok[:, None], R if columns is None else columns, 0.0)
         R = torch.where(ok[:, None], R, 0.0)
         if settings.carry_state or not settings.hidden_size:
@@ -470,7 +481,15 @@ class TrainedModel:
             beyond = max(b - n, 0)
             cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
             col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
-            y = self.module.tile(R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start)
+            options = {}
+            if start < settings.barrier_reach:
+                options["between"] = torch.cat([barriers[lo:b], R.new_zeros(beyond)])
+            if strand is not None and settings.oriented:
+                turned = torch.from_numpy(strand).to(R)
+                options["strand"] = turned[lo:hi], torch.cat([turned[a:b], R.new_ones(beyond)])
+            y = self.module.tile(
+                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start, **options
+            )
             parts.append(y[max(d0 - start, 0) : d1 - start])
         y = torch.cat(parts)
         return torch.sigmoid(y) if settings.target == "cp" else y

@@ -233,6 +233,8 @@ class VectorModel(TrainedModel):
         d0: int,
         d1: int,
         columns: Tensor | None = None,
+        between: Tensor | None = None,
+        strand: np.ndarray | None = None,
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo) of the rows' own prediction."""
         name, rows = self.settings.preset, self.module.rows

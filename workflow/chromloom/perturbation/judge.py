@@ -176,12 +176,13 @@ def knock_out_and_simulate(
 def _judge_attribution(model, observed, anchors):
     scores = {
         name: np.full(len(model.bins), np.nan)
-        for name in ("contrast", "score", "degree", "insulation", "eigenvector")
+        for name in ("between", "contrast", "score", "degree", "insulation", "eigenvector")
     }
     rows = []
     for chrom in model.chromnames:
         at = slice(*model.extent(chrom))
         near = attribute_chromosome(model, chrom, max_distance=ANCHOR_DISTANCE)
+        scores["between"][at] = -near.between  # a barrier takes from the pairs that span it
         scores["contrast"][at] = contrast_directions(near.row, near.column)
         scores["score"][at] = near.score
         pixels, n = observed.pixels(chrom), len(model.mask(chrom))

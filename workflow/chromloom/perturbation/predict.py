@@ -141,6 +141,7 @@ def predict_edit(
         positions,
         vectors=vectors,
         masked=masked,
+        strand=edited.strand,
         home=home,
         rows=anew,
     )
@@ -166,6 +167,7 @@ def predict_pairs(
     *,
     vectors: np.ndarray | None = None,
     masked: np.ndarray | None = None,
+    strand: np.ndarray | None = None,
     home: np.ndarray | None = None,
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -181,6 +183,8 @@ def predict_pairs(
         Ascending, counted from the chromosome's start.
     vectors, masked : ndarray, (m, d) and (m,), optional
         Representations and mask of an edited chromosome of m bins; the model's own by default.
+    strand : ndarray, (m,), int, optional
+        Of its bins, 1 or -1 = turned round.
     home : ndarray, (m,), int, optional
         Bin of the reference chromosome whose region gives the expected; by default the position.
     rows : ndarray, (p,), bool, optional
@@ -208,6 +212,7 @@ def predict_pairs(
                 hi,
                 representation=vectors,
                 mask=masked,
+                strand=strand,
                 max_dist=int(positions[-1]) - lo + 1,
             )  # (n_dist, hi - lo)
             i, dist = np.arange(lo, hi), np.arange(len(band))[:, None]

@@ -152,7 +152,8 @@ def null_vectors(R: np.ndarray, mask: np.ndarray, method: str) -> np.ndarray:
 class _Knockouts:
     """Sums of |change| and change of the target for a batch of knocked-out bins.
 
-    The LSTM's part changes in the lanes that read the bin, the bilinear part in its own pairs.
+    The LSTM's part changes in the lanes that read the bin, the bilinear part in its own pairs, and
+    the bin's barrier in the pairs that span it.
     """
 
     def __init__(self, model, chrom, R, null, ok, wild_type, backend):
@@ -174,11 +175,15 @@ class _Knockouts:
                 self.projections = [
                     module.project(self.direction, x, x, 0) for x in (self.R, self.null)
                 ]
-            self.S = None
+            self.S = self.height = None
             if module.S is not None:
-                self.S = _bilinear_by_distance(module.S[number], self.reach)
+                self.S = _by_distance(module.S[number], self.reach)
                 cols = torch.cat([self.R, self.R.new_zeros(self.reach - 1, self.R.shape[1])])
-                self.lstm = wild_type - module.bilinear(self.R, cols, number, 0)
+                between = cols[:, -1]
+                self.lstm = wild_type - module.bilinear(self.R, cols, number, 0, between=between)
+            if module.barrier is not None:
+                self.height = _by_distance(module.barrier[number], self.reach)
+                self.n_spanning = _spanning_pairs(self.known)
 
     @torch.no_grad()
     def __call__(self, bins):
@@ -197,16 +202,23 @@ class _Knockouts:
                 "ea,dac,edc->ed", moved, self.S, self.R[right.clamp(max=self.n - 1)]
             )
             own[1] = torch.einsum("eda,dac,ec->ed", self.R[left.clamp(min=0)], self.S, moved)
+        spanning = at.new_zeros((len(at), self.reach), dtype=self.R.dtype)
+        if self.height is not None:
+            spanning = (self.R[at, -1] - self.null[at, -1])[:, None] * self.height
         sums = torch.zeros(2, len(bins), dtype=torch.float64)
         for change, exists in zip(own, known):  # beyond the LSTM, the bilinear part alone
             far = torch.where(exists, change, 0.0)[:, self.lstm_reach :].double().cpu()
             sums[0] += far.abs().sum(dim=1)
             sums[1] += far.sum(dim=1)
+        if self.height is not None:
+            far = (spanning * self.n_spanning[:, at].T)[:, self.lstm_reach :].double().cpu()
+            sums[0] += far.abs().sum(dim=1)
+            sums[1] += far.sum(dim=1)
         if self.lstm_reach:
-            self._add_lanes(sums, bins, at, own)
+            self._add_lanes(sums, bins, at, own, spanning)
         return sums.numpy()
 
-    def _add_lanes(self, sums, bins, at, own):
+    def _add_lanes(self, sums, bins, at, own, spanning):
         (P, Q), (P_null, Q_null) = self.projections
         lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.settings.frame)
         y = lanes_forward(
@@ -229,17 +241,30 @@ class _Knockouts:
         is_row = lanes.rows == bin_of
         change += torch.where(is_row, own[0][lanes.edits, dist], 0.0)
         change += torch.where(~is_row & (column == bin_of), own[1][lanes.edits, dist], 0.0)
+        change += torch.where(~is_row & (column > bin_of), spanning[lanes.edits, dist], 0.0)
         counted = self.known[dist, lanes.rows] & (column >= bin_of) & (step < lanes.lengths)
         change = torch.where(counted, change, 0.0)
         sums[0].index_add_(0, lanes.edits, change.abs().sum(dim=0).double().cpu())
         sums[1].index_add_(0, lanes.edits, change.sum(dim=0).double().cpu())
 
 
-def _bilinear_by_distance(S, reach):
-    """Matrix of the bilinear term at every distance, (reach, d, d)."""
-    below, between = knot_positions(np.arange(reach), len(S))
-    between = torch.from_numpy(between).to(S)[:, None, None]
-    return (1 - between) * S[below] + between * S[np.minimum(below + 1, len(S) - 1)]
+def _by_distance(at_knots, reach):
+    """What is given at the knots (K, …), at every distance below `reach`, (reach, …)."""
+    below, to_next = knot_positions(np.arange(reach), len(at_knots))
+    to_next = torch.from_numpy(to_next).to(at_knots).view(-1, *[1] * (at_knots.dim() - 1))
+    return (1 - to_next) * at_knots[below] + to_next * at_knots[
+        np.minimum(below + 1, len(at_knots) - 1)
+    ]
+
+
+def _spanning_pairs(known):
+    """Number of known pairs (i, i + d) with i < bin < i + d, for every d and bin, (reach, n)."""
+    reach, n = known.shape
+    before = torch.nn.functional.pad(known.long().cumsum(1), (1, 0))  # (reach, n + 1)
+    bins, dist = torch.arange(n), torch.arange(reach)[:, None]
+    bins, dist = bins.to(known.device), dist.to(known.device)
+    first = torch.minimum((bins - dist + 1).clamp(min=0), bins)
+    return before[:, :n] - before.gather(1, first)
 
 
 def _pairs_across(known):

@@ -165,18 +165,20 @@ def set_eigen_start(
     with torch.no_grad():
         model.embedding.zero_()
         for chrom in normalized.chromnames:
+            track = (tracks or {}).get(chrom)
             R, S = eigen_representation(
                 normalized,
                 chrom,
-                settings.embedding_dim,
+                settings.embedding_dim - settings.barrier,
                 k=settings.k,
                 seed=seed,
-                track=(tracks or {}).get(chrom),
+                track=track,
             )
+            found = {"embedding": R, "S": S}
             if settings.start == "likelihood":
                 from chromloom.training.likelihood import likelihood_representation
 
-                R, S, offset = likelihood_representation(
+                found = likelihood_representation(
                     normalized,
                     chrom,
                     R,
@@ -184,14 +186,17 @@ def set_eigen_start(
                     n_knots=settings.knots,
                     sweeps=settings.sweeps,
                     dispersion=settings.dispersion,
+                    oriented=settings.oriented,
+                    barrier=settings.barrier,
                     seed=seed,
-                    track=(tracks or {}).get(chrom),
+                    track=track,
                 )
-                if model.offset is not None:
-                    model.offset[numbers[chrom]] = torch.from_numpy(offset)
-            model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(R)
-            if model.S is not None:
-                model.S[numbers[chrom]] = torch.from_numpy(S)
+            embedding = found.pop("embedding")
+            model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(embedding)
+            for name, value in found.items():
+                parameter = getattr(model, name)
+                if parameter is not None:
+                    parameter[numbers[chrom]] = torch.from_numpy(value)
 
 
 def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarray:

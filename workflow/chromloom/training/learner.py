@@ -117,7 +117,8 @@ class TileLearner:
         window_end = min(block.hi + d1 - 1, block.n)  # columns that exist
         rows = slice(block.offset + block.lo, block.offset + block.hi)
         cols = slice(block.offset + block.lo + d0, block.offset + window_end)
-        if cols.start <= rows.stop:
+        near = d0 < self.settings.barrier_reach  # the bins in between are read, too
+        if cols.start <= rows.stop or near:
             spans = [slice(rows.start, max(rows.stop, cols.stop))]
         else:
             spans = [rows, cols]
@@ -126,9 +127,13 @@ class TileLearner:
         Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
         if block.hi + d1 - 1 > block.n:
             Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
+        between = None
+        if near:
+            barriers = torch.where(block.col_ok[: len(leaves[0])], leaves[0][:, -1], 0.0)
+            between = torch.cat([barriers, barriers.new_zeros(b + d1 - 1 - len(barriers))])
         if self.settings.dropout:
             R, Q = self._drop_out(progress, R, Q)
-        loss = self.loss(block, R, Q, d0, d1)
+        loss = self.loss(block, R, Q, d0, d1, between)
         self._gradient.zero_()
         loss.backward()
         gradients = [leaf.grad for leaf in leaves]
@@ -152,7 +157,15 @@ class TileLearner:
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
         return [table * mask / keep for table, mask in zip(tables, masks)]
 
-    def loss(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
+    def loss(
+        self,
+        block,
+        rows: Tensor,
+        cols: Tensor,
+        d0: int,
+        d1: int,
+        between: Tensor | None = None,
+    ) -> Tensor:
         """Weighted sum of squared errors of a tile over the pairs of a full one, ()."""
         model, sigmoid = self.model, self.settings.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
@@ -177,7 +190,8 @@ class TileLearner:
                 sigmoid=sigmoid,
                 backend=self.backend,
             )
-        y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend)
+        more = {"between": between} if between is not None else {}
+        y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend, **more)
         if not mse:  # minus the log likelihood of counts, exposure * target being the count
             exposure, ratio = block.exposure[d0:d1], target.float()
             known = ~torch.isnan(ratio)

@@ -2,12 +2,14 @@
 
 A count is taken to have mean mu_ij = E(d) / (w_i w_j) * exp(L_ij) and variance mu + phi mu^2, with
 
-    L_ij = R_i' S(d) R_j + c(d),    d = j - i,
+    L_ij = R_i' S(d) R_j + c(d) - h(d) (b_(i+1) + … + b_(j-1)),    d = j - i > 0,
 
-where E is the expected of the map, w the balancing weights (value = count w_i w_j), and S and c
+where E is the expected of the map, w the balancing weights (value = count w_i w_j), and S, c and h
 are interpolated in log d between octaves 2, 4, 8, … bins. So zeros at low depth weigh what they
 are worth, and the form of the affinity may change with distance, which is what the band near the
-diagonal needs.
+diagonal needs. S need not be symmetric (`oriented`): what a bin is to its downstream neighbours
+may differ from what it is to the upstream ones, as at a domain's end. The last term, barriers
+between the two bins, is told in `barriers`.
 
 The posterior is approximated by mean-field variational Bayes (one Gaussian a bin; Bishop 2006,
 ch. 10): a row's Newton system (Fisher scoring) takes the uncertainty of all other rows into
@@ -27,12 +29,15 @@ from threadpoolctl import threadpool_limits
 from chromloom.kernels.counts import (
     LARGEST_LOG_RATE,
     drawn_products,
+    n_products,
+    near_pairs,
     newton_rows,
-    symmetric_products,
+    pair_products,
 )
 from chromloom.models.eig import coverage, orient
 from chromloom.models.hiclstm import knot_positions
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.barriers import Barriers
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +71,10 @@ class CountModel:
         Octaves.
     dispersion : float
         phi.
+    oriented : bool
+        Let S differ from its transpose, but at the last knot.
+    barrier : bool
+        Fit barriers.
     seed : int
         Of the order of rows and the pairs drawn.
 
@@ -74,6 +83,8 @@ class CountModel:
     R : ndarray, (m, d), float32
         Of the unmasked bins.
     S, offset : ndarray, (n_knots, d, d) and (n_knots,), float32
+    barriers : Barriers
+        0 throughout where they are not fitted.
     """
 
     def __init__(
@@ -85,6 +96,8 @@ class CountModel:
         *,
         n_knots: int,
         dispersion: float,
+        oriented: bool,
+        barrier: bool,
         seed: int,
     ):
         unmasked = ~normalized.mask(chrom)
@@ -97,7 +110,9 @@ class CountModel:
         self.offset = np.zeros(n_knots, dtype=np.float32)
         self.knot, between = knot_positions(np.arange(span), n_knots)
         self.between = between.astype(np.float32)
-        self.dispersion = np.float32(dispersion)
+        self.dispersion, self.oriented = np.float32(dispersion), oriented
+        self.barriers = Barriers(self.position, self.knot, self.between, n_knots)
+        self._has_barriers = barrier and n_knots > 1
         self.rng = np.random.default_rng(seed)
 
         first, end = normalized.extent(chrom)
@@ -116,7 +131,11 @@ class CountModel:
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * max(self.prior.max(), 1e-6))
         self.covariance = np.zeros((n, *S.shape), dtype=np.float32)  # of each row of R
         self.root = np.zeros_like(self.covariance)  # root root' = covariance
-        self._step_variance = np.full(n_knots, 0.25)  # of S from one knot to the next
+        # of S from one knot to the next: symmetric part, antisymmetric part
+        self._step_variance = np.full((n_knots, 2), 0.25)
+        d = S.shape[0]
+        self._part = np.zeros(n_products(d, oriented) - 1, dtype=int)  # of each entry of theta
+        self._part[d * (d + 1) // 2 :] = 1
 
     @staticmethod
     def _log_expected(expected, span: int) -> np.ndarray:
@@ -134,16 +153,42 @@ class CountModel:
         return table
 
     def fit(self, sweeps: int) -> None:
-        """Move R, S and c to their posterior mode, sweep by sweep."""
+        """Move everything to the posterior mode, sweep by sweep."""
         for sweep in range(sweeps):
-            step = self._sweep_rows(DAMPING if sweep < DAMPED_SWEEPS else 1.0)
+            damping = DAMPING if sweep < DAMPED_SWEEPS else 1.0
+            if self._has_barriers:
+                self._update_barriers(damping)
+            step = self._sweep_rows(damping)
             for k in reversed(range(len(self.S))):
                 self._update_knot(k, sweep)
             logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
 
+    def _affinities(self, rows=slice(None)) -> np.ndarray:
+        """S_k R_j and S_k' R_j of some rows, (2, n_knots, d, rows)."""
+        R = self.R[rows].T
+        return np.stack([self.S @ R, self.S.swapaxes(1, 2) @ R])
+
+    def _model(self, SR: np.ndarray) -> tuple:
+        """What the numba code is told of the model and the counts."""
+        height, passed = self.barriers.height, self.barriers.passed
+        return (
+            SR, self.offset, height.astype(np.float32), passed.astype(np.float32),
+            self.knot, self.between, self.position,
+            self.counts.indptr, self.counts.indices, self.counts.data,
+            self.log_exposure, self.log_expected, self.region, self.dispersion,
+        )  # fmt: skip
+
+    def _update_barriers(self, damping: float) -> None:
+        SR = self._affinities()
+        score = np.empty((len(self.R), self.barriers.reach), dtype=np.float32)
+        weight = np.empty_like(score)
+        for update in (self.barriers.update_barriers, self.barriers.update_height):
+            near_pairs(self.R, *self._model(SR), score, weight)
+            update(score, weight, damping)
+
     def _sweep_rows(self, damping: float) -> float:
         n, d = self.R.shape
-        SR = np.ascontiguousarray(np.einsum("kab,nb->kan", self.S, self.R))
+        SR = self._affinities()
         n_groups, moved = max(1, n // ROWS_AT_ONCE), 0.0
         upper, parts = np.triu_indices(d), numba.get_num_threads()
         signs = np.diag(self.S[-1])
@@ -153,12 +198,7 @@ class CountModel:
             hessian = np.zeros((len(rows), d, d), dtype=np.float32)
             gradient = np.zeros((len(rows), d), dtype=np.float32)
             weights = np.empty((len(rows), n), dtype=np.float32)
-            newton_rows(
-                rows, self.R, SR, self.offset, self.knot, self.between, self.position,
-                self.counts.indptr, self.counts.indices, self.counts.data, self.log_exposure,
-                self.log_expected, self.region, self.dispersion, parts,
-                hessian, gradient, weights,
-            )  # fmt: skip
+            newton_rows(rows, self.R, *self._model(SR), parts, hessian, gradient, weights)
             penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
             penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
             penalty += np.diag(1 / self.prior)
@@ -168,7 +208,7 @@ class CountModel:
             step = np.einsum("rab,rb->ra", covariance, gradient)
             self.R[rows] += (damping * step).astype(np.float32)
             self.root[rows], self.covariance[rows] = inverse.swapaxes(1, 2), covariance
-            SR[:, :, rows] = np.einsum("kab,nb->kan", self.S, self.R[rows])
+            SR[..., rows] = self._affinities(rows)
             uncertainty[rows] = (self.covariance[rows] * signs[:, None] * signs)[:, *upper]
             moved += np.abs(step).sum()
         self.prior = (self.R**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
@@ -195,9 +235,9 @@ class CountModel:
         i, j, dist = i[j >= 0], j[j >= 0], dist[j >= 0]
         if not len(i):
             return
-        upper = np.triu_indices(d)
-        features = symmetric_products(self.R[i], self.R[j])  # (pairs, d (d + 1) / 2 + 1)
-        theta = np.column_stack([self.S[:, *upper], self.offset])
+        features = np.empty((len(i), n_products(d, self.oriented)), dtype=np.float32)
+        pair_products(self.R[i], self.R[j], features)
+        theta = np.column_stack([self._entries(self.S), self.offset])
         below, between = self.knot[dist], self.between[dist]
         above = np.minimum(below + 1, n_knots - 1)
         at_knots = features @ theta.T
@@ -207,6 +247,10 @@ class CountModel:
             + self.log_expected[self.region[i], self.region[j], dist]
             + at_knots[pairs, below] * (1 - between) + at_knots[pairs, above] * between
         )  # fmt: skip
+        if self._has_barriers:
+            height, passed = self.barriers.height, self.barriers.passed
+            height = height[below] * (1 - between) + height[above] * between
+            log_rate -= height * (passed[j] - passed[i + 1])
         rate = np.exp(np.minimum(log_rate, LARGEST_LOG_RATE))
         damping = 1 / (1 + self.dispersion * rate)
         score = (np.asarray(self.counts[i, j]).ravel() - rate) * damping
@@ -215,21 +259,19 @@ class CountModel:
             information = (share**2 * rate * damping).sum()
             self.offset[k] += (share * score).sum() / information if information > 0 else 0.0
             return
-        n_S = features.shape[1] - 1
-        up = np.full(n_S + 1, 1 / self._step_variance[k])  # prior: a walk from knot to knot
-        up[-1] = OFFSET_PRECISION
+        # prior: a walk from knot to knot
+        up = np.append(1 / self._step_variance[k, self._part], OFFSET_PRECISION)
         pull, precision = up * (theta[k] - theta[k + 1]), up
         if k:
-            down = np.full(n_S + 1, 1 / self._step_variance[k - 1])
-            down[-1] = OFFSET_PRECISION
+            down = np.append(1 / self._step_variance[k - 1, self._part], OFFSET_PRECISION)
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         weight = (share**2 * rate * damping * scale).astype(np.float32)
         # rows drawn anew for each pair: one draw a bin would be fitted by S; more if pairs are few
         draws = -(-PAIRS_OF_A_KNOT // len(i))
         rows, columns = np.tile(i, draws), np.tile(j, draws)
         noise = self.rng.standard_normal((len(rows), 2, d), dtype=np.float32)
-        parts = numba.get_num_threads()
-        sampled = drawn_products(rows, columns, self.R, self.root, noise, parts)
+        sampled = np.empty((len(rows), features.shape[1]), dtype=np.float32)
+        drawn_products(rows, columns, self.R, self.root, noise, numba.get_num_threads(), sampled)
         sampled *= np.tile(np.sqrt(weight / draws), draws)[:, None]
         hessian = (sampled.T @ sampled).astype(float)
         pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
@@ -240,11 +282,31 @@ class CountModel:
         moved = np.abs(share * (features @ move.astype(np.float32))).max()
         length = min(length, LARGEST_MOVE / max(moved, 1e-9))
         theta[k] += length * move
-        step = theta[k, :n_S] - theta[k + 1, :n_S]
-        variance = (step**2 + np.diag(covariance)[:n_S]).mean()
-        self._step_variance[k] = np.clip(variance, 1e-6, LARGEST_STEP)
-        self.S[k][upper] = self.S[k].T[upper] = theta[k, :n_S]
-        self.offset[k] = theta[k, n_S]
+        spread = ((theta[k] - theta[k + 1]) ** 2 + np.diag(covariance))[:-1]
+        for part in range(2 if self.oriented else 1):
+            variance = spread[self._part == part].mean()
+            self._step_variance[k, part] = np.clip(variance, 1e-6, LARGEST_STEP)
+        self.S[k] = self._matrix(theta[k, :-1])
+        self.offset[k] = theta[k, -1]
+
+    def _entries(self, S: np.ndarray) -> np.ndarray:
+        """Entries of S in the order of `pair_products`, (n_knots, …)."""
+        d = S.shape[-1]
+        symmetric = ((S + S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d)]
+        if not self.oriented:
+            return symmetric
+        return np.hstack([symmetric, ((S - S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d, 1)]])
+
+    def _matrix(self, entries: np.ndarray) -> np.ndarray:
+        """S (d, d) of its entries."""
+        d = self.R.shape[1]
+        upper, above = np.triu_indices(d), np.triu_indices(d, 1)
+        S = np.empty((d, d))
+        S[upper] = S.T[upper] = entries[self._part == 0]
+        if self.oriented:
+            S[above] += entries[self._part == 1]
+            S.T[above] -= entries[self._part == 1]
+        return S
 
     def canonical(self) -> tuple[np.ndarray, np.ndarray]:
         """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
@@ -276,9 +338,11 @@ def likelihood_representation(
     n_knots: int,
     sweeps: int,
     dispersion: float,
+    oriented: bool = True,
+    barrier: bool = True,
     seed: int = 0,
     track: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """Representations of a chromosome by likelihood, from its eigenvectors.
 
     Parameters
@@ -287,26 +351,46 @@ def likelihood_representation(
     chrom : str
     R, S : ndarray, (n, d) and (d, d)
         As `chromloom.models.eig.eigen_representation` gives them.
-    n_knots, sweeps, dispersion, seed
+    n_knots, sweeps, dispersion, oriented, barrier, seed
         See `CountModel`.
     track : ndarray, (n,), optional
         What signs follow; coverage by raw contacts by default.
 
     Returns
     -------
-    R : ndarray, (n, d), float32
-        Mean square 1 over the unmasked bins, 0 at masked ones.
-    S : ndarray, (n_knots, d, d), float32
-    offset : ndarray, (n_knots,), float32
+    dict of ndarray, float32
+        By the names of `chromloom.models.hiclstm.HiCLSTM`'s parameters: `embedding` (n, d), mean
+        square 1 over the unmasked bins and 0 at masked ones, `S` (n_knots, d, d), `offset`
+        (n_knots,) and, with `barrier`, `barrier` (n_knots,), the heights; the barriers of the bins
+        are then the last column of an embedding of d + 1, and S's last row and column are 0.
     """
-    model = CountModel(normalized, chrom, R, S, n_knots=n_knots, dispersion=dispersion, seed=seed)
+    model = CountModel(
+        normalized,
+        chrom,
+        R,
+        S,
+        n_knots=n_knots,
+        dispersion=dispersion,
+        oriented=oriented,
+        barrier=barrier,
+        seed=seed,
+    )
     with threadpool_limits(1, user_api="blas"):  # its products are too small to share
         model.fit(sweeps)
     axes, S = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)
     out[model.position] = axes
-    oriented = orient(out, coverage(normalized, chrom) if track is None else track)
-    signs = np.where((oriented * out).sum(axis=0) < 0, -1.0, 1.0)
+    oriented_axes = orient(out, coverage(normalized, chrom) if track is None else track)
+    signs = np.where((oriented_axes * out).sum(axis=0) < 0, -1.0, 1.0)
     logger.info("%s: %d sweeps, last S %.3g … %.3g", chrom, sweeps, S[-1, 0, 0], S[-1, -1, -1])
-    S = S * signs[:, None] * signs
-    return oriented.astype(np.float32), S.astype(np.float32), model.offset
+    found = {"embedding": oriented_axes, "S": S * signs[:, None] * signs, "offset": model.offset}
+    if barrier:
+        b, height = model.barriers.b, model.barriers.height
+        scale = np.sqrt((b**2).mean()) or 1.0
+        column = np.zeros((len(out), 1))
+        column[model.position, 0] = b / scale
+        found["embedding"] = np.hstack([oriented_axes, column])
+        found["S"] = np.pad(found["S"], [(0, 0), (0, 1), (0, 1)])
+        found["barrier"] = height * scale
+        logger.info("%s: barriers of size %.3g, heights %s", chrom, scale, height.round(2))
+    return {name: value.astype(np.float32) for name, value in found.items()}

@@ -1,0 +1,127 @@
+"""Barriers between bins: the part of the count model in which a bin speaks for pairs across it.
+
+Two bins meet less often the more boundaries lie between them, whatever they are themselves. So the
+log rate of the pair (i, j) has, up to the last knot's distance, the term
+
+    - h(d) (b_(i+1) + … + b_(j-1)),    d = j - i,
+
+with one number b a bin and heights h given at the knots, 0 at the last. It is what loop extrusion
+expects of a site that stops an extruder with some probability (Fudenberg et al. 2016): on the way
+from i to j the chances of passing multiply. All pairs that span a bin pull at its b at once, hence
+Newton's system by conjugate gradients, each product one pass over the pairs near the diagonal.
+"""
+
+import numpy as np
+
+from chromloom.kernels.counts import apply_information, sum_across
+
+CG_STEPS, CG_TOLERANCE = 25, 1e-10
+FIRST_VARIANCE = 1e-2
+SMALLEST_VARIANCE = 1e-8
+HEIGHT_PRECISION = 1.0
+
+
+class Barriers:
+    """Barriers of the unmasked bins of one chromosome.
+
+    Parameters
+    ----------
+    position : ndarray, (n,), int64
+        Bin number of each row, ascending.
+    knot, between : ndarray, (span,)
+        At each distance, the knot below and the share of the next one.
+    n_knots : int
+
+    Attributes
+    ----------
+    b : ndarray, (n,), float64
+    height : ndarray, (n_knots,), float64
+        h at the knots. The largest is 1: scale and sign are with b, positive = insulating.
+    reach : int
+        Largest distance of a pair that barriers act on, bins.
+    """
+
+    def __init__(self, position: np.ndarray, knot: np.ndarray, between: np.ndarray, n_knots: int):
+        n = len(position)
+        self.b, self.height = np.zeros(n), np.linspace(1, 0, n_knots)
+        self.reach = min(2**n_knots - 1, len(knot) - 1) if n_knots > 1 else 0
+        self._prior = FIRST_VARIANCE
+        # distances of the rows i and i + 1 + t; where there is no such pair its weight is 0
+        ahead = np.arange(n)[:, None] + 1 + np.arange(self.reach)
+        dist = position[np.minimum(ahead, n - 1)] - position[:, None]
+        self._dist = np.clip(dist, 0, self.reach)  # (n, reach)
+        self._knot, self._between = knot[: self.reach + 1], between[: self.reach + 1]
+
+    @property
+    def passed(self) -> np.ndarray:
+        """Sum of the barriers before each row, (n + 1,), float64."""
+        return np.concatenate([[0.0], np.cumsum(self.b)])
+
+    def update_barriers(self, score: np.ndarray, weight: np.ndarray, damping: float) -> None:
+        """One Newton step of b.
+
+        Parameters
+        ----------
+        score, weight : ndarray, (n, reach), float32
+            From `chromloom.kernels.counts.near_pairs`.
+        damping : float
+            Share of the step that is made.
+        """
+        n = len(self.b)
+        below, share = self._knot, self._between
+        above = np.minimum(below + 1, len(self.height) - 1)
+        by_dist = self.height[below] + (self.height[above] - self.height[below]) * share
+        height = by_dist.astype(np.float32)[self._dist]  # (n, reach)
+        information = height**2 * weight
+        gradient, diagonal, product = np.empty(n), np.empty(n), np.empty(n)
+        sum_across(-height * score, gradient)
+        sum_across(information, diagonal)
+        gradient -= self.b / self._prior
+        diagonal += 1 / self._prior
+        step, rest = np.zeros(n), gradient.copy()
+        scaled = rest / diagonal
+        direction, size = scaled.copy(), rest @ scaled
+        first = size
+        for _ in range(CG_STEPS):
+            if size <= CG_TOLERANCE * first:
+                break
+            apply_information(direction, information, product)
+            product += direction / self._prior
+            length = size / (direction @ product)
+            step += length * direction
+            rest -= length * product
+            scaled = rest / diagonal
+            size, before = rest @ scaled, size
+            direction = scaled + size / before * direction
+        self.b += damping * step
+        self._prior = max((self.b**2 + 1 / diagonal).mean(), SMALLEST_VARIANCE)
+
+    def update_height(self, score: np.ndarray, weight: np.ndarray, damping: float) -> None:
+        """One Newton step of the heights; parameters as for `update_barriers`."""
+        n_free = len(self.height) - 1
+        across = self._across()
+        slope, curve = -score * across, weight * across**2
+        n_dist = self.reach + 1
+        slope, curve = (np.bincount(self._dist.ravel(), x.ravel(), n_dist) for x in (slope, curve))
+        share = np.zeros((n_dist, n_free + 1))  # of each knot at each distance
+        at = np.arange(n_dist)
+        share[at, self._knot] = 1 - self._between
+        share[at, np.minimum(self._knot + 1, n_free)] += self._between
+        share[:, 1] += share[:, 0]  # the first two knots have one height
+        share = share[:, 1:n_free]
+        n_free -= 1
+        information = (share * curve[:, None]).T @ share + HEIGHT_PRECISION * np.eye(n_free)
+        gradient = slope @ share - HEIGHT_PRECISION * self.height[1:-1]
+        self.height[1:-1] += damping * np.linalg.solve(information, gradient)
+        self.height[0] = self.height[1]
+        largest = self.height[np.argmax(np.abs(self.height))]
+        if largest:
+            self.height /= largest
+            self.b *= largest
+            self._prior *= largest**2
+
+    def _across(self) -> np.ndarray:
+        """Sum of b over the rows between i and i + 1 + t, (n, reach)."""
+        n, passed = len(self.b), self.passed
+        ahead = np.arange(n)[:, None] + 1 + np.arange(self.reach)
+        return passed[np.minimum(ahead, n)] - passed[1:, None]
