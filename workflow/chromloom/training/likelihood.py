@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 64
 """Rows moved together, far apart from each other, while all others are held."""
-PAIRS_OF_A_KNOT = 8_192
+PAIRS_OF_A_KNOT = 4_096
 """Pairs drawn for the update of S at one knot."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
