@@ -28,8 +28,7 @@ from chromloom.perturbation.predict import MODES, predict_edit
 from chromloom.reconstruction import scc
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
-from chromloom.simulate.plan import Plan
-from chromloom.simulate.write import read_plan
+from chromloom.simulate.plan import Plan, read_plan
 
 logger = logging.getLogger(__name__)
 
