@@ -27,7 +27,11 @@ EDITS = {
 KINDS = ("deletion", "duplication", "inversion")
 PARTS = ("own", "spanning", "all")
 KNOCKOUTS = ("simulated", "average", "zero", "shift")
-WITHOUT_MODEL = {"insulation", "degree", "eigenvector", *list(EDITS)[3:]}
+WITHOUT_MODEL = {
+    **dict.fromkeys([*list(SCORES)[2:], *list(EDITS)[3:]], PALETTE[7]),
+    "simulated": PALETTE[6],
+}
+"""Method -> colour."""
 SMALL = {"fontsize": 6.5, "va": "center"}
 LINES = {"anchor_auroc": 0.9, "completeness_error": 1.0, "edit_pearson": 0.7}
 """What a model is asked to reach; completeness in %."""
@@ -60,7 +64,10 @@ def summarise_genomes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> Axes:
-    """A row a method, a point a genome, a tick at their median, the highest p at the right.
+    """A row a method, a point a genome, a tick at their median.
+
+    What needs no model is drawn once; the p-values at the right are of the first model, the highest
+    of its genomes.
 
     Parameters
     ----------
@@ -74,10 +81,11 @@ def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> 
     rows = {name: y for y, name in enumerate(pd.unique(table["row"]))}
     models = {name: k for k, name in enumerate(pd.unique(table["model"]))}
     for (row, model), part in table.groupby(["row", "model"], sort=False):
-        method, k = part["method"].iloc[0], models[model]
-        colour = PALETTE[7] if method in WITHOUT_MODEL else PALETTE[k % 6]
-        colour = PALETTE[6] if method == "simulated" else colour
-        y = rows[row] + 0.6 * ((k + 0.5) / len(models) - 0.5)
+        colour, k, y = WITHOUT_MODEL.get(part["method"].iloc[0]), models[model], rows[row]
+        if colour and k:
+            continue
+        if not colour:
+            colour, y = PALETTE[k % 6], y + 0.6 * ((k + 0.5) / len(models) - 0.5)
         style = {"ls": "none", "marker": "o", "ms": 4, "mec": colour, "alpha": 0.75}
         known = part["value"].dropna()
         if len(known):
@@ -85,7 +93,8 @@ def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> 
             axes.plot(known.median(), y, "|", color=colour, ms=11, mew=1.5)
         if len(known) < len(part):
             axes.plot(0, y, mfc="white", **style)
-    highest = table.groupby("row", sort=False)["p_value"].max().dropna()
+    first = table[table["model"] == table["model"].iloc[0]]
+    highest = first.groupby("row")["p_value"].max().dropna()
     for row, p in highest.items():
         axes.text(1.02, rows[row], f"{p:.2g}", transform=axes.get_yaxis_transform(), **SMALL)
     if len(highest):
