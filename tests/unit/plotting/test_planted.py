@@ -50,7 +50,7 @@ def test_rows_are_methods_and_points_are_genomes():
             "p_value": [0.01, 0.2, np.nan, *[np.nan] * 3],
         }
     )
-    ax = planted.plot_rows(table, plt.subplots()[1], line=0.9)
+    ax = planted.plot_rows(table, ["eig"], plt.subplots()[1], line=0.9)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
     points = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
     np.testing.assert_array_equal(points[0].get_xdata(), [0.9, 0.5, 0.7])
@@ -69,11 +69,21 @@ def test_no_panel_is_empty_and_points_of_models_stand_apart(models):
     for ax in figure.axes:
         points = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
         assert len(points) >= 3 * len(models)
+        rows = len(ax.get_yticks())
+        assert len(points) <= rows * len(models)
         assert ax.get_xlabel()
         assert ax.get_title(loc="left")
     contrast = [line for line in figure.axes[0].lines if line.get_marker() == "|"][: len(models)]
     assert len({line.get_color() for line in contrast}) == len(models)
     assert list(pd.unique(summary["model"])) == models
+
+
+def test_a_model_keeps_its_colour_where_another_has_nothing_to_show():
+    table = judged(["hiclstm-refined", "whole-rows"])
+    gone = (table["model"] == "hiclstm-refined") & (table["measure"] == "knockout_pearson")
+    figure, _ = planted.plot_planted(table[~gone])
+    medians = [line for line in figure.axes[-1].lines if line.get_marker() == "|"]
+    assert {line.get_color() for line in medians} == {planted.PALETTE[1]}
 
 
 def test_numbers_are_over_genomes():

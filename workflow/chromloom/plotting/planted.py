@@ -1,5 +1,7 @@
 """Pictures of models that were held to planted genomes (docs/planted.md): a point a genome."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -18,7 +20,9 @@ SCORES = {
     "eigenvector": "leading eigenvector",
 }
 EDITS = {
-    **{f"model, {mode}": f"model, {mode}" for mode in ("lifted", "affinity", "released")},
+    "model, lifted": "model, lifted",
+    "model, affinity": "model, affinity",
+    "model, released": "model, released",
     "no change": "no change",
     "article": "article's baseline",
     "shifted observed": "shifted observed",
@@ -27,12 +31,17 @@ EDITS = {
 KINDS = ("deletion", "duplication", "inversion")
 PARTS = ("own", "spanning", "all")
 KNOCKOUTS = ("simulated", "average", "zero", "shift")
-WITHOUT_MODEL = {
-    **dict.fromkeys([*list(SCORES)[2:], *list(EDITS)[3:]], PALETTE[7]),
-    "simulated": PALETTE[6],
-}
+BASELINES = (
+    "insulation",
+    "degree",
+    "eigenvector",
+    "no change",
+    "article",
+    "shifted observed",
+    "shifted expected",
+)
+WITHOUT_MODEL = {**dict.fromkeys(BASELINES, PALETTE[7]), "simulated": PALETTE[6]}
 """Method -> colour."""
-SMALL = {"fontsize": 6.5, "va": "center"}
 LINES = {"anchor_auroc": 0.9, "completeness_error": 1.0, "edit_pearson": 0.7}
 """What a model is asked to reach; completeness in %."""
 
@@ -63,7 +72,9 @@ def summarise_genomes(table: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(genomes=genomes).reset_index()
 
 
-def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> Axes:
+def plot_rows(
+    table: pd.DataFrame, models: Sequence[str], axes: Axes, *, line: float | None = None
+) -> Axes:
     """A row a method, a point a genome, a tick at their median.
 
     What needs no model is drawn once; the p-values at the right are of the first model, the highest
@@ -74,17 +85,19 @@ def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> 
     table : DataFrame
         row (name on the axis), sample, model, method, value, p_value. Rows stand from the top as
         they come. A value that is not defined (NaN) is an open point at 0.
+    models : sequence of str
+        In the order of their colours.
     axes : Axes
     line : float, optional
         Where to draw a dashed line.
     """
     rows = {name: y for y, name in enumerate(pd.unique(table["row"]))}
-    models = {name: k for k, name in enumerate(pd.unique(table["model"]))}
-    for (row, model), part in table.groupby(["row", "model"], sort=False):
-        colour, k, y = WITHOUT_MODEL.get(part["method"].iloc[0]), models[model], rows[row]
-        if colour and k:
-            continue
+    first = table["model"] == models[0]
+    shown = table[first | ~table["method"].isin(WITHOUT_MODEL)]
+    for (row, method, model), part in shown.groupby(["row", "method", "model"], sort=False):
+        colour, y = WITHOUT_MODEL.get(method), rows[row]
         if not colour:
+            k = models.index(model)
             colour, y = PALETTE[k % 6], y + 0.6 * ((k + 0.5) / len(models) - 0.5)
         style = {"ls": "none", "marker": "o", "ms": 4, "mec": colour, "alpha": 0.75}
         known = part["value"].dropna()
@@ -93,12 +106,12 @@ def plot_rows(table: pd.DataFrame, axes: Axes, *, line: float | None = None) -> 
             axes.plot(known.median(), y, "|", color=colour, ms=11, mew=1.5)
         if len(known) < len(part):
             axes.plot(0, y, mfc="white", **style)
-    first = table[table["model"] == table["model"].iloc[0]]
-    highest = first.groupby("row")["p_value"].max().dropna()
+    style = {"fontsize": 6.5, "va": "center"}
+    highest = table[first].groupby("row")["p_value"].max().dropna()
     for row, p in highest.items():
-        axes.text(1.02, rows[row], f"{p:.2g}", transform=axes.get_yaxis_transform(), **SMALL)
+        axes.text(1.02, rows[row], f"{p:.2g}", transform=axes.get_yaxis_transform(), **style)
     if len(highest):
-        axes.text(1.02, 1.02, "p ≤", transform=axes.transAxes, **SMALL)
+        axes.text(1.02, 1.02, "p ≤", transform=axes.transAxes, **style)
     if line is not None:
         axes.axvline(line, color="0.3", lw=0.8, ls="--", zorder=0)
     axes.set_yticks(list(rows.values()), list(rows))
@@ -124,26 +137,27 @@ def plot_planted(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure, axes = plt.subplots(
         2, 4, figsize=(13.5, 6.2), layout="constrained", height_ratios=[1, 1.4]
     )
+    models = list(pd.unique(table["model"]))
     by_measure = dict(list(table.groupby("measure", sort=False)))
-    _plot_scores(by_measure["anchor_auroc"], axes[0, 0])
+    _plot_scores(by_measure["anchor_auroc"], models, axes[0, 0])
     for kind, ax in zip(KINDS, axes[0, 1:]):
-        _plot_edits(by_measure["edit_pearson"], kind, ax)
+        _plot_edits(by_measure["edit_pearson"], kind, models, ax)
         ax.tick_params(labelleft=kind == KINDS[0])
-    _plot_completeness(by_measure["completeness_error"], axes[1, 0])
+    _plot_completeness(by_measure["completeness_error"], models, axes[1, 0])
     groups = {"strong anchors": "Strong anchors", "random": "Random bins"}
     changes = by_measure["knockout_change"]
     changes = changes.assign(value=100 * changes["value"])
     for (group, name), ax in zip(groups.items(), axes[1, 1:]):
-        _plot_knockouts(changes, group, ax)
+        _plot_knockouts(changes, group, models, ax)
         ax.set(xlabel="change of contact strength (%)", title=f"{name} knocked out")
     axes[1, 2].sharex(axes[1, 1])
     axes[1, 2].tick_params(labelleft=False)
-    _plot_knockouts(by_measure["knockout_pearson"], "strong anchors", axes[1, 3])
+    _plot_knockouts(by_measure["knockout_pearson"], "strong anchors", models, axes[1, 3])
     axes[1, 3].set(xlabel="Pearson r with simulated change", title="Strong anchors knocked out")
     for letter, ax in zip("abcdefgh", axes.flat):
         ax.set_title(f"{letter}   {ax.get_title()}", loc="left")
         ax.set_title("")
-    _add_legend(figure, list(pd.unique(table["model"])))
+    _add_legend(figure, models)
     return figure, summarise_genomes(table)
 
 
@@ -155,8 +169,8 @@ def _in_order(table, column, names):
     return part.assign(row=part[column].map(names))
 
 
-def _plot_scores(table, ax):
-    plot_rows(_in_order(table, "method", SCORES), ax, line=LINES["anchor_auroc"])
+def _plot_scores(table, models, ax):
+    plot_rows(_in_order(table, "method", SCORES), models, ax, line=LINES["anchor_auroc"])
     ax.axvline(0.5, color="0.85", lw=0.8, zorder=0)
     ax.set(
         xlim=(min(0.35, table["value"].min()) - 0.02, 1.02),
@@ -165,9 +179,9 @@ def _plot_scores(table, ax):
     )
 
 
-def _plot_edits(table, kind, ax):
+def _plot_edits(table, kind, models, ax):
     part = _in_order(table[table["item"] == kind], "method", EDITS)
-    plot_rows(part, ax, line=LINES["edit_pearson"])
+    plot_rows(part, models, ax, line=LINES["edit_pearson"])
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
     ax.set(
         xlim=(min(-0.1, part["value"].min()) - 0.05, 1.05),
@@ -176,17 +190,17 @@ def _plot_edits(table, kind, ax):
     )
 
 
-def _plot_completeness(table, ax):
+def _plot_completeness(table, models, ax):
     part = table.assign(row=table["sample"], value=100 * table["value"])
-    plot_rows(part, ax, line=LINES["completeness_error"])
+    plot_rows(part, models, ax, line=LINES["completeness_error"])
     ax.set_xscale("log")
     ax.set(xlabel="completeness error (%) of a chromosome", title="Completeness of attributions")
 
 
-def _plot_knockouts(table, group, ax):
+def _plot_knockouts(table, group, models, ax):
     names = {f"{group}, {part}": part for part in PARTS}
     part = _in_order(_in_order(table, "method", {k: k for k in KNOCKOUTS}), "item", names)
-    plot_rows(part.assign(row=part["row"] + ", " + part["method"]), ax)
+    plot_rows(part.assign(row=part["row"] + ", " + part["method"]), models, ax)
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
 
 
