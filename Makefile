@@ -27,8 +27,10 @@ bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
 
-planted: .venv/installed  ## what models say of planted genomes, held to what was planted; minutes
-	$(BIN)/python benchmarks/planted.py --out results/bench
+planted: .venv/installed  ## models held to planted genomes, and the report; minutes
+	$(SNAKEMAKE) --directory runs/planted --configfile config/planted/config.yaml -- planted
+	$(SNAKEMAKE) --directory runs/planted --configfile config/planted/config.yaml --report results/report.html -- planted
+	@echo "report: runs/planted/results/report.html"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

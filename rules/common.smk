@@ -182,21 +182,27 @@ def read_labels(cell_type):
     ]
 
 
+def planted_genome(path):
+    """Folder of the planted genome that a file is of, and its path there; two empty strings for other files."""
+    found = re.fullmatch(r"(results/simulated(?:/seed[0-9]+)?)/(.+)", path)
+    return found.groups() if found else ("", "")
+
+
 def simulated_files():
-    """What the config and the sheets name in the folder of the planted genome."""
+    """What the config and the sheets name in the folders of planted genomes, by path there."""
     named = {
         *SOURCES.values(),
         *sum(LABELS.values(), []),
         config["analysis"]["phasing"],
     }
-    return sorted(path for path in named if path.startswith("results/simulated/"))
+    return sorted({path for _, path in map(planted_genome, named) if path})
 
 
 def other_simulated_maps():
-    """Maps of the planted genome beyond its default ones, as the sample sheet asks for them, with the edit of the row."""
+    """Maps of a planted genome beyond its default ones, as the sample sheet asks for them, with the edit of the row."""
     maps = []
     for sample, row in SAMPLES.iterrows():
-        if row.contacts.startswith("results/simulated/contacts/"):
+        if planted_genome(row.contacts)[1].startswith("contacts/"):
             edits = EDITS[edits_path(row.edit_of)] if row.edit_of else []
             edit = next((vars(e) for e in edits if e.edit == row.edit), {})
             keys = ["kind", "chrom", "start", "end"]
@@ -211,6 +217,13 @@ def other_simulated_maps():
                 }
             )
     return maps
+
+
+def truth_of(sample):
+    """What was planted in the genome of a sample; "" for other maps, and for what is edited or fine-tuned."""
+    row = SAMPLES.loc[sample]
+    genome, _ = planted_genome(row.contacts)
+    return f"{genome}/truth" if genome and not (row.edit_of or row.fine_tune_of) else ""
 
 
 def dataset_path(reference):
@@ -295,6 +308,7 @@ wildcard_constraints:
     decoder="lstm|cnn|fc",
     origin="[A-Za-z0-9][A-Za-z0-9_-]*",
     fold="[0-9]+",
+    seed="[0-9]+",
 
 
 def one_of(samples):

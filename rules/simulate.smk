@@ -1,12 +1,13 @@
-# The planted genome of the demo, in the formats of real data; asked for by the key `simulate` alone.
+# Planted genomes, in the formats of real data; asked for by the key `simulate` alone.
 
-SIMULATED = "results/simulated"
+SIMULATED = simulated_files()
 
 if config["simulate"]:
 
     rule simulate_genome:
         output:
-            *simulated_files(),
+            expand("results/simulated/{path}", path=SIMULATED),
+            truth=directory("results/simulated/truth"),
         log:
             "logs/simulate_genome.log",
         benchmark:
@@ -26,3 +27,20 @@ if config["simulate"]:
             "Simulating the planted genome"
         script:
             "../workflow/scripts/simulate_genome.py"
+
+    # Further genomes of the same sizes, depth and maps: the folder says the seed.
+    use rule simulate_genome as simulate_seed with:
+        output:
+            expand("results/simulated/seed{{seed}}/{path}", path=SIMULATED),
+            truth=directory("results/simulated/seed{seed}/truth"),
+        log:
+            "logs/simulate_seed/{seed}.log",
+        benchmark:
+            "benchmarks/simulate_seed/{seed}.tsv"
+        params:
+            seed=lambda wildcards: int(wildcards.seed),
+            chromsizes=config["simulate"]["chromsizes"],
+            depth=config["simulate"]["depth"],
+            others=other_simulated_maps(),
+        message:
+            "Simulating the planted genome of seed {wildcards.seed}"

@@ -96,6 +96,7 @@ def _documented_columns(page, heading):
         ("results/reconstruction/{run}.tsv", "reconstruction.evaluate", "COLUMNS"),
         ("results/classification/{run}.tsv", "classification.classify", "COLUMNS"),
         ("results/perturbation/{run}/{edit}/summary.tsv", "perturbation.perturb", "TABLE_COLUMNS"),
+        ("results/planted/{run}.tsv", "perturbation.judge", "COLUMNS"),
     ],
 )
 def test_the_outputs_page_has_the_columns_of_the_tables(repo_root, heading, module, constant):

@@ -50,8 +50,8 @@ def results(snakemake, tmp_path_factory) -> Path:
     (folder / "samples.tsv").write_text(SAMPLES)
     (folder / "edits.bed").write_text(EDITS)
     config = ["--configfile", str(folder / "config.yaml")]
-    snakemake(folder, *config, "--cores", "2")
-    snakemake(folder, *config, "--report", "results/report.html")
+    snakemake(folder, *config, "--cores", "2", "--", "all", "planted")
+    snakemake(folder, *config, "--report", "results/report.html", "--", "all", "planted")
     return folder / "results"
 
 
@@ -126,6 +126,16 @@ def test_analyses_stand_beside_observed_and_predicted_maps(results):
         assert (folder / "boundaries.bed").read_text()
 
 
+def test_models_of_the_planted_genome_are_held_to_it(results):
+    table = pd.read_table(results / "tables" / "planted.tsv")
+    assert set(table["sample"]) == {"A"}  # the others have no model, or a fine-tuned one
+    assert set(table["model"]) == {"hiclstm-refined", "hiclstm-paper", "eig"}
+    own = table[table["model"] == "hiclstm-refined"]
+    assert (own.loc[own["method"] == "contrast", "value"] > 0.8).all()
+    assert (own.loc[own["method"] == "model, lifted", "value"] > 0.7).all()
+    assert (own.loc[own["measure"] == "completeness_error", "value"] < 0.01).all()
+
+
 def test_quality_table_lists_every_chromosome_and_the_balancing(results):
     table = pd.read_table(results / "qc" / "A.tsv")
     assert set(table["chrom"]) == {"chr1", "chr2", "all"}
@@ -143,6 +153,7 @@ def test_every_figure_has_picture_and_numbers(results):
 def test_the_report_is_one_page_that_works_offline(results):
     page = (results / "report.html").read_text()
     assert "Figure 3" in page
+    assert "Planted genomes" in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']https?://", page)
 
 

@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
         deep = Sample(name, other["cell_type"], SAMPLES[0].contacts, form, k + 2, other["edit"])
         samples.setdefault(name, deep)
     simulate_genome(
-        Path(snakemake.output[0]).parents[1],
+        Path(snakemake.output.truth).parent,
         seed=params.seed,
         chromsizes=params.chromsizes or None,
         samples=[replace(s, contacts=round(s.contacts * params.depth)) for s in samples.values()],

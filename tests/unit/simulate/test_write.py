@@ -14,11 +14,10 @@ import yaml
 
 from chromloom.errors import InputError
 from chromloom.genome import load_assembly
-from chromloom.simulate.plan import COVERS, POINTS, make_plan
+from chromloom.simulate.plan import COVERS, POINTS, make_plan, read_plan
 from chromloom.simulate.write import (
     Sample,
     plan_cell_types,
-    read_plan,
     simulate_genome,
     write_edits,
 )

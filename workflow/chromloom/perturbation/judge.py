@@ -3,8 +3,8 @@
 What is asked, and against what: loop anchors found by attribution, against degree, insulation and
 the leading eigenvector; completeness of integrated gradients; predicted against simulated change
 of edits, against rules that need no model (`perturbation.baselines`); knockouts of single bins,
-against the same genome simulated without the CTCF sites of the bin. `benchmarks/planted.py` asks
-over several genomes.
+against the same genome simulated without the CTCF sites of the bin. `plotting.planted` shows
+several genomes side by side.
 """
 
 import logging
@@ -28,12 +28,12 @@ from chromloom.perturbation.predict import MODES, predict_edit
 from chromloom.reconstruction import scc
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
-from chromloom.simulate.plan import Plan
-from chromloom.simulate.write import read_plan
+from chromloom.simulate.plan import Plan, read_plan
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ["measure", "item", "method", "value", "p_value", "n"]
+ROW = ["measure", "item", "method", "value", "p_value", "n"]
+COLUMNS = ["sample", "resolution", "norm", "model", *ROW]
 ANCHOR_DISTANCE = 400_000  # pairs that attribution of anchors explains, bp
 INSULATION_WINDOW_BINS = 10
 STRONG = 0.6  # CTCF strength of a strong anchor
@@ -41,7 +41,7 @@ KNOCKOUT_REACH = 200_000
 KNOCKOUT_METHODS = ("average", "zero", "shift")
 
 
-def judge(
+def judge_model(
     model_dir: str | Path,
     map_path: str | Path,
     truth_dir: str | Path,
@@ -51,6 +51,7 @@ def judge(
     max_sites: int = 60,
     modes: Iterable[str] = MODES,
     seed: int = 0,
+    name: str | None = None,
     device: str = "cpu",
 ) -> pd.DataFrame:
     """Hold a model to the plan of its genome.
@@ -71,20 +72,22 @@ def judge(
         See `predict_edit`.
     seed : int
         Of the edits and of the bins drawn.
+    name : str, optional
+        Of the model in the table; by default its preset's.
     device : str
 
     Returns
     -------
     DataFrame
-        measure, item, method, value, p_value, n. `anchor_auroc`: area under the ROC curve of bins
-        with a planted loop anchor among unmasked bins, n anchors (degree and eigenvector: the
-        better sign). `completeness_error`: one row a chromosome, n bins. `edit_pearson`: median
-        over n edits of a kind of Pearson's r between predicted and simulated log2 change of pairs
-        within 2 Mb of the edit; p_value that of the model (lifted) above the method, an undefined
-        r taken as 0 (Wilcoxon signed rank, one-sided); NaN where a method predicts one change for
-        all pairs. `knockout_change`: mean over n bins of the relative change of contact strength
-        nearer than 200 kb (see `knock_out_and_simulate`); p_value that of lower values than at
-        random bins (Mann-Whitney, one-sided), and for `random` that of values below 0 (Wilcoxon).
+        Columns of `COLUMNS`. `anchor_auroc`: area under the ROC curve of bins with a planted loop
+        anchor among unmasked bins, n anchors (degree and eigenvector: the better sign).
+        `completeness_error`: one row a chromosome, n bins. `edit_pearson`: median over n edits of
+        a kind of Pearson's r between predicted and simulated log2 change of pairs within 2 Mb of
+        the edit; p_value that of the model (lifted) above the method, an undefined r taken as 0
+        (Wilcoxon signed rank, one-sided); NaN where a method predicts one change for all pairs.
+        `knockout_change`: mean over n bins of the relative change of contact strength nearer than
+        200 kb (see `knock_out_and_simulate`); p_value that of lower values than at random bins
+        (Mann-Whitney, one-sided), and for `random` that of values below 0 (Wilcoxon).
         `knockout_pearson`: r of predicted and simulated change over n strong anchors.
     """
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
@@ -95,7 +98,12 @@ def judge(
         *(_judge_edits(model, observed, plan, mode, n_edits, seed) for mode in modes),
         _judge_knockouts(model, observed, plan, anchors, max_sites, rng),
     ]
-    table = pd.concat(tables, ignore_index=True)[COLUMNS]
+    table = pd.concat(tables, ignore_index=True).assign(
+        sample=model.config["sample"],
+        resolution=model.resolution,
+        norm=model.config["norm"],
+        model=name or f"hiclstm-{model.settings.preset}",
+    )[COLUMNS]
     write_tsv(table, out)
     return table
 
@@ -200,7 +208,7 @@ def _judge_attribution(model, observed, anchors):
         if name in ("degree", "eigenvector"):
             area = max(area, 1 - area)
         rows.append(("anchor_auroc", "all", name, area, np.nan, anchors.sum()))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=ROW)
 
 
 def _leading_eigenvector(pixels, mask):
@@ -230,7 +238,7 @@ def _judge_edits(model, observed, plan, mode, n_edits, seed):
             p = wilcoxon(gain, alternative="greater").pvalue if gain.any() else np.nan
             value = known.median() if len(known) else np.nan
             rows.append(("edit_pearson", kind, method, value, p, len(own)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=ROW)
 
 
 def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
@@ -265,4 +273,4 @@ def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
                 r = pearsonr(pair.iloc[:, 0], pair.iloc[:, 1])
                 item = f"strong anchors, {part}"
                 rows.append(("knockout_pearson", item, method, r.statistic, r.pvalue, len(pair)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=ROW)

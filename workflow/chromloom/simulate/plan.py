@@ -9,8 +9,10 @@ half-open bp.
 
 import functools
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -191,6 +193,24 @@ def make_plan(
         seed=seed,
         **joined,
     )
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Read a plan that `write_truth` wrote (`truth/{cell_type}`), equal to the one written."""
+    folder = Path(folder)
+    if not (folder / "plan.json").is_file():
+        raise InputError(
+            f"{folder} holds no plan.json; expected the folder truth/{{cell_type}} of a planted "
+            "genome, as simulate_genome writes it"
+        )
+    settings = json.loads((folder / "plan.json").read_text())
+    tables = {
+        name: pd.read_csv(folder / f"{name}.tsv", sep="\t", float_precision="round_trip")
+        for name in (*COVERS, *POINTS)
+    }
+    sizes = pd.Series(settings.pop("chromsizes"), dtype="int64", name="length")
+    physics = Physics(**settings.pop("physics"))
+    return Plan(chromsizes=sizes, physics=physics, **settings, **tables)
 
 
 def other_cell_type(plan: Plan, name: str, *, seed: int, changed: float = 0.2) -> Plan:

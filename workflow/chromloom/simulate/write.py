@@ -5,7 +5,6 @@ loops and domains (which come so from juicer's tools), so that one reader reads 
 """
 
 import gzip
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,6 @@ from chromloom.simulate.plan import (
     COVERS,
     POINTS,
     SUBCOMPARTMENTS,
-    Physics,
     Plan,
     make_plan,
     other_cell_type,
@@ -586,24 +584,6 @@ def write_truth(plan: Plan, folder: Path) -> None:
     write_tsv(elements.find_domains(plan), folder / "domains.tsv")
     write_tsv(elements.gene_expression(plan), folder / "expression.tsv")
     write_tsv(elements.find_enhancer_promoter_pairs(plan), folder / "enhancer_promoter.tsv")
-
-
-def read_plan(folder: str | Path) -> Plan:
-    """Read a plan that `write_truth` wrote (`truth/{cell_type}`), equal to the one written."""
-    folder = Path(folder)
-    if not (folder / "plan.json").is_file():
-        raise InputError(
-            f"{folder} holds no plan.json; expected the folder truth/{{cell_type}} of a planted "
-            "genome, as simulate_genome writes it"
-        )
-    settings = json.loads((folder / "plan.json").read_text())
-    tables = {
-        name: pd.read_csv(folder / f"{name}.tsv", sep="\t", float_precision="round_trip")
-        for name in (*COVERS, *POINTS)
-    }
-    sizes = pd.Series(settings.pop("chromsizes"), dtype="int64", name="length")
-    physics = Physics(**settings.pop("physics"))
-    return Plan(chromsizes=sizes, physics=physics, **settings, **tables)
 
 
 def _write_table(table: pd.DataFrame, path: Path, *, header: bool = False, sep: str = "\t") -> None:
