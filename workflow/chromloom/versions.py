@@ -9,7 +9,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 1,
     "training": 3,
-    "reconstruction": 2,
+    "reconstruction": 3,
     "classification": 1,
     "attribution": 2,
     "perturbation": 2,

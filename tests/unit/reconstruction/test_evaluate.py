@@ -91,18 +91,36 @@ def test_the_mean_at_each_distance_explains_nothing_beyond_distance(evaluated, t
     assert value == pytest.approx(0, abs=1e-4)
 
 
-def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
-    observed = NormalizedMap(tiny_map_path)
+def predict_as(observed, factor, path):
+    """A predicted map that is an observed one times a factor."""
     pixels = []
     for chrom in observed.chromnames:
         first, _ = observed.extent(chrom)
         p = observed.pixels(chrom)
-        pixels.append({"bin1_id": p["i"] + first, "bin2_id": p["j"] + first, "count": p["value"]})
-    path = str(tmp_path / "predicted.cool")
+        value = p["value"] * factor
+        pixels.append({"bin1_id": p["i"] + first, "bin2_id": p["j"] + first, "count": value})
     cooler.create_cooler(
-        path, observed.bins[["chrom", "start", "end"]], pd.concat(map(pd.DataFrame, pixels)),
+        str(path), observed.bins[["chrom", "start", "end"]], pd.concat(map(pd.DataFrame, pixels)),
         dtypes={"count": "f4"},
     )  # fmt: skip
+    return str(path)
+
+
+def test_a_perfect_prediction_of_another_depth_is_perfect_at_that_depth(
+    tiny_map_path, replicate, tmp_path, monkeypatch
+):
+    depths = {"tiny": 1.0, "replicate": 3.0}
+    monkeypatch.setattr(evaluate, "_depth", lambda observed, chroms: depths[observed.sample])
+    path = predict_as(NormalizedMap(replicate), 1 / 3, tmp_path / "predicted.cool")
+    table, _ = evaluate_maps(tiny_map_path, {"third": path}, against=[replicate], settings=FAST)
+    keys = {"model": "third", "pairs": "observed", "stratum": "all"}
+    assert value_of(table, metric="r2_cp_depth", **keys) == pytest.approx(1, abs=1e-6)
+    assert value_of(table, metric="r2_cp", against="replicate", **keys) < 0.5
+    assert set(table.loc[table["metric"] == "r2_cp_depth", "against"]) == {"replicate"}
+
+
+def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
+    path = predict_as(NormalizedMap(tiny_map_path), 1.0, tmp_path / "predicted.cool")
     table, distances = evaluate_maps(tiny_map_path, {"copy": path}, settings=FAST)
     copy = table[(table["model"] == "copy") & (table["metric"] != "r2_published")]
     # Strata in which the map says nothing (all contact probabilities 0) may be undefined.

@@ -14,6 +14,8 @@ Metrics by stratum of distance (`2-10` … `1000-` bins, half-open, and `all`):
                           with its own expected
 `r2_cp`                   1 - residual / total sum of squares around the stratum's mean
 `r2_distance`             the same around the mean at each distance of the chromosome
+`r2_cp_depth`             `r2_cp` of the prediction brought to the depth of the map scored on (other
+                          maps than that trained on): strengths times `depth_ratio`
 `scc`                     HiCRep, distances up to 5 Mb and 500 bins (`all` rows of `pairs` only)
 `insulation_r`            Pearson correlation of insulation (stratum `all`, `pairs` all)
 `r2_published`            the released code's R2, seeded (observed pairs; no interval)
@@ -23,7 +25,8 @@ Intervals are bootstraps over 5-Mb blocks; a pair belongs to the block of its ro
 
 Contact probability is defined on the scale of counts, so that a prediction of a map of another
 depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
-scored on is against the one trained on, and a ratio beyond `SAME_DEPTH` is logged.
+scored on is against the one trained on, a ratio beyond `SAME_DEPTH` is logged, and `r2_cp_depth` is
+the score that does not suffer from it.
 """
 
 import json
@@ -150,6 +153,18 @@ class _Trained:
         """Of a model of counts, the mean over counts of the predicted mean."""
         counts = getattr(self.trained.settings, "loss", None) == "poisson"
         return mean_contact_probability(band, self.map.cp_a) if counts else None
+
+
+class _AtDepth:
+    """A prediction brought to another depth: strengths times a factor."""
+
+    def __init__(self, prediction, factor: float):
+        self.prediction, self.factor = prediction, np.float32(factor)
+        self.model, self.seed = prediction.model, prediction.seed
+        self.map = getattr(prediction, "map", None)
+
+    def probability(self, band: np.ndarray) -> np.ndarray | None:
+        return self.prediction.probability(band)
 
 
 class _Exported:
@@ -390,6 +405,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         zip(chroms, np.cumsum([0, *(-(-lengths[chrom] // size) for chrom in chroms)]))
     )
     n_blocks = sum(-(-n // size) for n in lengths.values())
+    depths = {id(m): _depth(m, chroms) / _depth(trained_on, chroms) for m in scored}
     comparisons = []
     for observed in scored:
         has_data = np.concatenate(
@@ -402,8 +418,10 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             ]
         )
         multiplicity = resample_blocks(has_data, settings.n_boot, settings.seed)
-        for prediction in predictions:
-            if prediction.model == CEILING and observed is trained_on:
+        scaled = [_AtDepth(p, depths[id(observed)]) for p in predictions]
+        for prediction in [*predictions, *scaled]:
+            elsewhere = isinstance(prediction, _AtDepth) or prediction.model == CEILING
+            if observed is trained_on and elsewhere:
                 continue
             sums = PairSums(
                 n_blocks, max(lengths.values()), trained_on.cp_a, trained_on.ignore_diags,
@@ -423,9 +441,8 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
                     first_block[chrom] + block, bands.of(c.prediction), bands.of(c.observed),
                     bands.of(trained_on),
                 )  # fmt: skip
-    depths = {id(m): _depth(m, chroms) for m in scored}
     for observed in others:
-        _warn_of_depth(trained_on, observed, depths[id(observed)] / depths[id(trained_on)])
+        _warn_of_depth(trained_on, observed, depths[id(observed)])
     tables, distances = [], []
     for c in comparisons:
         c.sums.finish()
@@ -439,9 +456,12 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         }
         complete = _predicts_all(c)
         table, by_distance = _table(c, settings.seed), _distance_table(c)
+        if isinstance(c.prediction, _AtDepth):
+            table = table[table["metric"] == "r2_cp"].assign(metric="r2_cp_depth")
+            by_distance = by_distance[:0]
         if not complete:
             table, by_distance = (t[t["pairs"] == "observed"] for t in (table, by_distance))
-        ratio = depths[id(c.observed)] / depths[id(trained_on)]
+        ratio = depths[id(c.observed)]
         tables.append(table.assign(**labels, seed=c.prediction.seed, depth_ratio=ratio))
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
@@ -465,6 +485,8 @@ class _Bands:
         key = (id(source), kind)
         if key not in self._known:
             chrom, lo, hi = self.where
+            if isinstance(source, _AtDepth):
+                return self._known.setdefault(key, self.of(source.prediction) * source.factor)
             if kind == "expected":
                 band = source.expected(chrom).band(lo, hi)
             elif isinstance(source, _Trained):
@@ -504,7 +526,7 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
             band = bands.of(source)[:n_near]
             near[key][: len(band), lo:hi] = band
         for c in comparisons:
-            expected_of = getattr(c.prediction, "map", trained_on)
+            expected_of = getattr(c.prediction, "map", None) or trained_on
             c.sums.add(
                 first_block + block, bands.of(c.prediction), bands.of(c.observed),
                 bands.of(trained_on), bands.of(expected_of, "expected"),
@@ -606,8 +628,8 @@ def _depth(observed: NormalizedMap, chroms: Sequence[str]) -> float:
 def _warn_of_depth(trained_on: NormalizedMap, observed: NormalizedMap, ratio: float) -> None:
     if not SAME_DEPTH[0] <= ratio <= SAME_DEPTH[1]:
         logger.warning(
-            "%s has %.3g times the contacts of %s: R2 between them measures the depths too; "
-            "correlations do so less",
+            "%s has %.3g times the contacts of %s: R2 between them measures the depths too "
+            "(r2_cp_depth does not); correlations do so less",
             observed.sample,
             ratio,
             trained_on.sample,
