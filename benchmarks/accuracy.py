@@ -38,8 +38,13 @@ MODELS = {  # name -> (preset, changes, whether the seed matters)
     "eig": ("eig", {}, False),
     "refined": ("refined", {}, True),
     "refined without LSTM": ("refined", {"epochs": 0}, True),
+    "refined without barriers": ("refined", {"barrier": False}, True),
+    "refined without barriers, S symmetric": (
+        "refined",
+        {"barrier": False, "oriented": False},
+        True,
+    ),
     "refined, one S": ("refined", {"knots": 1}, True),
-    "refined, one S, without LSTM": ("refined", {"knots": 1, "epochs": 0}, True),
 }
 # name -> (file, chromosome, replicate or None for binomial halves, resolution)
 MAPS = {
@@ -107,7 +112,7 @@ def score(model_dir: Path, maps: tuple[Path, Path], pairs: str) -> pd.DataFrame:
     table = evaluate_model(model_dir, maps[0], against=[maps[1]], settings=settings)
     table = table[(table["against"] == "test") & (table["pairs"] == pairs)]
     wanted = (table["metric"] == "pearson_cp") & table["stratum"].isin(STRATA)
-    wanted |= (table["metric"] == "r2_cp") & (table["stratum"] == "all")
+    wanted |= table["metric"].isin(["r2_cp", "r2_cp_depth"]) & (table["stratum"] == "all")
     return table.loc[wanted, ["model", "stratum", "metric", "value"]]
 
 
@@ -167,7 +172,8 @@ def main() -> None:
     columns = ["map", "model", "pairs", "stratum", "metric", "value", "seed_spread", "train_s"]
     records = table[columns].astype(object).where(table[columns].notna(), None)
     write_json(records.to_dict("records"), options.out / "accuracy.json")
-    table["column"] = np.where(table["metric"] == "r2_cp", "R2", table["stratum"])
+    names = {"r2_cp": "R2", "r2_cp_depth": "R2 at its depth"}
+    table["column"] = table["metric"].map(names).fillna(table["stratum"])
     wide = table.pivot_table(
         index=["map", "model"], columns="column", values="value", sort=False
     ).round(4)

@@ -87,7 +87,8 @@ def judge_model(
         (Wilcoxon signed rank, one-sided); NaN where a method predicts one change for all pairs.
         `knockout_change`: mean over n bins of the relative change of contact strength nearer than
         200 kb (see `knock_out_and_simulate`); p_value that of lower values than at random bins
-        (Mann-Whitney, one-sided), and for `random` that of values below 0 (Wilcoxon).
+        (Mann-Whitney, one-sided), and for `random` that of values below 0 (Wilcoxon); of higher
+        values for pairs that span the bin, since they rise where a boundary opens.
         `knockout_pearson`: r of predicted and simulated change over n strong anchors.
     """
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
@@ -258,12 +259,12 @@ def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
             own, null = table[column].dropna(), effects["random"][column].dropna()
             if not len(own):
                 continue
-            p = np.nan
-            if name != "random":
-                p = mannwhitneyu(own, null, alternative="less").pvalue
-            elif own.any():
-                p = wilcoxon(own, alternative="less").pvalue
             method, part = column.split(", ")
+            p, side = np.nan, "greater" if part == "spanning" else "less"
+            if name != "random":
+                p = mannwhitneyu(own, null, alternative=side).pvalue
+            elif own.any():
+                p = wilcoxon(own, alternative=side).pvalue
             rows.append(("knockout_change", f"{name}, {part}", method, own.mean(), p, len(own)))
     table = effects["strong anchors"]
     for method in KNOCKOUT_METHODS:

@@ -13,6 +13,7 @@ from chromloom.plotting.style import PALETTE
 
 GROUP = ["model", "measure", "item", "method"]
 SCORES = {
+    "between": "barrier, by attribution",
     "contrast": "contrast of attribution",
     "score": "sum of attribution",
     "insulation": "insulation score",
