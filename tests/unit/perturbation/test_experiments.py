@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
@@ -53,41 +54,93 @@ def test_effects_and_pileups_are_those_of_the_single_edits(model, observed):
             np.log2((prediction.on_reference[pair] + 0.5) / (prediction.wild_type[pair] + 0.5))
         )
     np.testing.assert_allclose(pileup[15, 26], np.nanmean(changes), rtol=1e-6)
-    own = effects[(effects["site"] == 60) & (effects["dist_kb"] == 200)]
-    prediction, total = predictions[0], 0.0
+    step = effects[(effects["site"] == 60) & (effects["dist_kb"] == 200)].set_index("pairs")
+    prediction, total = predictions[0], {"own": 0.0, "spanning": 0.0}
     for a, i in enumerate(prediction.bins):
         for b, j in enumerate(prediction.bins):
             if i <= 60 <= j and 10 <= j - i < 20 and np.isfinite(prediction.difference[a, b]):
-                total += prediction.wild_type[a, b]
-    np.testing.assert_allclose(own["wild_type"], total, rtol=1e-6)
+                total["own" if 60 in (i, j) else "spanning"] += prediction.wild_type[a, b]
+    for pairs, value in total.items():
+        np.testing.assert_allclose(step.loc[pairs, "wild_type"], value, rtol=1e-6)
+
+
+def test_own_and_spanning_pairs_are_all_pairs(model, observed):
+    effects, _ = knock_out_bins(model, observed, np.array([60]), reach=200_000)
+    edit = Edit("e", "knockout", "chr1", 600_000, 610_000)
+    prediction = predict_edit(model, observed, lay_out(edit, model.bins), flank=200_000)
+    left, right = prediction.bins[:, None], prediction.bins[None, :]
+    across = (left <= 60) & (right >= 60) & (right - left < 20)
+    across &= np.isfinite(prediction.difference)
+    wild_type, edited = (m[across].sum() for m in (prediction.wild_type, prediction.on_reference))
+    np.testing.assert_allclose(effects["wild_type"].sum(), wild_type, rtol=1e-6)
+    np.testing.assert_allclose(effects["edited"].sum(), edited, rtol=1e-6)
+    table = compare_with_random(effects.assign(group="random")).set_index("pairs")
+    assert table["change"]["all"] == pytest.approx(edited / wild_type - 1)
+    assert list(table.index) == ["all", "own", "spanning"]
+
+
+def test_a_barrier_knocked_out_moves_spanning_pairs_alone(tiny_model_dir, observed):
+    model = TrainedModel.load(tiny_model_dir(hidden_size=0))  # the LSTM reads barriers, too
+    site, (first, last) = 60, model.extent("chr1")
+    neighbours = np.r_[site - 10 : site, site + 1 : site + 11]
+    around = neighbours[~model.mask("chr1")[neighbours]]
+    with torch.no_grad():
+        R = model.module.embedding[first:last]
+        R[site] = R[around].mean(dim=0)
+        R[site, -1] += 1
+        model.module.barrier.fill_(1)  # heights
+        model.module.S[..., -1] = model.module.S[..., -1, :] = 0  # as it is fitted
+    effects, _ = knock_out_bins(model, observed, np.array([site]), reach=200_000)
+    sums = effects.groupby("pairs")[["wild_type", "edited"]].sum()
+    change = sums["edited"] / sums["wild_type"] - 1
+    assert change["own"] == pytest.approx(0, abs=1e-5)
+    assert change["spanning"] == pytest.approx(np.e - 1, rel=0.01)
 
 
 def made_up(changes):
+    """`changes`: relative, of own pairs by group; spanning ones change by the opposite."""
     rows = [
-        (group, site, kb, 100.0, 100.0 * (1 + change))
+        (group, site, pairs, kb, 100.0, 100.0 * (1 + sign * change))
         for group, values in changes.items()
         for site, change in enumerate(values)
+        for pairs, sign in (("own", 1), ("spanning", -1))
         for kb in (100, 200, 300)
     ]
-    return pd.DataFrame(rows, columns=["group", "site", "dist_kb", "wild_type", "edited"])
+    columns = ["group", "site", "pairs", "dist_kb", "wild_type", "edited"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def test_a_group_that_loses_contacts_is_told_from_random_bins():
+def test_groups_are_told_from_random_bins_by_own_and_by_spanning_pairs():
     rng = np.random.default_rng(0)
     effects = made_up(
         {
-            "anchors": -0.07 + 0.02 * rng.standard_normal(20),
+            "enhancers": -0.02 + 0.02 * rng.standard_normal(20),
             "random": 0.02 * rng.standard_normal(20),
+            "anchors": -0.07 + 0.02 * rng.standard_normal(20),
         }
     )
-    table = compare_with_random(effects).set_index("group")
-    assert table.loc["anchors", "p_below_random"] < 0.001
-    assert table.loc["anchors", "p_below_zero"] < 0.001
-    assert table.loc["random", "p_below_zero"] > 0.01
-    assert table.loc["anchors", "change"] == pytest.approx(-0.07, abs=0.02)
+    table = compare_with_random(effects)
+    assert table["group"].unique().tolist() == ["anchors", "enhancers", "random"]
+    table = table.set_index(["group", "pairs"])
+    for pairs, change in (("own", -0.07), ("spanning", 0.07), ("all", 0)):
+        assert table.loc[("anchors", pairs), "change"] == pytest.approx(change, abs=0.02)
+    for pairs in ("own", "spanning"):  # a gain is told as well as a loss
+        assert table.loc[("anchors", pairs), "p_random"] < 0.001
+        assert table.loc[("anchors", pairs), "p_zero"] < 0.001
+        assert table.loc[("random", pairs), "p_zero"] > 0.01
+    assert table["p_random"]["random"].isna().all()
     distance = effect_by_distance(effects)
-    assert len(distance) == 6
+    assert len(distance) == 27
     assert (distance["n_sites"] == 20).all()
+
+
+def test_removed_sites_have_no_own_pairs(model, observed):
+    """Method `shift` deletes the site; what is left of it in the tables is NaN."""
+    effects, _ = knock_out_bins(model, observed, np.array([60, 90]), method="shift", reach=200_000)
+    table = compare_with_random(effects.assign(group="random")).set_index("pairs")
+    assert table["n_sites"].to_dict() == {"all": 2, "own": 0, "spanning": 2}
+    assert np.isnan(table["change"]["own"])
+    assert table["change"]["all"] == table["change"]["spanning"] > 0
 
 
 def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
@@ -172,6 +225,13 @@ def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
         "random.pileup.tsv",
     }
     assert np.loadtxt(tmp_path / "out" / "a.pileup.tsv").shape == (61, 61)
+    comparison, distance = (
+        pd.read_csv(tmp_path / "out" / f"{name}.tsv", sep="\t") for name in ("ranking", "distance")
+    )
+    own = comparison[comparison["pairs"] == "own"]
+    assert own["change"].is_monotonic_increasing
+    assert distance["group"].unique().tolist() == own["group"].tolist()
+    assert distance.groupby(["group", "pairs"]).size().tolist() == [3] * 6
 
 
 def test_sites_on_masked_bins_only_are_an_error(model):

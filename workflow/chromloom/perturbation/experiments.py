@@ -1,4 +1,8 @@
-"""Genome-wide knockouts, averaged: by distance, as pile-up, over domains (article, Fig. 8)."""
+"""Genome-wide knockouts, averaged: by distance, as pile-up, over domains (article, Fig. 8).
+
+The pairs across a site are told apart: its own, of which it is one end, lose what the site makes;
+those that span it, with an end on either side, gain where a boundary opens. Summed, they cancel.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -49,9 +53,9 @@ def knock_out_groups(
     groups : mapping of str to path
         Name -> BED of sites (CTCF+cohesin at loops, other factors, …).
     out_dir : str or Path
-        Gets `distance.tsv` (see `effect_by_distance`), `comparison.tsv` (see
-        `compare_with_random`, strongest loss first), `{group}.pileup.tsv` (square of mean log2
-        changes, reach each side), and `distance`, `pileups` and `ranking` as .pdf and .png.
+        Gets `comparison.tsv` (see `compare_with_random`), `distance.tsv` (see `effect_by_distance`,
+        groups in the same order), `{group}.pileup.tsv` (square of mean log2 changes, reach each
+        side), and `distance`, `pileups` and `ranking` as .pdf and .png.
     method : {"average", "zero", "shift"}
         See `Edit`. `shift` with mode `released` is the article's: position is compared with
         position.
@@ -92,26 +96,22 @@ def knock_out_groups(
         effects.append(table.assign(group=name))
         logger.info("%s: %d sites knocked out", name, len(bins))
     effects = pd.concat(effects, ignore_index=True)
-    distance, comparison = effect_by_distance(effects), compare_with_random(effects)
-    comparison = comparison.sort_values("change", ignore_index=True)
+    comparison = compare_with_random(effects)
+    distance = effect_by_distance(effects).set_index("group")
+    distance = distance.loc[comparison["group"].unique()].reset_index()
     out_dir = Path(out_dir)
     write_tsv(comparison, out_dir / "comparison.tsv")
     for name, pileup in pileups.items():
         with atomic_path(out_dir / f"{name}.pileup.tsv") as path:
             np.savetxt(path, pileup, fmt="%.6g", delimiter="\t")
-    figure, axes = plt.subplots(figsize=(4.5, 3), layout="constrained")
-    plot_distance_effect(distance, axes)
-    save_figure(figure, distance, out_dir / "distance")
+    save_figure(plot_distance_effect(distance), distance, out_dir / "distance")
     figure, axes = plt.subplots(
         1, len(pileups), figsize=(3.2 * len(pileups), 2.8), layout="constrained", squeeze=False
     )
     for (name, pileup), ax in zip(pileups.items(), axes[0]):
         plot_pileup(pileup, reach / 1e6, ax, title=name)
     save_figure(figure, comparison, out_dir / "pileups")
-    height = 0.9 + 0.22 * len(comparison)
-    figure, axes = plt.subplots(figsize=(4.5, height), layout="constrained")
-    plot_knockout_ranking(comparison, axes)
-    save_figure(figure, comparison, out_dir / "ranking")
+    save_figure(plot_knockout_ranking(comparison), comparison, out_dir / "ranking")
 
 
 def knock_out_bins(
@@ -137,13 +137,16 @@ def knock_out_bins(
     Returns
     -------
     effects : DataFrame
-        site (bin number), dist_kb (upper end of a step of 100 kb), wild_type, edited: summed
-        contact strength of the pairs (i, j), i <= site <= j, at those distances.
+        site (bin number), pairs (`own`: the site is one end; `spanning`: an end on either side),
+        dist_kb (upper end of a step of 100 kb), wild_type, edited: summed contact strength of the
+        pairs nearer than `reach` at those distances. 0 where there are none: method `shift` takes
+        the site's own away.
     pileup : ndarray, (2 r + 1, 2 r + 1), float64
         log2((edited + 0.5) / (wild type + 0.5)), averaged over sites, symmetric; the site is in the
         middle. NaN where no site has a pair.
     """
     r, resolution = reach // model.resolution, model.resolution
+    n_steps = -(-reach // STEP)
     total, count = np.zeros((2 * r + 1,) * 2), np.zeros((2 * r + 1,) * 2)
     rows = []
     for edit in knockouts(model.bins.iloc[bins], method=method):
@@ -162,21 +165,26 @@ def knock_out_bins(
         change = np.log2((edited[i, j] + PSEUDOCOUNT) / (wild_type[i, j] + PSEUDOCOUNT))
         np.add.at(total, (offset[i] + r, offset[j] + r), change)
         np.add.at(count, (offset[i] + r, offset[j] + r), 1)
-        across = (offset[i] <= 0) & (offset[j] >= 0)
-        step = ((offset[j] - offset[i])[across] * resolution) // STEP
-        sums = [
-            np.bincount(step, m[i, j][across], minlength=reach // STEP) for m in (wild_type, edited)
-        ]
-        rows.append(
-            pd.DataFrame(
-                {
-                    "site": site,
-                    "dist_kb": (np.arange(len(sums[0])) + 1) * STEP // 1000,
-                    "wild_type": sums[0],
-                    "edited": sums[1],
-                }
+        # farther pairs that span the site do not all lie in the window
+        across = (offset[i] <= 0) & (offset[j] >= 0) & (offset[j] - offset[i] < r)
+        own = across & ((offset[i] == 0) | (offset[j] == 0))
+        step = (offset[j] - offset[i]) * resolution // STEP
+        for pairs, chosen in (("own", own), ("spanning", across & ~own)):
+            sums = [
+                np.bincount(step[chosen], m[i, j][chosen], minlength=n_steps)
+                for m in (wild_type, edited)
+            ]
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "site": site,
+                        "pairs": pairs,
+                        "dist_kb": (np.arange(n_steps) + 1) * STEP // 1000,
+                        "wild_type": sums[0],
+                        "edited": sums[1],
+                    }
+                )
             )
-        )
     with np.errstate(invalid="ignore"):
         pileup = total / count
     pileup = np.where(np.isnan(pileup), pileup.T, pileup)
@@ -189,16 +197,16 @@ def effect_by_distance(effects: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     effects : DataFrame
-        group, site, dist_kb, wild_type, edited.
+        group, and the columns of `knock_out_bins`.
 
     Returns
     -------
     DataFrame
-        group, dist_kb, change (mean over sites of edited / wild_type - 1), sem, n_sites.
+        group, pairs (`all`: own and spanning ones; `own`; `spanning`), dist_kb, change (mean over
+        sites of edited / wild_type - 1; NaN without such pairs), sem, n_sites.
     """
-    effects = effects[effects["wild_type"] > 0]
-    change = effects["edited"] / effects["wild_type"] - 1
-    grouped = change.groupby([effects["group"], effects["dist_kb"]], sort=False)
+    change = _relative_change(effects, ["group", "pairs", "dist_kb", "site"])
+    grouped = change.groupby(level=["group", "pairs", "dist_kb"])
     return pd.DataFrame(
         {"change": grouped.mean(), "sem": grouped.sem(), "n_sites": grouped.count()}
     ).reset_index()
@@ -210,40 +218,34 @@ def compare_with_random(effects: pd.DataFrame, *, within_kb: int = 200) -> pd.Da
     Parameters
     ----------
     effects : DataFrame
-        group (one of them `random`), site, dist_kb, wild_type, edited.
+        group (one of them `random`), and the columns of `knock_out_bins`.
     within_kb : int
 
     Returns
     -------
     DataFrame
-        group, within_kb, n_sites, change (mean over sites), sem, p_below_zero (Wilcoxon signed
-        rank, one-sided), p_below_random (Mann-Whitney, one-sided; NaN for `random`).
+        group, pairs (as in `effect_by_distance`), within_kb, n_sites, change (mean over sites; NaN
+        without such pairs), sem, p_zero (change is 0: Wilcoxon signed rank), p_random (change is
+        that of `random`: Mann-Whitney; NaN for `random`), both two-sided: own pairs may lose while
+        spanning ones gain. Groups by their own pairs, strongest loss first.
     """
     from scipy.stats import mannwhitneyu, wilcoxon
 
     near = effects[effects["dist_kb"] <= within_kb]
-    sums = near.groupby(["group", "site"], sort=False)[["wild_type", "edited"]].sum()
-    sums = sums[sums["wild_type"] > 0]
-    change = sums["edited"] / sums["wild_type"] - 1
-    random = change.loc["random"]
+    changes = _relative_change(near, ["group", "pairs", "site"])
     rows = []
-    for group, own in change.groupby(level="group", sort=False):
-        below_zero = wilcoxon(own, alternative="less").pvalue if (own != 0).any() else np.nan
-        below_random = (
-            np.nan if group == "random" else mannwhitneyu(own, random, alternative="less").pvalue
-        )
-        rows.append((group, within_kb, len(own), own.mean(), own.sem(), below_zero, below_random))
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "group",
-            "within_kb",
-            "n_sites",
-            "change",
-            "sem",
-            "p_below_zero",
-            "p_below_random",
-        ],
+    for (group, pairs), change in changes.groupby(level=["group", "pairs"]):
+        change, random = change.dropna(), changes["random", pairs].dropna()
+        compared = group != "random" and len(change) and len(random)
+        p_zero = wilcoxon(change).pvalue if change.any() else np.nan
+        p_random = mannwhitneyu(change, random).pvalue if compared else np.nan
+        numbers = len(change), change.mean(), change.sem(), p_zero, p_random
+        rows.append((group, pairs, within_kb, *numbers))
+    columns = ["group", "pairs", "within_kb", "n_sites", "change", "sem", "p_zero", "p_random"]
+    table = pd.DataFrame(rows, columns=columns)
+    own = table[table["pairs"] == "own"].set_index("group")["change"]
+    return table.sort_values(
+        "group", key=lambda group: group.map(own), kind="stable", ignore_index=True
     )
 
 
@@ -452,6 +454,13 @@ def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray
             "another assembly?"
         )
     return found
+
+
+def _relative_change(effects, by):
+    """edited / wild_type - 1 of contacts summed by some columns, NaN without; adds `all` pairs."""
+    parts = pd.concat([effects.assign(pairs="all"), effects])
+    sums = parts.groupby(by)[["wild_type", "edited"]].sum()
+    return (sums["edited"] / sums["wild_type"] - 1).where(sums["wild_type"] > 0)
 
 
 def _mean(values):

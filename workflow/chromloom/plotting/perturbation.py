@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE
 
 PSEUDOCOUNT = 0.5
+PAIRS = ("own", "spanning")  # the site is one end; an end on either side
 
 
 def plot_map(
@@ -111,32 +112,38 @@ def plot_edit(
     return figure, pd.concat(tables)
 
 
-def plot_distance_effect(table: pd.DataFrame, axes: Axes) -> Axes:
+def plot_distance_effect(table: pd.DataFrame) -> Figure:
     """Average change of contacts against distance, one line a group (article, Fig. 8b).
 
     Parameters
     ----------
     table : DataFrame
-        group, dist_kb, change (relative), sem.
-    axes : Axes
+        group, pairs (`own` and `spanning` are a panel each), dist_kb, change (relative), sem. The
+        first seven groups are drawn, and `random`.
     """
-    for colour, (name, part) in zip(PALETTE, table.groupby("group", sort=False)):
-        axes.plot(part["dist_kb"], 100 * part["change"], color=colour, label=name, lw=1.2)
-        axes.fill_between(
-            part["dist_kb"],
-            100 * (part["change"] - part["sem"]),
-            100 * (part["change"] + part["sem"]),
-            color=colour,
-            alpha=0.2,
-            lw=0,
-        )
-    axes.axhline(0, color="#999999", lw=0.6)
+    names = [name for name in table["group"].unique() if name != "random"]
+    colours = {**dict(zip(PALETTE[:7], names)), PALETTE[7]: "random"}
+    figure, axes = plt.subplots(
+        1, 2, figsize=(6.5, 2.8), layout="constrained", sharex=True, sharey=True
+    )
+    figure.get_layout_engine().set(wspace=0.08)  # the last tick of one panel, the first of the next
+    parts = dict(list(table.groupby(["group", "pairs"])))
+    for pairs, ax in zip(PAIRS, axes):
+        for colour, name in colours.items():
+            part = parts[name, pairs]
+            change, sem = 100 * part["change"], 100 * part["sem"]
+            ax.plot(part["dist_kb"], change, color=colour, label=name, lw=1.2)
+            ax.fill_between(
+                part["dist_kb"], change - sem, change + sem, color=colour, alpha=0.2, lw=0
+            )
+        ax.axhline(0, color="#999999", lw=0.6)
+        ax.set(title=f"{pairs} pairs", xlabel="distance (kb)")
     moved = table["change"].abs() > 1e-3 * table["change"].abs().max()  # nothing to see beyond
-    axes.set_xlim(0, table["dist_kb"][moved].max() if moved.any() else None)
-    axes.set_xlabel("distance (kb)")
-    axes.set_ylabel("change of contact strength (%)")
-    axes.legend()
-    return axes
+    axes[0].set_xlim(0, table["dist_kb"][moved].max() if moved.any() else None)
+    axes[0].set_ylabel("change of contact strength (%)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center")
+    return figure
 
 
 def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str) -> Axes:
@@ -179,28 +186,48 @@ def plot_boundary_pileup(upper: np.ndarray, lower: np.ndarray, axes: Axes) -> Ax
     return axes
 
 
-def plot_knockout_ranking(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Mean change within some distance by set of sites, those below random bins filled (Fig. 8b).
+def plot_knockout_ranking(table: pd.DataFrame) -> Figure:
+    """Mean change within some distance by set of sites, first row on top (Fig. 8b).
 
     Parameters
     ----------
     table : DataFrame
-        group, within_kb, n_sites, change, sem, p_below_random.
-    axes : Axes
+        group, pairs (`own` and `spanning` are a panel each), within_kb, n_sites, change
+        (relative), sem, p_random. Filled where the change differs from that of `random`.
     """
-    shown = table.iloc[::-1]
-    y = np.arange(len(shown))
-    below = (shown["p_below_random"] < 0.05).to_numpy()
-    x, error = 100 * shown["change"].to_numpy(), 196 * shown["sem"].to_numpy()
-    axes.errorbar(x, y, xerr=error, fmt="none", color=PALETTE[0], lw=1)
-    for chosen, face, label in ((below, PALETTE[0], "p < 0.05"), (~below, "white", "p >= 0.05")):
-        style = {"mec": PALETTE[0], "mfc": face, "ms": 4, "ls": "none"}
-        axes.plot(x[chosen], y[chosen], "o", label=f"below random, {label}", **style)
-    axes.axvline(0, color="#999999", lw=0.6)
-    axes.set_yticks(y, [f"{row.group} ({row.n_sites})" for row in shown.itertuples()])
-    axes.set_xlabel(f"change of contact strength within {shown['within_kb'].iloc[0]} kb (%)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return axes
+    height = 1.2 + 0.22 * table["group"].nunique()
+    figure, axes = plt.subplots(
+        1, 2, figsize=(6.5, height), layout="constrained", sharex=True, sharey=True
+    )
+    for pairs, ax in zip(PAIRS, axes):
+        shown = table[table["pairs"] == pairs]
+        control = shown["group"] == "random"
+        differs = shown["p_random"] < 0.05
+        for chosen, colour, face, label in (
+            (differs, PALETTE[0], PALETTE[0], "p < 0.05 against random bins"),
+            (~differs & ~control, PALETTE[0], "white", "p ≥ 0.05"),
+            (control, PALETTE[7], PALETTE[7], "random bins"),
+        ):
+            ax.errorbar(
+                100 * shown["change"][chosen],
+                np.flatnonzero(chosen),
+                xerr=196 * shown["sem"][chosen],
+                color=colour,
+                mfc=face,
+                fmt="o",
+                ms=4,
+                lw=1,
+                label=label,
+            )
+        ax.axvline(0, color="#999999", lw=0.6, zorder=0)
+        ax.set_title(f"{pairs} pairs")
+        ax.set_xlabel(f"change of contacts within {table['within_kb'].iloc[0]} kb (%)")
+    n_sites = table.groupby("group", sort=False)["n_sites"].max()  # some have no pairs of a kind
+    axes[0].set_yticks(range(len(n_sites)), [f"{name} ({n})" for name, n in n_sites.items()])
+    axes[0].set_ylim(len(n_sites) - 0.5, -0.5)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
+    return figure
 
 
 def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str) -> Figure:

@@ -1,0 +1,69 @@
+"""Pictures of knockouts: own and spanning pairs a panel each, the legend once."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from chromloom.plotting.perturbation import plot_distance_effect, plot_knockout_ranking
+from chromloom.plotting.style import PALETTE
+
+CHANGES = {"anchors": (-0.2, 0.3), "enhancers": (-0.05, 0.01), "random": (-0.01, 0.0)}
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def averaged(changes, dist_kb=(100, 200)):
+    """Both tables at once; `changes`: of own and of spanning pairs by group."""
+    rows = [
+        (group, pairs, kb, change, 0.001 if group == "anchors" else 0.2)
+        for group, values in changes.items()
+        for pairs, change in zip(("all", "own", "spanning"), (sum(values), *values))
+        for kb in dist_kb
+    ]
+    table = pd.DataFrame(rows, columns=["group", "pairs", "dist_kb", "change", "p_random"])
+    table.loc[table["group"] == "random", "p_random"] = np.nan
+    return table.assign(sem=0.01, n_sites=8, within_kb=200)
+
+
+def labels_of_the_legend(figure):
+    (legend,) = figure.legends
+    assert not any(ax.get_legend() for ax in figure.axes)
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_a_line_a_group_in_each_panel():
+    figure = plot_distance_effect(averaged(CHANGES))
+    assert [ax.get_title() for ax in figure.axes] == ["own pairs", "spanning pairs"]
+    for k, ax in enumerate(figure.axes):
+        drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+        for group, values in CHANGES.items():
+            np.testing.assert_allclose(drawn[group], 100 * values[k])
+    assert labels_of_the_legend(figure) == list(CHANGES)
+
+
+def test_random_bins_are_drawn_beside_however_many_groups():
+    many = {f"set{k}": (-0.1, 0.1) for k in range(9)}
+    figure = plot_distance_effect(averaged({"random": (0.0, 0.0), **many}))
+    assert labels_of_the_legend(figure) == [f"set{k}" for k in range(7)] + ["random"]
+    colours = [to_hex(line.get_color()).upper() for line in figure.axes[0].lines[:8]]
+    assert colours == list(PALETTE)
+
+
+def test_groups_are_ranked_in_the_order_of_the_table():
+    figure = plot_knockout_ranking(averaged(CHANGES, dist_kb=(200,)))
+    own, spanning = figure.axes
+    rows = [label.get_text() for label in own.get_yticklabels()]
+    assert rows == ["anchors (8)", "enhancers (8)", "random (8)"]
+    assert own.get_ylim()[0] > own.get_ylim()[1]  # the first on top
+    for k, ax in enumerate((own, spanning)):
+        points = [c.lines[0] for c in ax.containers]  # differs, does not, random
+        for row, (point, values) in enumerate(zip(points, CHANGES.values())):
+            np.testing.assert_allclose(point.get_xydata(), [(100 * values[k], row)])
+        assert [point.get_markerfacecolor() for point in points] == [PALETTE[0], "white", "#999999"]
+    assert len(labels_of_the_legend(figure)) == 3
