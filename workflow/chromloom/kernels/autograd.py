@@ -206,7 +206,9 @@ def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None
     )
     of_weights = tuple(
         None if grad is None else torch.as_tensor(grad, dtype=P.dtype)
-        for grad in cpu.unpack_weight_grad(spec, out.pop("weights"))
+        for grad in cpu.unpack_weight_grad(
+            spec, _array(weights.U), _array(weights.gain_recurrent), out.pop("weights")
+        )
     )
     out = {name: torch.from_numpy(grad) for name, grad in out.items()}
     return torch.tensor(value, dtype=P.dtype), out, of_weights
