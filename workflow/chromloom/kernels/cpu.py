@@ -33,6 +33,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
+from chromloom.kernels.spec import LARGEST_LOG_RATE
+
 _NATIVE = not (numba.config.CPU_NAME or numba.config.CPU_FEATURES) and numba.config.ENABLE_AVX
 AVX512 = bool(_NATIVE and binding.get_host_cpu_features().get("avx512f"))
 LANES = 32 if AVX512 else 8  # two registers of AVX-512: two chains of dependent steps side by side
@@ -356,13 +358,12 @@ def vdecode(typingctx, like, codes, index, fixed):
 
 
 @intrinsic
-def vwithin(typingctx, x, limit):
-    """1 where |x| <= limit, else (also for NaN) 0."""
+def vbelow(typingctx, x, limit):
+    """1 where x <= limit, else (also for NaN) 0."""
 
     def codegen(context, builder, sig, args):
         vector = args[0].type
-        size = _call(builder, "fabs", vector, args[:1])
-        inside = builder.fcmp_ordered("<=", size, _splat(builder, args[1], vector))
+        inside = builder.fcmp_ordered("<=", args[0], _splat(builder, args[1], vector))
         return builder.select(inside, _constant(vector, 1.0), _constant(vector, 0.0))
 
     return signature(x, x, x.dtype), codegen
@@ -424,57 +425,84 @@ def make_scratch(hidden, depth, n_steps, keep, dtype):
     return Scratch(**{name: memory[a:b] for name, a, b in zip(rows, ends, ends[1:])})
 
 
-def unit_major(hidden):
-    """Where the rows of the unit-major order stand in the order i, f, g, o."""
-    return np.arange(4 * hidden).reshape(4, hidden).T.ravel()
+@njit(nogil=True, cache=True, error_model="numpy")
+def _pack(norm_x, norm_u, values, packed):
+    """Fill `packed`, zero before, from `values`, where absent vectors are empty."""
+    U, b, gains_x, shift_x, gains_u, shift_u, gains_c, shifts_c, w, bias = values
+    rows, columns, gram, gain_x2, gain_u2, shift2, gain_x, gain_c, shift_c, head = packed
+    H = w.size
+    H4 = 4 * H
+    for unit in range(H):
+        mean = w[0] * 0
+        if norm_u:
+            for row in range(H4):
+                mean += U[row, unit]
+            mean /= H4
+        block = unit // 8 * H4 * 8 + unit % 8
+        for k in range(H4):
+            row = k % 4 * H + k // 4
+            value = U[row, unit] - mean
+            rows[(k // 8 * H + unit) * 8 + k % 8] = value
+            columns[block + k * 8] = value * gains_u[row] if norm_u else value
+    for m in range(H):
+        for unit in range(H):
+            total = w[0] * 0
+            for k in range(H4):
+                at = k // 8 * H * 8 + k % 8
+                total += rows[at + m * 8] * rows[at + unit * 8]
+            gram[(unit // 8 * H + m) * 8 + unit % 8] = total
+    for k in range(H4):
+        row = k % 4 * H + k // 4
+        exponent = 1 if k % 4 == 2 else -LOG2E
+        gain_x[k] = gains_x[row] if norm_x else 1
+        gain_x2[k] = gain_x[k] * exponent
+        gain_u2[k] = (gains_u[row] if norm_u else 1) * exponent
+        total = b[row]
+        if norm_x:
+            total += shift_x[row]
+        if norm_u:
+            total += shift_u[row]
+        shift2[k] = total * exponent
+    for unit in range(H):
+        gain_c[unit] = gains_c[unit] if gains_c.size else 1
+        shift_c[unit] = shifts_c[unit] if gains_c.size else 0
+        head[unit] = w[unit]
+    head[H] = bias[0]
 
 
-def pack_weights(spec, U, b, gain_x, shift_x, gain_u, shift_u, gain_c, shift_c, w, bias):
-    """Weights (numpy, None where a norm is off) in the order and scale of the kernels."""
-    H = spec.hidden
-    order, dtype = unit_major(H), U.dtype
-    if spec.norm_recurrent:
-        U = U - U.mean(0)
-    shift = b.copy()
-    for extra in (shift_x if spec.norm_input else None, shift_u if spec.norm_recurrent else None):
-        if extra is not None:
-            shift += extra
-    ones = np.ones(4 * H, dtype)
-    gain_x = (gain_x if spec.norm_input else ones)[order]
-    gain_u = (gain_u if spec.norm_recurrent else ones)[order]
-    gain_c, shift_c = (gain_c, shift_c) if spec.norm_cell else (ones[:H], ones[:H] * 0)
-    log2e = np.tile(np.array([-LOG2E, -LOG2E, 1, -LOG2E], dtype), H)
-    H4p = 4 * (H + H % 2)
-    rows, columns = np.zeros((H4p, H), dtype), np.zeros((4 * H, (H + 7) // 8 * 8), dtype)
-    rows[: 4 * H] = U[order]
-    columns[:, :H] = rows[: 4 * H] * gain_u[:, None]
-    gram = np.zeros((H, columns.shape[1]), dtype)
-    gram[:, :H] = U.T @ U
-    return tuple(
-        np.ascontiguousarray(part, dtype).ravel()
-        for part in (
-            rows.reshape(-1, 8, H).transpose(0, 2, 1),  # (row block, l, 8 rows)
-            columns.reshape(4 * H, -1, 8).transpose(1, 0, 2),  # (l block, row, 8 l)
-            gram.reshape(H, -1, 8).transpose(1, 0, 2),  # (l block, m, 8 l)
-            *(gain_x * log2e, np.pad(gain_u * log2e, (0, H4p - 4 * H)), shift[order] * log2e),
-            *(gain_x, gain_c, shift_c, np.append(w, bias)),
-        )
-    )
+def pack_weights(spec, *weights):
+    """Weights (numpy, None where a norm is off) in the order and scale of the kernels.
+
+    Returns
+    -------
+    tuple of flat arrays
+        U centred, (blocks of 8 rows, l, 8); its rows times their gains, (blocks of 8 l, row, 8);
+        its Gram matrix U'U, (blocks of 8 l, m, 8); gains and shifts of the gates times -log2 e
+        (candidate: as they are); gains of the input as they are; those of the cell; w and bias.
+    """
+    H, dtype = spec.hidden, weights[0].dtype
+    H8, H4p = (H + 7) // 8 * 8, 4 * (H + H % 2)
+    sizes = (H4p * H, 4 * H * H8, H * H8, 4 * H, H4p, 4 * H, 4 * H, H, H, H + 1)
+    packed = tuple(np.zeros(size, dtype) for size in sizes)
+    none = np.empty(0, dtype)
+    values = tuple(none if part is None else np.atleast_1d(part) for part in weights)
+    _pack(spec.norm_input, spec.norm_recurrent, values, packed)
+    return packed
 
 
 # --- forward --------------------------------------------------------------------------------------
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fill_slab(slab, source, first, width, ok, n_units, centre, edit, edit_bin, edit_source):
-    """Transpose rows first … first + width - 1 of `source` into `slab`, unit-major if n_units.
+def _fill_slab(slab, source, first, width, ok, n_gates, centre, edit, edit_bin, edit_source):
+    """Transpose rows first … first + width - 1 of `source` into `slab`, gates of a unit together.
 
     Rows that are not ok are 0; the row that the edit replaces comes from `edit_source`.
     """
     depth = source.shape[1]
     if depth == 0:
         return
-    stride = slab.size // depth
+    stride, n_units = slab.size // depth, depth // n_gates
     slab[:] = 0
     for r in range(min(width, source.shape[0] - first)):
         if not ok[first + r]:
@@ -487,9 +515,10 @@ def _fill_slab(slab, source, first, width, ok, n_units, centre, edit, edit_bin, 
             for k in range(depth):
                 mean += row[k]
             mean /= depth
-        for k in range(depth):
-            to = (k % n_units) * 4 + k // n_units if n_units else k
-            slab[to * stride + r] = row[k] - mean
+        for gate in range(n_gates):
+            for unit in range(n_units):
+                to = unit * n_gates + gate
+                slab[to * stride + r] = row[gate * n_units + unit] - mean
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -640,8 +669,8 @@ def _forward_group(
 def _load_block(first, width, edit, dims, norm_x, scratch, Q, C, col_ok, edit_bin, edit_Q, edit_C):
     """Fill the column slabs of a block; the last readable column of its slab."""
     q, c, col = scratch.q, scratch.c, scratch.col
-    _fill_slab(q, Q, first, width, col_ok, dims[0], norm_x, edit, edit_bin, edit_Q)
-    _fill_slab(c, C, first, width, col_ok, 0, False, edit, edit_bin, edit_C)
+    _fill_slab(q, Q, first, width, col_ok, 4, norm_x, edit, edit_bin, edit_Q)
+    _fill_slab(c, C, first, width, col_ok, 1, False, edit, edit_bin, edit_C)
     col[:] = 0
     last = -1
     for r in range(min(width, col_ok.size - first)):
@@ -670,8 +699,8 @@ def _load_group(
 ):
     """Fill the row slabs of a group; how many steps its lanes read."""
     p, a, row = scratch.p, scratch.a, scratch.row
-    _fill_slab(p, P, first, n_lanes, row_ok, dims[0], norm_x, edit, edit_bin, edit_P)
-    _fill_slab(a, A, first, n_lanes, row_ok, 0, False, edit, edit_bin, edit_A)
+    _fill_slab(p, P, first, n_lanes, row_ok, 4, norm_x, edit, edit_bin, edit_P)
+    _fill_slab(a, A, first, n_lanes, row_ok, 1, False, edit, edit_bin, edit_A)
     row[:] = 0
     some = False
     for b in range(n_lanes):
@@ -1026,19 +1055,32 @@ def _backward_group(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _load_lanes(flat, start, n_lanes, tail):
+    """A vector of n_lanes numbers, the others as they were in `tail`."""
+    if n_lanes == LANES:
+        return vload(flat, start)
+    tail[:n_lanes] = flat[start : start + n_lanes]
+    return vload(tail, 0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _loss_group(
-    scratch, first_column, n_read, codes, values, kind, dist_weight, sigmoid, lane, n_lanes
+    scratch, first_column, n_read, targets, dist_weight, kind, sigmoid, y_grad, lane, n_lanes
 ):
-    """Squared error of one group; `ys` goes from raw outputs to their gradients.
+    """Loss of one group; `ys` goes from raw outputs to their gradients, also put into `y_grad`.
 
     Targets are `values` (kind 1), or 16-bit `codes`: float16 (kind 2) or fixed point (kind 3).
+    Counts where there is an exposure, else squared errors.
     """
+    codes, values, exposure, offset = targets
     row, col, ys = scratch.row, scratch.col, scratch.ys
     W = LANES
     zero, one, two = vfill(ys, 0), vfill(ys, 1), vfill(ys, 2)
-    to_exponent = vfill(ys, -LOG2E)
+    log2e, highest = vfill(ys, LOG2E), vfill(ys, LARGEST_LOG_RATE)
     code_tail, value_tail = np.zeros(W, codes.dtype), np.zeros(W, values.dtype)
     flat_codes, flat_values = codes.reshape(-1), values.reshape(-1)
+    flat_exposure, flat_offset = exposure.reshape(-1), offset.reshape(-1)
+    flat_grad = y_grad.reshape(-1)
     n_columns = codes.shape[1] if kind > 1 else values.shape[1]
     largest = 3e38
     if kind == 2:
@@ -1049,26 +1091,39 @@ def _loss_group(
     for t in range(n_read):
         start = t * n_columns + lane
         if kind == 1:
-            if n_lanes == W:
-                target = vload(flat_values, start)
-            else:
-                value_tail[:n_lanes] = flat_values[start : start + n_lanes]
-                target = vload(value_tail, 0)
+            target = _load_lanes(flat_values, start, n_lanes, value_tail)
         elif n_lanes == W:
             target = vdecode(ys, flat_codes, start, kind == 3)
         else:
             code_tail[:n_lanes] = flat_codes[start : start + n_lanes]
             target = vdecode(ys, code_tail, 0, kind == 3)
-        known = vwithin(target, largest) * vload(row, 0) * vload(col, first_column + t)
-        out = vload(ys, t * W)
-        slope = one
-        if sigmoid:
-            out = vreciprocal(one + vexp2(out * to_exponent))
-            slope = out * (one - out)
-        error = vselect(known, out - target, zero)
-        weighted = error * vsplat(dist_weight, t)
-        total = total + weighted * error
-        vstore(ys, t * W, two * weighted * slope)
+        known = vbelow(vabs(target), largest) * vload(row, 0) * vload(col, first_column + t)
+        out, weight = vload(ys, t * W), vsplat(dist_weight, t)
+        if offset.size:
+            out = out + _load_lanes(flat_offset, start, n_lanes, value_tail)
+        if exposure.size:
+            weight = weight * _load_lanes(flat_exposure, start, n_lanes, value_tail)
+            low = vbelow(out, LARGEST_LOG_RATE)
+            rate = vexp2(vselect(low, out, highest) * log2e)
+            loss = weight * (rate - target * out)
+            slope = weight * (low * rate - target)
+        else:
+            slope = two
+            if sigmoid:
+                out = vreciprocal(one + vexp2(zero - out * log2e))
+                slope = two * out * (one - out)
+            error = out - target
+            weight = weight * error
+            loss = weight * error
+            slope = weight * slope
+        total = total + vselect(known, loss, zero)
+        slope = vselect(known, slope, zero)
+        vstore(ys, t * W, slope)
+        if y_grad.size:
+            if n_lanes == W:
+                vstore(flat_grad, start, slope)
+            else:
+                flat_grad[start : start + n_lanes] = ys[t * W : t * W + n_lanes]
     return vsum(total)
 
 
@@ -1080,18 +1135,20 @@ def _sum_lanes(out, at, acc, n_rows):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _store_row_grad(out, grad, n_units, centre, lane, n_lanes):
-    """Copy a group's gradient to rows of `out`; back to the order i, f, g, o if n_units."""
+def _store_row_grad(out, grad, n_gates, centre, lane, n_lanes):
+    """Copy a group's gradient to rows of `out`, back to the order i, f, g, o."""
     depth = out.shape[1]
+    n_units = depth // n_gates
     for b in range(n_lanes):
         mean = grad[0] * 0 if depth else 0
         if centre:
             for k in range(depth):
                 mean += grad[k * LANES + b]
             mean /= depth
-        for k in range(depth):
-            to = (k % 4) * n_units + k // 4 if n_units else k
-            out[lane + b, to] = grad[k * LANES + b] - mean
+        for gate in range(n_gates):
+            for unit in range(n_units):
+                k = unit * n_gates + gate
+                out[lane + b, gate * n_units + unit] = grad[k * LANES + b] - mean
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -1108,8 +1165,10 @@ def backward_blocks(
     ok,
     states,
     targets,
+    dist_weight,
     loss_settings,
     grads_in,
+    offset_grad,
     grads_out,
     slabs,
     weight_grads,
@@ -1123,7 +1182,6 @@ def backward_blocks(
     P, Q, A, C = inputs
     row_ok, col_ok = ok
     h_first, c_first = states
-    codes, values, dist_weight = targets
     kind, sigmoid = loss_settings
     y_grad, hidden_grad, h_grad, c_grad = grads_in
     P_grad, A_grad, h_first_grad, c_first_grad = grads_out
@@ -1171,11 +1229,11 @@ def backward_blocks(
                     scratch,
                     g,
                     n_read,
-                    codes,
-                    values,
-                    kind,
+                    targets,
                     dist_weight,
+                    kind,
                     sigmoid,
+                    offset_grad,
                     lane,
                     n_lanes,
                 )
@@ -1206,8 +1264,8 @@ def backward_blocks(
             if hidden_grad.size and reverse:
                 for t in range(n_read, L):
                     _add_hidden_grad(dh, hidden_grad, t, H, lane, n_lanes)
-            _store_row_grad(P_grad, p_grad, H, norm_x, lane, n_lanes)
-            _store_row_grad(A_grad, a_grad, 0, False, lane, n_lanes)
+            _store_row_grad(P_grad, p_grad, 4, norm_x, lane, n_lanes)
+            _store_row_grad(A_grad, a_grad, 1, False, lane, n_lanes)
             _store_lanes(h_first_grad, dh, H, lane, n_lanes)
             _store_lanes(c_first_grad, dc, H, lane, n_lanes)
         at = _sum_lanes(weight_grads[number], 0, u_acc, 5 * H * H)
@@ -1217,19 +1275,20 @@ def backward_blocks(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def reduce_slabs(lo, hi, slabs, n_units, centre, out):
+def reduce_slabs(lo, hi, slabs, n_gates, centre, out):
     """Columns lo … hi - 1 of the gradient: the blocks' slabs added in order."""
     depth = out.shape[1]
     if depth == 0:
         return
-    stride = slabs.shape[1] // depth
+    stride, n_units = slabs.shape[1] // depth, depth // n_gates
     out[lo:hi] = 0
     for number in range(slabs.shape[0]):
         start = number * ROWS
-        for k in range(depth):
-            to = (k % 4) * n_units + k // 4 if n_units else k
-            for r in range(max(lo, start), min(hi, start + stride - LANES)):
-                out[r, to] += slabs[number, k * stride + LANES + r - start]
+        for gate in range(n_gates):
+            for unit in range(n_units):
+                to, at = gate * n_units + unit, (unit * n_gates + gate) * stride + LANES - start
+                for r in range(max(lo, start), min(hi, start + stride - LANES)):
+                    out[r, to] += slabs[number, at + r]
     if centre:
         for r in range(lo, hi):
             mean = out[r, 0] * 0
@@ -1314,7 +1373,7 @@ def forward(spec, weights, blocks, inputs, ok, *, n_lanes, n_steps, n_threads, *
 
 
 def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=None, grads=None):
-    """Gradients of a tile: of a loss = (target, dist_weight, sigmoid), or given those of outputs.
+    """Gradients of a tile: of a `Loss` of arrays, or given those of the outputs.
 
     Parameters
     ----------
@@ -1324,7 +1383,8 @@ def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=
     Returns
     -------
     loss : float
-    grads : dict of arrays P, Q, A, C, h, c and `weights` (float64, see `unpack_weight_grad`)
+    grads : dict of arrays P, Q, A, C, h, c
+    of_weights : tuple, see `unpack_weight_grad`
     """
     P, Q, A, C = inputs
     dims, flags = _dims(spec, A, n_steps)
@@ -1332,14 +1392,18 @@ def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=
     n_blocks = -(-B // ROWS)
     none = np.empty((0, 0), dtype)
     first = state or (none, none)
-    targets, settings = (np.empty((0, 0), np.uint16), none, none[0:0].ravel()), (0, False)
+    targets, settings = (np.empty((0, 0), np.uint16), none, none, none), (0, False)
+    dist_weight, offset_grad = none[0:0].ravel(), none
     grads = grads or (none, none.reshape(0, 0, 0), none, none)
     if loss is not None:
-        target, dist_weight, sigmoid = loss
-        kind = {"float16": 2, "uint16": 3}.get(target.dtype.name, 1)
-        codes = target.view(np.uint16) if kind > 1 else targets[0]
-        targets = (codes, none if kind > 1 else target.astype(dtype, copy=False), dist_weight)
-        settings = (kind, sigmoid)
+        kind = {"float16": 2, "uint16": 3}.get(loss.target.dtype.name, 1)
+        codes = loss.target.view(np.uint16) if kind > 1 else targets[0]
+        values = none if kind > 1 else loss.target.astype(dtype, copy=False)
+        more = (none if part is None else part for part in (loss.exposure, loss.offset))
+        targets, settings = (codes, values, *more), (kind, loss.sigmoid)
+        dist_weight = loss.dist_weight
+        if loss.offset is not None:
+            offset_grad = np.zeros_like(loss.offset)
     slab = slab_width(n_steps)
     slabs = np.empty((n_blocks, 4 * H * slab), dtype), np.empty((n_blocks, D * slab), dtype)
     weight_grads = np.empty((n_blocks, 5 * H * H + 11 * H + 1), dtype)
@@ -1356,41 +1420,71 @@ def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=
         rows_out = (out["P"], out["A"], out["h"], out["c"])
         backward_blocks(
             *(lo, hi, B, dims, flags, spec.eps, weights, scratch, inputs, ok, first),
-            *(targets, settings, grads, rows_out, slabs, weight_grads, losses),
+            *(targets, dist_weight, settings, grads, offset_grad, rows_out),
+            *(slabs, weight_grads, losses),
         )
 
     def reduce(lo, hi):
-        reduce_slabs(lo, hi, slabs[0], H, spec.norm_input, out["Q"])
-        reduce_slabs(lo, hi, slabs[1], 0, False, out["C"])
+        reduce_slabs(lo, hi, slabs[0], 4, spec.norm_input, out["Q"])
+        reduce_slabs(lo, hi, slabs[1], 1, False, out["C"])
 
     _share(work, n_blocks, n_threads)
     _share(reduce, len(Q), n_threads, pieces=1)
-    out["weights"] = weight_grads.sum(0, dtype=np.float64)
-    return losses.sum(), out
+    if loss is not None and loss.offset is not None:
+        out["offset"] = offset_grad
+    return losses.sum(), out, unpack_weight_grad(spec, weights, weight_grads)
 
 
-def unpack_weight_grad(spec, U, gain_u, flat):
-    """Gradients in the order of `Weights` from the flat sums of `backward`; None for absent.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _unpack(weights, parts, norm_u, U_grad, gain_x_grad, gain_u_grad, shift_grad, rest_grad):
+    """Add the blocks' sums, bring them to the order i, f, g, o, and see `unpack_weight_grad`."""
+    rows, gain_u, H = weights[0], weights[4], weights[7].size
+    H4 = 4 * H
+    total = np.zeros(parts.shape[1])
+    for number in range(parts.shape[0]):
+        for k in range(parts.shape[1]):
+            total[k] += parts[number, k]
+    inner, acc = total[H4 * H :], total[5 * H * H :]
+    for k in range(H4):
+        row = k % 4 * H + k // 4
+        gain_x_grad[row], shift_grad[row] = acc[k], acc[H4 + k]
+        gain = gain_u[k] if k % 4 == 2 else gain_u[k] / -LOG2E
+        along = 0.0
+        for unit in range(H):
+            value = total[k * H + unit]
+            if norm_u:
+                at = k // 8 * H * 8 + k % 8
+                along += rows[at + unit * 8] * value
+                value *= gain
+                for m in range(H):
+                    value -= rows[at + m * 8] * inner[m * H + unit]
+            U_grad[row, unit] = value
+        gain_u_grad[row] = along
+    if norm_u:
+        for unit in range(H):
+            mean = 0.0
+            for row in range(H4):
+                mean += U_grad[row, unit]
+            for row in range(H4):
+                U_grad[row, unit] -= mean / H4
+    rest_grad[:] = acc[2 * H4 :]
+
+
+def unpack_weight_grad(spec, weights, parts):
+    """Gradients in the order of `Weights` from the sums of `backward`; None for absent.
 
     Through the recurrent norm, u = U h with U centred and scale s, the gradient of u is
     s (gain dz - u s^2 mean(gain dz u)): its product with h' is told from the sums of dz (s h)' and
     of (s^2 mean(…) h) (s h)'.
     """
-    H = spec.hidden
-    order = np.argsort(unit_major(H))
-    sizes = np.cumsum((4 * H * H, H * H, 4 * H, 4 * H, H, H, H))
-    product, inner, gain_x, shift, gain_c, shift_c, w, bias = np.split(flat, sizes)
-    product, inner = product.reshape(4 * H, H)[order], inner.reshape(H, H)
-    shift = shift[order]
-    U_grad, gain_u_grad = product, None
-    if spec.norm_recurrent:
-        U = U - U.mean(0)
-        U_grad, gain_u_grad = gain_u[:, None] * product - U @ inner, (U * product).sum(1)
-        U_grad = U_grad - U_grad.mean(0)
+    H, dtype = spec.hidden, parts.dtype
+    U, gain_x, gain_u, shift = np.empty((4 * H, H), dtype), *np.empty((3, 4 * H), dtype)
+    rest = np.empty(3 * H + 1, dtype)
+    _unpack(weights, parts, spec.norm_recurrent, U, gain_x, gain_u, shift, rest)
     return (
-        *(U_grad, shift),
-        *((gain_x[order], shift) if spec.norm_input else (None, None)),
-        *((gain_u_grad, shift) if spec.norm_recurrent else (None, None)),
-        *((gain_c, shift_c) if spec.norm_cell else (None, None)),
-        *(w, bias[0]),
+        *(U, shift),
+        *((gain_x, shift) if spec.norm_input else (None, None)),
+        *((gain_u, shift) if spec.norm_recurrent else (None, None)),
+        *((rest[:H], rest[H : 2 * H]) if spec.norm_cell else (None, None)),
+        *(rest[2 * H : 3 * H], rest[3 * H :].reshape(())),
     )

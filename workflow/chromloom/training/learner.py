@@ -10,7 +10,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from chromloom.kernels import UINT16_SCALE, kernel_threads_only, tile_loss
+from chromloom.kernels import (
+    LARGEST_LOG_RATE,
+    UINT16_SCALE,
+    kernel_threads_only,
+    tile_gradients,
+)
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
 from chromloom.training.tiles import Tile
 
@@ -128,9 +133,8 @@ class TileLearner:
             Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
         if self.settings.dropout:
             R, Q = self._drop_out(progress, R, Q)
-        loss = self.loss(block, R, Q, d0, d1)
         self._gradient.zero_()
-        loss.backward()
+        loss = self.backward(block, R, Q, d0, d1)
         gradients = [leaf.grad for leaf in leaves]
         clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
@@ -140,7 +144,7 @@ class TileLearner:
             self.decoder_adam.step(
                 slice(None), self._gradient, factor * self.settings.learning_rate
             )
-        return loss.detach() * self._scale
+        return loss * self._scale
 
     def _drop_out(self, progress: float, *tables: Tensor) -> list[Tensor]:
         """Representations with a share of their numbers set to 0, the others scaled up.
@@ -152,37 +156,63 @@ class TileLearner:
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
         return [table * mask / keep for table, mask in zip(tables, masks)]
 
-    def loss(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
-        """Weighted sum of squared errors of a tile over the pairs of a full one, ()."""
+    def backward(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
+        """Loss of a tile, (); gradients are added to those of all that it was computed from.
+
+        One LSTM's come from the kernels directly: a graph of it would cost as much as half the
+        kernel itself. Only what makes its inputs is left to torch.
+        """
+        model, settings = self.model, self.settings
+        lone = len(model.directions) == settings.layers == 1 and not settings.carry_state
+        if not (lone and model.reads(d0)):
+            loss = self._loss(block, rows, cols, d0, d1)
+            loss.backward()
+            return loss.detach()
+        (direction,) = model.directions
+        P, Q = model.project(direction, rows, cols, d0)
+        A, C = model.bilinear_factors(rows, cols, block.chrom)
+        varies = model.offset is not None  # the bilinear term, with distance
+        offset = model.bilinear(rows, cols, block.chrom, d0) if varies else None
+        loss, of_inputs, of_weights = tile_gradients(
+            P,
+            Q,
+            direction.weights(),
+            direction.spec,
+            block.row_ok,
+            block.col_ok[d0 : d0 + len(cols)],
+            block.target[d0:d1],
+            self._weights[d0:d1],
+            A=A,
+            C=C,
+            sigmoid=settings.target == "cp",
+            exposure=block.exposure[d0:d1] if settings.loss == "poisson" else None,
+            offset=offset,
+            backend=self.backend,
+        )
+        inputs = [
+            (value, gradient)
+            for value, gradient in zip((P, Q, A, C, offset), of_inputs)
+            if value is not None and value.requires_grad
+        ]
+        torch.autograd.backward(*zip(*inputs))
+        for parameter, gradient in zip(direction.weights(), of_weights):
+            if parameter is not None and parameter.requires_grad:
+                parameter.grad.add_(gradient)
+        return loss
+
+    def _loss(self, block, rows: Tensor, cols: Tensor, d0: int, d1: int) -> Tensor:
+        """Loss of a tile in plain torch, over the pairs of a full one, ()."""
         model, sigmoid = self.model, self.settings.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
         target, weights = block.target[d0:d1], self._weights[d0:d1]
-        mse, plain = self.settings.loss == "mse", model.offset is None and model.reads(d0)
-        plain = plain and self.settings.layers == 1 and not self.settings.carry_state
-        if mse and plain and len(model.directions) == 1:
-            direction = model.directions[0]
-            P, Q = model.project(direction, rows, cols, d0)
-            A, C = model.bilinear_factors(rows, cols, block.chrom)
-            return tile_loss(
-                P,
-                Q,
-                direction.weights(),
-                direction.spec,
-                row_ok,
-                col_ok,
-                target,
-                weights,
-                A=A,
-                C=C,
-                sigmoid=sigmoid,
-                backend=self.backend,
-            )
         y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend)
-        if not mse:  # minus the log likelihood of counts, exposure * target being the count
+        if (
+            self.settings.loss == "poisson"
+        ):  # minus the log likelihood of counts, exposure * target being the count
             exposure, ratio = block.exposure[d0:d1], target.float()
             known = ~torch.isnan(ratio)
             ratio = torch.where(known, ratio, 0.0)
-            terms = exposure * (torch.exp(y.clamp(max=15.0)) - ratio * y)
+            terms = exposure * (torch.exp(y.clamp(max=LARGEST_LOG_RATE)) - ratio * y)
             return (weights[:, None] * torch.where(known, terms, 0.0)).sum()
         if target.dtype == torch.uint16:
             code = target.int()
