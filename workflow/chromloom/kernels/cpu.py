@@ -16,6 +16,7 @@ Everything lives in one file because numba's cache looks at the date of this fil
 """
 
 import functools
+import itertools
 import math
 import operator
 import os
@@ -1281,22 +1282,23 @@ def reduce_slabs(lo, hi, slabs, n_gates, centre, out):
     if depth == 0:
         return
     stride, n_units = slabs.shape[1] // depth, depth // n_gates
-    out[lo:hi] = 0
+    total = np.zeros((depth, hi - lo), slabs.dtype)
     for number in range(slabs.shape[0]):
         start = number * ROWS
+        first, last = max(lo, start), min(hi, start + stride - LANES)
+        for k in range(depth):
+            at = k * stride + LANES - start
+            for r in range(first, last):
+                total[k, r - lo] += slabs[number, at + r]
+    for r in range(hi - lo):
+        mean = total[0, 0] * 0
+        if centre:
+            for k in range(depth):
+                mean += total[k, r]
+            mean /= depth
         for gate in range(n_gates):
             for unit in range(n_units):
-                to, at = gate * n_units + unit, (unit * n_gates + gate) * stride + LANES - start
-                for r in range(max(lo, start), min(hi, start + stride - LANES)):
-                    out[r, to] += slabs[number, at + r]
-    if centre:
-        for r in range(lo, hi):
-            mean = out[r, 0] * 0
-            for k in range(depth):
-                mean += out[r, k]
-            mean /= depth
-            for k in range(depth):
-                out[r, k] -= mean
+                out[lo + r, gate * n_units + unit] = total[unit * n_gates + gate, r] - mean
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -1321,12 +1323,28 @@ def _scratch(*key):
 
 
 def _share(work, n_items, n_threads, pieces=4):
-    """Call work(lo, hi) over 0 … n_items, cut finer than the threads so that none waits long."""
+    """Call work(lo, hi) over 0 … n_items, cut finer than the threads so that none waits long.
+
+    This thread works too, and each takes the next piece when it is done with one: a thread is woken
+    once a call, not once a piece.
+    """
     if n_threads == 1 or n_items < 2:
         work(0, n_items)
         return
-    cuts = np.linspace(0, n_items, min(n_items, pieces * n_threads) + 1).astype(int)
-    list(_pool(n_threads, os.getpid()).map(work, cuts[:-1], cuts[1:]))
+    n_pieces = min(n_items, pieces * n_threads)
+    cuts = [n_items * k // n_pieces for k in range(n_pieces + 1)]
+    spans = iter(list(itertools.pairwise(cuts)))
+
+    def take_turns():
+        for span in spans:
+            work(*span)
+
+    pool = _pool(n_threads - 1, os.getpid())
+    helpers = [pool.submit(take_turns) for _ in range(min(n_threads, n_pieces) - 1)]
+    take_turns()
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
 
 
 def _dims(spec, A, n_steps):

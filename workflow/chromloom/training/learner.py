@@ -107,6 +107,7 @@ class TileLearner:
         self._weights = distance_weights.to(model.embedding.device) / size
         self._scale = size
         parameters = model.decoder_parameters()
+        model.requires_grad_(False)
         for parameter in parameters:
             parameter.requires_grad_(not freeze_decoder)
         self._frozen = freeze_decoder or not parameters
@@ -126,7 +127,8 @@ class TileLearner:
             spans = [slice(rows.start, max(rows.stop, cols.stop))]
         else:
             spans = [rows, cols]
-        leaves = [self.embedding_adam.values[s].detach().requires_grad_() for s in spans]
+        moves = self.settings.embedding_learning_rate > 0
+        leaves = [self.embedding_adam.values[s].detach().requires_grad_(moves) for s in spans]
         R = leaves[0][:b]
         Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
         if block.hi + d1 - 1 > block.n:
@@ -135,7 +137,7 @@ class TileLearner:
             R, Q = self._drop_out(progress, R, Q)
         self._gradient.zero_()
         loss = self.backward(block, R, Q, d0, d1)
-        gradients = [leaf.grad for leaf in leaves]
+        gradients = [leaf.grad for leaf in leaves if moves]
         clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
         for span, gradient in zip(spans, gradients):
@@ -166,7 +168,8 @@ class TileLearner:
         lone = len(model.directions) == settings.layers == 1 and not settings.carry_state
         if not (lone and model.reads(d0)):
             loss = self._loss(block, rows, cols, d0, d1)
-            loss.backward()
+            if loss.requires_grad:
+                loss.backward()
             return loss.detach()
         (direction,) = model.directions
         P, Q = model.project(direction, rows, cols, d0)
@@ -194,7 +197,8 @@ class TileLearner:
             for value, gradient in zip((P, Q, A, C, offset), of_inputs)
             if value is not None and value.requires_grad
         ]
-        torch.autograd.backward(*zip(*inputs))
+        if inputs:
+            torch.autograd.backward(*zip(*inputs))
         for parameter, gradient in zip(direction.weights(), of_weights):
             if parameter is not None and parameter.requires_grad:
                 parameter.grad.add_(gradient)
