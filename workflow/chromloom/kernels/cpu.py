@@ -854,7 +854,11 @@ def _outer_products(acc, acc_at, rows, n_rows, hs, H, first, last):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _input_grads(scratch, q_grad, gain_x, H4, norm_x, reverse, first_column, n_read, first, last):
-    """Gradients of P, Q, gain and shift from those of the gates, `gs`, of some steps."""
+    """Gradients of P, Q, gain and shift from those of the gates, `gs`, of at most LANES steps.
+
+    A step reads one column beyond the last one's: `q_sum` moves down a lane a step, and the column
+    that is not read again goes to `q_done`. Added in memory, each step would wait for the last one.
+    """
     p, q, col, gs, ms = scratch.p, scratch.q, scratch.col, scratch.gs, scratch.ms
     p_grad, acc = scratch.p_grad, scratch.acc
     W, q_stride = LANES, col.size
@@ -911,7 +915,7 @@ def _backward_group(
     q_stride = col.size
     zero, one = vfill(ys, 0), vfill(ys, 1)
     per_gates, per_units = vfill(ys, 1 / H4), vfill(ys, 1 / H)
-    chunk = max(CHUNK, H // 2)
+    chunk = max(CHUNK, H // 4)
     for n in range(n_read - 1, -1, -1):
         t = n_read - 1 - n if reverse else n
         at = first_column + t
@@ -979,6 +983,7 @@ def _backward_group(
                 k, j = k + 1, j + q_stride
                 x_o = (vload(p, k * W) + vload(q, j)) * vsplat(gain_x, k)
                 sum_x = sum_x + ((dz_i * x_i + dz_f * x_f) + (dz_g * x_g + dz_o * x_o))
+        # the share of x in its own gradient takes the place of the scale of u
         vstore(ms, (n * 4 + 1) * W, sum_x * per_gates * scale_x * scale_x * scale_x)
         for d in range(D):
             da = vload(a_grad, d * W) + dy * vload(c, d * q_stride + at)
@@ -1036,7 +1041,7 @@ def _backward_group(
                 vstore(us, i + 5 * W, scale_u * (vload(us, i + 5 * W) - sum_u * h5))
                 vstore(us, i + 6 * W, scale_u * (vload(us, i + 6 * W) - sum_u * h6))
                 vstore(us, i + 7 * W, scale_u * (vload(us, i + 7 * W) - sum_u * h7))
-            for unit in range(H):
+            for unit in range(H):  # factors of the products in `unpack_weight_grad`
                 h = vload(hs, old + unit * W)
                 vstore(ss, s_at + unit * W, sum_u * h)
                 vstore(hs, old + unit * W, scale_u * h)

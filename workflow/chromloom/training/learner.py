@@ -129,8 +129,8 @@ class TileLearner:
             spans = [rows, cols]
         moves = self.settings.embedding_learning_rate > 0
         leaves = [self.embedding_adam.values[s].detach().requires_grad_(moves) for s in spans]
-        R = leaves[0][:b]
-        Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
+        first = cols.start - spans[-1].start
+        R, Q = leaves[0][:b], leaves[-1][first : first + cols.stop - cols.start]
         if block.hi + d1 - 1 > block.n:
             Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
         if self.settings.dropout:
