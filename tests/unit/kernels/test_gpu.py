@@ -37,8 +37,8 @@ def check(case, kind, device="cpu"):
     drawn["leaves"] = {k: v.to(device) for k, v in drawn["leaves"].items()}
     for name in ("ok", "outputs"):
         drawn[name] = tuple(part.to(device) for part in drawn[name])
-    drawn["target"] = drawn["target"].to(device)
-    drawn["dist_weight"] = drawn["dist_weight"].to(device)
+    for name in ("target", "dist_weight", "exposure"):
+        drawn[name] = drawn[name].to(device)
     single = run(functions, drawn, torch.float32, kind=kind)
     assert single.keys() == exact.keys()
     for name, value in exact.items():

@@ -24,6 +24,7 @@ from chromloom.kernels import (
     lanes_of_bins,
     reference,
     tile_forward,
+    tile_gradients,
     tile_loss,
 )
 
@@ -53,6 +54,8 @@ def draw_case(seed, H, D, B, L, norms=(True, True, True), reverse=False, masked=
     leaves |= {"A": normal(B, D), "C": normal(B + L - 1, D)}
     leaves |= {"h": normal(B, H, scale=0.3), "c": normal(B, H)}
     leaves |= {name: value for name, value in weights._asdict().items() if value is not None}
+    leaves["offset"] = normal(L, B)
+    leaves["offset"][torch.rand(L, B, generator=generator) < 0.05] = 20.0  # where rates are cut
     row_ok = torch.rand(B, generator=generator) >= masked
     col_ok = torch.rand(B + L - 1, generator=generator) >= masked
     target = torch.rand(L, B, generator=generator, dtype=torch.float64)
@@ -63,6 +66,7 @@ def draw_case(seed, H, D, B, L, norms=(True, True, True), reverse=False, masked=
         "ok": (row_ok, col_ok),
         "target": target,
         "dist_weight": torch.rand(L, generator=generator, dtype=torch.float64),
+        "exposure": 3 * torch.rand(L, B, generator=generator, dtype=torch.float64),
         "outputs": (normal(L, B), normal(L, H, B), normal(B, H), normal(B, H)),
     }
 
@@ -97,18 +101,21 @@ def run(module, case, dtype, *, kind="float", sigmoid=True, backend=None):
     result = values | {f"d{name}": grad for name, grad in zip(leaves, grads)}
     target = encode(case["target"], kind)
     target = target.to(dtype) if kind == "float" else target
-    loss = module.tile_loss(
-        *common,
-        target,
-        case["dist_weight"].to(dtype),
-        A=leaves["A"],
-        C=leaves["C"],
-        sigmoid=sigmoid,
-        **options,
-    )
-    leaves = {k: v for k, v in leaves.items() if k not in ("h", "c")}
-    grads = torch.autograd.grad(loss, list(leaves.values()))
-    result |= {"loss": loss} | {f"loss_d{name}": grad for name, grad in zip(leaves, grads)}
+    losses = {
+        "loss": {"A": leaves["A"], "C": leaves["C"], "sigmoid": sigmoid},
+        "count": {
+            **{"A": 0.1 * leaves["A"], "C": leaves["C"], "offset": leaves["offset"]},
+            "exposure": case["exposure"].to(dtype),
+        },
+    }
+    for name, more in losses.items():
+        weight = case["dist_weight"].to(dtype)
+        loss = module.tile_loss(*common, target, weight, **more, **options)
+        wanted = {k: v for k, v in leaves.items() if k not in ("h", "c")}
+        if name == "loss":
+            del wanted["offset"]
+        grads = torch.autograd.grad(loss, list(wanted.values()))
+        result |= {name: loss} | {f"{name}_d{leaf}": grad for leaf, grad in zip(wanted, grads)}
     return {name: value.detach() for name, value in result.items() if value is not None}
 
 
@@ -148,6 +155,26 @@ def test_values_and_gradients_match_the_oracle(shape, kind, sigmoid):
         if case["spec"].norm_recurrent:
             limit = max(limit, 3 * relative_error(torch_single[name], value))
         assert relative_error(single[name], value) <= limit, name
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_gradients_without_a_graph_are_those_of_the_loss(backend):
+    case = draw_case(4, 8, 3, 40, 9)
+    leaf = {k: v.requires_grad_() for k, v in case["leaves"].items()}
+    weights = Weights(**{name: leaf.get(name) for name in Weights._fields})
+    args = (leaf["P"], leaf["Q"], weights, case["spec"], *case["ok"], case["target"])
+    args = (*args, case["dist_weight"])
+    options = {"A": leaf["A"], "C": leaf["C"], "backend": backend}
+    for more in ({}, {"exposure": case["exposure"], "offset": leaf["offset"]}):
+        loss, of_inputs, of_weights = tile_gradients(*args, **options, **more)
+        got = of_inputs._asdict() | of_weights._asdict()
+        assert not loss.requires_grad
+        exact = tile_loss(*args, **options, **more)
+        torch.testing.assert_close(loss, exact.detach())
+        assert (got["offset"] is None) == (not more)
+        used = [name for name, gradient in got.items() if gradient is not None]
+        for name, gradient in zip(used, torch.autograd.grad(exact, [leaf[n] for n in used])):
+            torch.testing.assert_close(got[name], gradient)
 
 
 @pytest.mark.parametrize("H", [1, 64, 128])

@@ -71,8 +71,9 @@ def loss_curve(module, norms, dtype, epochs=5, hidden=8, depth=4, frame=20):
 @pytest.mark.parametrize(
     ("norms", "dtype", "tolerance"),
     [
-        # float32 with a recurrent norm is chaotic, in torch too: U h = 0 at a frame's first step
-        ((True, True, True), torch.float64, 1e-8),
+        # float32 with a recurrent norm is chaotic, in torch too: U h = 0 at a frame's first step;
+        # in float64 a difference of rounding grows from 1e-14 to some 1e-8 in five epochs
+        ((True, True, True), torch.float64, 1e-7),
         ((True, False, True), torch.float32, 1e-4),
     ],
 )

@@ -22,11 +22,18 @@ oracle of the tests; `cpu.py` is the numba code, `gpu.py` the Triton code, `auto
 functions of the former, and `api.py` chooses.
 """
 
-from chromloom.kernels.api import lanes_forward, lanes_of_bins, tile_forward, tile_loss
+from chromloom.kernels.api import (
+    lanes_forward,
+    lanes_of_bins,
+    tile_forward,
+    tile_gradients,
+    tile_loss,
+)
 from chromloom.kernels.autograd import kernel_threads_only
-from chromloom.kernels.spec import UINT16_SCALE, Edits, Lanes, Spec, Weights
+from chromloom.kernels.spec import LARGEST_LOG_RATE, UINT16_SCALE, Edits, Lanes, Spec, Weights
 
 __all__ = [
+    "LARGEST_LOG_RATE",
     "UINT16_SCALE",
     "Edits",
     "Lanes",
@@ -36,5 +43,6 @@ __all__ = [
     "lanes_forward",
     "lanes_of_bins",
     "tile_forward",
+    "tile_gradients",
     "tile_loss",
 ]

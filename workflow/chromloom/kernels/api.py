@@ -8,7 +8,7 @@ import torch
 
 from chromloom.errors import InputError
 from chromloom.kernels import autograd, reference
-from chromloom.kernels.spec import Edits, Lanes, Spec, Weights
+from chromloom.kernels.spec import Edits, Inputs, Lanes, Spec, Weights
 
 logger = logging.getLogger(__name__)
 BACKENDS = ("auto", "reference", "cpu", "gpu")
@@ -36,19 +36,17 @@ def choose_backend(backend, tensor):
     return _automatic(tensor.device.type, tensor.dtype) if backend == "auto" else backend
 
 
-def _functions(backend, tensor):
-    """tile_forward and tile_loss of the chosen backend."""
-    name = choose_backend(backend, tensor)
-    if name == "reference":
-        return reference.tile_forward, reference.tile_loss
-    if name == "cpu":
-        return autograd.tile_forward, autograd.tile_loss
+def _function(name, backend, tensor):
+    """The function of that name of the chosen backend."""
+    chosen = choose_backend(backend, tensor)
+    if chosen == "reference":
+        return getattr(reference, name)
+    function = getattr(autograd, name)
+    if chosen == "cpu":
+        return function
     from chromloom.kernels import gpu
 
-    return tuple(
-        functools.partial(function, backend=gpu)
-        for function in (autograd.tile_forward, autograd.tile_loss)
-    )
+    return functools.partial(function, backend=gpu)
 
 
 def tile_forward(
@@ -90,7 +88,7 @@ def tile_forward(
     y : Tensor, (L, B), or a tuple (y[, hidden][, state])
         0 where the pair is masked.
     """
-    return _functions(backend, P)[0](
+    return _function("tile_forward", backend, P)(
         P,
         Q,
         weights,
@@ -118,9 +116,15 @@ def tile_loss(
     A=None,
     C=None,
     sigmoid=False,
+    exposure=None,
+    offset=None,
     backend="auto",
 ):
     """Sum over known pairs of dist_weight * (out - target)^2, forward and backward in one pass.
+
+    With an exposure, the sum of dist_weight * exposure * (exp(out) - target * out): minus the log
+    likelihood, up to a constant, of Poisson counts exposure * target whose mean is
+    exposure * exp(out), where exp(out) is cut at exp(15).
 
     Parameters
     ----------
@@ -129,13 +133,17 @@ def tile_loss(
     dist_weight : Tensor, (L,)
         Weight of each distance; no gradient.
     sigmoid
-        Whether out is the sigmoid of the raw output.
+        Whether out is the sigmoid of the raw output; not with an exposure.
+    exposure : Tensor, (L, B), optional
+        Count expected of each pair; no gradient.
+    offset : Tensor, (L, B), optional
+        Added to the raw outputs.
 
     Returns
     -------
     loss : Tensor, ()
     """
-    return _functions(backend, P)[1](
+    return _function("tile_loss", backend, P)(
         P,
         Q,
         weights,
@@ -147,7 +155,28 @@ def tile_loss(
         A=A,
         C=C,
         sigmoid=sigmoid,
+        exposure=exposure,
+        offset=offset,
     )
+
+
+def tile_gradients(P, Q, weights: Weights, spec: Spec, row_ok, col_ok, target, dist_weight, *,
+                   backend="auto", **options) -> tuple[torch.Tensor, Inputs, Weights]:  # fmt: skip
+    """The loss of `tile_loss` and its gradients, without a graph: for training, where that counts.
+
+    Parameters
+    ----------
+    As of `tile_loss`.
+
+    Returns
+    -------
+    loss : Tensor, ()
+    of_inputs : Inputs
+    of_weights : Weights
+        None for what is not there.
+    """
+    function = _function("tile_gradients", backend, P)
+    return function(P, Q, weights, spec, row_ok, col_ok, target, dist_weight, **options)
 
 
 @torch.no_grad()

@@ -1,9 +1,9 @@
 """The fused kernels as torch functions: what a backend computes, with its gradients.
 
 A backend offers `forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted)`, which returns
-y, hidden, h and c, and `backward(…, state, loss=(target, dist_weight, sigmoid) or None, grads=those
-of what forward returned, None for zero)`, which returns the loss, gradients by name and those of
-the weights. `gpu.py` is one; the other, here, brings tensors to the numpy code of `cpu.py`.
+y, hidden, h and c, and `backward(…, state, loss=Loss or None, grads=those of what forward returned,
+None for zero)`, which returns the loss, gradients by name (`offset` where there is one) and those
+of the weights. `gpu.py` is one; the other, here, brings tensors to the numpy code of `cpu.py`.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import types
 import numpy as np
 import torch
 
-from chromloom.kernels.spec import Lanes, Spec, Weights
+from chromloom.kernels.spec import Inputs, Lanes, Loss, Spec, Weights
 
 
 class Forward(torch.autograd.Function):
@@ -40,22 +40,31 @@ class Forward(torch.autograd.Function):
         return (*(None,) * 5, out["P"], out["Q"], *terms, *states, *of_weights)
 
 
-class Loss(torch.autograd.Function):
+class TileLoss(torch.autograd.Function):
     """`tile_loss`; all gradients are computed with the loss."""
 
     @staticmethod
-    def forward(ctx, backend, spec, loss, row_ok, col_ok, P, Q, A, C, *weights):
-        value, out, of_weights = backend.backward(
-            spec, Weights(*weights), P, Q, A, C, row_ok, col_ok, None, loss=loss
+    def forward(ctx, backend, spec, loss, row_ok, col_ok, P, Q, A, C, offset, *weights):
+        loss = loss._replace(offset=offset)
+        value, of_inputs, of_weights = _gradients(
+            backend, spec, loss, row_ok, col_ok, P, Q, A, C, Weights(*weights)
         )
-        terms = (None, None) if A is None else (out["A"], out["C"])
-        ctx.grads = (out["P"], out["Q"], *terms, *of_weights)
+        ctx.grads = (*of_inputs, *of_weights)
         return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         return (*(None,) * 5, *(None if part is None else part * grad for part in ctx.grads))
+
+
+def _gradients(backend, spec, loss, row_ok, col_ok, P, Q, A, C, weights):
+    """A loss and its gradients by `Inputs` and by `Weights`."""
+    value, out, of_weights = backend.backward(
+        spec, weights, P, Q, A, C, row_ok, col_ok, None, loss=loss
+    )
+    terms = (None, None) if A is None else (out["A"], out["C"])
+    return value, Inputs(out["P"], out["Q"], *terms, out.get("offset")), Weights(*of_weights)
 
 
 def tile_forward(
@@ -87,6 +96,13 @@ def tile_forward(
     return result if len(result) > 1 else y
 
 
+def _loss(P, target, dist_weight, sigmoid, exposure, offset):
+    numbers = (dist_weight, exposure, offset)
+    numbers = (None if part is None else part.to(P.dtype).contiguous() for part in numbers)
+    dist_weight, exposure, offset = numbers
+    return Loss(target, dist_weight, sigmoid, exposure, offset)
+
+
 def tile_loss(
     P,
     Q,
@@ -100,11 +116,38 @@ def tile_loss(
     A=None,
     C=None,
     sigmoid=False,
+    exposure=None,
+    offset=None,
     backend=None,
 ):
     """`chromloom.kernels.tile_loss` by a fused backend, the CPU's by default."""
-    loss = (target, dist_weight.to(P.dtype).contiguous(), sigmoid)
-    return Loss.apply(backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, *weights)
+    loss = _loss(P, target, dist_weight, sigmoid, exposure, offset)
+    return TileLoss.apply(
+        backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, loss.offset, *weights
+    )
+
+
+@torch.no_grad()
+def tile_gradients(
+    P,
+    Q,
+    weights: Weights,
+    spec: Spec,
+    row_ok,
+    col_ok,
+    target,
+    dist_weight,
+    *,
+    A=None,
+    C=None,
+    sigmoid=False,
+    exposure=None,
+    offset=None,
+    backend=None,
+):
+    """`chromloom.kernels.tile_gradients` by a fused backend, the CPU's by default."""
+    loss = _loss(P, target, dist_weight, sigmoid, exposure, offset)
+    return _gradients(backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, weights)
 
 
 # --- the CPU's backend ----------------------------------------------------------------------------
@@ -186,14 +229,16 @@ def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None
     packed, inputs, ok = _prepare(spec, weights, P, Q, A, C, row_ok, col_ok)
     n_steps = len(Q) - len(P) + 1
     if loss is not None:
-        loss = (_array(loss[0]), _array(loss[1]), loss[2])
+        numbers = (loss.target, loss.dist_weight, loss.exposure, loss.offset)
+        target, dist_weight, exposure, offset = map(_array, numbers)
+        loss = Loss(target, dist_weight, loss.sigmoid, exposure, offset)
     else:
         empty = ((n_steps, len(P)), (0, 0, 0), (0, 0), (0, 0))
         grads = tuple(
             _array(P.new_zeros(shape) if grad is None else grad)
             for grad, shape in zip(grads, empty)
         )
-    value, out = cpu.backward(
+    value, out, of_weights = cpu.backward(
         spec,
         packed,
         inputs,
@@ -204,10 +249,7 @@ def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None
         loss=loss,
         grads=grads,
     )
-    of_weights = tuple(
-        None if grad is None else torch.as_tensor(grad, dtype=P.dtype)
-        for grad in cpu.unpack_weight_grad(spec, out.pop("weights"))
-    )
+    of_weights = tuple(None if grad is None else torch.from_numpy(grad) for grad in of_weights)
     out = {name: torch.from_numpy(grad) for name, grad in out.items()}
     return torch.tensor(value, dtype=P.dtype), out, of_weights
 

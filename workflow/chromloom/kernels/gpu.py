@@ -16,7 +16,7 @@ import torch
 import triton
 import triton.language as tl
 
-from chromloom.kernels.spec import UINT16_SCALE
+from chromloom.kernels.spec import LARGEST_LOG_RATE, UINT16_SCALE
 
 TUNING = {4: (32, 1), 8: (32, 1), 16: (32, 4), 32: (32, 4), 64: (16, 4), 128: (16, 8)}
 """Rows and warps of a program by padded number of units: the fewest instructions a pair, and
@@ -24,6 +24,7 @@ registers spilled, of the code compiled for compute capability 9.0."""
 PRECISION = "ieee"
 """Of matrix products; "tf32x3" uses tensor cores and is nearly as accurate."""
 UINT16 = tl.constexpr(UINT16_SCALE)
+HIGHEST = tl.constexpr(LARGEST_LOG_RATE)
 
 
 @triton.jit
@@ -178,13 +179,13 @@ def _forward(
 @triton.jit
 def _backward(
     P, Q, A, C, row_ok, col_ok, U_packed, U_back, packed, hs, cs,
-    target, dist_weight, y_grad, hidden_grad, h_grad, c_grad,
+    target, exposure, offset, dist_weight, y_grad, hidden_grad, h_grad, c_grad,
     loss, P_grad, A_grad, dx_all, du_all, dy_all, h_first_grad, c_first_grad, sums,
     B, L, eps,
     H: tl.constexpr, HP: tl.constexpr, D: tl.constexpr, DP: tl.constexpr,
     NX: tl.constexpr, NU: tl.constexpr, NC: tl.constexpr,
-    REVERSE: tl.constexpr, KIND: tl.constexpr, SIGMOID: tl.constexpr, HIDDEN: tl.constexpr,
-    BLOCK: tl.constexpr, PRECISION: tl.constexpr,
+    REVERSE: tl.constexpr, KIND: tl.constexpr, SIGMOID: tl.constexpr, POISSON: tl.constexpr,
+    OFFSET: tl.constexpr, HIDDEN: tl.constexpr, BLOCK: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Gradients of BLOCK lanes. KIND: 0 given `y_grad`, 1 floating targets, 2 uint16 targets.
 
@@ -253,10 +254,8 @@ def _backward(
             if D:
                 keep = mask & (depth < D)[None, :]
                 out += tl.sum(a * tl.load(C + at_term + t * D, keep, 0.0), 1)
-            slope = tl.full((BLOCK,), 1.0, tl.float32)
-            if SIGMOID:
-                out = tl.sigmoid(out)
-                slope = out * (1.0 - out)
+            if OFFSET:
+                out += tl.load(offset + at_pair, inside, 0.0)
             if KIND == 2:
                 code = tl.load(target + at_pair, inside, 0).to(tl.int32) & 0xFFFF
                 known = read & (code != 0xFFFF)
@@ -264,10 +263,21 @@ def _backward(
             else:
                 value = tl.load(target + at_pair, inside, 0.0).to(tl.float32)
                 known = read & (tl.abs(value) < float("inf"))
-            error = tl.where(known, out - value, 0.0)
-            weighted = error * tl.load(dist_weight + t)
-            total += weighted * error
-            dy = 2.0 * weighted * slope
+            value = tl.where(known, value, 0.0)
+            weight = tl.where(known, tl.load(dist_weight + t), 0.0)
+            if POISSON:
+                weight *= tl.where(known, tl.load(exposure + at_pair, inside, 0.0), 0.0)
+                rate = tl.exp(tl.minimum(out, HIGHEST))
+                total += weight * (rate - value * out)
+                dy = weight * (tl.where(out <= HIGHEST, rate, 0.0) - value)
+            else:
+                slope = tl.full((BLOCK,), 2.0, tl.float32)
+                if SIGMOID:
+                    out = tl.sigmoid(out)
+                    slope = 2.0 * out * (1.0 - out)
+                error = out - value
+                total += weight * error * error
+                dy = weight * error * slope
         tl.store(dy_all + at_pair, dy, inside)
         d_bias += dy
         if D:
@@ -473,9 +483,9 @@ def backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, gra
     _, hs, _, inputs, options = _run(spec, weights, P, Q, A, C, row_ok, col_ok, state, keep=True)
     y_grad, hidden_grad, h_grad, c_grad = grads or (None,) * 4
     none = P.new_zeros(1)
-    kind, sigmoid, target, dist_weight = 0, False, none, none
+    kind, sigmoid, target, dist_weight, exposure, offset = 0, False, none, none, None, None
     if loss is not None:
-        target, dist_weight, sigmoid = loss
+        target, dist_weight, sigmoid, exposure, offset = loss
         kind = 2 if target.dtype == torch.uint16 else 1
         target = target.contiguous()
         target = target.view(torch.int16) if kind == 2 else target
@@ -495,12 +505,15 @@ def backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, gra
     dy = P.new_empty(L, B)
     _backward[(programs,)](
         *inputs,
-        *(target, dist_weight, none if y_grad is None else y_grad),
-        *(none if hidden_grad is None else hidden_grad, h_grad, c_grad),
+        *(target, *(none if part is None else part for part in (exposure, offset)), dist_weight),
+        *(none if part is None else part for part in (y_grad, hidden_grad)),
+        *(h_grad, c_grad),
         *(losses, out["P"], out["A"], dx, du, dy, out["h"], out["c"], sums),
         *(B, L, spec.eps),
         KIND=kind,
         SIGMOID=sigmoid,
+        POISSON=exposure is not None,
+        OFFSET=offset is not None,
         HIDDEN=hidden_grad is not None,
         **options,
     )
@@ -519,6 +532,8 @@ def backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None, gra
             SIZE=options["DP"],
             BLOCK=block,
         )
+    if offset is not None:
+        out["offset"] = dy
     before = hs[:-1].view(L * B, H)
     dU = torch.cat([gate.reshape(L * B, H).T @ before for gate in du])  # (4H, H)
     if spec.norm_recurrent:

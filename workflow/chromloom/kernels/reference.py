@@ -7,7 +7,7 @@ every argument is in `chromloom.kernels`.
 import torch
 from torch.nn.functional import layer_norm, softsign
 
-from chromloom.kernels.spec import UINT16_SCALE, Lanes, Spec, Weights
+from chromloom.kernels.spec import LARGEST_LOG_RATE, UINT16_SCALE, Inputs, Lanes, Spec, Weights
 
 
 def read_mask(row_ok, col_ok, n_steps):
@@ -126,10 +126,40 @@ def tile_loss(
     A=None,
     C=None,
     sigmoid=False,
+    exposure=None,
+    offset=None,
 ):
-    """Weighted sum of squares of a tile; see `chromloom.kernels.tile_loss`."""
+    """Weighted loss of a tile; see `chromloom.kernels.tile_loss`."""
     y = tile_forward(P, Q, weights, spec, row_ok, col_ok, A=A, C=C)
-    out = torch.sigmoid(y) if sigmoid else y
+    if offset is not None:
+        y = y + offset
     value, known = decode_target(target, P.dtype)
     known = known & read_mask(row_ok, col_ok, len(y))
-    return (dist_weight[:, None] * torch.where(known, out - value, 0.0) ** 2).sum()
+    if exposure is None:
+        out = torch.sigmoid(y) if sigmoid else y
+        terms = (out - value) ** 2
+    else:
+        terms = exposure * (torch.exp(y.clamp(max=LARGEST_LOG_RATE)) - value * y)
+    return (dist_weight[:, None] * torch.where(known, terms, 0.0)).sum()
+
+
+def tile_gradients(
+    P, Q, weights: Weights, spec: Spec, row_ok, col_ok, target, dist_weight, **options
+):
+    """Loss of a tile and its gradients; see `chromloom.kernels.tile_gradients`."""
+    leaves = {**dict(zip("PQ", (P, Q))), **{k: options.get(k) for k in ("A", "C", "offset")}}
+    leaves |= weights._asdict()
+    leaves = {k: v.detach().requires_grad_() for k, v in leaves.items() if v is not None}
+    of_weights = Weights(*(leaves.get(name) for name in Weights._fields))
+    inputs = Inputs(*(leaves.get(name) for name in Inputs._fields))
+    options |= {name: getattr(inputs, name) for name in ("A", "C", "offset")}
+    with torch.enable_grad():
+        loss = tile_loss(
+            *(inputs.P, inputs.Q, of_weights, spec, row_ok, col_ok, target, dist_weight), **options
+        )
+        gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values()))))
+    return (
+        loss.detach(),
+        Inputs(*(gradients.get(name) for name in Inputs._fields)),
+        Weights(*(gradients.get(name) for name in Weights._fields)),
+    )

@@ -7,6 +7,8 @@ import torch
 
 UINT16_SCALE = 65534.0
 """A uint16 target t means t / 65534; 0xFFFF means "not in the loss"."""
+LARGEST_LOG_RATE = 15.0
+"""A Poisson rate is cut at exp(15) times its exposure, so that a wild step cannot overflow."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,29 @@ class Weights(NamedTuple):
     shift_cell: torch.Tensor | None
     w: torch.Tensor
     bias: torch.Tensor
+
+
+class Loss(NamedTuple):
+    """What the outputs of a tile are compared with; see `chromloom.kernels.tile_loss`.
+
+    `target`, `exposure` and `offset` (L, B), `dist_weight` (L,).
+    """
+
+    target: torch.Tensor
+    dist_weight: torch.Tensor
+    sigmoid: bool = False
+    exposure: torch.Tensor | None = None
+    offset: torch.Tensor | None = None
+
+
+class Inputs(NamedTuple):
+    """Inputs of a tile that a loss has gradients by, or those gradients; None where absent."""
+
+    P: torch.Tensor
+    Q: torch.Tensor
+    A: torch.Tensor | None = None
+    C: torch.Tensor | None = None
+    offset: torch.Tensor | None = None
 
 
 class Lanes(NamedTuple):

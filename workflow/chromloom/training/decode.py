@@ -246,13 +246,12 @@ class FrozenTileLearner(TileLearner):
         end = block.hi + d1 - 1
         cols = embedding[block.lo + d0 : end]
         cols = torch.cat([cols, cols.new_zeros(max(end - block.n, 0), cols.shape[1])])
-        loss = self.loss(block, embedding[block.lo : block.hi], cols, d0, d1)
         self._gradient.zero_()
-        loss.backward()
+        loss = self.backward(block, embedding[block.lo : block.hi], cols, d0, d1)
         clip_gradients([self._gradient], self.settings.clip_norm)
         rate = rate_factor(self.settings, progress) * self.settings.learning_rate
         self.decoder_adam.step(slice(None), self._gradient, rate)
-        return loss.detach() * self._scale
+        return loss * self._scale
 
 
 class FrozenFrameLearner(FrameLearner):

@@ -10,7 +10,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from chromloom.kernels import UINT16_SCALE, kernel_threads_only, tile_loss
+from chromloom.kernels import (
+    LARGEST_LOG_RATE,
+    UINT16_SCALE,
+    kernel_threads_only,
+    tile_gradients,
+)
 from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
 from chromloom.training.tiles import Tile
 
@@ -102,6 +107,7 @@ class TileLearner:
         self._weights = distance_weights.to(model.embedding.device) / size
         self._scale = size
         parameters = model.decoder_parameters()
+        model.requires_grad_(False)
         for parameter in parameters:
             parameter.requires_grad_(not freeze_decoder)
         self._frozen = freeze_decoder or not parameters
@@ -122,9 +128,10 @@ class TileLearner:
             spans = [slice(rows.start, max(rows.stop, cols.stop))]
         else:
             spans = [rows, cols]
-        leaves = [self.embedding_adam.values[s].detach().requires_grad_() for s in spans]
-        R = leaves[0][:b]
-        Q = leaves[-1][cols.start - spans[-1].start :][: cols.stop - cols.start]
+        moves = self.settings.embedding_learning_rate > 0
+        leaves = [self.embedding_adam.values[s].detach().requires_grad_(moves) for s in spans]
+        first = cols.start - spans[-1].start
+        R, Q = leaves[0][:b], leaves[-1][first : first + cols.stop - cols.start]
         if block.hi + d1 - 1 > block.n:
             Q = torch.cat([Q, Q.new_zeros(block.hi + d1 - 1 - block.n, Q.shape[1])])
         between = None
@@ -133,10 +140,9 @@ class TileLearner:
             between = torch.cat([barriers, barriers.new_zeros(b + d1 - 1 - len(barriers))])
         if self.settings.dropout:
             R, Q = self._drop_out(progress, R, Q)
-        loss = self.loss(block, R, Q, d0, d1, between)
         self._gradient.zero_()
-        loss.backward()
-        gradients = [leaf.grad for leaf in leaves]
+        loss = self.backward(block, R, Q, d0, d1, between)
+        gradients = [leaf.grad for leaf in leaves if moves]
         clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
         for span, gradient in zip(spans, gradients):
@@ -145,7 +151,7 @@ class TileLearner:
             self.decoder_adam.step(
                 slice(None), self._gradient, factor * self.settings.learning_rate
             )
-        return loss.detach() * self._scale
+        return loss * self._scale
 
     def _drop_out(self, progress: float, *tables: Tensor) -> list[Tensor]:
         """Representations with a share of their numbers set to 0, the others scaled up.
@@ -157,7 +163,7 @@ class TileLearner:
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
         return [table * mask / keep for table, mask in zip(tables, masks)]
 
-    def loss(
+    def backward(
         self,
         block,
         rows: Tensor,
@@ -166,37 +172,66 @@ class TileLearner:
         d1: int,
         between: Tensor | None = None,
     ) -> Tensor:
-        """Weighted sum of squared errors of a tile over the pairs of a full one, ()."""
+        """Loss of a tile, (); gradients are added to those of all that it was computed from.
+
+        One LSTM's come from the kernels directly: a graph of it would cost as much as half the
+        kernel itself. Only what makes its inputs is left to torch.
+        """
+        model, settings = self.model, self.settings
+        lone = len(model.directions) == settings.layers == 1 and not settings.carry_state
+        if not (lone and model.reads(d0)):
+            loss = self._loss(block, rows, cols, d0, d1, between)
+            if loss.requires_grad:
+                loss.backward()
+            return loss.detach()
+        (direction,) = model.directions
+        P, Q = model.project(direction, rows, cols, d0)
+        A, C = model.bilinear_factors(rows, cols, block.chrom)
+        varies = model.offset is not None  # the bilinear term, with distance
+        offset = None
+        if varies:
+            offset = model.bilinear(rows, cols, block.chrom, d0, between=between)
+        loss, of_inputs, of_weights = tile_gradients(
+            P,
+            Q,
+            direction.weights(),
+            direction.spec,
+            block.row_ok,
+            block.col_ok[d0 : d0 + len(cols)],
+            block.target[d0:d1],
+            self._weights[d0:d1],
+            A=A,
+            C=C,
+            sigmoid=settings.target == "cp",
+            exposure=block.exposure[d0:d1] if settings.loss == "poisson" else None,
+            offset=offset,
+            backend=self.backend,
+        )
+        inputs = [
+            (value, gradient)
+            for value, gradient in zip((P, Q, A, C, offset), of_inputs)
+            if value is not None and value.requires_grad
+        ]
+        if inputs:
+            torch.autograd.backward(*zip(*inputs))
+        for parameter, gradient in zip(direction.weights(), of_weights):
+            if parameter is not None and parameter.requires_grad:
+                parameter.grad.add_(gradient)
+        return loss
+
+    def _loss(self, block, rows, cols, d0, d1, between) -> Tensor:
+        """Loss of a tile in plain torch, over the pairs of a full one, ()."""
         model, sigmoid = self.model, self.settings.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
         target, weights = block.target[d0:d1], self._weights[d0:d1]
-        mse, plain = self.settings.loss == "mse", model.offset is None and model.reads(d0)
-        plain = plain and self.settings.layers == 1 and not self.settings.carry_state
-        if mse and plain and len(model.directions) == 1:
-            direction = model.directions[0]
-            P, Q = model.project(direction, rows, cols, d0)
-            A, C = model.bilinear_factors(rows, cols, block.chrom)
-            return tile_loss(
-                P,
-                Q,
-                direction.weights(),
-                direction.spec,
-                row_ok,
-                col_ok,
-                target,
-                weights,
-                A=A,
-                C=C,
-                sigmoid=sigmoid,
-                backend=self.backend,
-            )
-        more = {"between": between} if between is not None else {}
+        more = {} if between is None else {"between": between}  # other decoders do not know it
         y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend, **more)
-        if not mse:  # minus the log likelihood of counts, exposure * target being the count
+        if self.settings.loss == "poisson":
+            # minus the log likelihood of counts, exposure * target being the count
             exposure, ratio = block.exposure[d0:d1], target.float()
             known = ~torch.isnan(ratio)
             ratio = torch.where(known, ratio, 0.0)
-            terms = exposure * (torch.exp(y.clamp(max=15.0)) - ratio * y)
+            terms = exposure * (torch.exp(y.clamp(max=LARGEST_LOG_RATE)) - ratio * y)
             return (weights[:, None] * torch.where(known, terms, 0.0)).sum()
         if target.dtype == torch.uint16:
             code = target.int()
