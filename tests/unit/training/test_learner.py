@@ -229,3 +229,29 @@ def test_dropout_hides_its_share_and_depends_on_the_place_in_the_run_alone():
     again, later = learner._drop_out(0.3, *tables)[0], learner._drop_out(0.31, *tables)[0]
     assert torch.equal(rows, again)
     assert not torch.equal(rows, later)
+
+
+def test_what_the_lstm_reads_is_drawn_from_the_spread(tiny_map_path):
+    settings = HiCLSTMSettings.from_preset("refined", embedding_dim=4, hidden_size=5, tile_rows=90)
+    source = MapTargets(NormalizedMap(tiny_map_path), settings)
+    losses = []
+    for factor in (None, 0.0, 0.5):
+        model = HiCLSTM(settings, 230, 3)
+        model.reset(0)
+        for direction in model.directions:
+            direction.w.data.fill_(1.0)
+        if factor is not None:
+            model.spread = factor * (1 + torch.arange(230.0)[:, None].expand(230, 4))
+        learner = TileLearner(model, torch.ones(120))
+        tiles = next(iter(TileLoader(source, settings, NUMBERS, seed=0)))
+        losses.append([float(learner.step(tile, 0.5)) for tile in tiles])
+    assert losses[0] == losses[1] != losses[2]
+    tables, spans = (torch.zeros(40, 4), torch.zeros(60, 4)), (slice(0, 40), slice(180, 230))
+    rows, cols = learner._blur(0.25, tables, spans)
+    assert (cols[50:] == 0).all()  # beyond the chromosome
+    for drawn, span in ((rows, spans[0]), (cols[:50], spans[1])):
+        share = drawn / model.spread[span]
+        assert share.std() == pytest.approx(1, abs=0.15)
+    again, elsewhere = (learner._blur(at, tables, spans)[0] for at in (0.25, 0.26))
+    assert torch.equal(rows, again)
+    assert not torch.equal(rows, elsewhere)

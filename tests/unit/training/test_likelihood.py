@@ -136,12 +136,23 @@ def test_heights_of_barriers_move_by_newton(model, tiny_map_path):
 
 
 def test_canonical_axes_change_nothing_but_themselves(model):
-    R, S = model.canonical()
+    R, S, _ = model.canonical()
     for k in range(4):
         np.testing.assert_allclose(R @ S[k] @ R.T, model.R @ model.S[k] @ model.R.T, atol=1e-4)
     np.testing.assert_allclose(R.T @ R / len(R), np.eye(3), atol=1e-10)
     np.testing.assert_allclose(S[-1], np.diag(np.diag(S[-1])), atol=1e-6)
     assert (np.diff(np.abs(np.diag(S[-1]))) <= 1e-9).all()
+
+
+def test_spread_is_that_of_the_canonical_axes(model):
+    moved = copy.deepcopy(model)
+    moved._sweep_rows(1.0)
+    rng = np.random.default_rng(0)
+    R, _, spread = moved.canonical()
+    turn = np.linalg.lstsq(moved.R.astype(float), R, rcond=None)[0]
+    row = 7
+    noise = rng.standard_normal((20_000, 3)) @ moved.root[row].T
+    np.testing.assert_allclose(spread[row], (noise @ turn).std(axis=0), rtol=0.03)
 
 
 def simulate(folder, n, depth, seed, more=None):

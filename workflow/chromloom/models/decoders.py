@@ -141,7 +141,7 @@ class _Decoder(nn.Module):
 class _FrameDecoder(_Decoder):
     """A decoder with the interface of `HiCLSTM`: one tile, one frame."""
 
-    S = offset = None
+    S = offset = spread = None
     directions = ()
 
     def reads(self, d0: int) -> bool:

@@ -407,6 +407,12 @@ class HiCLSTM(nn.Module):
     n_chroms : int
         Chromosomes of the genome; `S` is (n_chroms, knots, d, d) when `bilinear`, `offset`
         (n_chroms, knots) with more than one knot, `barrier` (n_chroms, knots) when barriers are on.
+
+    Attributes
+    ----------
+    spread : Tensor, (n_bins, d), or None
+        How uncertain the representations are (standard deviations a posteriori), while the LSTM is
+        trained after start likelihood; not kept.
     """
 
     def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
@@ -419,6 +425,7 @@ class HiCLSTM(nn.Module):
         )
         d = settings.embedding_dim
         self.S = self.offset = self.barrier = None
+        self.register_buffer("spread", None, persistent=False)
         if settings.bilinear:
             self.S = nn.Parameter(torch.zeros(n_chroms, settings.knots, d, d))
         if settings.knots > 1:

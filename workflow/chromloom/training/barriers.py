@@ -37,6 +37,8 @@ class Barriers:
     b : ndarray, (n,), float64
     height : ndarray, (n_knots,), float64
         h at the knots. The largest is 1: scale and sign are with b, positive = insulating.
+    variance : ndarray, (n,), float64
+        Of b a posteriori, all others held.
     reach : int
         Largest distance of a pair that barriers act on, bins.
     """
@@ -45,7 +47,7 @@ class Barriers:
         n = len(position)
         self.b, self.height = np.zeros(n), np.linspace(1, 0, n_knots)
         self.reach = min(2**n_knots - 1, len(knot) - 1) if n_knots > 1 else 0
-        self._prior = FIRST_VARIANCE
+        self.variance, self._prior = np.zeros(n), FIRST_VARIANCE
         # distances of the rows i and i + 1 + t; where there is no such pair its weight is 0
         ahead = np.arange(n)[:, None] + 1 + np.arange(self.reach)
         dist = position[np.minimum(ahead, n - 1)] - position[:, None]
@@ -94,7 +96,8 @@ class Barriers:
             size, before = rest @ scaled, size
             direction = scaled + size / before * direction
         self.b += damping * step
-        self._prior = max((self.b**2 + 1 / diagonal).mean(), SMALLEST_VARIANCE)
+        self.variance = 1 / diagonal
+        self._prior = max((self.b**2 + self.variance).mean(), SMALLEST_VARIANCE)
 
     def update_height(self, score: np.ndarray, weight: np.ndarray, damping: float) -> None:
         """One Newton step of the heights; parameters as for `update_barriers`."""
@@ -118,7 +121,7 @@ class Barriers:
         if largest:
             self.height /= largest
             self.b *= largest
-            self._prior *= largest**2
+            self.variance, self._prior = self.variance * largest**2, self._prior * largest**2
 
     def _across(self) -> np.ndarray:
         """Sum of b over the rows between i and i + 1 + t, (n, reach)."""

@@ -151,7 +151,8 @@ def set_eigen_start(
 ) -> None:
     """Set representations and S to the leading eigenvectors of each chromosome's log O/E.
 
-    With start likelihood they are moved on to the fit of the count model.
+    With start likelihood they are moved on to the fit of the count model, whose uncertainty the
+    model keeps while it is trained.
 
     Parameters
     ----------
@@ -191,8 +192,12 @@ def set_eigen_start(
                     seed=seed,
                     track=track,
                 )
-            embedding = found.pop("embedding")
-            model.embedding[slice(*normalized.extent(chrom))] = torch.from_numpy(embedding)
+            at = slice(*normalized.extent(chrom))
+            model.embedding[at] = torch.from_numpy(found.pop("embedding"))
+            if "spread" in found:
+                if model.spread is None:
+                    model.spread = torch.zeros_like(model.embedding)
+                model.spread[at] = torch.from_numpy(found.pop("spread"))
             for name, value in found.items():
                 parameter = getattr(model, name)
                 if parameter is not None:

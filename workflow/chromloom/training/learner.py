@@ -140,8 +140,11 @@ class TileLearner:
             between = torch.cat([barriers, barriers.new_zeros(b + d1 - 1 - len(barriers))])
         if self.settings.dropout:
             R, Q = self._drop_out(progress, R, Q)
+        read = R, Q
+        if self.model.spread is not None:
+            read = self._blur(progress, read, (rows, cols))
         self._gradient.zero_()
-        loss = self.backward(block, R, Q, d0, d1, between)
+        loss = self.backward(block, R, Q, d0, d1, between=between, read=read)
         gradients = [leaf.grad for leaf in leaves if moves]
         clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
         factor = learning_rate_factor(self.settings, progress)
@@ -163,6 +166,23 @@ class TileLearner:
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
         return [table * mask / keep for table, mask in zip(tables, masks)]
 
+    def _blur(self, progress: float, tables, spans: tuple[slice, slice]) -> list[Tensor]:
+        """Rows and columns drawn from what they may be, given the map.
+
+        The fit has put a little of each count's noise into the vectors of its two bins, where the
+        LSTM, trained on the same counts, would find it. Drawn by the place in the run.
+        """
+        spread = self.model.spread
+        generator = torch.Generator(spread.device).manual_seed(int(progress * 2**52) + 1)
+        drawn = []
+        for table, span in zip(tables, spans):
+            noise = torch.randn(table.shape, generator=generator, device=spread.device)
+            known = spread[span]
+            noise[: len(known)] *= known
+            noise[len(known) :] = 0  # beyond the chromosome
+            drawn.append(table + noise)
+        return drawn
+
     def backward(
         self,
         block,
@@ -170,9 +190,14 @@ class TileLearner:
         cols: Tensor,
         d0: int,
         d1: int,
+        *,
         between: Tensor | None = None,
+        read: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Loss of a tile, (); gradients are added to those of all that it was computed from.
+
+        `read` are the rows and columns that the LSTM is given, the same by default; a second layer
+        or direction gets the same in any case.
 
         One LSTM's come from the kernels directly: a graph of it would cost as much as half the
         kernel itself. Only what makes its inputs is left to torch.
@@ -185,7 +210,7 @@ class TileLearner:
                 loss.backward()
             return loss.detach()
         (direction,) = model.directions
-        P, Q = model.project(direction, rows, cols, d0)
+        P, Q = model.project(direction, *(read or (rows, cols)), d0)
         A, C = model.bilinear_factors(rows, cols, block.chrom)
         varies = model.offset is not None  # the bilinear term, with distance
         offset = None

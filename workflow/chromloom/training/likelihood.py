@@ -308,7 +308,7 @@ class CountModel:
             S.T[above] -= entries[self._part == 1]
         return S
 
-    def canonical(self) -> tuple[np.ndarray, np.ndarray]:
+    def canonical(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """R and S in axes that the fit defines: principal axes of R S R' at the last knot.
 
         Returns
@@ -317,6 +317,8 @@ class CountModel:
             Orthogonal columns of mean square 1, by decreasing |S|; 0 beyond the number of bins.
         S : ndarray, (n_knots, d, d), float64
             The last one is diagonal. R S R' is what it was.
+        spread : ndarray, (m, d), float64
+            Standard deviation of R a posteriori.
         """
         U, size, Vt = np.linalg.svd(self.R.astype(float), full_matrices=False)
         inner = size[:, None] * Vt  # R = U inner
@@ -324,9 +326,11 @@ class CountModel:
         Q = Q[:, np.argsort(-np.abs(values), kind="stable")]
         turn = Q.T @ inner / np.sqrt(len(U))
         S = np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
-        spare = self.R.shape[1] - U.shape[1]
-        R = np.pad(U @ Q * np.sqrt(len(U)), [(0, 0), (0, spare)])
-        return R, np.pad(S, [(0, 0), (0, spare), (0, spare)])
+        back = np.linalg.pinv(turn)
+        spread = np.sqrt(np.einsum("ak,nab,bk->nk", back, self.covariance, back, optimize=True))
+        spare = [(0, 0), (0, self.R.shape[1] - U.shape[1])]
+        R = np.pad(U @ Q * np.sqrt(len(U)), spare)
+        return R, np.pad(S, [*spare, spare[1]]), np.pad(spread, spare)
 
 
 def likelihood_representation(
@@ -360,9 +364,10 @@ def likelihood_representation(
     -------
     dict of ndarray, float32
         By the names of `chromloom.models.hiclstm.HiCLSTM`'s parameters: `embedding` (n, d), mean
-        square 1 over the unmasked bins and 0 at masked ones, `S` (n_knots, d, d), `offset`
-        (n_knots,) and, with `barrier`, `barrier` (n_knots,), the heights; the barriers of the bins
-        are then the last column of an embedding of d + 1, and S's last row and column are 0.
+        square 1 over the unmasked bins and 0 at masked ones, `spread` (n, d), its standard
+        deviation a posteriori, `S` (n_knots, d, d), `offset` (n_knots,) and, with `barrier`,
+        `barrier` (n_knots,), the heights; the barriers of the bins are then the last column of an
+        embedding of d + 1, and S's last row and column are 0.
     """
     model = CountModel(
         normalized,
@@ -377,19 +382,23 @@ def likelihood_representation(
     )
     with threadpool_limits(1, user_api="blas"):  # its products are too small to share
         model.fit(sweeps)
-    axes, S = model.canonical()
+    axes, S, spread = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)
     out[model.position] = axes
     oriented_axes = orient(out, coverage(normalized, chrom) if track is None else track)
     signs = np.where((oriented_axes * out).sum(axis=0) < 0, -1.0, 1.0)
     logger.info("%s: %d sweeps, last S %.3g … %.3g", chrom, sweeps, S[-1, 0, 0], S[-1, -1, -1])
     found = {"embedding": oriented_axes, "S": S * signs[:, None] * signs, "offset": model.offset}
+    found["spread"] = np.zeros_like(out)
+    found["spread"][model.position] = spread
     if barrier:
         b, height = model.barriers.b, model.barriers.height
         scale = np.sqrt((b**2).mean()) or 1.0
         column = np.zeros((len(out), 1))
         column[model.position, 0] = b / scale
         found["embedding"] = np.hstack([oriented_axes, column])
+        column[model.position, 0] = np.sqrt(model.barriers.variance) / scale
+        found["spread"] = np.hstack([found["spread"], column])
         found["S"] = np.pad(found["S"], [(0, 0), (0, 1), (0, 1)])
         found["barrier"] = height * scale
         logger.info("%s: barriers of size %.3g, heights %s", chrom, scale, height.round(2))
