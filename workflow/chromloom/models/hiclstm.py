@@ -132,8 +132,8 @@ class HiCLSTMSettings:
     target: str = "log_oe"
     bilinear: bool = True
     knots: int = 7
-    oriented: bool = True
-    barrier: bool = True
+    oriented: bool = False
+    barrier: bool = False
     lstm_frames: int = 1
     start: str = "likelihood"
     sweeps: int = 20
@@ -242,7 +242,8 @@ class HiCLSTMSettings:
             )
         values = {"preset": name, **PRESETS[name], **overrides}
         if values.get("knots") == 1 or values.get("start", "likelihood") != "likelihood":
-            values = {"oriented": False, "barrier": False, **values}  # nothing would fit them
+            # nothing would fit them
+            values |= {key: overrides.get(key, False) for key in ("oriented", "barrier")}
         return cls(**values)
 
     @property
@@ -274,8 +275,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target": "cp",
         "bilinear": False,
         "knots": 1,
-        "oriented": False,
-        "barrier": False,
         "lstm_frames": 0,
         "start": "normal",
         "loss": "mse",
@@ -292,8 +291,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target": "cp",
         "bilinear": False,
         "knots": 1,
-        "oriented": False,
-        "barrier": False,
         "lstm_frames": 0,
         "start": "normal",
         "loss": "mse",
@@ -305,13 +302,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tile_rows": 210,
     },
     # With 1e-5 the norm turns within 0.003 of a zero cell; no path integral follows that.
-    "refined": {"norm_eps": 0.1},
+    "refined": {"norm_eps": 0.1, "oriented": True, "barrier": True},
     "eig": {
         "hidden_size": 0,
         "norm_cell": False,
         "knots": 1,
-        "oriented": False,
-        "barrier": False,
         "lstm_frames": 0,
         "start": "eig",
         "loss": "mse",
