@@ -128,11 +128,24 @@ def test_heights_of_barriers_move_by_newton(model, tiny_map_path):
     weight = np.empty_like(score)
     near_pairs(moved.R, *moved._model(moved._affinities()), score, weight)
     moved.barriers.update_height(score, weight, 1.0)
-    wanted = before + np.linalg.solve(information + np.eye(2), gradient - before)
+    wanted = before + np.linalg.solve(information + np.eye(2), gradient)
     wanted = np.array([wanted[0], *wanted, 0])
     largest = wanted[np.argmax(np.abs(wanted))]
     np.testing.assert_allclose(moved.barriers.height, wanted / largest, atol=1e-3)
     np.testing.assert_allclose(moved.barriers.b, b * largest, rtol=1e-3)
+
+
+def test_barriers_that_say_nothing_fade_and_keep_their_heights(model):
+    barriers = copy.deepcopy(model).barriers
+    barriers.b[:] = 0
+    height = barriers.height.copy()
+    score = np.zeros((len(barriers.b), barriers.reach), np.float32)
+    for _ in range(100):
+        barriers.update_barriers(score, score + 1, 1.0)
+        barriers.update_height(score, score + 1, 1.0)
+    np.testing.assert_allclose(barriers.b, 0)
+    np.testing.assert_allclose(barriers.height, height / height.max(), atol=0.25)
+    assert barriers._prior > 0
 
 
 def test_canonical_axes_change_nothing_but_themselves(model):

@@ -19,6 +19,7 @@ CG_STEPS, CG_TOLERANCE = 25, 1e-10
 FIRST_VARIANCE = 1e-2
 SMALLEST_VARIANCE = 1e-8
 HEIGHT_PRECISION = 1.0
+"""Of a height around the last one: where barriers say nothing, their heights stay."""
 
 
 class Barriers:
@@ -114,14 +115,15 @@ class Barriers:
         share = share[:, 1:n_free]
         n_free -= 1
         information = (share * curve[:, None]).T @ share + HEIGHT_PRECISION * np.eye(n_free)
-        gradient = slope @ share - HEIGHT_PRECISION * self.height[1:-1]
+        gradient = slope @ share
         self.height[1:-1] += damping * np.linalg.solve(information, gradient)
         self.height[0] = self.height[1]
         largest = self.height[np.argmax(np.abs(self.height))]
         if largest:
             self.height /= largest
             self.b *= largest
-            self.variance, self._prior = self.variance * largest**2, self._prior * largest**2
+            self.variance *= largest**2
+            self._prior = max(self._prior * largest**2, SMALLEST_VARIANCE)
 
     def _across(self) -> np.ndarray:
         """Sum of b over the rows between i and i + 1 + t, (n, reach)."""
