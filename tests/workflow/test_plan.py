@@ -44,10 +44,10 @@ def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
 def test_planted_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_path):
     config = ["--configfile", "config/planted/config.yaml"]
     done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "planted")
-    for seed in ("11", "12", "13"):
+    for seed in ("11", "12", "13", "21", "22", "23"):
         assert f"Simulating the planted genome of seed {seed}" in done.stdout
         assert f"Holding hiclstm-refined of genome{seed} to what was planted" in done.stdout
-    assert len(re.findall("Holding .* to what was planted", done.stdout)) == 3
+    assert len(re.findall("Holding .* to what was planted", done.stdout)) == 6
     variant = "training={models: [both-directions]}"
     done = snakemake(tmp_path, *config, "--config", variant, "--dry-run", "planted")
     assert "Holding both-directions of genome11" in done.stdout
