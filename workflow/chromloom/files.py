@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block succeeds.
 
     The temporary file (or folder) lives in a folder of its own next to `path`, keeps the file
-    name (so that writers which look at the suffix work) and is removed when the block raises.
+    name (so that writers which look at the suffix work) and is removed when the block raises. What a
+    writer of `path` left that was killed on this machine goes first.
 
     Parameters
     ----------
@@ -33,7 +35,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    _remove_abandoned(path)
+    prefix = f".{path.name}.{platform.node()}-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
     try:
         yield folder / path.name
         if path.is_dir():
@@ -41,6 +45,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(folder / path.name, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary folders of `path` whose process is no more; its name and machine are theirs."""
+    start = f".{path.name}.{platform.node()}-"
+    for folder in path.parent.iterdir():
+        if not folder.name.startswith(start):
+            continue
+        process = folder.name.removeprefix(start).split("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (PermissionError, ValueError):  # somebody else's, or not ours at all
+            continue
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:
