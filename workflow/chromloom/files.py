@@ -20,8 +20,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block succeeds.
 
     The temporary file (or folder) lives in a folder of its own next to `path`, keeps the file
-    name (so that writers which look at the suffix work) and is removed when the block raises. What a
-    writer of `path` left that was killed on this machine goes first.
+    name (so that writers which look at the suffix work) and is removed when the block raises.
+    What a writer of `path` left that was killed on this machine goes first.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove temporary folders of `path` whose process is no more; its name and machine are theirs."""
+    """Remove temporary folders of `path` whose process, on this machine, is no more."""
     start = f".{path.name}.{platform.node()}-"
     for folder in path.parent.iterdir():
         if not folder.name.startswith(start):
