@@ -62,6 +62,7 @@ def test_overrides_keep_the_rest_of_the_preset():
         ("paper", {"loss": "poisson"}, "loss=poisson needs target=log_oe"),
         ("paper", {"knots": 2}, "knots above 1 need bilinear=true"),
         ("refined", {"knots": 1, "barrier": True}, "set barrier=false"),
+        ("refined", {"knots": 2, "barrier": True}, "needs 3 knots or more"),
         ("paper", {"oriented": True}, "set oriented=false"),
         ("refined", {"embedding_dim": 1}, "embedding_dim above 1"),
         ("paper", {"lstm_frames": 1}, "lstm_frames above 0 needs bilinear=true"),
@@ -210,6 +211,8 @@ def test_oriented_affinities_and_barriers_follow_what_fits_them():
     for overrides in ({"knots": 1}, {"start": "eig", "loss": "mse"}):
         other = HiCLSTMSettings.from_preset("refined", **overrides)
         assert (other.oriented, other.barrier, other.barrier_reach) == (False, False, 0)
+    two = HiCLSTMSettings.from_preset("refined", knots=2)
+    assert (two.oriented, two.barrier) == (True, False)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -38,6 +38,9 @@ _RANGES = {  # inclusive
     "epochs": (0, 1_000_000),
     "tile_rows": (1, 1_000_000),
 }
+_FITTED = {"oriented": 2, "barrier": 3}
+"""What start likelihood alone fits -> the fewest knots: S is fixed at the last, h at the last and
+the same at the first two."""
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,11 @@ class HiCLSTMSettings:
             raise InputError("loss=poisson needs target=log_oe: the log of a count's mean")
         if self.knots > 1 and not self.bilinear:
             raise InputError("knots above 1 need bilinear=true: they are its term's")
-        for name in ("oriented", "barrier"):
-            if getattr(self, name) and (self.knots == 1 or self.start != "likelihood"):
+        for name, knots in _FITTED.items():
+            if getattr(self, name) and (self.knots < knots or self.start != "likelihood"):
                 raise InputError(
-                    f"{name}=true needs knots above 1 and start=likelihood, which fits it; set "
-                    f"{name}=false"
+                    f"{name}=true needs {knots} knots or more and start=likelihood, which fits "
+                    f"it; set {name}=false"
                 )
         if self.barrier and self.embedding_dim < 2:
             raise InputError("barrier=true needs embedding_dim above 1: it takes one of them")
@@ -241,9 +244,10 @@ class HiCLSTMSettings:
                 f"{', '.join(sorted(known))}"
             )
         values = {"preset": name, **PRESETS[name], **overrides}
-        if values.get("knots") == 1 or values.get("start", "likelihood") != "likelihood":
-            # nothing would fit them
-            values |= {key: overrides.get(key, False) for key in ("oriented", "barrier")}
+        fits = values.get("start", "likelihood") == "likelihood"
+        for key, knots in _FITTED.items():
+            if not fits or values.get("knots", knots) < knots:
+                values[key] = overrides.get(key, False)
         return cls(**values)
 
     @property

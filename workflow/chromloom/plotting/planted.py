@@ -15,7 +15,7 @@ GROUP = ["model", "measure", "item", "method"]
 SCORES = {
     "between": "barrier, by attribution",
     "contrast": "contrast of attribution",
-    "score": "sum of attribution",
+    "score": "sum of attribution, high first",
     "insulation": "insulation score",
     "degree": "degree",
     "eigenvector": "leading eigenvector",
