@@ -155,18 +155,6 @@ class _Trained:
         return mean_contact_probability(band, self.map.cp_a) if counts else None
 
 
-class _AtDepth:
-    """A prediction brought to another depth: strengths times a factor."""
-
-    def __init__(self, prediction, factor: float):
-        self.prediction, self.factor = prediction, np.float32(factor)
-        self.model, self.seed = prediction.model, prediction.seed
-        self.map = getattr(prediction, "map", None)
-
-    def probability(self, band: np.ndarray) -> np.ndarray | None:
-        return self.prediction.probability(band)
-
-
 class _Exported:
     """A predicted map from a cooler of contact strengths (pixels `count`, float)."""
 
@@ -376,6 +364,7 @@ class _Comparison:
 
     prediction: object
     observed: NormalizedMap
+    depth_ratio: float
     sums: PairSums
     multiplicity: np.ndarray
     scc: np.ndarray = field(init=False)  # (2 numerator/denominator, samples, strata)
@@ -418,16 +407,15 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             ]
         )
         multiplicity = resample_blocks(has_data, settings.n_boot, settings.seed)
-        scaled = [_AtDepth(p, depths[id(observed)]) for p in predictions]
-        for prediction in [*predictions, *scaled]:
-            elsewhere = isinstance(prediction, _AtDepth) or prediction.model == CEILING
-            if observed is trained_on and elsewhere:
+        for prediction in predictions:
+            if prediction.model == CEILING and observed is trained_on:
                 continue
             sums = PairSums(
                 n_blocks, max(lengths.values()), trained_on.cp_a, trained_on.ignore_diags,
                 settings.keep_pairs,
             )  # fmt: skip
-            comparisons.append(_Comparison(prediction, observed, sums, multiplicity))
+            ratio = depths[id(observed)]
+            comparisons.append(_Comparison(prediction, observed, ratio, sums, multiplicity))
     for chrom in chroms:
         _score_chromosome(chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom])
         logger.info("%s: %s scored (%d comparisons)", trained_on.sample, chrom, len(comparisons))
@@ -456,13 +444,10 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         }
         complete = _predicts_all(c)
         table, by_distance = _table(c, settings.seed), _distance_table(c)
-        if isinstance(c.prediction, _AtDepth):
-            table = table[table["metric"] == "r2_cp"].assign(metric="r2_cp_depth")
-            by_distance = by_distance[:0]
         if not complete:
             table, by_distance = (t[t["pairs"] == "observed"] for t in (table, by_distance))
-        ratio = depths[id(c.observed)]
-        tables.append(table.assign(**labels, seed=c.prediction.seed, depth_ratio=ratio))
+        labels |= {"seed": c.prediction.seed, "depth_ratio": c.depth_ratio}
+        tables.append(table.assign(**labels))
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
     columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
@@ -485,8 +470,6 @@ class _Bands:
         key = (id(source), kind)
         if key not in self._known:
             chrom, lo, hi = self.where
-            if isinstance(source, _AtDepth):
-                return self._known.setdefault(key, self.of(source.prediction) * source.factor)
             if kind == "expected":
                 band = source.expected(chrom).band(lo, hi)
             elif isinstance(source, _Trained):
@@ -526,12 +509,13 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
             band = bands.of(source)[:n_near]
             near[key][: len(band), lo:hi] = band
         for c in comparisons:
-            expected_of = getattr(c.prediction, "map", None) or trained_on
+            expected_of = getattr(c.prediction, "map", trained_on)
             c.sums.add(
                 first_block + block, bands.of(c.prediction), bands.of(c.observed),
                 bands.of(trained_on), bands.of(expected_of, "expected"),
                 bands.of(c.observed, "expected"),
                 probability=c.prediction.probability(bands.of(c.prediction)),
+                at_depth=_at_depth(c, trained_on, bands),
             )  # fmt: skip
     absent = np.isnan(near[id(trained_on)])
     for band in near.values():
@@ -557,6 +541,15 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
         x, y = x[good], y[good]
         for k, weights in enumerate([np.ones(len(x)), x, y, x * x, y * y, x * y]):
             c.insulation[window, k] += np.bincount(blocks[good], weights, minlength=n_blocks)
+
+
+def _at_depth(c: _Comparison, trained_on: NormalizedMap, bands: _Bands) -> np.ndarray | None:
+    """Contact probability of a prediction brought to the depth of another map scored on."""
+    if c.observed is trained_on:
+        return None
+    strength = bands.of(c.prediction) * np.float32(c.depth_ratio)
+    probability = c.prediction.probability(strength)
+    return contact_probability(strength, trained_on.cp_a) if probability is None else probability
 
 
 def _padded_smooth(near: np.ndarray, h: int, n_scc: int) -> np.ndarray:

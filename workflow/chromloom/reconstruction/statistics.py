@@ -21,8 +21,9 @@ N_LEVELS = 65536
 _LEVEL_SHIFT = 13  # keeps 10 bits of a float32's mantissa: 1,024 levels an octave
 _LEVEL_BASE = (127 - 40) << 23  # bits of 2**-40: everything below is level 0
 
-# Columns of the sums: contact probability x (predicted), y (observed), log obs/exp u, v.
-_N, _X, _Y, _XX, _YY, _XY, _U, _V, _UU, _VV, _UV, _TOTAL = range(12)
+# Columns of the sums: contact probability x (predicted), y (observed), log obs/exp u, v, and z,
+# which is x at the depth of the map scored on.
+_N, _X, _Y, _XX, _YY, _XY, _U, _V, _UU, _VV, _UV, _TOTAL, _ZZ, _ZY = range(14)
 
 
 def stratum_of(distances: np.ndarray) -> np.ndarray:
@@ -51,7 +52,7 @@ class PairSums:
     cp_a: float
     ignore_diags: int = 2
     keep: int = 20_000_000
-    by_block: np.ndarray = field(init=False)  # (2 PAIRS, n_blocks, strata, 12)
+    by_block: np.ndarray = field(init=False)  # (2 PAIRS, n_blocks, strata, 14)
     by_distance: np.ndarray = field(init=False)  # (2, n_distances, 6)
     levels: np.ndarray = field(init=False)  # (2, strata, 2 predicted/observed, N_LEVELS)
     ranks: np.ndarray = field(init=False)  # (2, n_blocks, strata + all, 6)
@@ -59,13 +60,14 @@ class PairSums:
 
     def __post_init__(self):
         n_strata = len(STRATUM_EDGES)
-        self.by_block = np.zeros((2, self.n_blocks, n_strata, 12))
+        self.by_block = np.zeros((2, self.n_blocks, n_strata, 14))
         self.by_distance = np.zeros((2, self.n_distances, 6))
         self.levels = np.zeros((2, n_strata, 2, N_LEVELS), dtype=np.int64)
         self.ranks = np.zeros((2, self.n_blocks, n_strata + 1, 6))
         self._kept: list[tuple] | None = []
         self._n_kept = 0
         self._tables: np.ndarray | None = None
+        self._has_depth = False
         self.start_chromosome(0, 0, 0)
 
     @property
@@ -80,7 +82,7 @@ class PairSums:
 
     def add(
         self, block, predicted, observed, trained, predicted_expected, observed_expected,
-        probability=None,
+        probability=None, at_depth=None,
     ):  # fmt: skip
         """Add rows of one block.
 
@@ -95,12 +97,17 @@ class PairSums:
             Expected of each, in band layout.
         probability : ndarray, (n_dist, rows), float32, optional
             Predicted contact probability where it is not that of `predicted`.
+        at_depth : ndarray, (n_dist, rows), float32, optional
+            The same of the prediction at the depth of `observed`; gives `r2_cp_depth`.
         """
+        self._has_depth = at_depth is not None
+        nothing = np.empty((0, 0), np.float32)
         strata = stratum_of(np.arange(len(observed)))
         out = np.empty((3, observed.size if self._kept is not None else 0), dtype=np.uint16)
         n, unpredicted = _add_pairs(
             predicted, observed, trained, predicted_expected, observed_expected,
-            np.empty((0, 0), np.float32) if probability is None else probability,
+            nothing if probability is None else probability,
+            nothing if at_depth is None else at_depth,
             *_bits(predicted, observed), strata, self.cp_a, self.ignore_diags,
             self.by_block[:, block], self.by_distance,
             self._distance_sums[:, block - self._first_block], self.levels, out,
@@ -172,6 +179,9 @@ class PairSums:
             with np.errstate(invalid="ignore", divide="ignore"):
                 around_mean = sums[..., _YY] - sums[..., _Y] ** 2 / n
                 result[pairs, "r2_cp"] = _finite(1 - residual / around_mean)
+                if self._has_depth:
+                    residual_z = sums[..., _ZZ] - 2 * sums[..., _ZY] + sums[..., _YY]
+                    result[pairs, "r2_cp_depth"] = _finite(1 - residual_z / around_mean)
                 result[pairs, "r2_distance"] = _finite(1 - residual / sums[..., _TOTAL])
             result[pairs, "n"] = n
             result[pairs, "pearson_cp"] = pearson(sums[..., _N : _XY + 1])
@@ -269,7 +279,7 @@ def _level(bits):
 
 @numba.njit(cache=True, nogil=True)
 def _add_pairs(
-    predicted, observed, trained, predicted_expected, observed_expected, probability,
+    predicted, observed, trained, predicted_expected, observed_expected, probability, at_depth,
     predicted_bits, observed_bits, strata, a, ignore_diags,
     by_block, by_distance, distance_sums, levels, out,
 ):  # fmt: skip
@@ -291,6 +301,7 @@ def _add_pairs(
             x, y = np.exp(-a / (x_value + 1e-10)), np.exp(-a / (y_value + 1e-10))
             if probability.size:
                 x = float(probability[d, r])
+            z = float(at_depth[d, r]) if at_depth.size else 0.0
             u = np.log((x_value + PSEUDOCOUNT) / (predicted_expected[d, r] + PSEUDOCOUNT))
             v = np.log((y_value + PSEUDOCOUNT) / (observed_expected[d, r] + PSEUDOCOUNT))
             level_x, level_y = _level(predicted_bits[d, r]), _level(observed_bits[d, r])
@@ -308,6 +319,8 @@ def _add_pairs(
                 sums[_UU] += u * u
                 sums[_VV] += v * v
                 sums[_UV] += u * v
+                sums[_ZZ] += z * z
+                sums[_ZY] += z * y
                 sums = by_distance[p, d]
                 sums[_N] += 1
                 sums[_X] += x
