@@ -96,7 +96,7 @@ def tile_forward(
     return result if len(result) > 1 else y
 
 
-def _loss(P, target, dist_weight, sigmoid, exposure, offset):
+def _loss(P, target, dist_weight, sigmoid=False, exposure=None, offset=None):
     numbers = (dist_weight, exposure, offset)
     numbers = (None if part is None else part.to(P.dtype).contiguous() for part in numbers)
     dist_weight, exposure, offset = numbers
@@ -104,24 +104,11 @@ def _loss(P, target, dist_weight, sigmoid, exposure, offset):
 
 
 def tile_loss(
-    P,
-    Q,
-    weights: Weights,
-    spec: Spec,
-    row_ok,
-    col_ok,
-    target,
-    dist_weight,
-    *,
-    A=None,
-    C=None,
-    sigmoid=False,
-    exposure=None,
-    offset=None,
-    backend=None,
-):
+    P, Q, weights: Weights, spec: Spec, row_ok, col_ok, target, dist_weight, *,
+    A=None, C=None, backend=None, **options,
+):  # fmt: skip
     """`chromloom.kernels.tile_loss` by a fused backend, the CPU's by default."""
-    loss = _loss(P, target, dist_weight, sigmoid, exposure, offset)
+    loss = _loss(P, target, dist_weight, **options)
     return TileLoss.apply(
         backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, loss.offset, *weights
     )
@@ -129,24 +116,11 @@ def tile_loss(
 
 @torch.no_grad()
 def tile_gradients(
-    P,
-    Q,
-    weights: Weights,
-    spec: Spec,
-    row_ok,
-    col_ok,
-    target,
-    dist_weight,
-    *,
-    A=None,
-    C=None,
-    sigmoid=False,
-    exposure=None,
-    offset=None,
-    backend=None,
-):
+    P, Q, weights: Weights, spec: Spec, row_ok, col_ok, target, dist_weight, *,
+    A=None, C=None, backend=None, **options,
+):  # fmt: skip
     """`chromloom.kernels.tile_gradients` by a fused backend, the CPU's by default."""
-    loss = _loss(P, target, dist_weight, sigmoid, exposure, offset)
+    loss = _loss(P, target, dist_weight, **options)
     return _gradients(backend or cpu_backend(), spec, loss, row_ok, col_ok, P, Q, A, C, weights)
 
 

@@ -6,10 +6,10 @@ The model, and what the equations are for, is told in `chromloom.training.likeli
 import numpy as np
 from numba import njit, prange
 
+from chromloom.kernels.spec import LARGEST_LOG_RATE
+
 CHUNK = 256
 """Columns that are worked on at once, so that they stay in cache."""
-LARGEST_LOG_RATE = 15.0
-"""Rates are cut at exp(15), so that a wild step cannot overflow."""
 
 
 @njit(fastmath=True, parallel=True, cache=True)

@@ -53,7 +53,10 @@ class Barriers:
         ahead = np.arange(n)[:, None] + 1 + np.arange(self.reach)
         dist = position[np.minimum(ahead, n - 1)] - position[:, None]
         self._dist = np.clip(dist, 0, self.reach)  # (n, reach)
-        self._knot, self._between = knot[: self.reach + 1], between[: self.reach + 1]
+        at = np.arange(self.reach + 1)
+        self._share = np.zeros((len(at), n_knots))  # of each knot at each distance
+        self._share[at, knot[at]] = 1 - between[at]
+        self._share[at, np.minimum(knot[at] + 1, n_knots - 1)] += between[at]
 
     @property
     def passed(self) -> np.ndarray:
@@ -71,10 +74,7 @@ class Barriers:
             Share of the step that is made.
         """
         n = len(self.b)
-        below, share = self._knot, self._between
-        above = np.minimum(below + 1, len(self.height) - 1)
-        by_dist = self.height[below] + (self.height[above] - self.height[below]) * share
-        height = by_dist.astype(np.float32)[self._dist]  # (n, reach)
+        height = (self._share @ self.height).astype(np.float32)[self._dist]  # (n, reach)
         information = height**2 * weight
         gradient, diagonal, product = np.empty(n), np.empty(n), np.empty(n)
         sum_across(-height * score, gradient)
@@ -102,19 +102,14 @@ class Barriers:
 
     def update_height(self, score: np.ndarray, weight: np.ndarray, damping: float) -> None:
         """One Newton step of the heights; parameters as for `update_barriers`."""
-        n_free = len(self.height) - 1
         across = self._across()
-        slope, curve = -score * across, weight * across**2
-        n_dist = self.reach + 1
-        slope, curve = (np.bincount(self._dist.ravel(), x.ravel(), n_dist) for x in (slope, curve))
-        share = np.zeros((n_dist, n_free + 1))  # of each knot at each distance
-        at = np.arange(n_dist)
-        share[at, self._knot] = 1 - self._between
-        share[at, np.minimum(self._knot + 1, n_free)] += self._between
-        share[:, 1] += share[:, 0]  # the first two knots have one height
-        share = share[:, 1:n_free]
-        n_free -= 1
-        information = (share * curve[:, None]).T @ share + HEIGHT_PRECISION * np.eye(n_free)
+        slope, curve = (
+            np.bincount(self._dist.ravel(), x.ravel(), self.reach + 1)
+            for x in (-score * across, weight * across**2)
+        )
+        share = self._share[:, 1:-1].copy()
+        share[:, 0] += self._share[:, 0]  # the first two knots have one height
+        information = (share * curve[:, None]).T @ share + HEIGHT_PRECISION * np.eye(share.shape[1])
         gradient = slope @ share
         self.height[1:-1] += damping * np.linalg.solve(information, gradient)
         self.height[0] = self.height[1]

@@ -27,13 +27,13 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from chromloom.kernels.counts import (
-    LARGEST_LOG_RATE,
     drawn_products,
     n_products,
     near_pairs,
     newton_rows,
     pair_products,
 )
+from chromloom.kernels.spec import LARGEST_LOG_RATE
 from chromloom.models.eig import coverage, orient
 from chromloom.models.hiclstm import knot_positions
 from chromloom.normalize.maps import NormalizedMap
