@@ -1,6 +1,7 @@
 """One step: its gradients, and Adam on what it touched."""
 
 import math
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def dense_loss(model, loader, tile):
 
 def test_gradients_of_a_step_are_those_of_the_dense_loss(case, monkeypatch):
     model, loader = case
-    tiles = [tile for batch in loader for tile in batch]
+    tiles = list(loader)
     near = next(t for t in tiles if t.d0 == 0 and t.block.lo == 40)
     far = max(tiles, key=lambda t: (t.block.chrom == 0, t.d0 - t.block.lo))
     weights = torch.from_numpy(loader.distance_weights())
@@ -191,7 +192,7 @@ def test_gradients_of_a_step_are_those_of_the_dense_loss(case, monkeypatch):
 def test_a_step_moves_only_what_the_tile_read(case):
     model, loader = case
     before = model.embedding.detach().clone()
-    tile = max((t for batch in loader for t in batch), key=lambda t: t.block.chrom == 1)
+    tile = max(loader, key=lambda t: t.block.chrom == 1)
     learner = TileLearner(model, torch.from_numpy(loader.distance_weights()))
     learner.step(tile, 0.0)
     moved = (model.embedding.detach() != before).any(1).numpy()
@@ -210,9 +211,8 @@ def test_frozen_decoder_does_not_move(case):
     before = [p.detach().clone() for p in model.decoder_parameters()]
     learner = TileLearner(model, torch.from_numpy(loader.distance_weights()), freeze_decoder=True)
     start = model.embedding.detach().clone()
-    for batch in loader:
-        for tile in batch[:3]:
-            learner.step(tile, 0.0)
+    for tile in islice(loader, 3):
+        learner.step(tile, 0.0)
     assert all(torch.equal(a, b) for a, b in zip(before, model.decoder_parameters()))
     assert not torch.equal(start, model.embedding)
 
@@ -243,7 +243,7 @@ def test_what_the_lstm_reads_is_drawn_from_the_spread(tiny_map_path):
         if factor is not None:
             model.spread = factor * (1 + torch.arange(230.0)[:, None].expand(230, 4))
         learner = TileLearner(model, torch.ones(120))
-        tiles = next(iter(TileLoader(source, settings, NUMBERS, seed=0)))
+        tiles = TileLoader(source, settings, NUMBERS, seed=0)
         losses.append([float(learner.step(tile, 0.5)) for tile in tiles])
     assert losses[0] == losses[1] != losses[2]
     tables, spans = (torch.zeros(40, 4), torch.zeros(60, 4)), (slice(0, 40), slice(180, 230))

@@ -30,25 +30,24 @@ def key(tile):
 
 
 def order(loader):
-    return [key(tile) for batch in loader for tile in batch]
+    return [key(tile) for tile in loader]
 
 
 @pytest.mark.parametrize("preset", ["paper", "refined"])
 def test_tiles_hold_each_pair_once_with_its_target(make_loader, preset):
     loader = make_loader(preset)
     seen = {}
-    for batch in loader:
-        for tile in batch:
-            block = tile.block
-            target = block.target[tile.d0 : tile.d1].numpy()
-            known = target != 0xFFFF if preset == "paper" else ~np.isnan(target)
-            assert known.sum() == tile.n_pairs
-            for t, b in zip(*np.nonzero(known)):
-                pair = (block.chrom, block.lo + b, block.lo + b + tile.d0 + t)
-                assert pair not in seen
-                seen[pair] = target[t, b]
-                assert block.row_ok[b]
-                assert block.col_ok[b + tile.d0 + t]
+    for tile in loader:
+        block = tile.block
+        target = block.target[tile.d0 : tile.d1].numpy()
+        known = target != 0xFFFF if preset == "paper" else ~np.isnan(target)
+        assert known.sum() == tile.n_pairs
+        for t, b in zip(*np.nonzero(known)):
+            pair = (block.chrom, block.lo + b, block.lo + b + tile.d0 + t)
+            assert pair not in seen
+            seen[pair] = target[t, b]
+            assert block.row_ok[b]
+            assert block.col_ok[b + tile.d0 + t]
     assert len(seen) == loader.n_pairs
     normalized = loader.source.normalized
     for chrom, number in NUMBERS.items():
@@ -60,11 +59,10 @@ def test_tiles_hold_each_pair_once_with_its_target(make_loader, preset):
 
 
 def test_rows_of_a_tile_may_exceed_those_of_a_chunk(make_loader, monkeypatch):
-    wanted = {key(t): t.block.target.numpy() for batch in make_loader() for t in batch}
+    wanted = {key(t): t.block.target.numpy() for t in make_loader()}
     monkeypatch.setattr("chromloom.training.tiles.CHUNK_ROWS", 7)
-    for batch in make_loader():
-        for tile in batch:
-            np.testing.assert_array_equal(tile.block.target.numpy(), wanted[key(tile)])
+    for tile in make_loader():
+        np.testing.assert_array_equal(tile.block.target.numpy(), wanted[key(tile)])
 
 
 def test_order_depends_on_seed_and_epoch_alone(make_loader):
@@ -123,7 +121,7 @@ def test_weights_are_inverse_variances_with_mean_one(make_loader):
 
 def test_carried_state_takes_all_frames_of_a_block_at_once(make_loader):
     loader = make_loader(carry_state=True)
-    tiles = [tile for batch in loader for tile in batch]
+    tiles = list(loader)
     assert all(tile.d0 == 0 for tile in tiles)
     assert sum(tile.n_pairs for tile in tiles) == make_loader().n_pairs
 
@@ -131,7 +129,7 @@ def test_carried_state_takes_all_frames_of_a_block_at_once(make_loader):
 def test_tiles_of_counts_stop_where_the_lstm_does(make_loader):
     counts = {"start": "likelihood", "loss": "poisson", "loss_weight": "none"}
     loader = make_loader(lstm_frames=2, **counts)
-    tiles = [tile for batch in loader for tile in batch]
+    tiles = list(loader)
     assert {tile.d0 for tile in tiles} == {0, 25}
     assert max(tile.d1 for tile in tiles) == 50
     for tile in tiles:

@@ -232,13 +232,14 @@ class TileLearner:
             offset=offset,
             backend=self.backend,
         )
-        inputs = [
-            (value, gradient)
+        # a sum whose gradient is theirs: where torch is given gradients it imports sympy, for 0.8 s
+        terms = [
+            torch.dot(value.flatten(), gradient.flatten())
             for value, gradient in zip((P, Q, A, C, offset), of_inputs)
             if value is not None and value.requires_grad
         ]
-        if inputs:
-            torch.autograd.backward(*zip(*inputs))
+        if terms:
+            sum(terms).backward()
         for parameter, gradient in zip(direction.weights(), of_weights):
             if parameter is not None and parameter.requires_grad:
                 parameter.grad.add_(gradient)

@@ -1,4 +1,4 @@
-"""The training loop, by Lightning, with a state on disk from which a killed run goes on.
+"""The training loop, with a state on disk from which a killed run goes on.
 
 The state (one safetensors file in `resume_dir`) holds all that the next step depends on, with the
 epoch and the place in it; since the order of steps depends on (seed, epoch) alone, a run that was
@@ -9,12 +9,10 @@ import json
 import logging
 import shutil
 import time
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import lightning.pytorch as pl
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
@@ -47,15 +45,18 @@ class Learner(Protocol):
 
 
 class Loader(Protocol):
-    """What hands out lists of items (with `n_pairs`); see `tiles.TileLoader`."""
+    """What hands out the items (with `n_pairs`) of an epoch; see `tiles.TileLoader`."""
 
     epoch: int
     position: int
     n_tiles: int
     n_pairs: int
 
+    def __iter__(self) -> Iterator[Any]:
+        """Items of the epoch, from the position on."""
 
-class Loop(pl.LightningModule):
+
+class Loop:
     """Runs a learner over a loader; epochs go to the log and to `history`.
 
     Parameters
@@ -81,13 +82,11 @@ class Loop(pl.LightningModule):
         fingerprint: str = "",
         save_seconds: float = SAVE_SECONDS,
     ):
-        super().__init__()
-        self.automatic_optimization = False
         self.learner, self.loader, self.epochs = learner, loader, epochs
         self.fingerprint, self.save_seconds = fingerprint, save_seconds
         self.state_path = None if resume_dir is None else Path(resume_dir) / "state.safetensors"
         self.history: list[dict[str, float]] = []
-        self._loss = torch.zeros((), dtype=torch.float64)
+        self._loss = torch.zeros((), dtype=torch.float64)  # wherever the learner computes
         self._pairs, self._seconds = 0, 0.0
         self._saved = time.monotonic()
 
@@ -100,33 +99,20 @@ class Loop(pl.LightningModule):
             epoch, loss (weighted mean squared error), pairs, seconds, pairs_per_s, learning_rate.
         """
         self._resume()
-        if self.loader.epoch < self.epochs:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="lightning")
-                _trainer(self.epochs - self.loader.epoch, self.loader).fit(self, self.loader)
+        while self.loader.epoch < self.epochs:
+            self._clock = self._shown = time.monotonic()
+            for item in self.loader:
+                self._step(item)
+            self._end_epoch()
         return pd.DataFrame(self.history, columns=HISTORY)
 
-    def configure_optimizers(self) -> None:
-        """The learner brings its own."""
-
-    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        """The loader has put everything where it belongs."""
-        return batch
-
-    def on_train_epoch_start(self) -> None:
-        """Start the epoch's clock."""
-        self._clock = self._shown = time.monotonic()
-
-    def training_step(self, batch: Iterable[Any], batch_idx: int) -> None:
-        """Make the steps of one batch."""
+    def _step(self, item: Any) -> None:
+        """Make one step, log now and then, and keep the state now and then."""
         loader, n = self.loader, self.loader.n_tiles
-        loss = 0.0
-        for item in batch:
-            done = (loader.epoch + loader.position / n) / self.epochs
-            loss = loss + self.learner.step(item, done)
-            loader.position += 1
-            self._pairs += item.n_pairs
-        self._loss += loss.double().cpu()
+        loss = self.learner.step(item, (loader.epoch + loader.position / n) / self.epochs)
+        self._loss = self._loss.to(loss.device) + loss
+        loader.position += 1
+        self._pairs += item.n_pairs
         now = time.monotonic()
         if now - self._shown > SHOW_SECONDS:
             self._shown = now
@@ -139,7 +125,7 @@ class Loop(pl.LightningModule):
             )
         self._save_now_and_then()
 
-    def on_train_epoch_end(self) -> None:
+    def _end_epoch(self) -> None:
         """Log the epoch and keep the state."""
         loader, seconds = self.loader, self._seconds + time.monotonic() - self._clock
         loss = float(self._loss) / max(self._pairs, 1)
@@ -155,7 +141,7 @@ class Loop(pl.LightningModule):
         )
         self.history.append(dict(zip(HISTORY, row)))
         loader.epoch, loader.position = loader.epoch + 1, 0
-        self._loss.zero_()
+        self._loss = torch.zeros_like(self._loss)
         self._pairs, self._seconds = 0, 0.0
         self._clock = time.monotonic()
         self._save_now_and_then()
@@ -209,7 +195,7 @@ class Loop(pl.LightningModule):
             return
         self.learner.load_state(state)
         self.loader.epoch, self.loader.position = progress["epoch"], progress["position"]
-        self._loss.fill_(progress["loss"])
+        self._loss = torch.full_like(self._loss, progress["loss"])
         self._pairs, self._seconds = progress["pairs"], progress["seconds"]
         self.history = progress["history"]
         logger.info(
@@ -219,18 +205,3 @@ class Loop(pl.LightningModule):
             self.loader.position,
             self.loader.n_tiles,
         )
-
-
-def _trainer(epochs: int, loader: Loader) -> pl.Trainer:
-    """A Trainer that loops and does nothing else; devices are the learner's matter."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    return pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        barebones=False,
-    )

@@ -20,8 +20,6 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.training.learner import LazyAdam, clip_gradients, flatten, learning_rate_factor
 
-BATCHES_AT_ONCE = 64
-
 
 class FrameBatch(NamedTuple):
     """Index pairs and targets of some frames, and the seed of their initial states."""
@@ -33,7 +31,7 @@ class FrameBatch(NamedTuple):
 
 
 class FrameLoader:
-    """Lists of batches of one epoch after another; see `chromloom.training.tiles.TileLoader`.
+    """Batches of one epoch after another; see `chromloom.training.tiles.TileLoader`.
 
     Parameters
     ----------
@@ -79,15 +77,12 @@ class FrameLoader:
         self.n_tiles = -(-n_frames // settings.tile_rows)
         self.n_pairs = int((self._index[1] > 0).sum()) if n_frames else 0
 
-    def __iter__(self) -> Iterator[list[FrameBatch]]:
+    def __iter__(self) -> Iterator[FrameBatch]:
         """Batches of the epoch from `position` on."""
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self._target))
         size = self.settings.tile_rows
-        for start in range(self.position, self.n_tiles, BATCHES_AT_ONCE):
-            yield [
-                self._batch(order[k * size : (k + 1) * size], k)
-                for k in range(start, min(start + BATCHES_AT_ONCE, self.n_tiles))
-            ]
+        for k in range(self.position, self.n_tiles):
+            yield self._batch(order[k * size : (k + 1) * size], k)
 
     def _batch(self, chosen: np.ndarray, number: int) -> FrameBatch:
         noise = np.random.SeedSequence([self.seed, self.epoch, number]).generate_state(1)

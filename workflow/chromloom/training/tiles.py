@@ -21,9 +21,6 @@ from chromloom.training.targets import encode, pairs_by_distance, smooth_by_dist
 
 logger = logging.getLogger(__name__)
 
-TILES_PER_BATCH = 64
-"""Steps that Lightning sees as one batch, so that its own cost is shared."""
-
 CHUNK_ROWS = 512
 """Rows that are turned into targets at once."""
 
@@ -52,7 +49,7 @@ class Tile(NamedTuple):
 
 
 class TileLoader:
-    """Batches (lists of at most 64 tiles) of one epoch after another.
+    """Tiles of one epoch after another.
 
     Parameters
     ----------
@@ -70,7 +67,7 @@ class TileLoader:
     Attributes
     ----------
     epoch, position : int
-        Of the next batch; set both to go on in the middle of an epoch.
+        Of the next tile; set both to go on in the middle of an epoch.
     n_tiles, n_pairs : int
         Of one epoch.
     """
@@ -195,16 +192,15 @@ class TileLoader:
         weights = 1 / np.maximum(variance, 1e-3 * np.median(variance))
         return (weights * count.sum() / (weights * count).sum()).astype(np.float32)
 
-    def __iter__(self) -> Iterator[list[Tile]]:
-        """Batches of the epoch from `position` on; both are the caller's to advance."""
+    def __iter__(self) -> Iterator[Tile]:
+        """Tiles of the epoch from `position` on; both are the caller's to advance."""
         skip = self.position
         for group in np.random.default_rng([self.seed, self.epoch]).permutation(len(self.groups)):
             n_tiles = sum(len(spans) for c in self.groups[group] for *_, spans in self._plans[c])
             order = np.random.default_rng([self.seed, self.epoch, group]).permutation(n_tiles)
             order, skip = order[skip:], max(skip - n_tiles, 0)
-            for k in range(0, len(order), TILES_PER_BATCH):
-                tiles = self._tiles(group)
-                yield [tiles[t] for t in order[k : k + TILES_PER_BATCH]]
+            for t in order:
+                yield self._tiles(group)[t]
 
 
 def _moments(target: np.ndarray) -> np.ndarray:
