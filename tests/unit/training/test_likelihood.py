@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.kernels.counts import near_pairs
+from chromloom.kernels.counts import drawn_products, near_pairs
 from chromloom.models.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.training.likelihood import CountModel, likelihood_representation
+from chromloom.training.likelihood import (
+    PAIRS_OF_A_KNOT,
+    CountModel,
+    likelihood_representation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,64 @@ def test_rows_move_up_the_penalised_likelihood_by_newton(model, tiny_map_path):
         wanted = np.linalg.solve(hessian, gradient)
         np.testing.assert_allclose(moved.R[row] - model.R[row], wanted, rtol=2e-3, atol=2e-5)
         np.testing.assert_allclose(moved.covariance[row], np.linalg.inv(hessian), rtol=2e-3)
+
+
+@pytest.mark.parametrize("oriented", [True, False])
+def test_a_knot_moves_by_newton_on_its_pairs(tiny_map_path, model, oriented, monkeypatch):
+    """Without uncertainty of the rows, where all pairs are taken: against features pair by pair."""
+    monkeypatch.setattr("chromloom.training.likelihood.LARGEST_MOVE", np.inf)
+    moved, k = copy.deepcopy(model), 1
+    moved.oriented = oriented
+    if not oriented:
+        moved.S = (moved.S + moved.S.swapaxes(1, 2)) / 2
+        moved._part = moved._part[moved._part == 0]
+    before = copy.deepcopy(moved)
+    upper, above = np.triu_indices(3), np.triu_indices(3, 1)
+
+    def entries(S):
+        symmetric, rest = (S + S.T) / 2, (S - S.T) / 2
+        return np.concatenate([symmetric[upper], rest[above] if oriented else []])
+
+    mu = np.exp(log_rates(before, NormalizedMap(tiny_map_path), before.R))
+    counts, size = before.counts.toarray(), 10 if oriented else 7
+    gradient, information = np.zeros(size), np.zeros((size, size))
+    for i, j in zip(*np.triu_indices(len(moved.R), 1)):
+        where = np.clip(np.log2(model.position[j] - model.position[i]), 1, 4) - 1
+        share = max(1 - abs(where - k), 0)
+        outer = np.outer(before.R[i], before.R[j]).astype(float)
+        # the derivative by each number of the symmetric and of the antisymmetric part
+        both = (outer + outer.T) / np.where(np.eye(3), 2, 1)
+        x = share * np.concatenate([both[upper], (outer - outer.T)[above] if oriented else [], [1]])
+        gradient += x * (counts[i, j] - mu[i, j]) / (1 + 0.01 * mu[i, j])
+        information += np.outer(x, x) * mu[i, j] / (1 + 0.01 * mu[i, j])
+    theta = np.array([[*entries(S), c] for S, c in zip(before.S.astype(float), before.offset)])
+    precision = np.full(size, 1 / 0.25)
+    precision[-1] = 1e-3
+    gradient -= precision * (2 * theta[k] - theta[k - 1] - theta[k + 1])
+    wanted = theta[k] + np.linalg.solve(information + np.diag(2 * precision), gradient)
+    moved._update_knot(k, 0, np.zeros((2 * PAIRS_OF_A_KNOT, 2, 3), np.float32))
+    np.testing.assert_allclose(entries(moved.S[k]), wanted[:-1], rtol=1e-3, atol=1e-4)
+    assert moved.offset[k] == pytest.approx(wanted[-1], abs=1e-4)
+    np.testing.assert_array_equal(moved.S[[0, 2, 3]], before.S[[0, 2, 3]])
+
+
+def test_features_are_drawn_from_the_posterior(model):
+    rng = np.random.default_rng(1)
+    i, j = rng.integers(0, len(model.R), (2, 300))
+    root = np.triu(0.1 * rng.standard_normal((len(model.R), 3, 3))).astype(np.float32)
+    noise = rng.standard_normal((300, 2, 3)).astype(np.float32)
+    scale = rng.random(300).astype(np.float32)
+    x, y = (
+        model.R[k] + np.einsum("pab,pb->pa", root[k], noise[:, side])
+        for side, k in enumerate((i, j))
+    )
+    out = np.empty((10, 300), np.float32)
+    drawn_products(i, j, model.R, root, noise, scale, 2, out)
+    theta = model._entries(model.S)
+    for S, entries in zip(model.S, theta):
+        wanted = scale * np.einsum("pa,ab,pb->p", x, S, y)
+        np.testing.assert_allclose(entries @ out[:-1], wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(out[-1], scale)
 
 
 def test_barriers_move_by_newton_on_all_pairs_that_span_them(model, tiny_map_path):

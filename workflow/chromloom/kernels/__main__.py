@@ -43,10 +43,10 @@ def compile_counts() -> None:
     counts.near_pairs(*model, near, near.copy())
     counts.sum_across(near, np.zeros(n))
     counts.apply_information(np.ones(n), near, np.zeros(n))
-    out = np.zeros((n, counts.n_products(d, True)), np.float32)
-    counts.pair_products(R, R, out)
+    counts.counts_of(rows, rows, indptr, indices, numbers, numbers.copy())
+    out = np.zeros((counts.n_products(d, True), n), np.float32)
     root, noise = np.ones((n, d, d), np.float32), np.ones((n, 2, d), np.float32)
-    counts.drawn_products(rows, rows, R, root, noise, 1, out)
+    counts.drawn_products(rows, rows, R, root, noise, numbers, 1, out)
 
 
 if __name__ == "__main__":

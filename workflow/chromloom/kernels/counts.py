@@ -127,77 +127,85 @@ def newton_rows(
                 row[indices[at]] = 0
 
 
-@njit(fastmath=True, inline="always")
-def _products(x, y, out):
-    """`pair_products` of one pair of rows; the length of `out` says which parts."""
-    d, at = len(x), 0
-    for a in range(d):
-        out[at] = x[a] * y[a]
-        at += 1
-        for b in range(a + 1, d):
-            out[at] = x[a] * y[b] + x[b] * y[a]
-            at += 1
-    if len(out) > at + 1:
-        for a in range(d):
-            for b in range(a + 1, d):
-                out[at] = x[a] * y[b] - x[b] * y[a]
-                at += 1
-    out[at] = 1
-
-
 def n_products(d, oriented):
-    """Number of features of `pair_products`."""
+    """Number of features of a pair: those that S's entries are multiplied with, and a 1."""
     return (d * d if oriented else d * (d + 1) // 2) + 1
 
 
-@njit(fastmath=True, cache=True)
-def pair_products(left, right, out):
-    """Features whose product with the entries of S is left' S right, and a 1.
-
-    Parameters
-    ----------
-    left, right : ndarray, (pairs, d), float32
-        Bins upstream and downstream.
-    out : ndarray, (pairs, d (d + 1) / 2 + 1) or (pairs, d^2 + 1), float32
-        Written: features of the upper triangle of S's symmetric part and, in the wider form, of
-        that of its antisymmetric part (without the diagonal), each in the order of
-        `numpy.triu_indices`.
-    """
-    for p in range(len(left)):
-        _products(left[p], right[p], out[p])
-
-
 @njit(fastmath=True, parallel=True, cache=True)
-def drawn_products(i, j, R, root, noise, n_parts, out):
-    """`pair_products` of pairs of rows, each row drawn anew from its posterior.
+def drawn_products(i, j, R, root, noise, scale, n_parts, out):
+    """Features of pairs of rows, each row drawn anew from its posterior.
+
+    Those whose product with the entries of S is R_i' S R_j: of the upper triangle of S's symmetric
+    part and, in the longer form, of that of its antisymmetric part (without the diagonal), each in
+    the order of `numpy.triu_indices`; then a 1.
 
     Parameters
     ----------
     i, j : ndarray, (pairs,), int64
+        Upstream and downstream.
     R : ndarray, (n, d), float32
         Means of the rows.
     root : ndarray, (n, d, d), float32
         Upper triangular; root root' is the covariance of a row.
     noise : ndarray, (pairs, 2, d), float32
         Standard normal, for the row of i and that of j.
+    scale : ndarray, (pairs,), float32
+        What all features of a pair are multiplied by.
     n_parts : int
         As in `newton_rows`.
-    out : ndarray
-        Written; see `pair_products`.
+    out : ndarray, (d (d + 1) / 2 + 1, pairs) or (d^2 + 1, pairs), float32
+        Written.
     """
     n_pairs, d = len(i), R.shape[1]
     size = (n_pairs + n_parts - 1) // n_parts
     for part in prange(n_parts):
-        drawn = np.empty((2, d), np.float32)
-        for p in range(part * size, min(n_pairs, (part + 1) * size)):
-            for side in range(2):
-                row = j[p] if side else i[p]
+        x, y = np.empty((d, CHUNK), np.float32), np.empty((d, CHUNK), np.float32)
+        end = min(n_pairs, (part + 1) * size)
+        for first in range(part * size, end, CHUNK):
+            last = min(first + CHUNK, end)
+            for p in range(first, last):
+                up, down = i[p], j[p]
                 for a in range(d):
-                    value = R[row, a]
+                    left, right = R[up, a], R[down, a]
                     for b in range(a, d):
-                        value += root[row, a, b] * noise[p, side, b]
-                    drawn[side, a] = value
-            _products(drawn[0], drawn[1], out[p])
+                        left += root[up, a, b] * noise[p, 0, b]
+                        right += root[down, a, b] * noise[p, 1, b]
+                    x[a, p - first], y[a, p - first] = scale[p] * left, right
+            width, at = last - first, 0
+            for a in range(d):
+                for t in range(width):
+                    out[at, first + t] = x[a, t] * y[a, t]
+                at += 1
+                for b in range(a + 1, d):
+                    for t in range(width):
+                        out[at, first + t] = x[a, t] * y[b, t] + x[b, t] * y[a, t]
+                    at += 1
+            if len(out) > at + 1:
+                for a in range(d):
+                    for b in range(a + 1, d):
+                        for t in range(width):
+                            out[at, first + t] = x[a, t] * y[b, t] - x[b, t] * y[a, t]
+                        at += 1
+            out[at, first:last] = scale[first:last]
+
+
+@njit(cache=True)
+def counts_of(i, j, indptr, indices, counts, out):
+    """Contacts of some pairs, by bisection of each row's columns.
+
+    Parameters
+    ----------
+    i, j : ndarray, (pairs,), int64
+    indptr, indices, counts : ndarray
+        CSR matrix, columns of a row ascending.
+    out : ndarray, (pairs,), float32
+        Written.
+    """
+    for p in range(len(i)):
+        first, last = indptr[i[p]], indptr[i[p] + 1]
+        at = first + np.searchsorted(indices[first:last], j[p])
+        out[p] = counts[at] if at < last and indices[at] == j[p] else 0
 
 
 @njit(fastmath=True, cache=True)

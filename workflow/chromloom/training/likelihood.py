@@ -23,15 +23,16 @@ import logging
 
 import numba
 import numpy as np
+from scipy.linalg import inv
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from chromloom.kernels.counts import (
+    counts_of,
     drawn_products,
     n_products,
     near_pairs,
     newton_rows,
-    pair_products,
 )
 from chromloom.kernels.spec import LARGEST_LOG_RATE
 from chromloom.models.eig import coverage, orient
@@ -45,11 +46,14 @@ ROWS_AT_ONCE = 64
 """Rows moved together, far apart from each other, while all others are held."""
 PAIRS_OF_A_KNOT = 4_096
 """Pairs drawn for the update of S at one knot."""
+MOST_DRAWS = 2 * PAIRS_OF_A_KNOT
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
 LARGEST_MOVE = 1.0
 """Of any pair's log rate in one step of S: beyond it the likelihood is not quadratic."""
 OFFSET_PRECISION = 1e-3
+SLACK = 1e-6
+"""Added to the diagonal of a float32 product, relative to it, so that it is positive definite."""
 SMALLEST_PRIOR = 1e-6
 """Smallest variance of a component of R, relative to the largest."""
 LARGEST_STEP = 1.0
@@ -126,6 +130,7 @@ class CountModel:
         ij = compact[pixels["i"]], compact[pixels["j"]]
         upper = csr_matrix((pixels["count"].astype(np.float32), ij), shape=(n, n))
         self.counts = (upper + upper.T).tocsr()
+        self.counts.sort_indices()
 
         self.prior = (self.R**2).mean(axis=0)  # variance of each component
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * max(self.prior.max(), 1e-6))
@@ -154,13 +159,15 @@ class CountModel:
 
     def fit(self, sweeps: int) -> None:
         """Move everything to the posterior mode, sweep by sweep."""
+        d = self.R.shape[1]
         for sweep in range(sweeps):
             damping = DAMPING if sweep < DAMPED_SWEEPS else 1.0
             if self._has_barriers:
                 self._update_barriers(damping)
             step = self._sweep_rows(damping)
+            noise = self.rng.standard_normal((MOST_DRAWS, 2, d), dtype=np.float32)
             for k in reversed(range(len(self.S))):
-                self._update_knot(k, sweep)
+                self._update_knot(k, sweep, noise)
             logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
 
     def _affinities(self, rows=slice(None)) -> np.ndarray:
@@ -215,71 +222,76 @@ class CountModel:
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         return moved / (n * d)
 
-    def _update_knot(self, k: int, sweep: int) -> None:
+    def _update_knot(self, k: int, sweep: int, noise: np.ndarray) -> None:
         """One Newton step of S and c at a knot, on pairs that it takes part in."""
-        n_knots, (n, d) = len(self.S), self.R.shape
-        span = len(self.knot)
-        lo, hi = 2 if k == 0 else 2**k + 1, span if k == n_knots - 1 else min(2 ** (k + 2), span)
-        if hi <= lo:
-            return
-        n_all = n * (hi - lo)
-        if n_all <= PAIRS_OF_A_KNOT:
-            i, dist = np.repeat(np.arange(n), hi - lo), np.tile(np.arange(lo, hi), n)
-        else:
-            i = self.rng.integers(0, n, PAIRS_OF_A_KNOT)
-            dist = self.rng.integers(lo, hi, PAIRS_OF_A_KNOT)
-        scale = max(n_all / PAIRS_OF_A_KNOT, 1.0)
-        compact = np.full(2 * span, -1)
-        compact[self.position] = np.arange(n)
-        j = compact[self.position[i] + dist]
-        i, j, dist = i[j >= 0], j[j >= 0], dist[j >= 0]
+        n_knots = len(self.S)
+        i, j, scale = self._pairs_of(k)
         if not len(i):
             return
-        features = np.empty((len(i), n_products(d, self.oriented)), dtype=np.float32)
-        pair_products(self.R[i], self.R[j], features)
-        theta = np.column_stack([self._entries(self.S), self.offset])
+        dist = self.position[j] - self.position[i]
         below, between = self.knot[dist], self.between[dist]
         above = np.minimum(below + 1, n_knots - 1)
-        at_knots = features @ theta.T
-        pairs = np.arange(len(i))
+        R_i, R_j = self.R[i], self.R[j]
+
+        def share_of(m):
+            """Of a knot in what the pairs get, (pairs,)."""
+            return np.where(below == m, 1 - between, np.where(above == m, between, 0))
+
+        def change(S, offset):
+            """What S and c add to the log rates of the pairs, (pairs,)."""
+            return np.einsum("pa,pa->p", R_i @ S, R_j) + offset
+
         log_rate = (
             self.log_exposure[i] + self.log_exposure[j]
             + self.log_expected[self.region[i], self.region[j], dist]
-            + at_knots[pairs, below] * (1 - between) + at_knots[pairs, above] * between
         )  # fmt: skip
+        for m in range(max(k - 1, 0), min(k + 2, n_knots)):
+            log_rate += share_of(m) * change(self.S[m], self.offset[m])
         if self._has_barriers:
             height, passed = self.barriers.height, self.barriers.passed
             height = height[below] * (1 - between) + height[above] * between
             log_rate -= height * (passed[j] - passed[i + 1])
         rate = np.exp(np.minimum(log_rate, LARGEST_LOG_RATE))
         damping = 1 / (1 + self.dispersion * rate)
-        score = (np.asarray(self.counts[i, j]).ravel() - rate) * damping
-        share = np.where(below == k, 1 - between, np.where(above == k, between, 0))
+        seen = np.empty(len(i), dtype=np.float32)
+        counts_of(i, j, self.counts.indptr, self.counts.indices, self.counts.data, seen)
+        share = share_of(k)
+        score = share * (seen - rate) * damping
+        information = share**2 * rate * damping
         if k == n_knots - 1:
-            information = (share**2 * rate * damping).sum()
-            self.offset[k] += (share * score).sum() / information if information > 0 else 0.0
+            total = information.sum()
+            self.offset[k] += score.sum() / total if total > 0 else 0.0
             return
+
+        def gathered(values):
+            """Sum over the pairs of values times features, in the order of theta."""
+            outer = (R_i * values[:, None]).T @ R_j
+            return np.append(self._gradient(outer), values.sum())
+
         # prior: a walk from knot to knot
+        theta = np.column_stack([self._entries(self.S), self.offset])
         up = np.append(1 / self._step_variance[k, self._part], OFFSET_PRECISION)
         pull, precision = up * (theta[k] - theta[k + 1]), up
         if k:
             down = np.append(1 / self._step_variance[k - 1, self._part], OFFSET_PRECISION)
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
-        weight = (share**2 * rate * damping * scale).astype(np.float32)
         # rows drawn anew for each pair: one draw a bin would be fitted by S; more if pairs are few
         draws = -(-PAIRS_OF_A_KNOT // len(i))
-        rows, columns = np.tile(i, draws), np.tile(j, draws)
-        noise = self.rng.standard_normal((len(rows), 2, d), dtype=np.float32)
-        sampled = np.empty((len(rows), features.shape[1]), dtype=np.float32)
-        drawn_products(rows, columns, self.R, self.root, noise, numba.get_num_threads(), sampled)
-        sampled *= np.tile(np.sqrt(weight / draws), draws)[:, None]
-        hessian = (sampled.T @ sampled).astype(float)
-        pull = pull + hessian @ theta[k] - (weight * (features @ theta[k])) @ features
-        covariance = np.linalg.inv(hessian + np.diag(precision))
+        root_weight = np.sqrt(scale / draws * information).astype(np.float32)
+        features = np.empty((theta.shape[1], draws * len(i)), dtype=np.float32)
+        drawn_products(
+            np.tile(i, draws), np.tile(j, draws), self.R, self.root, noise,
+            np.tile(root_weight, draws), numba.get_num_threads(), features,
+        )  # fmt: skip
+        hessian = (features @ features.T).astype(float)
+        told = gathered(scale * information * change(self.S[k], self.offset[k]))
+        pull = pull + hessian @ theta[k] - told
+        precision = precision + SLACK * np.diag(hessian)
+        covariance = inv(hessian + np.diag(precision), assume_a="pos")
         # a step towards what a sample says ends, over the sweeps, at the mean of the samples
         length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
-        move = covariance @ (scale * ((score * share) @ features) - pull)
-        moved = np.abs(share * (features @ move.astype(np.float32))).max()
+        move = covariance @ (gathered(scale * score) - pull)
+        moved = np.abs(share * change(self._matrix(move[:-1]), move[-1])).max()
         length = min(length, LARGEST_MOVE / max(moved, 1e-9))
         theta[k] += length * move
         spread = ((theta[k] - theta[k + 1]) ** 2 + np.diag(covariance))[:-1]
@@ -289,6 +301,22 @@ class CountModel:
         self.S[k] = self._matrix(theta[k, :-1])
         self.offset[k] = theta[k, -1]
 
+    def _pairs_of(self, k: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Rows i < j of the pairs of a knot, all or drawn, and how many each of them stands for."""
+        n, span, last = len(self.R), len(self.knot), len(self.S) - 1
+        lo, hi = 2 if k == 0 else 2**k + 1, span if k == last else min(2 ** (k + 2), span)
+        hi = max(hi, lo)
+        n_all = n * (hi - lo)
+        if n_all <= PAIRS_OF_A_KNOT:
+            i, dist = np.repeat(np.arange(n), hi - lo), np.tile(np.arange(lo, hi), n)
+        else:
+            i = self.rng.integers(0, n, PAIRS_OF_A_KNOT)
+            dist = self.rng.integers(lo, hi, PAIRS_OF_A_KNOT)
+        compact = np.full(2 * span, -1)
+        compact[self.position] = np.arange(n)
+        j = compact[self.position[i] + dist]
+        return i[j >= 0], j[j >= 0], max(n_all / PAIRS_OF_A_KNOT, 1.0)
+
     def _entries(self, S: np.ndarray) -> np.ndarray:
         """Entries of S in the order of `pair_products`, (n_knots, …)."""
         d = S.shape[-1]
@@ -296,6 +324,12 @@ class CountModel:
         if not self.oriented:
             return symmetric
         return np.hstack([symmetric, ((S - S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d, 1)]])
+
+    def _gradient(self, outer: np.ndarray) -> np.ndarray:
+        """Sum of features over pairs, but for the 1, of their sum of R_i R_j' (d, d)."""
+        upper, above = np.triu_indices(len(outer)), np.triu_indices(len(outer), 1)
+        symmetric = np.where(upper[0] == upper[1], outer[upper], (outer + outer.T)[upper])
+        return np.append(symmetric, (outer - outer.T)[above] if self.oriented else [])
 
     def _matrix(self, entries: np.ndarray) -> np.ndarray:
         """S (d, d) of its entries."""
