@@ -1,5 +1,6 @@
 """Pictures of classification (Fig. 4): metrics by task and model, curves, confusion matrix."""
 
+import itertools
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chromloom.plotting.style import PALETTE, model_colour
+from chromloom.plotting.style import PALETTE, model_colours
 
 METRIC_NAMES = {
     "mAP": "Mean average precision",
@@ -54,13 +55,14 @@ def plot_tasks(
     if ax is None:
         ax = plt.subplots(figsize=(4.2, 0.7 + 0.2 * len(tasks)))[1]
     place = {task: k for k, task in enumerate(tasks)}
+    colours = model_colours(names) if by == "model" else dict(zip(names, itertools.cycle(PALETTE)))
     for number, name in enumerate(names):
         part = table[table[by] == name]
         y = part["task"].map(place) + 0.5 * (number - (len(names) - 1) / 2) / max(len(names), 1)
         value = part["value"].to_numpy()
         errors = np.abs([value - part["ci_low"], part["ci_high"] - value])
-        colour = model_colour(name) if by == "model" else PALETTE[number % len(PALETTE)]
-        ax.errorbar(value, y, xerr=errors, fmt="o", ms=3.5, lw=0.8, color=colour, label=name)
+        style = {"fmt": "o", "ms": 3.5, "lw": 0.8, "color": colours[name]}
+        ax.errorbar(value, y, xerr=errors, **style, label=name)
     if control is not None:
         chance = control[control["metric"] == metric].groupby("task")["value"].mean()
         chance = chance.reindex(tasks)
@@ -138,10 +140,11 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = ax or plt.subplots(figsize=(4.2, 0.7 + 0.2 * len(tasks)))[1]
     place = {task: k for k, task in enumerate(tasks)}
     ax.axvline(0, color="0.6", lw=0.8)
+    colours = model_colours(others)
     for number, other in enumerate(others):
         part = comparisons[comparisons["model_b"] == other]
         y = part["task"].map(place) + 0.5 * (number - (len(others) - 1) / 2) / len(others)
-        colour, told = model_colour(other), part["p_adjusted"].to_numpy() < 0.05
+        colour, told = colours[other], part["p_adjusted"].to_numpy() < 0.05
         ax.hlines(y, part["ci_low"], part["ci_high"], color=colour, lw=0.8)
         face = np.where(told, colour, "white")
         ax.scatter(part["difference"], y, s=14, c=face, edgecolors=colour, zorder=3)
@@ -199,8 +202,9 @@ def plot_precision_recall(curves: pd.DataFrame, ax: Axes | None = None, *, title
     Axes
     """
     ax = ax or plt.subplots(figsize=(2.6, 2.5))[1]
+    colours = model_colours(curves["model"])
     for model, part in curves.groupby("model", sort=False):
-        ax.plot(part["recall"], part["precision"], color=model_colour(model), label=model, lw=1.2)
+        ax.plot(part["recall"], part["precision"], color=colours[model], label=model, lw=1.2)
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Recall", ylabel="Precision", title=title)
     ax.legend(loc="lower left")
     return ax

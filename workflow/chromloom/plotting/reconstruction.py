@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colour
+from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colours
 
 METRIC_NAMES = {
     "pearson_cp": "Pearson r, contact probability",
@@ -307,11 +307,12 @@ def plot_frame_error(
     Axes
     """
     ax = ax or plt.subplots(figsize=(3.4, 2.4))[1]
+    colours = _own_colours(positions)
     for model, part in positions.groupby("model", sort=False):
         if column == "mse_ratio" and model == "distance-mean":
             continue
         part = part.sort_values("position")
-        style = _line_style(model) | {"marker": ""}
+        style = _line_style(model, colours) | {"marker": ""}
         ax.plot(part["position"], part[column], **style, label=model, lw=1.2)
     name = "Squared error / that of the distance mean"
     ax.set(
@@ -323,18 +324,31 @@ def plot_frame_error(
     return ax
 
 
-def _line_style(model: str, decoder: str = "own") -> dict:
-    own = {"color": model_colour(model), "linestyle": _DECODERS[decoder], "marker": "o"}
-    return _REFERENCE.get(model, own)
+def _own_colours(table: pd.DataFrame) -> dict[str, str]:
+    """Colours of the models of a table, references apart."""
+    return model_colours(model for model in table["model"] if model not in _REFERENCE)
+
+
+def _line_style(model: str, colours: dict[str, str], decoder: str = "own") -> dict:
+    if model in _REFERENCE:
+        return _REFERENCE[model]
+    return {"color": colours[model], "linestyle": _DECODERS[decoder], "marker": "o"}
 
 
 def _lines(table: pd.DataFrame, by: str) -> list[tuple[str, dict, pd.DataFrame]]:
     """Label, style and rows of every line; unlabelled references where `by` is not the model."""
     if by == "model":
-        keys = ["model", "decoder"] if "decoder" in table else ["model"]
+        keys, colours = (
+            ["model", "decoder"] if "decoder" in table else ["model"],
+            _own_colours(table),
+        )
         return [
-            ("-".join(key for key in names if key != "own"), _line_style(*names), part)
-            for names, part in table.groupby(keys, sort=False)
+            (
+                "-".join(key for key in (model, *decoder) if key != "own"),
+                _line_style(model, colours, *decoder),
+                part,
+            )
+            for (model, *decoder), part in table.groupby(keys, sort=False)
         ]
     values = list(pd.unique(table[by]))
     lines = []

@@ -1,5 +1,7 @@
 """The look that all figures share: fonts, colours, colour maps and how a figure is saved."""
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,7 +23,10 @@ MODEL_COLOURS = {
     "pca": "#E69F00",
     "sniper-intra": "#CC79A7",
     "sniper-inter": "#882255",
+    "sniper-intra-fc": "#AA4499",
+    "sniper-inter-fc": "#332288",
     "sci": "#999933",
+    "sci-intra": "#000000",
     "sbcid": "#999999",
 }
 CONTACT_MAP = "Reds"
@@ -47,9 +52,13 @@ def apply_style() -> None:
     )
 
 
-def model_colour(model: str) -> str:
-    """Colour of a representation; unknown names get a stable one from the palette."""
-    return MODEL_COLOURS.get(model, PALETTE[sum(map(ord, model)) % len(PALETTE)])
+def model_colours(models: Iterable[str]) -> dict[str, str]:
+    """Colour of each model of a figure: its own; variants get those that no other model has."""
+    names = list(dict.fromkeys(models))
+    own = {name: MODEL_COLOURS[name] for name in names if name in MODEL_COLOURS}
+    colours = dict.fromkeys((*PALETTE, *MODEL_COLOURS.values()))
+    free = itertools.cycle([colour for colour in colours if colour not in own.values()])
+    return {name: own.get(name) or next(free) for name in names}
 
 
 def save_figure(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:

@@ -1,0 +1,36 @@
+"""Colours that tell models apart."""
+
+import pandas as pd
+import pytest
+
+from chromloom.plotting import classification, reconstruction
+from chromloom.plotting.style import MODEL_COLOURS, model_colours
+from chromloom.training.models import MODEL_NAMES
+
+
+def test_every_model_has_a_colour_of_its_own():
+    assert set(MODEL_COLOURS) == set(MODEL_NAMES)
+    assert len(set(MODEL_COLOURS.values())) == len(MODEL_NAMES)
+
+
+def test_variants_take_colours_that_no_other_model_has():
+    models = ["eig", "wide", "pca", "narrow", "sci-intra", "wide", "hiclstm-refined"]
+    colours = model_colours(models)
+    assert list(colours) == list(dict.fromkeys(models))
+    assert len(set(colours.values())) == 6
+    assert {m: colours[m] for m in colours if m in MODEL_COLOURS}.items() <= MODEL_COLOURS.items()
+
+
+@pytest.mark.parametrize("models", [["eig", "sci-intra", "pca"], ["seed2", "eig", "seed3"]])
+def test_figures_draw_each_model_in_another_colour(models):
+    rows = [
+        {"model": model, "task": "CTCF", "circular": "no", "metric": "mAP", "value": 0.5}
+        | {"ci_low": 0.4, "ci_high": 0.6, "position": x, "mse": 1.0, "mse_ratio": 1.0}
+        for model in models
+        for x in (0, 1)
+    ]
+    table = pd.DataFrame(rows)
+    for ax in (classification.plot_tasks(table), reconstruction.plot_frame_error(table)):
+        handles, labels = ax.get_legend_handles_labels()
+        lines = [getattr(handle, "lines", [handle])[0] for handle in handles]
+        assert len({line.get_color() for line in lines}) == len(labels) == len(models)
