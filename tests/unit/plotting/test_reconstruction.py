@@ -88,13 +88,14 @@ def _scores(samples, decoders=("own",)):
     ]
     metrics = pd.DataFrame(
         [
-            (sample, model, decoder, metric, stratum, 0.1 * number, 0.0, 0.5)
+            (sample, 10_000, "A2", model, decoder, metric, stratum, 0.1 * number, 0.0, 0.5)
             for sample, model, decoder, number in rows
             for metric in ("pearson_cp", "r2_distance")
             for stratum in ("2-10", "10-40")
         ],
         columns=[
-            "sample", "model", "decoder", "metric", "stratum", "value", "ci_low", "ci_high",
+            "sample", "resolution", "against", "model", "decoder", "metric", "stratum", "value",
+            "ci_low", "ci_high",
         ],
     )  # fmt: skip
     distances = pd.DataFrame(
@@ -112,6 +113,7 @@ def _scores(samples, decoders=("own",)):
 
 def test_agreement_has_a_line_a_representation_and_decoder():
     figure = reconstruction.plot_agreement(*_scores(["A"], ["lstm", "fc"]))
+    assert figure.get_suptitle() == "A at 10 kb, scored on A2"
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["eig-lstm", "eig-fc", "distance-mean"]
     below = figure.axes[3]  # R2 at single distances
@@ -124,6 +126,7 @@ def test_agreement_of_samples_has_each_samples_reference_in_its_colour():
     metrics, distances = _scores(["deep", "shallow"])
     metrics["depth_ratio"] = np.where(metrics["sample"] == "deep", 1.1, 10.0)
     figure = reconstruction.plot_agreement(metrics, distances, by="sample")
+    assert not figure.get_suptitle()
     labels = [t.get_text() for t in figure.legends[0].get_texts()]
     assert labels == ["deep", "shallow\n(scored map 10 times as deep)"]
     colours = [line.get_color() for line in figure.axes[2].lines]

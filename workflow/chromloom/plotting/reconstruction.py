@@ -114,7 +114,7 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
     Parameters
     ----------
     metrics : DataFrame
-        As for `plot_strata`.
+        As for `plot_strata`, with sample, resolution (bp) and against.
     distances : DataFrame
         As for `plot_by_distance`; its `r2_cp` of one distance is around the mean of that distance.
     by : str
@@ -135,7 +135,17 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
     for ax in axes.flat:
         ax.get_legend().remove()
     figure.legend(handles, labels, loc="outside right upper")
+    if by == "model":
+        figure.suptitle(_maps_shown(metrics), fontsize=9)
     return figure
+
+
+def _maps_shown(metrics: pd.DataFrame) -> str:
+    """Maps that models were trained on, their bin size, and what else they were scored on."""
+    samples, scored = list(pd.unique(metrics["sample"])), list(pd.unique(metrics["against"]))
+    bins = " and ".join(f"{r / 1000:g} kb" for r in pd.unique(metrics["resolution"]))
+    other = f", scored on {', '.join(scored)}" if scored != samples else ""
+    return f"{', '.join(samples)} at {bins}{other}"
 
 
 def plot_resolutions(scores: pd.DataFrame, value: str, ax: Axes | None = None) -> Axes:
