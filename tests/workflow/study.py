@@ -17,7 +17,7 @@ CONFIG = {
 }
 SAMPLES = """\
 sample	cell_type	assembly	contacts
-A	A	results/simulated/planted	results/simulated/contacts/A.hic
+A	A	results/simulated/planted	results/simulated/contacts/A.mcool
 """
 TIMINGS = ["seconds", "pairs_per_s"]
 

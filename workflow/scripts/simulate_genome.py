@@ -10,7 +10,7 @@ with job_log(snakemake.log[0]):
     for k, other in enumerate(params.others):
         name, form = other["file"].split(".")[:2]
         deep = Sample(name, other["cell_type"], SAMPLES[0].contacts, form, k + 2, other["edit"])
-        samples.setdefault(name, deep)
+        samples[name] = replace(samples.get(name, deep), form=form)
     simulate_genome(
         Path(snakemake.output.truth).parent,
         seed=params.seed,
