@@ -8,7 +8,7 @@ VERSIONS = {
     "contacts": 1,
     "normalize": 1,
     "analysis": 1,
-    "training": 3,
+    "training": 4,
     "reconstruction": 3,
     "classification": 1,
     "attribution": 2,

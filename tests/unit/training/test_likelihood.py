@@ -11,7 +11,7 @@ from chromloom.kernels.counts import drawn_products, near_pairs
 from chromloom.models.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.likelihood import (
-    PAIRS_OF_A_KNOT,
+    DRAWS_OF_A_KNOT,
     CountModel,
     likelihood_representation,
 )
@@ -124,7 +124,7 @@ def test_a_knot_moves_by_newton_on_its_pairs(tiny_map_path, model, oriented, mon
     precision[-1] = 1e-3
     gradient -= precision * (2 * theta[k] - theta[k - 1] - theta[k + 1])
     wanted = theta[k] + np.linalg.solve(information + np.diag(2 * precision), gradient)
-    moved._update_knot(k, 0, np.zeros((2 * PAIRS_OF_A_KNOT, 2, 3), np.float32))
+    moved._update_knot(k, 0, np.zeros((2 * DRAWS_OF_A_KNOT, 2, 3), np.float32))
     np.testing.assert_allclose(entries(moved.S[k]), wanted[:-1], rtol=1e-3, atol=1e-4)
     assert moved.offset[k] == pytest.approx(wanted[-1], abs=1e-4)
     np.testing.assert_array_equal(moved.S[[0, 2, 3]], before.S[[0, 2, 3]])

@@ -44,9 +44,10 @@ logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 64
 """Rows moved together, far apart from each other, while all others are held."""
-PAIRS_OF_A_KNOT = 4_096
-"""Pairs drawn for the update of S at one knot."""
-MOST_DRAWS = 2 * PAIRS_OF_A_KNOT
+PAIRS_OF_A_KNOT = 3_072
+"""Pairs taken for the update of S at one knot."""
+DRAWS_OF_A_KNOT = 2 * PAIRS_OF_A_KNOT
+"""Draws of the two rows of its pairs, together: two a pair, more if pairs are few."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 NO_PAIR = -1e4
 LARGEST_MOVE = 1.0
@@ -165,7 +166,7 @@ class CountModel:
             if self._has_barriers:
                 self._update_barriers(damping)
             step = self._sweep_rows(damping)
-            noise = self.rng.standard_normal((MOST_DRAWS, 2, d), dtype=np.float32)
+            noise = self.rng.standard_normal((2 * DRAWS_OF_A_KNOT, 2, d), dtype=np.float32)
             for k in reversed(range(len(self.S))):
                 self._update_knot(k, sweep, noise)
             logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
@@ -275,8 +276,8 @@ class CountModel:
         if k:
             down = np.append(1 / self._step_variance[k - 1, self._part], OFFSET_PRECISION)
             pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
-        # rows drawn anew for each pair: one draw a bin would be fitted by S; more if pairs are few
-        draws = -(-PAIRS_OF_A_KNOT // len(i))
+        # rows drawn anew for each pair: one draw a bin would be fitted by S
+        draws = -(-DRAWS_OF_A_KNOT // len(i))
         root_weight = np.sqrt(scale / draws * information).astype(np.float32)
         features = np.empty((theta.shape[1], draws * len(i)), dtype=np.float32)
         drawn_products(
@@ -309,13 +310,15 @@ class CountModel:
         n_all = n * (hi - lo)
         if n_all <= PAIRS_OF_A_KNOT:
             i, dist = np.repeat(np.arange(n), hi - lo), np.tile(np.arange(lo, hi), n)
-        else:
-            i = self.rng.integers(0, n, PAIRS_OF_A_KNOT)
-            dist = self.rng.integers(lo, hi, PAIRS_OF_A_KNOT)
+        else:  # twice as many, since some have a masked bin
+            i = self.rng.integers(0, n, 2 * PAIRS_OF_A_KNOT)
+            dist = self.rng.integers(lo, hi, 2 * PAIRS_OF_A_KNOT)
         compact = np.full(2 * span, -1)
         compact[self.position] = np.arange(n)
         j = compact[self.position[i] + dist]
-        return i[j >= 0], j[j >= 0], max(n_all / PAIRS_OF_A_KNOT, 1.0)
+        taken = np.flatnonzero(j >= 0)[:PAIRS_OF_A_KNOT]
+        n_looked = taken[-1] + 1 if len(taken) == PAIRS_OF_A_KNOT else max(len(i), 1)
+        return i[taken], j[taken], max(n_all / n_looked, 1.0)
 
     def _entries(self, S: np.ndarray) -> np.ndarray:
         """Entries of S in the order of `pair_products`, (n_knots, …)."""
