@@ -266,8 +266,9 @@ class CountModel:
 
         def gathered(values):
             """Sum over the pairs of values times features, in the order of theta."""
-            outer = (R_i * values[:, None]).T @ R_j
-            return np.append(self._gradient(outer), values.sum())
+            outer = ((R_i * values[:, None]).T @ R_j)[None]
+            times = 2 - self._entries(np.eye(R_i.shape[1])[None])  # off the diagonal S has it twice
+            return np.append(times * self._entries(outer), values.sum())
 
         # prior: a walk from knot to knot
         theta = np.column_stack([self._entries(self.S), self.offset])
@@ -321,18 +322,12 @@ class CountModel:
         return i[taken], j[taken], max(n_all / n_looked, 1.0)
 
     def _entries(self, S: np.ndarray) -> np.ndarray:
-        """Entries of S in the order of `pair_products`, (n_knots, …)."""
+        """Entries of S in the order of `drawn_products`, (n_knots, …)."""
         d = S.shape[-1]
         symmetric = ((S + S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d)]
         if not self.oriented:
             return symmetric
         return np.hstack([symmetric, ((S - S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d, 1)]])
-
-    def _gradient(self, outer: np.ndarray) -> np.ndarray:
-        """Sum of features over pairs, but for the 1, of their sum of R_i R_j' (d, d)."""
-        upper, above = np.triu_indices(len(outer)), np.triu_indices(len(outer), 1)
-        symmetric = np.where(upper[0] == upper[1], outer[upper], (outer + outer.T)[upper])
-        return np.append(symmetric, (outer - outer.T)[above] if self.oriented else [])
 
     def _matrix(self, entries: np.ndarray) -> np.ndarray:
         """S (d, d) of its entries."""
