@@ -5,7 +5,7 @@ export CHROMLOOM_REAL_DATA ?= $(abspath ../shared/data)
 BIN := $(CURDIR)/.venv/bin
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --snakefile $(CURDIR)/Snakefile --cores $(CORES)
 
-.PHONY: demo test real bench planted report lint lock clean bedtools
+.PHONY: demo test real bench simulated report lint lock clean bedtools
 
 demo: .venv/installed  ## the workflow on a simulated genome, and its report
 	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml
@@ -27,10 +27,10 @@ bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
 
-planted: .venv/installed  ## models held to planted genomes, and the report; minutes
-	$(SNAKEMAKE) --directory runs/planted --configfile config/planted/config.yaml -- planted
-	$(SNAKEMAKE) --directory runs/planted --configfile config/planted/config.yaml --report results/report.html -- planted
-	@echo "report: runs/planted/results/report.html"
+simulated: .venv/installed  ## models held to simulated genomes, and the report; minutes
+	$(SNAKEMAKE) --directory runs/simulated --configfile config/simulated/config.yaml -- simulated
+	$(SNAKEMAKE) --directory runs/simulated --configfile config/simulated/config.yaml --report results/report.html -- simulated
+	@echo "report: runs/simulated/results/report.html"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

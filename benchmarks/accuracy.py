@@ -1,6 +1,6 @@
 """Accuracy of `refined`, of its parts and of the eigenvectors, on maps it was not trained on.
 
-For each map: trained on one measurement, scored on the other by `chromloom.reconstruction.evaluate`
+For each map: trained on one measurement, scored on the other by `chromloom.evaluation.maps`
 (Pearson correlation of contact probability by distance, one R2 over all pairs). The second
 measurement is the replicate (chr22, pairs observed in both) or the other binomial half of the same
 map (all unmasked pairs, zeros included), never seen in training. Writes accuracy.json, a list of
@@ -25,11 +25,11 @@ import cooler  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
+from chromloom.evaluation.maps import EvaluationSettings, evaluate_model  # noqa: E402
 from chromloom.files import write_json, write_tsv  # noqa: E402
-from chromloom.genome import Assembly  # noqa: E402
-from chromloom.models.hiclstm import HiCLSTMSettings  # noqa: E402
+from chromloom.genome.assembly import Assembly  # noqa: E402
+from chromloom.models.hiclstm.module import HiCLSTMSettings  # noqa: E402
 from chromloom.normalize.normalized import normalize_contacts  # noqa: E402
-from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model  # noqa: E402
 from chromloom.training.fit import train  # noqa: E402
 
 logger = logging.getLogger("accuracy")

@@ -29,7 +29,7 @@ import torch  # noqa: E402
 
 from chromloom.files import atomic_path, write_json, write_tsv  # noqa: E402
 from chromloom.kernels import Edits, cpu, kernel_threads_only, lanes_forward, lanes_of_bins  # noqa: E402
-from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings  # noqa: E402
+from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings  # noqa: E402
 from chromloom.training.learner import TileLearner  # noqa: E402
 from chromloom.training.tiles import Block, Tile, TileLoader  # noqa: E402
 
@@ -294,7 +294,7 @@ def part_chr21(map_path):
 
 def part_eigen_start(n_bins=LARGEST_BINS, observed=0.27):
     """Eigen-start of a chromosome with the observed share of pairs of GM12878 at 10 kb."""
-    from chromloom.models.eig import eigen_representation
+    from chromloom.models.baselines.eig import eigen_representation
 
     source = GeneratedMap(n_bins, observed)
     before = peak_gb()
@@ -373,7 +373,7 @@ def prepare_chr21(folder):
     if not source.exists():
         return None
     from chromloom.contacts.extract import extract_contacts
-    from chromloom.genome import load_assembly
+    from chromloom.genome.assembly import load_assembly
     from chromloom.normalize.normalized import normalize_contacts
 
     assembly = load_assembly("hg19")

@@ -80,7 +80,7 @@ def settings_table() -> str:
 
     Read from the source, so that the page can be written without torch.
     """
-    tree = ast.parse((ROOT / "workflow/chromloom/models/hiclstm.py").read_text())
+    tree = ast.parse((ROOT / "workflow/chromloom/models/hiclstm/module.py").read_text())
     assigned = [node for node in tree.body if isinstance(node, ast.AnnAssign)]
     presets = next(node for node in assigned if node.target.id == "PRESETS")
     presets = ast.literal_eval(presets.value)

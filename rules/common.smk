@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.classification.labels import read_label_sheet
 from chromloom.errors import ChromloomError
-from chromloom.perturbation.edits import read_edits
+from chromloom.edits.edit import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
 from chromloom.training.models import needs_trans, predicts_maps, resolve_model
 from chromloom.versions import VERSIONS
@@ -182,27 +182,27 @@ def read_labels(cell_type):
     ]
 
 
-def planted_genome(path):
-    """Folder of the planted genome that a file is of, and its path there; two empty strings for other files."""
+def simulated_genome(path):
+    """Folder of the simulated genome that a file is of, and its path there; two empty strings for other files."""
     found = re.fullmatch(r"(results/simulated(?:/seed[0-9]+)?)/(.+)", path)
     return found.groups() if found else ("", "")
 
 
 def simulated_files():
-    """What the config and the sheets name in the folders of planted genomes, by path there."""
+    """What the config and the sheets name in the folders of simulated genomes, by path there."""
     named = {
         *SOURCES.values(),
         *sum(LABELS.values(), []),
         config["analysis"]["phasing"],
     }
-    return sorted({path for _, path in map(planted_genome, named) if path})
+    return sorted({path for _, path in map(simulated_genome, named) if path})
 
 
 def other_simulated_maps():
-    """Maps of a planted genome beyond its default ones, as the sample sheet asks for them, with the edit of the row."""
+    """Maps of a simulated genome beyond its default ones, as the sample sheet asks for them, with the edit of the row."""
     maps = []
     for sample, row in SAMPLES.iterrows():
-        if planted_genome(row.contacts)[1].startswith("contacts/"):
+        if simulated_genome(row.contacts)[1].startswith("contacts/"):
             edits = EDITS[edits_path(row.edit_of)] if row.edit_of else []
             edit = next((vars(e) for e in edits if e.edit == row.edit), {})
             keys = ["kind", "chrom", "start", "end"]
@@ -220,9 +220,9 @@ def other_simulated_maps():
 
 
 def truth_of(sample):
-    """What was planted in the genome of a sample; "" for other maps, and for what is edited or fine-tuned."""
+    """What was simulated in the genome of a sample; "" for other maps, and for what is edited or fine-tuned."""
     row = SAMPLES.loc[sample]
-    genome, _ = planted_genome(row.contacts)
+    genome, _ = simulated_genome(row.contacts)
     return f"{genome}/truth" if genome and not (row.edit_of or row.fine_tune_of) else ""
 
 

@@ -10,12 +10,12 @@ TABLE_PARTS = {
     ),
     "classification": expand("results/classification/{run}.tsv", run=CLASSIFIED),
     "perturbation": PERTURBATIONS,
-    "planted": expand("results/planted/{run}.tsv", run=JUDGED),
+    "simulated": expand("results/judged/{run}.tsv", run=JUDGED),
 }
 TABLES = expand(
     "results/tables/{table}.tsv",
-    # That of planted genomes belongs to its figure, a target by name.
-    table=[t for t, parts in TABLE_PARTS.items() if parts and t != "planted"],
+    # That of simulated genomes belongs to its figure, a target by name.
+    table=[t for t, parts in TABLE_PARTS.items() if parts and t != "simulated"],
 )
 FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]

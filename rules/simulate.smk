@@ -1,4 +1,4 @@
-# Planted genomes, in the formats of real data; asked for by the key `simulate` alone.
+# Simulated genomes, in the formats of real data; asked for by the key `simulate` alone.
 
 SIMULATED = simulated_files()
 
@@ -24,7 +24,7 @@ if config["simulate"]:
             depth=config["simulate"]["depth"],
             others=other_simulated_maps(),
         message:
-            "Simulating the planted genome"
+            "Simulating the simulated genome"
         script:
             "../workflow/scripts/simulate_genome.py"
 
@@ -43,4 +43,4 @@ if config["simulate"]:
             depth=config["simulate"]["depth"],
             others=other_simulated_maps(),
         message:
-            "Simulating the planted genome of seed {wildcards.seed}"
+            "Simulating the simulated genome of seed {wildcards.seed}"

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.genome import Assembly
+from chromloom.evaluation.maps import EvaluationSettings, evaluate_model
+from chromloom.genome.assembly import Assembly
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.normalized import normalize_contacts
-from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model
 from chromloom.training.decode import train_decoder
 from chromloom.training.models import train_model
 

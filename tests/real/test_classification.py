@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from chromloom.classification.classify import classify_representations
-from chromloom.classification.intervals import read_intervals
 from chromloom.classification.labels import BinLabels, load_labels, read_label_sheet
-from chromloom.genome import load_assembly, make_bins
+from chromloom.genome.assembly import load_assembly
+from chromloom.genome.bins import make_bins
+from chromloom.genome.intervals import read_intervals
 
 RESOLUTION = 10_000
 

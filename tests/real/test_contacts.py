@@ -17,7 +17,8 @@ from chromloom.contacts import (
     stored_weights,
 )
 from chromloom.errors import InputError
-from chromloom.genome import load_assembly, make_bins
+from chromloom.genome.assembly import load_assembly
+from chromloom.genome.bins import make_bins
 
 
 @pytest.fixture

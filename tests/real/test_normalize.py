@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from chromloom.analysis import analyse_map
 from chromloom.analysis.compartments import coarsen_for_compartments
-from chromloom.genome import Assembly, load_assembly
+from chromloom.genome.assembly import Assembly, load_assembly
 from chromloom.normalize.balance import BalanceSettings, balance
 from chromloom.normalize.expected import quiet_cooltools
 from chromloom.normalize.maps import NormalizedMap

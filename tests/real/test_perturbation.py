@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from chromloom.attribution.attribute import attribute
-from chromloom.attribution.elements import explain_elements
+from chromloom.attribution.panels import explain_elements
 from chromloom.contacts.extract import extract_contacts
-from chromloom.genome import load_assembly
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.genome.assembly import load_assembly
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.normalized import normalize_contacts
 from chromloom.perturbation.perturb import perturb

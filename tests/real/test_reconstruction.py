@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.genome import Assembly
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.evaluation.maps import evaluate_model
+from chromloom.genome.assembly import Assembly
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import normalize_contacts
-from chromloom.reconstruction.evaluate import evaluate_model
-from chromloom.reconstruction.predict import predict_map
+from chromloom.prediction.export import predict_map
 from chromloom.training.fit import train
 
 STRATA = ["2-10", "10-40", "40-100", "100-200", "200-400", "400-1000"]

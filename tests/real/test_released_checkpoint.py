@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.models.released import PUBLISHED_STARTS, import_published, read_published
+from chromloom.models.hiclstm.released import PUBLISHED_STARTS, import_published, read_published
 from chromloom.models.trained import TrainedModel
 
 MAPS = {

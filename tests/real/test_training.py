@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from chromloom.contacts.extract import extract_contacts
-from chromloom.genome import load_assembly
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.genome.assembly import load_assembly
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import normalize_contacts

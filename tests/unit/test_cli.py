@@ -9,8 +9,9 @@ import pytest
 from chromloom.attribution import attribute
 from chromloom.cli import main
 from chromloom.errors import InputError
+from chromloom.evaluation import maps as evaluate
 from chromloom.perturbation import perturb
-from chromloom.reconstruction import evaluate, predict
+from chromloom.prediction import export as predict
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import yaml
 
 from chromloom import cli
 from chromloom.classification.labels import read_label_sheet
-from chromloom.perturbation.edits import read_edits
+from chromloom.edits.edit import read_edits
 from chromloom.sheets import check_config, read_sheet
 
 
@@ -93,10 +93,10 @@ def _documented_columns(page, heading):
 @pytest.mark.parametrize(
     ("heading", "module", "constant"),
     [
-        ("results/reconstruction/{run}.tsv", "reconstruction.evaluate", "COLUMNS"),
+        ("results/reconstruction/{run}.tsv", "evaluation.maps", "COLUMNS"),
         ("results/classification/{run}.tsv", "classification.classify", "COLUMNS"),
         ("results/perturbation/{run}/{edit}/summary.tsv", "perturbation.perturb", "TABLE_COLUMNS"),
-        ("results/planted/{run}.tsv", "perturbation.judge", "COLUMNS"),
+        ("results/judged/{run}.tsv", "simulate.judge", "COLUMNS"),
     ],
 )
 def test_the_outputs_page_has_the_columns_of_the_tables(repo_root, heading, module, constant):
@@ -167,7 +167,7 @@ def test_the_run_time_page_refuses_a_folder_without_a_run(repo_root, tmp_path):
 
 
 def test_the_configuration_page_has_the_presets_as_coded(repo_root):
-    from chromloom.models.hiclstm import PRESETS, HiCLSTMSettings
+    from chromloom.models.hiclstm.module import PRESETS, HiCLSTMSettings
 
     page = (repo_root / "docs" / "configuration.md").read_text()
     table = page.split("## Settings of Hi-C-LSTM")[1]

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chromloom.edits.edit import read_edits
 from chromloom.errors import InputError
-from chromloom.models.released import read_published
-from chromloom.perturbation.edits import read_edits
+from chromloom.models.hiclstm.released import read_published
 from chromloom.sheets import NAME
 
 CALLS = {

@@ -1,4 +1,4 @@
-"""A small study of a planted genome, to be run more than once, and what equal results are."""
+"""A small study of a simulated genome, to be run more than once, and what equal results are."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIG = {
 }
 SAMPLES = """\
 sample	cell_type	assembly	contacts
-A	A	results/simulated/planted	results/simulated/contacts/A.mcool
+A	A	results/simulated/simulated	results/simulated/contacts/A.mcool
 """
 TIMINGS = ["seconds", "pairs_per_s"]
 

@@ -1,4 +1,4 @@
-"""The whole chain on a small planted genome, and every kind of output opened as users open it."""
+"""The whole chain on a small simulated genome, and every kind of output opened as users open it."""
 
 import json
 import re
@@ -31,10 +31,10 @@ CONFIG = {
 }
 SAMPLES = """\
 sample	cell_type	assembly	contacts	thin_of	fraction	against	models	fine_tune_of	fine_tune_region	edits
-A	A	results/simulated/planted	results/simulated/contacts/A.hic			A_rep2				edits.bed
-A_rep2	A	results/simulated/planted	results/simulated/contacts/A_rep2.mcool				-			-
-A_thin	A	results/simulated/planted	-	A	0.5		hiclstm-paper	A	chr1:2,000,000-6,000,000	-
-B	B	results/simulated/planted	results/simulated/contacts/B.pairs.gz				-			-
+A	A	results/simulated/simulated	results/simulated/contacts/A.hic			A_rep2				edits.bed
+A_rep2	A	results/simulated/simulated	results/simulated/contacts/A_rep2.mcool				-			-
+A_thin	A	results/simulated/simulated	-	A	0.5		hiclstm-paper	A	chr1:2,000,000-6,000,000	-
+B	B	results/simulated/simulated	results/simulated/contacts/B.pairs.gz				-			-
 """  # noqa: E501
 EDITS = "chr1\t4000000\t4100000\tDEL:cut\nchr1\t5000000\t5300000\tDUP:copy\n"
 RUN = "A.10000.ICE.hiclstm-refined"
@@ -50,8 +50,8 @@ def results(snakemake, tmp_path_factory) -> Path:
     (folder / "samples.tsv").write_text(SAMPLES)
     (folder / "edits.bed").write_text(EDITS)
     config = ["--configfile", str(folder / "config.yaml")]
-    snakemake(folder, *config, "--cores", "2", "--", "all", "planted")
-    snakemake(folder, *config, "--report", "results/report.html", "--", "all", "planted")
+    snakemake(folder, *config, "--cores", "2", "--", "all", "simulated")
+    snakemake(folder, *config, "--report", "results/report.html", "--", "all", "simulated")
     return folder / "results"
 
 
@@ -126,8 +126,8 @@ def test_analyses_stand_beside_observed_and_predicted_maps(results):
         assert (folder / "boundaries.bed").read_text()
 
 
-def test_models_of_the_planted_genome_are_held_to_it(results):
-    table = pd.read_table(results / "tables" / "planted.tsv")
+def test_models_of_the_simulated_genome_are_held_to_it(results):
+    table = pd.read_table(results / "tables" / "simulated.tsv")
     assert set(table["sample"]) == {"A"}  # the others have no model, or a fine-tuned one
     assert set(table["model"]) == {"hiclstm-refined", "hiclstm-paper", "eig"}
     own = table[table["model"] == "hiclstm-refined"]
@@ -153,7 +153,7 @@ def test_every_figure_has_picture_and_numbers(results):
 def test_the_report_is_one_page_that_works_offline(results):
     page = (results / "report.html").read_text()
     assert "Figure 3" in page
-    assert "Planted genomes" in page
+    assert "Simulated genomes" in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']https?://", page)
 
 

@@ -34,22 +34,22 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, reque
 
 
 @pytest.mark.parametrize(
-    "target", ["fig3", "fig4", "loops", "higlass", "planted", "results/figures/fig3a.pdf"]
+    "target", ["fig3", "fig4", "loops", "higlass", "simulated", "results/figures/fig3a.pdf"]
 )
 def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", target)
     assert "train_model" in done.stdout
 
 
-def test_planted_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_path):
-    config = ["--configfile", "config/planted/config.yaml"]
-    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "planted")
+def test_simulated_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_path):
+    config = ["--configfile", "config/simulated/config.yaml"]
+    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")
     for seed in ("11", "12", "13", "21", "22", "23"):
-        assert f"Simulating the planted genome of seed {seed}" in done.stdout
-        assert f"Holding hiclstm-refined of genome{seed} to what was planted" in done.stdout
-    assert len(re.findall("Holding .* to what was planted", done.stdout)) == 6
+        assert f"Simulating the simulated genome of seed {seed}" in done.stdout
+        assert f"Holding hiclstm-refined of genome{seed} to what was simulated" in done.stdout
+    assert len(re.findall("Holding .* to what was simulated", done.stdout)) == 6
     variant = "training={models: [both-directions]}"
-    done = snakemake(tmp_path, *config, "--config", variant, "--dry-run", "planted")
+    done = snakemake(tmp_path, *config, "--config", variant, "--dry-run", "simulated")
     assert "Holding both-directions of genome11" in done.stdout
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2")
     assert "judge_model" not in done.stdout
@@ -57,15 +57,18 @@ def test_planted_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_pa
 
 def test_edited_and_fine_tuned_maps_are_not_judged(snakemake, tmp_path):
     config = ["--configfile", "config/edits/config.yaml"]
-    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "planted")
+    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")
     assert re.findall(r"Holding \S+ of (\S+) to", done.stdout) == ["A"]
 
 
-def test_judging_needs_a_planted_genome(snakemake, tmp_path):
+def test_judging_needs_a_simulated_genome(snakemake, tmp_path):
     config = ["--configfile", "config/quickstart/config.yaml"]
-    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "planted", check=False)
+    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated", check=False)
     assert done.returncode
-    assert "planted judges models that predict maps of planted genomes" in done.stdout + done.stderr
+    assert (
+        "simulated judges models that predict maps of simulated genomes"
+        in done.stdout + done.stderr
+    )
 
 
 def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from chromloom.reconstruction.predict import predict_map
+    from chromloom.prediction.export import predict_map
 
     predict_map(
         options.model,
@@ -71,8 +71,8 @@ def _edit(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
+    from chromloom.evaluation.maps import evaluate_maps
     from chromloom.files import write_tsv
-    from chromloom.reconstruction.evaluate import evaluate_maps
 
     table, _ = evaluate_maps(options.map, {}, against=[options.other])
     write_tsv(table, options.out)

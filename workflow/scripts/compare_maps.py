@@ -1,9 +1,9 @@
 from pathlib import Path
 
+from chromloom.evaluation.scores import plotted_agreement, read_scores
 from chromloom.logs import job_log
 from chromloom.plotting.reconstruction import plot_agreement
 from chromloom.plotting.style import apply_style, save_figure
-from chromloom.reconstruction.compare import plotted_agreement, read_scores
 
 scored = snakemake.params.scored
 with job_log(snakemake.log[0]):

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from chromloom.classification.compare import compare_models, rank_models
+from chromloom.classification.paired import compare_models, rank_models
 from chromloom.files import write_tsv
 from chromloom.logs import job_log
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from chromloom.evaluation.maps import EvaluationSettings, evaluate_model
 from chromloom.logs import job_log
-from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model
 
 params = snakemake.params
 with job_log(snakemake.log[0]):

@@ -2,7 +2,7 @@ from chromloom.contacts.extract import extract_contacts
 from chromloom.contacts.qc import add_balancing, contacts_qc
 from chromloom.contacts.sources import stored_weights
 from chromloom.files import atomic_path, write_tsv
-from chromloom.genome import load_assembly
+from chromloom.genome.assembly import load_assembly
 from chromloom.logs import job_log
 from chromloom.normalize.balance import BalanceSettings
 from chromloom.normalize.normalized import write_default_weights

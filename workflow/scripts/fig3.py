@@ -5,12 +5,12 @@ import cooler
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from chromloom.evaluation.maps import error_by_frame_position
+from chromloom.evaluation.scores import plotted_agreement, read_scores
 from chromloom.logs import job_log
 from chromloom.plotting.reconstruction import plot_agreement, plot_frame_error, plot_split_map
 from chromloom.plotting.style import apply_style, save_figure
-from chromloom.reconstruction.compare import plotted_agreement, read_scores
-from chromloom.reconstruction.evaluate import error_by_frame_position
-from chromloom.reconstruction.windows import choose_region, read_split, split_table
+from chromloom.prediction.windows import choose_region, read_split, split_table
 
 
 def stem(name):

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from chromloom.classification.compare import compare_protocols, describe_protocols
+from chromloom.classification.paired import compare_protocols, describe_protocols
 from chromloom.files import atomic_path
 from chromloom.logs import job_log
 from chromloom.plotting.classification import (

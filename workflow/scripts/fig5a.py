@@ -8,7 +8,7 @@ import pandas as pd
 from chromloom.logs import job_log
 from chromloom.plotting.reconstruction import plot_split_map
 from chromloom.plotting.style import apply_style, save_figure
-from chromloom.reconstruction.windows import choose_region, read_split, split_table
+from chromloom.prediction.windows import choose_region, read_split, split_table
 
 with job_log(snakemake.log[0]):
     apply_style()

@@ -2,7 +2,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from chromloom.attribution.elements import explain_sets
+from chromloom.attribution.panels import explain_sets
 from chromloom.classification.labels import load_labels, read_label_sheet, read_task
 from chromloom.files import read_parquet
 from chromloom.logs import job_log

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from chromloom.genome import parse_region
+from chromloom.genome.regions import parse_region
 from chromloom.logs import job_log
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.fit import fine_tune

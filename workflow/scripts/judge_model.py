@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from chromloom.logs import job_log
-from chromloom.perturbation.judge import judge_model
+from chromloom.simulate.judge import judge_model
 
 params = snakemake.params
 with job_log(snakemake.log[0]):

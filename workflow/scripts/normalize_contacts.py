@@ -1,5 +1,5 @@
 from chromloom.contacts.sources import stored_weights
-from chromloom.genome import load_assembly
+from chromloom.genome.assembly import load_assembly
 from chromloom.logs import job_log
 from chromloom.normalize.balance import BalanceSettings
 from chromloom.normalize.normalized import normalize_contacts

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from chromloom.logs import job_log
-from chromloom.reconstruction.predict import predict_map
+from chromloom.prediction.export import predict_map
 
 with job_log(snakemake.log[0]):
     predict_map(

@@ -1,8 +1,8 @@
 import pandas as pd
 
+from chromloom.evaluation.maps import summarise_seeds
 from chromloom.files import write_tsv
 from chromloom.logs import job_log
-from chromloom.reconstruction.evaluate import summarise_seeds
 
 with job_log(snakemake.log[0]):
     tables = [pd.read_table(path) for path in snakemake.input]

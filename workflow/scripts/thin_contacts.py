@@ -1,7 +1,7 @@
 from chromloom.contacts.qc import add_balancing, contacts_qc
 from chromloom.contacts.thin import thin_contacts
 from chromloom.files import atomic_path, write_tsv
-from chromloom.genome import load_assembly
+from chromloom.genome.assembly import load_assembly
 from chromloom.logs import job_log
 from chromloom.normalize.balance import BalanceSettings
 from chromloom.normalize.normalized import write_default_weights

@@ -3,8 +3,8 @@ from pathlib import Path
 import cooler
 
 from chromloom.logs import job_log
-from chromloom.reconstruction.higlass import write_view
-from chromloom.reconstruction.windows import choose_region
+from chromloom.prediction.higlass import write_view
+from chromloom.prediction.windows import choose_region
 
 KINDS = (
     ("observed", "predicted"),

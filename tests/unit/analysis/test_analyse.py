@@ -1,4 +1,4 @@
-"""Analyses of a map: planted compartments and boundaries come back, small chromosomes pass."""
+"""Analyses of a map: simulated compartments and boundaries come back, small chromosomes pass."""
 
 import cooler
 import numpy as np
@@ -17,7 +17,7 @@ from chromloom.analysis.distance import contacts_by_distance
 from chromloom.analysis.insulation import boundaries_bed, compute_insulation
 from chromloom.errors import InputError
 from chromloom.normalize.expected import align_view, compute_expected
-from chromloom.tracks import write_bigwig
+from chromloom.signals.tracks import write_bigwig
 
 FILES = {
     "expected.tsv", "ps.tsv", "eigs.tsv", "E1.bw", "saddle.tsv", "insulation.tsv", "insulation.bw",
@@ -25,10 +25,10 @@ FILES = {
 }  # fmt: skip
 
 
-def planted(path, sizes, *, resolution=10_000, seed=0, compartments=0.5, domains=2.0):
+def simulated(path, sizes, *, resolution=10_000, seed=0, compartments=0.5, domains=2.0):
     """A balanced map: compartments of 15 bins, domains with borders every 20, masked bins 3, 50.
 
-    Compartment A is planted with more short-range contacts, as it has.
+    Compartment A is simulated with more short-range contacts, as it has.
     """
     rng = np.random.default_rng(seed)
     bins = cooler.util.binnify(pd.Series(sizes), resolution)
@@ -61,7 +61,7 @@ def side_of(clr):
 @pytest.fixture(scope="module")
 def clr(tmp_path_factory):
     sizes = {"chr1": 1_200_000, "chr2": 900_000}
-    return planted(tmp_path_factory.mktemp("planted") / "x.cool", sizes)
+    return simulated(tmp_path_factory.mktemp("simulated") / "x.cool", sizes)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_saddle_is_the_mean_of_obs_over_exp(clr, view_df):
 
 def test_boundaries_are_at_the_borders_of_domains(tmp_path):
     sizes = {"chr1": 1_200_000, "chr2": 900_000}
-    clr = planted(tmp_path / "x.cool", sizes, compartments=0, domains=4)
+    clr = simulated(tmp_path / "x.cool", sizes, compartments=0, domains=4)
     table = compute_insulation(clr, [50_000])
     bed = boundaries_bed(table, 50_000)
     found = bed["start"][bed["chrom"] == "chr1"].to_numpy() // 10_000
@@ -159,7 +159,7 @@ def test_ps_pools_all_unmasked_pairs(clr, view_df):
 
 
 def test_coarse_pixels_are_means_over_unmasked_pairs(tmp_path):
-    clr = planted(tmp_path / "x.cool", {"chr1": 10_050_000, "chr2": 300_000}, resolution=50_000)
+    clr = simulated(tmp_path / "x.cool", {"chr1": 10_050_000, "chr2": 300_000}, resolution=50_000)
     fine = clr.matrix(balance=True).fetch("chr1")
     i, j = np.indices(fine.shape)
     unmasked = ~np.isnan(fine)
@@ -202,7 +202,7 @@ def test_eigenvectors_of_a_matrix_with_known_ones():
 
 @pytest.mark.parametrize("size", [30_000, 200_000, 260_000])
 def test_small_chromosomes_do_not_crash(tmp_path, size):
-    clr = planted(tmp_path / "x.cool", {"chr1": 900_000, "small": size})
+    clr = simulated(tmp_path / "x.cool", {"chr1": 900_000, "small": size})
     analyse_map(clr.uri, tmp_path / "out")
     eigs = pd.read_csv(tmp_path / "out" / "eigs.tsv", sep="\t")
     small = eigs[eigs["chrom"] == "small"]["E1"]
@@ -211,7 +211,7 @@ def test_small_chromosomes_do_not_crash(tmp_path, size):
 
 
 def test_a_genome_too_small_for_compartments(tmp_path):
-    clr = planted(tmp_path / "x.cool", {"chr1": 180_000})
+    clr = simulated(tmp_path / "x.cool", {"chr1": 180_000})
     analyse_map(clr.uri, tmp_path / "out", windows_bins=(3,))
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert pd.read_csv(tmp_path / "out" / "saddle.tsv", sep="\t").empty
@@ -246,7 +246,7 @@ def test_maps_that_cannot_be_analysed(make_counts, tmp_path):
 
 
 def test_insulation_without_any_boundary(tmp_path):
-    clr = planted(tmp_path / "x.cool", {"chr1": 60_000})
+    clr = simulated(tmp_path / "x.cool", {"chr1": 60_000})
     table = compute_insulation(clr, [50_000])
     assert len(table) == 6
     assert boundaries_bed(table, 50_000).columns.tolist()[:4] == ["chrom", "start", "end", "name"]

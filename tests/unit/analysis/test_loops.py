@@ -1,4 +1,4 @@
-"""Loops called on the planted genome against those that were planted."""
+"""Loops called on the simulated genome against those that were simulated."""
 
 import cooler
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 
 from chromloom.analysis.loops import COLUMNS, call_loops
 from chromloom.errors import InputError
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 from chromloom.simulate import elements
 from chromloom.simulate.contacts import (
     bin_features,
@@ -39,7 +39,7 @@ def write_cool(plan, pixels, path, weight, **metadata):
 
 
 def agreement(calls, loops, tolerance=2):
-    """Share of planted loops that are called, and of calls that were planted, within 2 bins."""
+    """Share of simulated loops that are called, and of calls that were simulated, within 2 bins."""
     near = np.ones((len(loops), len(calls)), dtype=bool)
     for start in ("start1", "start2"):
         gap = np.abs(np.subtract.outer(loops[start].to_numpy(), calls[start].to_numpy()))
@@ -47,7 +47,7 @@ def agreement(calls, loops, tolerance=2):
     return near.any(axis=1).mean(), near.any(axis=0).mean()
 
 
-def test_planted_loops_are_called(plan, tmp_path):
+def test_simulated_loops_are_called(plan, tmp_path):
     features = bin_features(plan, "chr1")
     scale = reads_per_intensity(plan, 3e6)
     with np.errstate(divide="ignore"):

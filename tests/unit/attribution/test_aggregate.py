@@ -1,4 +1,4 @@
-"""Scores, element aggregates and motifs, against loops and planted answers."""
+"""Scores, element aggregates and motifs, against loops and simulated answers."""
 
 import gzip
 
@@ -14,10 +14,10 @@ from chromloom.attribution.aggregate import (
     profile_domains,
     rank_sets,
 )
-from chromloom.attribution.motifs import CTCF_COUNTS, find_motifs
 from chromloom.attribution.scores import min_max_signed, z_score
 from chromloom.errors import InputError
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
+from chromloom.sequence.motifs import CTCF_COUNTS, find_motifs
 
 BINS = make_bins(pd.Series({"chr1": 4_000, "chr2": 2_005}), 10)
 
@@ -65,21 +65,21 @@ def test_bins_overlapping_counts_one_base():
     assert np.flatnonzero(touched).tolist() == [1, 2, 4, 600]
 
 
-def test_a_planted_set_ranks_first_and_random_ones_are_not_significant(scores):
+def test_a_simulated_set_ranks_first_and_random_ones_are_not_significant(scores):
     rng = np.random.default_rng(1)
-    planted = rng.random(len(scores)) < 0.1
-    scores.loc[planted, "z"] += 1.5
+    simulated = rng.random(len(scores)) < 0.1
+    scores.loc[simulated, "z"] += 1.5
     sets = {f"random{k}": rng.random(len(scores)) < 0.1 for k in range(8)}
-    sets |= {"planted": planted, "none": np.zeros(len(scores), bool)}
+    sets |= {"simulated": simulated, "none": np.zeros(len(scores), bool)}
     table = rank_sets(scores, sets, n_permutations=500).set_index("name")
-    assert table.index[0] == "planted"
-    assert table.loc["planted", "q_value"] < 0.05
+    assert table.index[0] == "simulated"
+    assert table.loc["simulated", "q_value"] < 0.05
     assert (table.filter(like="random", axis=0)["p_value"] > 0.01).all()
     assert table.loc["none", "n_bins"] == 0
     assert np.isnan(table.loc["none", "p_value"])
-    kept = planted & scores["z"].notna()
-    assert table.loc["planted", "n_bins"] == kept.sum()
-    np.testing.assert_allclose(table.loc["planted", "mean"], scores.loc[kept, "z"].mean())
+    kept = simulated & scores["z"].notna()
+    assert table.loc["simulated", "n_bins"] == kept.sum()
+    np.testing.assert_allclose(table.loc["simulated", "mean"], scores.loc[kept, "z"].mean())
 
 
 def test_the_null_is_the_set_rotated_along_each_chromosome(scores):
@@ -115,14 +115,14 @@ def test_two_sets_are_compared(scores):
     first, second = rng.random((2, len(scores))) < 0.15
     scores.loc[first, "z"] += 1
     table = compare_sets(
-        scores, {"planted": (first, second), "empty": (first, first)}, n_permutations=500
+        scores, {"simulated": (first, second), "empty": (first, first)}, n_permutations=500
     ).set_index("name")
-    assert table.loc["planted", "p_value"] < 0.05
+    assert table.loc["simulated", "p_value"] < 0.05
     known = scores["z"].notna()
     expected = (
         scores.loc[first & known, "z"].mean() - scores.loc[second & ~first & known, "z"].mean()
     )
-    np.testing.assert_allclose(table.loc["planted", "difference"], expected)
+    np.testing.assert_allclose(table.loc["simulated", "difference"], expected)
     assert table.loc["empty", "n_second"] == 0
     assert np.isnan(table.loc["empty", "p_value"])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 
 RESOLUTION = 50_000
 CHROMSIZES = pd.Series({"chr1": 30_010_000, "chr2": 20_000_000})

@@ -1,4 +1,4 @@
-"""Whole classifications of planted labels."""
+"""Whole classifications of simulated labels."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from chromloom.classification.classify import (
     classify_representations,
     classify_transfer,
 )
-from chromloom.classification.compare import (
+from chromloom.classification.paired import (
     adjust,
     compare_models,
     compare_protocols,
@@ -29,7 +29,7 @@ FAST = ClassificationSettings(
 
 @pytest.fixture(scope="module")
 def tables(parquet, bins, signal, tmp_path_factory):
-    """All tasks of the planted signal with both classifiers and protocols."""
+    """All tasks of the simulated signal with both classifiers and protocols."""
     folder = tmp_path_factory.mktemp("labels")
     bed = bins[signal].assign(name="on")
     both = pd.concat([bed, bins[~signal].assign(name="off")]).sort_values(["chrom", "start"])
@@ -82,7 +82,7 @@ def test_the_table_has_the_columns_of_the_contract(tables):
 
 
 @pytest.mark.parametrize("classifier", ["xgboost", "linear"])
-def test_a_planted_signal_is_found_and_its_shuffle_is_not(tables, classifier):
+def test_a_simulated_signal_is_found_and_its_shuffle_is_not(tables, classifier):
     metrics = tables[0].metrics
     keys = {"classifier": classifier, "task": "signal", "metric": "AuROC"}
     assert value(metrics, protocol="honest", **keys) > 0.95

@@ -12,7 +12,7 @@ from chromloom.classification.labels import BinLabels, PairLabels
 from chromloom.classification.negatives import sample_bins, sample_pairs
 from chromloom.classification.splits import assign_bins, make_splits, read_splits, write_splits
 from chromloom.errors import InputError
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 
 BIN = 10_000
 SIZES = pd.Series({"chr1": 303_000, "chr2": 250_000, "chrX": 100_000, "chrM": 16_571})

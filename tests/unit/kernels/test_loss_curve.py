@@ -7,7 +7,7 @@ import torch
 from chromloom.kernels import Spec, Weights, autograd, kernel_threads_only, reference
 
 
-def planted_map(n=120, seed=0):
+def simulated_map(n=120, seed=0):
     """Contact probabilities of a polymer with two compartments and two domains, (n, n)."""
     rng = np.random.default_rng(seed)
     dist = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
@@ -21,8 +21,8 @@ def planted_map(n=120, seed=0):
 
 @kernel_threads_only()
 def loss_curve(module, norms, dtype, epochs=5, hidden=8, depth=4, frame=20):
-    """Loss of each epoch of Adam over frames of a planted map; the same start for any module."""
-    target = planted_map()
+    """Loss of each epoch of Adam over frames of a simulated map; the same start for any module."""
+    target = simulated_map()
     n = len(target)
     generator = torch.Generator().manual_seed(0)
     spec = Spec(hidden, *norms)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from chromloom.errors import InputError
+from chromloom.evaluation.maps import EvaluationSettings, evaluate_model
 from chromloom.models.decoders import decoder_settings, new_decoder
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.reconstruction.evaluate import EvaluationSettings, evaluate_model
 from chromloom.training.decode import TrainingRows, split_rows, train_decoder
 from chromloom.training.models import train_model
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel, resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability, mean_contact_probability

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.genome import Assembly
+from chromloom.genome.assembly import Assembly
 from chromloom.normalize import maps, normalized
 from chromloom.normalize.balance import BalanceSettings, balance
 from chromloom.normalize.maps import NormalizedMap
@@ -35,7 +35,7 @@ def mcool(make_counts, tmp_path_factory):
 def assembly():
     centromeres = pd.DataFrame([["chr1", 390_000, 420_000]], columns=["chrom", "start", "end"])
     blacklist = pd.DataFrame([["chr2", 200_000, 205_000]], columns=["chrom", "start", "end"])
-    return Assembly("planted", pd.Series(SIZES), centromeres, blacklist)
+    return Assembly("simulated", pd.Series(SIZES), centromeres, blacklist)
 
 
 def normalize(mcool, out, assembly, **options):
@@ -52,7 +52,7 @@ def observed(mcool, assembly, tmp_path_factory):
 
 
 def test_what_is_written(observed, mcool):
-    assert (observed.sample, observed.norm, observed.assembly) == ("s", "KR", "planted")
+    assert (observed.sample, observed.norm, observed.assembly) == ("s", "KR", "simulated")
     assert observed.ignore_diags == 2
     assert observed.cp_a == pytest.approx(auto_coefficient(observed.expected_table))
     assert observed.view_df["name"].tolist() == ["chr1_p", "chr1_q", "chr2"]

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from chromloom.edits.edit import Edit, lay_out
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.edits import Edit, lay_out
 from chromloom.perturbation.experiments import (
     compare_domains,
     compare_with_random,

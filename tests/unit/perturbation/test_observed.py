@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.edits.edit import Edit, lay_out
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
-from chromloom.perturbation.edits import Edit, lay_out
 from chromloom.perturbation.observed import compare_with_observed, pair_table, score_parts
 from chromloom.perturbation.predict import predict_edit
 

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.edits.edit import Edit, lay_out
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.edits import Edit, lay_out
 from chromloom.perturbation.perturb import (
     TABLE_COLUMNS,
     insulation,

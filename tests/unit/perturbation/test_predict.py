@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chromloom.edits.edit import Edit, EditedChromosome, lay_out
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.edits import Edit, EditedChromosome, lay_out
 from chromloom.perturbation.predict import map_back, predict_edit, predict_pairs
 
 

@@ -42,28 +42,28 @@ def joined_rows(table):
     return grouped.first().assign(end=grouped["end"].last()).reset_index(drop=True)
 
 
-def test_deletion_equals_planning_without_the_segment(planted):
+def test_deletion_equals_planning_without_the_segment(simulated):
     start, end = 100 * BIN, 130 * BIN
-    edited = apply_edit(planted, "deletion", "chr1", start, end)
-    assert edited.chromsizes["chr1"] == planted.chromsizes["chr1"] - (end - start)
+    edited = apply_edit(simulated, "deletion", "chr1", start, end)
+    assert edited.chromsizes["chr1"] == simulated.chromsizes["chr1"] - (end - start)
     for name in POINTS:  # by hand: rows of the segment dropped, later ones moved
-        rows = planted.rows(name, "chr1").copy()
+        rows = simulated.rows(name, "chr1").copy()
         rows = rows[(rows["end"] <= start) | (rows["start"] >= end)]
         late = rows["start"] >= end
         rows.loc[late, ["start", "end"]] -= end - start
         got = edited.rows(name, "chr1").reset_index(drop=True)
         pd.testing.assert_frame_equal(got, rows.reset_index(drop=True))
-    wild, cut = bin_features(planted, "chr1"), bin_features(edited, "chr1")
+    wild, cut = bin_features(simulated, "chr1"), bin_features(edited, "chr1")
     kept = np.r_[0:100, 130 : len(wild.mask)]
     for field in ("mask", "visibility", "plus", "minus", "enhancer"):
         np.testing.assert_allclose(getattr(cut, field), getattr(wild, field)[kept], rtol=1e-6)
     np.testing.assert_allclose(cut.loading, wild.loading[:, kept], atol=1e-6)
 
 
-def test_deletion_changes_only_pairs_that_span_it(planted):
+def test_deletion_changes_only_pairs_that_span_it(simulated):
     start, end = 100 * BIN, 130 * BIN
-    edited = apply_edit(planted, "deletion", "chr1", start, end)
-    wild = expected_contacts(planted, "chr1", BIN)
+    edited = apply_edit(simulated, "deletion", "chr1", start, end)
+    wild = expected_contacts(simulated, "chr1", BIN)
     after = expected_contacts(edited, "chr1", BIN)
     # anchors reach one bin beyond their own, so the bins at the joint may change
     np.testing.assert_allclose(after[:98, 0], wild[:98, 0], rtol=1e-5)
@@ -75,21 +75,21 @@ def test_deletion_changes_only_pairs_that_span_it(planted):
     assert np.nanmedian(across / wild[42:92, 90]) > 1.2
 
 
-def test_duplication_has_both_copies(planted):
+def test_duplication_has_both_copies(simulated):
     start, end = 60 * BIN, 80 * BIN
-    edited = apply_edit(planted, "duplication", "chr1", start, end)
-    wild, twice = bin_features(planted, "chr1"), bin_features(edited, "chr1")
+    edited = apply_edit(simulated, "duplication", "chr1", start, end)
+    wild, twice = bin_features(simulated, "chr1"), bin_features(edited, "chr1")
     order = np.r_[0:80, 60 : len(wild.mask)]
     np.testing.assert_allclose(twice.plus, wild.plus[order], rtol=1e-6)
     np.testing.assert_allclose(twice.visibility, wild.visibility[order], rtol=1e-6)
 
 
-def test_inversion_turns_sites_and_undoes_itself(planted):
+def test_inversion_turns_sites_and_undoes_itself(simulated):
     start, end = 60 * BIN, 80 * BIN
-    once = apply_edit(planted, "inversion", "chr1", start, end)
-    wild, turned = bin_features(planted, "chr1"), bin_features(once, "chr1")
+    once = apply_edit(simulated, "inversion", "chr1", start, end)
+    wild, turned = bin_features(simulated, "chr1"), bin_features(once, "chr1")
     np.testing.assert_allclose(turned.enhancer.sum(), wild.enhancer.sum(), rtol=0.05)
-    inside = planted.rows("sites", "chr1").query("start >= @start and end <= @end")
+    inside = simulated.rows("sites", "chr1").query("start >= @start and end <= @end")
     back = once.rows("sites", "chr1").query("start >= @start and end <= @end")
     assert (inside["strand"] == "+").sum() == (back["strand"] == "-").sum() > 0
     np.testing.assert_array_equal(
@@ -97,7 +97,7 @@ def test_inversion_turns_sites_and_undoes_itself(planted):
     )
     twice = apply_edit(once, "inversion", "chr1", start, end)
     for name in POINTS:
-        broken = getattr(planted, name)
+        broken = getattr(simulated, name)
         whole = ~(
             (broken["chrom"] == "chr1")
             & (
@@ -112,48 +112,48 @@ def test_inversion_turns_sites_and_undoes_itself(planted):
         )
     for name in COVERS:
         pd.testing.assert_frame_equal(
-            joined_rows(getattr(twice, name)), joined_rows(getattr(planted, name))
+            joined_rows(getattr(twice, name)), joined_rows(getattr(simulated, name))
         )
 
 
-def test_insertion_and_translocation_move_material_between_chromosomes(planted):
+def test_insertion_and_translocation_move_material_between_chromosomes(simulated):
     put = apply_edit(
-        planted, "insertion", "chr1", 60 * BIN, 60 * BIN, chrom2="chr2", start2=20 * BIN,
+        simulated, "insertion", "chr1", 60 * BIN, 60 * BIN, chrom2="chr2", start2=20 * BIN,
         end2=30 * BIN, strand2="-",
     )  # fmt: skip
-    one, two = bin_features(planted, "chr1"), bin_features(planted, "chr2")
+    one, two = bin_features(simulated, "chr1"), bin_features(simulated, "chr2")
     got = bin_features(put, "chr1")
     np.testing.assert_allclose(got.minus[60:70], two.plus[20:30][::-1], rtol=1e-6)
     np.testing.assert_allclose(got.visibility[70:], one.visibility[60:], rtol=1e-6)
     swapped = apply_edit(
-        planted, "translocation", "chr1", 60 * BIN, -1, chrom2="chr2", start2=20 * BIN
+        simulated, "translocation", "chr1", 60 * BIN, -1, chrom2="chr2", start2=20 * BIN
     )
-    assert swapped.chromsizes.sum() == planted.chromsizes.sum()
+    assert swapped.chromsizes.sum() == simulated.chromsizes.sum()
     got = bin_features(swapped, "chr1").visibility
     np.testing.assert_allclose(
         got, np.concatenate([one.visibility[:60], two.visibility[20:]]), rtol=1e-6
     )
 
 
-def test_editing_nothing_changes_nothing(planted):
-    whole = {"chr1": [Piece("chr1", 0, int(planted.chromsizes["chr1"]))]}
-    assert_same_plans(rearrange(planted, whole), planted)
+def test_editing_nothing_changes_nothing(simulated):
+    whole = {"chr1": [Piece("chr1", 0, int(simulated.chromsizes["chr1"]))]}
+    assert_same_plans(rearrange(simulated, whole), simulated)
 
 
-def test_removing_or_flipping_an_anchor_loses_its_loops(planted):
-    loop = find_loops(planted).query("chrom1 == 'chr1'").sort_values("score").iloc[-1]
+def test_removing_or_flipping_an_anchor_loses_its_loops(simulated):
+    loop = find_loops(simulated).query("chrom1 == 'chr1'").sort_values("score").iloc[-1]
     region = ("chr1", int(loop["motif1"]), int(loop["motif1"]) + 19)
-    for plan in (remove_sites(planted, *region), flip_sites(planted, *region)):
+    for plan in (remove_sites(simulated, *region), flip_sites(simulated, *region)):
         left = find_loops(plan)
         assert not ((left["motif1"] == loop["motif1"]) & (left["start2"] == loop["start2"])).any()
-    assert len(planted.sites) == len(remove_sites(planted, *region).sites) + 1
+    assert len(simulated.sites) == len(remove_sites(simulated, *region).sites) + 1
 
 
 @pytest.mark.parametrize("kind", ["deletion", "duplication", "inversion"])
-def test_lift_table_names_the_old_bins(planted, kind):
-    pieces = edit_pieces(planted, kind, "chr1", 100 * BIN, 130 * BIN)
-    lift = lift_table(planted, pieces, "chr1", BIN)
-    n = planted.n_bins("chr1")
+def test_lift_table_names_the_old_bins(simulated, kind):
+    pieces = edit_pieces(simulated, kind, "chr1", 100 * BIN, 130 * BIN)
+    lift = lift_table(simulated, pieces, "chr1", BIN)
+    n = simulated.n_bins("chr1")
     want = {
         "deletion": np.r_[0:100, 130:n],
         "duplication": np.r_[0:130, 100:n],
@@ -161,39 +161,39 @@ def test_lift_table_names_the_old_bins(planted, kind):
     }[kind]
     np.testing.assert_array_equal(lift["old_start"] // BIN, want)
     assert (lift["strand"] == "-").sum() == (30 if kind == "inversion" else 0)
-    untouched = lift_table(planted, pieces, "chr2", BIN)
+    untouched = lift_table(simulated, pieces, "chr2", BIN)
     np.testing.assert_array_equal(untouched["old_start"], untouched["start"])
 
 
-def test_edited_sequence_is_cut_and_joined(planted):
-    old = sequence(planted, "chr1")
+def test_edited_sequence_is_cut_and_joined(simulated):
+    old = sequence(simulated, "chr1")
     new = edited_sequence(
-        planted, edit_pieces(planted, "inversion", "chr1", 500_000, 500_008)["chr1"]
+        simulated, edit_pieces(simulated, "inversion", "chr1", 500_000, 500_008)["chr1"]
     )
     turned = old[500_000:500_008].translate(bytes.maketrans(b"ACGT", b"TGCA"))[::-1]
     assert new == old[:500_000] + turned + old[500_008:]
 
 
-def test_bad_edits_are_errors(planted):
+def test_bad_edits_are_errors(simulated):
     with pytest.raises(InputError, match=r"'swap' is not known; expected one of deletion"):
-        apply_edit(planted, "swap", "chr1", 0, 10)
+        apply_edit(simulated, "swap", "chr1", 0, 10)
     with pytest.raises(InputError, match=r"names chromosome 'chr7'; expected one of chr1, chr2"):
-        apply_edit(planted, "deletion", "chr7", 0, 10)
+        apply_edit(simulated, "deletion", "chr7", 0, 10)
     with pytest.raises(InputError, match=r"chr1:10-9,000,000 does not lie .* <= 8,000,000"):
-        apply_edit(planted, "deletion", "chr1", 10, 9_000_000)
+        apply_edit(simulated, "deletion", "chr1", 10, 9_000_000)
     with pytest.raises(InputError, match="within one chromosome"):
-        apply_edit(planted, "translocation", "chr1", 10, -1, chrom2="chr1", start2=50)
+        apply_edit(simulated, "translocation", "chr1", 10, -1, chrom2="chr1", start2=50)
 
 
-def test_reads_of_an_edited_genome_are_mapped_to_the_reference(planted):
+def test_reads_of_an_edited_genome_are_mapped_to_the_reference(simulated):
     region = {"chrom": "chr1", "start": 100 * BIN, "end": 130 * BIN}
-    options = {"scale": reads_per_intensity(planted, 300_000), "seed": 1}
+    options = {"scale": reads_per_intensity(simulated, 300_000), "seed": 1}
     counts = {
-        kind: edited_pixels(planted, {"kind": kind, **region}, **options)
+        kind: edited_pixels(simulated, {"kind": kind, **region}, **options)
         for kind in ("deletion", "duplication")
     }
-    wild_type = pd.concat(sample_pixels(planted, **options))
-    n_bins = sum(map(planted.n_bins, planted.chromsizes.index))
+    wild_type = pd.concat(sample_pixels(simulated, **options))
+    n_bins = sum(map(simulated.n_bins, simulated.chromsizes.index))
 
     def inside(pixels):
         """Reads with both ends in the region, and with one end on chr2."""
@@ -201,7 +201,7 @@ def test_reads_of_an_edited_genome_are_mapped_to_the_reference(planted):
         assert ((ends >= 0) & (ends < n_bins)).all(axis=None)
         assert (ends["bin1_id"] <= ends["bin2_id"]).all()
         within = ends.isin(range(100, 130)).all(axis=1)
-        other = ends["bin1_id"] >= planted.n_bins("chr1")
+        other = ends["bin1_id"] >= simulated.n_bins("chr1")
         return pixels["count"][within].sum(), pixels["count"][other].sum()
 
     own, other = inside(wild_type)

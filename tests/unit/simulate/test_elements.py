@@ -9,10 +9,10 @@ from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.plan import make_plan, other_cell_type
 
 
-def test_loops_have_convergent_anchors(planted):
-    loops = elements.find_loops(planted)
+def test_loops_have_convergent_anchors(simulated):
+    loops = elements.find_loops(simulated)
     assert len(loops) > 10
-    strand = planted.sites.set_index(["chrom", "start"])["strand"]
+    strand = simulated.sites.set_index(["chrom", "start"])["strand"]
     assert (strand.loc[list(zip(loops["chrom1"], loops["motif1"]))] == "+").all()
     assert (strand.loc[list(zip(loops["chrom2"], loops["motif2"]))] == "-").all()
     for side in "12":
@@ -33,8 +33,8 @@ def test_there_are_boundaries_with_and_without_ctcf_and_both_levels():
     assert 150_000 < (domains["end"] - domains["start"]).median() < 800_000
 
 
-def test_domains_of_one_level_do_not_overlap_and_subtads_lie_in_tads(planted):
-    domains = elements.find_domains(planted)
+def test_domains_of_one_level_do_not_overlap_and_subtads_lie_in_tads(simulated):
+    domains = elements.find_domains(simulated)
     for _, rows in domains.groupby(["chrom", "level"]):
         assert (rows["start"].to_numpy()[1:] >= rows["end"].to_numpy()[:-1]).all()
     tads = domains[domains["level"] == "TAD"]
@@ -44,18 +44,22 @@ def test_domains_of_one_level_do_not_overlap_and_subtads_lie_in_tads(planted):
         assert crossed.empty
 
 
-def test_expression_is_higher_in_a_and_rises_with_enhancers_in_reach(planted):
-    genes = elements.gene_expression(planted)
+def test_expression_is_higher_in_a_and_rises_with_enhancers_in_reach(simulated):
+    genes = elements.gene_expression(simulated)
     transcription = np.concatenate(
         [
-            compartment_property(planted, chrom, 1)[genes.query("chrom == @chrom")["tss"] // 20_000]
-            for chrom in planted.chromsizes.index
+            compartment_property(simulated, chrom, 1)[
+                genes.query("chrom == @chrom")["tss"] // 20_000
+            ]
+            for chrom in simulated.chromsizes.index
         ]
     )
     active = transcription > 0.5
     assert genes["expression"][active].mean() > 4 * genes["expression"][~active].mean()
-    silent = planted.enhancers.assign(activity=0.0)
-    without = elements.gene_expression(type(planted)(**{**_fields(planted), "enhancers": silent}))
+    silent = simulated.enhancers.assign(activity=0.0)
+    without = elements.gene_expression(
+        type(simulated)(**{**_fields(simulated), "enhancers": silent})
+    )
     assert (genes["expression"] >= without["expression"] - 1e-9).all()
     assert (genes["expression"] > 1.2 * without["expression"]).mean() > 0.3
 
@@ -66,16 +70,16 @@ def _fields(plan):
     }
 
 
-def test_losing_boundaries_lets_enhancers_reach_further(planted):
-    opened = remove_sites(planted, "chr1", 0, 8_000_000)
-    before = elements.gene_expression(planted)["expression"]
+def test_losing_boundaries_lets_enhancers_reach_further(simulated):
+    opened = remove_sites(simulated, "chr1", 0, 8_000_000)
+    before = elements.gene_expression(simulated)["expression"]
     after = elements.gene_expression(opened)["expression"]
     assert (after >= before - 1e-9).all()
     assert after.sum() > 1.02 * before.sum()
 
 
-def test_enhancer_promoter_pairs(planted):
-    pairs = elements.find_enhancer_promoter_pairs(planted)
+def test_enhancer_promoter_pairs(simulated):
+    pairs = elements.find_enhancer_promoter_pairs(simulated)
     share = pairs["label"].mean()
     assert 0.02 < share < 0.6
     assert (pairs.loc[pairs["label"] == 1, "passage"] >= 0.5).all()
@@ -84,54 +88,54 @@ def test_enhancer_promoter_pairs(planted):
     assert not pairs.duplicated(["enhancer", "gene"]).any()
 
 
-def test_replication_timing_follows_compartments(planted):
-    timing = elements.replication_timing(planted).query("chrom == 'chr1'")
-    planned = compartment_property(planted, "chr1", 2)[timing["start"] // 20_000]
+def test_replication_timing_follows_compartments(simulated):
+    timing = elements.replication_timing(simulated).query("chrom == 'chr1'")
+    planned = compartment_property(simulated, "chr1", 2)[timing["start"] // 20_000]
     assert np.corrcoef(timing["timing"], planned)[0, 1] > 0.85
 
 
-def test_states_tile_all_but_the_gaps(planted):
-    states = elements.paint_states(planted)
+def test_states_tile_all_but_the_gaps(simulated):
+    states = elements.paint_states(simulated)
     covered = (states["end"] - states["start"]).sum()
-    gaps = (planted.gaps["end"] - planted.gaps["start"]).sum()
-    assert covered == planted.chromsizes.sum() - gaps
+    gaps = (simulated.gaps["end"] - simulated.gaps["start"]).sum()
+    assert covered == simulated.chromsizes.sum() - gaps
     for _, rows in states.groupby("chrom"):
         assert (rows["start"].to_numpy()[1:] >= rows["end"].to_numpy()[:-1]).all()
     assert "1_TssA" in set(states["name"])
 
 
-def test_peaks_lie_on_the_chromosome_and_signal_has_them(planted):
-    for name, peaks in elements.find_peaks(planted).items():
+def test_peaks_lie_on_the_chromosome_and_signal_has_them(simulated):
+    for name, peaks in elements.find_peaks(simulated).items():
         assert (peaks["start"] >= 0).all()
-        assert (peaks["end"] <= peaks["chrom"].map(planted.chromsizes)).all()
+        assert (peaks["end"] <= peaks["chrom"].map(simulated.chromsizes)).all()
         assert len(peaks) > 20, name
-    track = elements.signal_track(planted, "CTCF")["chr1"]
-    peaks = elements.find_peaks(planted)["CTCF"].query("chrom == 'chr1'")
+    track = elements.signal_track(simulated, "CTCF")["chr1"]
+    peaks = elements.find_peaks(simulated)["CTCF"].query("chrom == 'chr1'")
     at = (peaks["start"] + peaks["summit"]) // elements.SIGNAL_STEP
     assert track[at].mean() > 10 * np.nanmedian(track)
     assert np.isnan(track[0])  # the telomere
 
 
-def test_cohesin_is_a_subset_of_ctcf_and_enhancers(planted):
-    peaks = elements.find_peaks(planted)
+def test_cohesin_is_a_subset_of_ctcf_and_enhancers(simulated):
+    peaks = elements.find_peaks(simulated)
     assert len(peaks["SMC3"]) < len(peaks["RAD21"])
 
 
-def test_other_cell_type_differs_in_its_labels(planted):
-    other = other_cell_type(planted, "B", seed=1)
-    here, there = elements.find_loops(planted), elements.find_loops(other)
+def test_other_cell_type_differs_in_its_labels(simulated):
+    other = other_cell_type(simulated, "B", seed=1)
+    here, there = elements.find_loops(simulated), elements.find_loops(other)
     key = ["chrom1", "start1", "start2"]
     shared = here.merge(there, on=key)
     assert 0.3 * len(here) < len(shared) < len(here)
     changed = (
-        elements.gene_expression(planted)["expression"]
+        elements.gene_expression(simulated)["expression"]
         != elements.gene_expression(other)["expression"]
     )
     assert changed.mean() > 0.1
 
 
 @pytest.mark.parametrize("chrom", ["chr1", "chr2"])
-def test_fires_are_whole_bins(planted, chrom):
-    fires = elements.find_fires(planted).query("chrom == @chrom")
-    assert np.isin(fires["start"], bin_edges(planted, chrom)).all()
+def test_fires_are_whole_bins(simulated, chrom):
+    fires = elements.find_fires(simulated).query("chrom == @chrom")
+    assert np.isin(fires["start"], bin_edges(simulated, chrom)).all()
     assert (fires["score"] >= 0.6).all()

@@ -12,12 +12,12 @@ from chromloom.simulate.plan import COVERS, POINTS, make_plan, other_cell_type
 SIZES = {"chr1": 8_000_000, "chr2": 4_050_000}
 
 
-def test_same_seed_same_plan(planted):
+def test_same_seed_same_plan(simulated):
     again = make_plan(3, chromsizes=SIZES, resolution=20_000)
     other = make_plan(4, chromsizes=SIZES, resolution=20_000)
     for name in (*COVERS, *POINTS):
-        pd.testing.assert_frame_equal(getattr(planted, name), getattr(again, name))
-    assert not planted.sites["start"].equals(other.sites["start"])
+        pd.testing.assert_frame_equal(getattr(simulated, name), getattr(again, name))
+    assert not simulated.sites["start"].equals(other.sites["start"])
 
 
 @settings(max_examples=8, deadline=None)
@@ -39,34 +39,34 @@ def test_tables_lie_on_the_chromosome_sorted_and_covers_do_not_overlap(seed, len
     assert plan.landscape["gc"].between(0.3, 0.65).all()
 
 
-def test_no_element_in_a_gap(planted):
+def test_no_element_in_a_gap(simulated):
     for name in POINTS:
-        for gap in planted.gaps.itertuples():
-            rows = planted.rows(name, gap.chrom)
+        for gap in simulated.gaps.itertuples():
+            rows = simulated.rows(name, gap.chrom)
             assert not ((rows["start"] < gap.end) & (rows["end"] > gap.start)).any()
 
 
-def test_domains_end_in_convergent_sites(planted):
-    strong = planted.sites[planted.sites["strength"] >= 0.6]
+def test_domains_end_in_convergent_sites(simulated):
+    strong = simulated.sites[simulated.sites["strength"] >= 0.6]
     strand = strong["strand"].to_numpy()
     following = strand[1:] + strand[:-1]
     # around a domain "+ … -", across a boundary "- +": both far likelier than "++" and "--"
     assert np.isin(following, ["+-", "-+"]).mean() > 0.7
 
 
-def test_other_cell_type_shares_most_of_the_plan(planted):
-    other = other_cell_type(planted, "B", seed=1)
-    pd.testing.assert_frame_equal(other.landscape, planted.landscape)
+def test_other_cell_type_shares_most_of_the_plan(simulated):
+    other = other_cell_type(simulated, "B", seed=1)
+    pd.testing.assert_frame_equal(other.landscape, simulated.landscape)
     pd.testing.assert_frame_equal(
-        other.sites.drop(columns="strength"), planted.sites.drop(columns="strength")
+        other.sites.drop(columns="strength"), simulated.sites.drop(columns="strength")
     )
-    bound = planted.sites["strength"] > 0
+    bound = simulated.sites["strength"] > 0
     lost = (other.sites["strength"][bound] == 0).mean()
     assert 0.1 < lost < 0.3
     assert (other.sites["strength"][~bound] > 0).any()
-    changed = (other.genes["propensity"] != planted.genes["propensity"]).mean()
+    changed = (other.genes["propensity"] != simulated.genes["propensity"]).mean()
     assert 0.05 < changed < 0.3
-    assert planted.cell_type == "A"
+    assert simulated.cell_type == "A"
     assert other.cell_type == "B"
 
 

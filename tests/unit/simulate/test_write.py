@@ -1,4 +1,4 @@
-"""The files of a planted genome open in the tools that users have, and say what was planted."""
+"""The files of a simulated genome open in the tools that users have, and say what was simulated."""
 
 import gzip
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from chromloom.errors import InputError
-from chromloom.genome import load_assembly
+from chromloom.genome.assembly import load_assembly
 from chromloom.simulate.plan import COVERS, POINTS, make_plan, read_plan
 from chromloom.simulate.write import (
     Sample,
@@ -34,7 +34,7 @@ SAMPLES = [
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("planted")
+    folder = tmp_path_factory.mktemp("simulated")
     simulate_genome(
         folder,
         seed=7,
@@ -98,7 +98,7 @@ def test_coarse_maps_are_those_of_cooler(written, tmp_path):
 
 
 def test_assembly_folder_loads(written):
-    assembly = load_assembly("planted", resources=written)
+    assembly = load_assembly("simulated", resources=written)
     assert assembly.chromsizes.to_dict() == SIZES
     assert len(assembly.centromeres) == 2
     assert len(assembly.blacklist) == 4
@@ -197,7 +197,7 @@ def test_same_seed_same_bytes(written, tmp_path):
     simulate_genome(
         tmp_path, seed=7, chromsizes=SIZES, resolution=25_000, samples=SAMPLES[3:], fasta=["chr2"]
     )
-    kinds = ("labels", "signals", "truth/B", "planted")
+    kinds = ("labels", "signals", "truth/B", "simulated")
     paths = [p for kind in kinds for p in (tmp_path / kind).iterdir()]
     paths += [tmp_path / "contacts/text.pairs.gz", tmp_path / "edits.bed"]
     assert len(paths) > 40

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.learner import (
     LazyAdam,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from chromloom.kernels.counts import drawn_products, near_pairs
-from chromloom.models.eig import eigen_representation
+from chromloom.models.baselines.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.likelihood import (
     DRAWS_OF_A_KNOT,
@@ -338,12 +338,12 @@ def test_a_chromosome_smaller_than_the_representation(tiny_map_path):
     assert all(np.isfinite(x).all() for x in found.values())
 
 
-def test_planted_barriers_are_found(tmp_path):
+def test_simulated_barriers_are_found(tmp_path):
     strength = np.zeros(150)
     strength[[30, 62, 90, 121]] = 0.8, 1.2, 0.5, 1.0
 
     def more(i, j):
-        """Less contact across the planted bins, the less the further apart."""
+        """Less contact across the simulated bins, the less the further apart."""
         passed = np.concatenate([[0], np.cumsum(strength)])
         return -np.exp(-(j - i) / 20) * (passed[j] - passed[i + 1])
 

@@ -3,8 +3,8 @@
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm import PRESETS
-from chromloom.models.vectors import MODELS
+from chromloom.models.baselines.vectors import MODELS
+from chromloom.models.hiclstm.module import PRESETS
 from chromloom.training.models import MODEL_NAMES, resolve_model
 
 OPTIONS = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, encode
 from chromloom.training.tiles import TileLoader

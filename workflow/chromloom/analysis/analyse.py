@@ -18,7 +18,7 @@ from chromloom.analysis.insulation import boundaries_bed, compute_insulation
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
 from chromloom.normalize.expected import align_view, compute_expected
-from chromloom.tracks import read_track, write_bigwig
+from chromloom.signals.tracks import read_track, write_bigwig
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.attribution.baselines import average_neighbours
 from chromloom.attribution.integrated import Attribution, integrate_gradients
 from chromloom.attribution.scores import contrast_directions, min_max_signed, z_score
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.models.trained import TrainedModel
-from chromloom.tracks import write_bigwig
+from chromloom.representations.neutral import average_neighbours
+from chromloom.signals.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 

@@ -50,8 +50,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.classification.intervals import FORMATS, read_intervals
 from chromloom.errors import InputError
+from chromloom.genome.intervals import FORMATS, read_intervals
 
 logger = logging.getLogger(__name__)
 

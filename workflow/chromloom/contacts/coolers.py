@@ -11,7 +11,7 @@ import pandas as pd
 
 from chromloom.contacts.pixels import CHUNK, Target, bin_lookup, reading, translate
 from chromloom.errors import InputError
-from chromloom.genome import harmonise_names
+from chromloom.genome.names import harmonise_names
 
 logger = logging.getLogger(__name__)
 

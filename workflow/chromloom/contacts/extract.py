@@ -14,7 +14,8 @@ from chromloom.contacts.pixels import CHUNK, Target
 from chromloom.contacts.sources import open_source
 from chromloom.contacts.write import write_mcool
 from chromloom.errors import InputError
-from chromloom.genome import Assembly, load_assembly, select_chromosomes
+from chromloom.genome.assembly import Assembly, load_assembly
+from chromloom.genome.names import select_chromosomes
 
 logger = logging.getLogger(__name__)
 

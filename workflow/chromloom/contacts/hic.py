@@ -10,7 +10,8 @@ import pandas as pd
 
 from chromloom.contacts.pixels import CHUNK, Target, bin_lookup, n_bins, reading, translate
 from chromloom.errors import InputError
-from chromloom.genome import harmonise_names, make_bins
+from chromloom.genome.bins import make_bins
+from chromloom.genome.names import harmonise_names
 
 FIRST_ROWS = 256
 

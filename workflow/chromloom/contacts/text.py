@@ -13,7 +13,7 @@ import pandas as pd
 
 from chromloom.contacts.pixels import Target, reading, upper
 from chromloom.errors import InputError
-from chromloom.genome import harmonise_names, match_names
+from chromloom.genome.names import harmonise_names, match_names
 
 logger = logging.getLogger(__name__)
 

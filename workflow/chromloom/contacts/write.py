@@ -15,7 +15,7 @@ import pandas as pd
 from chromloom.contacts.pixels import CHUNK, n_bins, pool
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d, max_pool2d, softsign
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm import PRESETS, HiCLSTM, HiCLSTMSettings
-from chromloom.models.released import ReleasedHiCLSTM
+from chromloom.models.hiclstm.module import PRESETS, HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.released import ReleasedHiCLSTM
 
 DECODERS = ("lstm", "cnn", "fc")
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -24,7 +24,7 @@ import chromloom
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.kernels import kernel_threads_only
-from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.normalize.probability import (
     contact_probability,
     contact_strength,
@@ -153,7 +153,7 @@ def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diag
 
 def read_settings(values: dict[str, Any]) -> Any:
     """Settings of any model from what `config.json` keeps of them."""
-    from chromloom.models.vectors import MODELS, vector_settings
+    from chromloom.models.baselines.vectors import MODELS, vector_settings
 
     if values["preset"] in MODELS:
         own = dict(values)
@@ -176,13 +176,13 @@ def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type
     """
     n_bins = sum(lengths)
     if not isinstance(settings, HiCLSTMSettings):
-        from chromloom.models.vectors import VectorModel, VectorModule
+        from chromloom.models.baselines.vectors import VectorModel, VectorModule
 
         return VectorModule(settings, lengths), VectorModel
     kind, released = TrainedModel, settings.preset == "released"
     if released:
-        from chromloom.models.released import ReleasedHiCLSTM
-        from chromloom.models.released import ReleasedTrainedModel as kind
+        from chromloom.models.hiclstm.released import ReleasedHiCLSTM
+        from chromloom.models.hiclstm.released import ReleasedTrainedModel as kind
     if type(settings) is not HiCLSTMSettings:
         from chromloom.models.decoders import new_decoder
 

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import sparse
 
 from chromloom.errors import ConvergenceError, InputError
-from chromloom.genome import select_chromosomes
+from chromloom.genome.names import select_chromosomes
 from chromloom.normalize.maps import PIXEL_CHUNK, read_cis_pixels
 
 logger = logging.getLogger(__name__)

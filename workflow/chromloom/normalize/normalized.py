@@ -13,7 +13,8 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
-from chromloom.genome import Assembly, make_view
+from chromloom.genome.assembly import Assembly
+from chromloom.genome.bins import make_view
 from chromloom.normalize.balance import DEFAULT_SETTINGS, BalanceSettings, balance
 from chromloom.normalize.expected import compute_expected, view_of
 from chromloom.normalize.maps import PIXEL_CHUNK, Expected, expected_path

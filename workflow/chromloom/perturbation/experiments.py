@@ -12,15 +12,15 @@ import bioframe
 import numpy as np
 import pandas as pd
 
-from chromloom.classification.intervals import read_intervals
+from chromloom.edits.edit import Edit, EditedChromosome, knockouts, lay_out
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
+from chromloom.genome.intervals import read_intervals
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.baselines import PSEUDOCOUNT
-from chromloom.perturbation.edits import Edit, EditedChromosome, knockouts, lay_out
 from chromloom.perturbation.predict import predict_edit
 from chromloom.perturbation.screen import null_vectors
+from chromloom.perturbation.simple import PSEUDOCOUNT
 
 logger = logging.getLogger(__name__)
 

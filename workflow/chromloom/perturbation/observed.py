@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from chromloom.edits.edit import lay_out, read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
 from chromloom.normalize.probability import contact_probability
-from chromloom.perturbation.baselines import PSEUDOCOUNT, baselines
-from chromloom.perturbation.edits import lay_out, read_edits
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
+from chromloom.perturbation.simple import PSEUDOCOUNT, baselines
 
 logger = logging.getLogger(__name__)
 

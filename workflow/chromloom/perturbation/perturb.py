@@ -7,14 +7,14 @@ import cooler
 import numpy as np
 import pandas as pd
 
+from chromloom.edits.edit import edited_name, lay_out, lift_table, read_edits
 from chromloom.errors import InputError
+from chromloom.evaluation import scc
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.baselines import PSEUDOCOUNT
-from chromloom.perturbation.edits import edited_name, lay_out, lift_table, read_edits
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
-from chromloom.reconstruction import scc
+from chromloom.perturbation.simple import PSEUDOCOUNT
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chromloom.attribution.baselines import AVERAGE_BINS
+from chromloom.edits.edit import EditedChromosome
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import Expected, NormalizedMap
-from chromloom.perturbation.edits import EditedChromosome
+from chromloom.representations.neutral import AVERAGE_BINS
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from chromloom.attribution.baselines import average_neighbours
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.kernels import Edits, lanes_forward, lanes_of_bins
-from chromloom.models.hiclstm import knot_positions
+from chromloom.models.hiclstm.module import knot_positions
 from chromloom.models.trained import TrainedModel
-from chromloom.tracks import write_bigwig
+from chromloom.representations.neutral import average_neighbours
+from chromloom.signals.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from chromloom.representations.parquet import (
     representation_columns,
     write_representations,
 )
-from chromloom.tracks import write_bigwig
+from chromloom.signals.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The contact model of the planted genome: expected intensities, and reads drawn from them.
+"""The contact model of the simulated genome: expected intensities, and reads drawn from them.
 
 For bins i <= j of one chromosome at distance s (bp), with every symbol defined by the plan,
 

@@ -134,7 +134,7 @@ def find_domains(plan: Plan) -> pd.DataFrame:
     -------
     DataFrame
         chrom, start, end (middles of the boundaries), name, level (TAD; or subTAD, which lie in a
-        TAD that they share with another), loop (bool: a planted loop joins both ends).
+        TAD that they share with another), loop (bool: a simulated loop joins both ends).
     """
     boundaries, loops, rows = find_boundaries(plan), find_loops(plan), []
     for chrom in plan.chromsizes.index:

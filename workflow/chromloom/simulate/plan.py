@@ -1,4 +1,4 @@
-"""The plan of a planted genome: what is put where, drawn from a seed.
+"""The plan of a simulated genome: what is put where, drawn from a seed.
 
 A plan holds only causes: subcompartments, CTCF sites, genes, enhancers, gaps, the visibility of
 each bin, and the constants of the contact model. Whatever follows from them (contacts in
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
 
 CHROMSIZES = {"chr1": 30_000_000, "chr2": 25_000_000, "chr3": 20_000_000}
 """Default chromosomes (bp)."""
@@ -78,7 +78,7 @@ class Physics:
 
 @dataclass(frozen=True)
 class Plan:
-    """Causes of a planted genome in one cell type; every table is sorted by chrom and start.
+    """Causes of a simulated genome in one cell type; every table is sorted by chrom and start.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def make_plan(
     short = sizes[sizes < 100 * resolution]
     if len(short):
         raise InputError(
-            f"planted chromosome '{short.index[0]}' is {short.iloc[0]:,} bp long; expected at "
+            f"simulated chromosome '{short.index[0]}' is {short.iloc[0]:,} bp long; expected at "
             f"least 100 bins of {resolution:,} bp; make it longer or the bins finer"
         )
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in (*COVERS, *POINTS)}
@@ -200,7 +200,7 @@ def read_plan(folder: str | Path) -> Plan:
     folder = Path(folder)
     if not (folder / "plan.json").is_file():
         raise InputError(
-            f"{folder} holds no plan.json; expected the folder truth/{{cell_type}} of a planted "
+            f"{folder} holds no plan.json; expected the folder truth/{{cell_type}} of a simulated "
             "genome, as simulate_genome writes it"
         )
     settings = json.loads((folder / "plan.json").read_text())

@@ -1,4 +1,4 @@
-"""The DNA of a planted genome: GC content by compartment, CTCF motifs where the plan has them.
+"""The DNA of a simulated genome: GC content by compartment, CTCF motifs where the plan has them.
 
 The sequence belongs to the genome, not to a cell type: motifs that are silent in one cell are
 spelled all the same. Motifs are drawn from the CTCF matrix MA0139.1 of JASPAR (Fornes et al. 2020),

@@ -1,4 +1,4 @@
-"""A planted genome on disk: maps, assembly, labels, signals, edits and the truth.
+"""A simulated genome on disk: maps, assembly, labels, signals, edits and the truth.
 
 File formats are those that real data comes in, down to missing `chr` prefixes in the lists of
 loops and domains (which come so from juicer's tools), so that one reader reads both.
@@ -15,7 +15,8 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_json, write_tsv
-from chromloom.genome import make_bins
+from chromloom.genome.bins import make_bins
+from chromloom.signals.tracks import write_bigwig
 from chromloom.simulate import elements
 from chromloom.simulate.contacts import reads_per_intensity, sample_pixels
 from chromloom.simulate.edits import edit_pieces, lift_table, rearrange
@@ -28,7 +29,6 @@ from chromloom.simulate.plan import (
     other_cell_type,
 )
 from chromloom.simulate.sequence import write_fasta
-from chromloom.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def simulate_genome(
     resolutions: Sequence[int] | None = None,
     samples: Iterable[Sample | Mapping] = SAMPLES,
     fasta: bool | Iterable[str] = False,
-    name: str = "planted",
+    name: str = "simulated",
 ) -> None:
     """Simulate a genome and write it as a study would find it.
 
@@ -532,8 +532,8 @@ def write_edits(plan: Plan, path: Path) -> None:
         ranked = _clear_of_gaps(plan, boundaries, reach)
     if ranked.empty:
         raise InputError(
-            f"planted chromosome '{chrom}' has no boundary away from its gaps to edit; expected a "
-            "longer chromosome or another seed"
+            f"simulated chromosome '{chrom}' has no boundary away from its gaps to edit; expected "
+            "a longer chromosome or another seed"
         )
     ranked = ranked.sort_values("score", ascending=False)
     first = ranked.iloc[0]
@@ -601,7 +601,7 @@ def _gzip(text: str, path: Path) -> None:
 
 
 TRUTH_README = """\
-# The truth of a planted genome
+# The truth of a simulated genome
 
 One folder a cell type. Coordinates are 0-based half-open bp. `plan.json`: chromosome lengths, bins
 of the contact model, its constants, seed.

@@ -16,7 +16,7 @@ from torch import Tensor
 from chromloom.errors import InputError
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.decoders import DecoderSettings, decoder_settings, new_decoder
-from chromloom.models.released import ReleasedTrainedModel
+from chromloom.models.hiclstm.released import ReleasedTrainedModel
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.learner import LazyAdam, TileLearner, clip_gradients, flatten

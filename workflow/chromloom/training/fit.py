@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, smooth_by_distance
@@ -157,9 +157,9 @@ def set_eigen_start(
     Parameters
     ----------
     tracks : dict, optional
-        Per chromosome what signs follow (`chromloom.models.eig.orient`).
+        Per chromosome what signs follow (`chromloom.models.baselines.eig.orient`).
     """
-    from chromloom.models.eig import eigen_representation
+    from chromloom.models.baselines.eig import eigen_representation
 
     settings = model.settings
     numbers = _chrom_numbers(normalized)
@@ -242,7 +242,7 @@ def _open(map_path: str | Path) -> NormalizedMap:
 def _new_model(settings: HiCLSTMSettings, normalized: NormalizedMap, seed: int):
     """Model of the preset's kind with parameters drawn from the seed."""
     if settings.preset == "released":
-        from chromloom.models.released import ReleasedHiCLSTM
+        from chromloom.models.hiclstm.released import ReleasedHiCLSTM
 
         model = ReleasedHiCLSTM(settings, len(normalized.bins))
     else:
@@ -371,7 +371,7 @@ def _as_trained(model, config, bins, normalized) -> TrainedModel:
     """The model as later rooms see it, not yet recalibrated."""
     kind = TrainedModel
     if model.settings.preset == "released":
-        from chromloom.models.released import ReleasedTrainedModel as kind
+        from chromloom.models.hiclstm.released import ReleasedTrainedModel as kind
     model.requires_grad_(False)
     return kind(
         model,

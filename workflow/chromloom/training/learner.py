@@ -16,7 +16,7 @@ from chromloom.kernels import (
     kernel_threads_only,
     tile_gradients,
 )
-from chromloom.models.hiclstm import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.training.tiles import Tile
 
 

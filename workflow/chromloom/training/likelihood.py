@@ -35,8 +35,8 @@ from chromloom.kernels.counts import (
     newton_rows,
 )
 from chromloom.kernels.spec import LARGEST_LOG_RATE
-from chromloom.models.eig import coverage, orient
-from chromloom.models.hiclstm import knot_positions
+from chromloom.models.baselines.eig import coverage, orient
+from chromloom.models.hiclstm.module import knot_positions
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.barriers import Barriers
 
@@ -386,7 +386,7 @@ def likelihood_representation(
     normalized : NormalizedMap
     chrom : str
     R, S : ndarray, (n, d) and (d, d)
-        As `chromloom.models.eig.eigen_representation` gives them.
+        As `chromloom.models.baselines.eig.eigen_representation` gives them.
     n_knots, sweeps, dispersion, oriented, barrier, seed
         See `CountModel`.
     track : ndarray, (n,), optional
@@ -395,9 +395,8 @@ def likelihood_representation(
     Returns
     -------
     dict of ndarray, float32
-        By the names of `chromloom.models.hiclstm.HiCLSTM`'s parameters: `embedding` (n, d), mean
-        square 1 over the unmasked bins and 0 at masked ones, `spread` (n, d), its standard
-        deviation a posteriori, `S` (n_knots, d, d), `offset` (n_knots,) and, with `barrier`,
+        By the names of `HiCLSTM`'s parameters: `embedding` (n, d), mean square 1
+        over the unmasked bins and 0 at masked ones, `spread` (n, d), its standard deviation a posteriori, `S` (n_knots, d, d), `offset` (n_knots,) and, with `barrier`,
         `barrier` (n_knots,), the heights; the barriers of the bins are then the last column of an
         embedding of d + 1, and S's last row and column are 0.
     """

@@ -96,7 +96,7 @@ def train_model(
     out_dir : path
         Model folder, see `chromloom.models.trained`.
     options : dict, optional
-        Settings that differ from the model's own (`HiCLSTMSettings`, `chromloom.models.vectors`).
+        Settings that differ from the model's own (`HiCLSTMSettings`, `VectorSettings`).
     seed, device, resume_dir
         As in `chromloom.training.fit.train`; only Hi-C-LSTM goes on from a killed run.
     input_path : path, optional
@@ -107,13 +107,13 @@ def train_model(
     InputError
         An unknown model or option, or a map that lacks what the model reads.
     """
-    from chromloom.models.vectors import MODELS
+    from chromloom.models.baselines.vectors import MODELS
 
     options = options or {}
     if input_path is not None and not model.startswith("sniper"):
         raise InputError(f"model '{model}' reads one map; leave input_path={input_path} out")
     if model in MODELS:
-        from chromloom.training.baselines import train_vectors
+        from chromloom.training.vectors import train_vectors
 
         train_vectors(
             model, map_path, out_dir, options=options, seed=seed, device=device,
@@ -122,7 +122,7 @@ def train_model(
         return
     if model not in MODEL_NAMES:
         raise InputError(f"model '{model}' is unknown; expected one of {', '.join(MODEL_NAMES)}")
-    from chromloom.models.hiclstm import HiCLSTMSettings
+    from chromloom.models.hiclstm.module import HiCLSTMSettings
     from chromloom.training.fit import train
 
     settings = HiCLSTMSettings.from_preset(model.removeprefix("hiclstm-"), **options)

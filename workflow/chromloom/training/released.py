@@ -14,8 +14,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from chromloom.models.hiclstm import HiCLSTMSettings
-from chromloom.models.released import ReleasedHiCLSTM, cut_frames
+from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.released import ReleasedHiCLSTM, cut_frames
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.training.learner import LazyAdam, clip_gradients, flatten, learning_rate_factor

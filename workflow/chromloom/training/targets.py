@@ -3,7 +3,7 @@
 import numpy as np
 
 from chromloom.kernels import UINT16_SCALE
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 

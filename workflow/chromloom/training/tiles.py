@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chromloom.models.hiclstm import HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.training.targets import encode, pairs_by_distance, smooth_by_distance
 
 logger = logging.getLogger(__name__)

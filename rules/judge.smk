@@ -1,0 +1,72 @@
+# Models of simulated genomes held to what was simulated, and all genomes in one picture; by target, `snakemake simulated`.
+
+JUDGED = [run for run in SCREENED if truth_of(run.split(".")[0])]
+
+
+rule judge_model:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        truth=lambda wildcards: truth_of(wildcards.sample),
+    output:
+        "results/judged/{sample}.{resolution}.{norm}.{model}.tsv",
+    log:
+        "logs/judge_model/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/judge_model/{sample}.{resolution}.{norm}.{model}.tsv"
+    wildcard_constraints:
+        sample=one_of(run.split(".")[0] for run in JUDGED),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        max_sites=config["perturbation"]["max_sites"],
+        seed=config["seed"],
+        device=config["device"],
+        version=VERSIONS["perturbation"],
+    message:
+        "Holding {wildcards.model} of {wildcards.sample} to what was simulated"
+    script:
+        "../workflow/scripts/judge_model.py"
+
+
+rule simulated:
+    input:
+        needed(
+            ["results/tables/simulated.tsv"] if JUDGED else [],
+            "simulated judges models that predict maps of simulated genomes: name results/simulated/contacts/A.hic, or that of a "
+            "folder results/simulated/seedN, as the contacts of a sample, and give the config the key simulate",
+        ),
+    output:
+        pdf="results/figures/simulated.pdf",
+        png=report(
+            "results/figures/simulated.png",
+            caption="../workflow/report/simulated.rst",
+            category="Simulated genomes",
+            labels={"show": "picture"},
+        ),
+        tsv=report(
+            "results/figures/simulated.tsv",
+            caption="../workflow/report/simulated.rst",
+            category="Simulated genomes",
+            labels={"show": "numbers"},
+        ),
+    log:
+        "logs/simulated.log",
+    benchmark:
+        "benchmarks/simulated.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Drawing what models say of simulated genomes beside what was simulated"
+    script:
+        "../workflow/scripts/simulated.py"

@@ -1,0 +1,102 @@
+"""Readers of label files."""
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from chromloom.errors import InputError
+from chromloom.genome.intervals import read_intervals
+
+CHROMSIZES = pd.Series({"chr1": 1_000_000, "chr21": 500_500})
+
+JUICER = "chr1\tx1\tx2\tchr2\ty1\ty2\tcolor\n"
+EXAMPLES = {
+    "bed": ("chr1\t10\t20\nchr1\t30\t30\tname\t7\t+\n", [(10, 20, -1), (30, 31, -1)]),
+    "narrowPeak": (
+        "track name=x\nchr1\t10\t20\t.\t150\t.\t23.6\t-1\t3.1\t180\n", [(10, 20, -1)],
+    ),
+    "bedgraph": ("#comment\n1 10 20 -1.5\n", [(10, 20, -1)]),
+    "arrowhead": (JUICER + "1\t5000\t9000\t1\t5000\t9000\t0,0,0\n", [(5000, 9000, -1)]),
+    "hiccups": (JUICER + "1\t5000\t6000\t1\t9000\t10000\t0,0,0\n", [(5000, 6000, 9000)]),
+    "bedpe": ("chr1\t10\t20\tchr1\t50\t60\t6.34\n", [(10, 20, 50)]),
+    "targetfinder": (
+        "enhancer_name,promoter_name,label,prediction\nA|chr1:10-20,A|chr1:50-60,1,0\n",
+        [(10, 20, 50)],
+    ),
+    "expression": ("chrom\ttss\tstrand\tcpm\nchr1\t100\t+\t2.5\n", [(99, 100, -1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", EXAMPLES)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_formats(tmp_path, format, zipped):
+    text, expected = EXAMPLES[format]
+    path = tmp_path / "labels"
+    path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+    table = read_intervals(path, format, CHROMSIZES)
+    assert list(zip(table["start"], table["end"], table["start2"])) == expected
+    assert set(table["chrom"]) == {"chr1"}
+
+
+def test_scores_and_names(tmp_path):
+    path = tmp_path / "labels"
+    path.write_text("1\t10\t20\tA1\t3.5\n")
+    row = read_intervals(path, "bed", CHROMSIZES).iloc[0]
+    assert (row["name"], row["score"]) == ("A1", 3.5)
+    for format, score in (("bedgraph", -1.5), ("bedpe", 6.34), ("targetfinder", 1)):
+        path.write_text(EXAMPLES[format][0])
+        assert read_intervals(path, format, CHROMSIZES)["score"].iloc[0] == score
+    path.write_text(EXAMPLES["expression"][0])
+    assert read_intervals(path, "expression", CHROMSIZES)["score"].iloc[0] == 2.5
+
+
+def test_other_chromosomes_are_left_out(tmp_path):
+    path = tmp_path / "labels.bedpe"
+    path.write_text("chr1\t1\t2\tchr21\t5\t6\nchr1\t1\t2\tchr1\t5\t6\nchrUn\t1\t2\tchrUn\t5\t6\n")
+    assert len(read_intervals(path, "bedpe", CHROMSIZES)) == 1
+
+
+def test_an_end_rounded_to_the_grid_is_cut(tmp_path):
+    path = tmp_path / "labels.bed"
+    path.write_text("chr21\t400000\t510000\n")
+    assert read_intervals(path, "bed", CHROMSIZES)["end"].iloc[0] == 500_500
+
+
+FAILURES = {
+    "beyond": ("bed", "chr21\t1\t2\nchr21\t400000\t900000\n", r"line 2: chr21:400000-900000"),
+    "start_beyond": ("bed", "chr21\t600000\t601000\n", "500,500 bp"),
+    "reversed": ("bed", "chr1\t20\t10\n", "chr1:20-10"),
+    "second_beyond": ("bedpe", "chr1\t1\t2\tchr1\t5\t2000001\n", "2000001"),
+    "text": ("bed", "chr1\t1\t2\nchr1\tx\t2\n", "line 2: start 'x'"),
+    "columns": ("bed", "chr1\t1\n", "2 columns"),
+    "names": ("bed", "scaffold_9\t1\t2\n", "scaffold_9"),
+    "value": ("bedgraph", "chr1\t1\t2\thigh\n", "value 'high'"),
+    "header": ("hiccups", "chr1\tx1\tx2\n1\t2\t3\n", "column 'chr2'"),
+    "no_rows": ("hiccups", JUICER, "no rows"),
+    "coordinates": ("targetfinder", "enhancer_name,promoter_name,label\na,b,1\n", "'a' holds no"),
+    "empty": ("bed", "# nothing\n", "holds no rows"),
+    "format": ("xls", "chr1\t1\t2\n", "'xls' is unknown"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_what_cannot_be_read_is_named(tmp_path, case):
+    format, text, message = FAILURES[case]
+    path = tmp_path / "labels.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        read_intervals(path, format, CHROMSIZES)
+    assert str(path) in str(error.value)
+
+
+def test_a_truncated_gzip_and_binary_text_are_errors(tmp_path):
+    path = tmp_path / "labels.bed.gz"
+    path.write_bytes(gzip.compress(b"chr1\t1\t2\n" * 1000)[:-20])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_intervals(path, "bed", CHROMSIZES)
+    path.write_bytes(b"\xff\xfe\x00\x81" * 10)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_intervals(path, "bed", CHROMSIZES)
+    with pytest.raises(InputError, match="does not exist"):
+        read_intervals(tmp_path / "absent", "bed", CHROMSIZES)

@@ -1,0 +1,1 @@
+"""What an edit of the genome is: its description, readers, and the edited chromosome it makes."""

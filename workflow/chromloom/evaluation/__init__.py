@@ -1,0 +1,1 @@
+"""The one evaluator that scores predicted maps against observed ones."""

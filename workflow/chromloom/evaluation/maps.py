@@ -1,0 +1,669 @@
+"""The one evaluator of reconstruction: strata, metrics, ceilings, baselines, intervals.
+
+Rules, report, benchmarks and tests all score predicted maps here. Maps are read by blocks of rows
+in band layout and only sums are kept (`chromloom.evaluation.statistics`). Article: Results,
+"Hi-C reproduction"; exact meanings of strata and metrics in the documentation of methods.
+
+Metrics by stratum of distance (`2-10` … `1000-` bins, half-open, and `all`):
+
+========================  =========================================================================
+`pearson_cp`              Pearson correlation of contact probability
+`spearman_cp`             Spearman correlation of the same (ranks of contact strength, which it
+                          rises with), strengths told apart in steps of 1/1024 octave
+`pearson_logoe`           Pearson correlation of log((value + 0.5) / (expected + 0.5)), each map
+                          with its own expected
+`r2_cp`                   1 - residual / total sum of squares around the stratum's mean
+`r2_distance`             the same around the mean at each distance of the chromosome
+`r2_cp_depth`             `r2_cp` of the prediction brought to the depth of the map scored on (other
+                          maps than that trained on): strengths times `depth_ratio`
+`scc`                     HiCRep, distances up to 5 Mb and 500 bins (`all` rows of `pairs` only)
+`insulation_r`            Pearson correlation of insulation (stratum `all`, `pairs` all)
+`r2_published`            the released code's R2, seeded (observed pairs; no interval)
+========================  =========================================================================
+
+Intervals are bootstraps over 5-Mb blocks; a pair belongs to the block of its row.
+
+Contact probability is defined on the scale of counts, so that a prediction of a map of another
+depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
+scored on is against the one trained on, a ratio beyond `SAME_DEPTH` is logged, and `r2_cp_depth` is
+the score that does not suffer from it.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cooler
+import numpy as np
+import pandas as pd
+from scipy.signal import correlate
+
+from chromloom.errors import InputError
+from chromloom.evaluation import scc
+from chromloom.evaluation.scores import CEILING, DISTANCE_MEAN, KEYS
+from chromloom.evaluation.statistics import (
+    PAIRS,
+    STRATA,
+    PairSums,
+    interval,
+    pearson,
+    resample_blocks,
+    stratum_of,
+)
+from chromloom.files import write_tsv
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.probability import (
+    contact_probability,
+    contact_strength,
+    mean_contact_probability,
+)
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 5_000_000  # bp
+SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
+COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "seed", "depth_ratio"]
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How maps are compared.
+
+    Attributes
+    ----------
+    n_boot : int
+        Resamplings of 5-Mb blocks for the intervals.
+    seed : int
+        Of the resamplings and of `r2_published`.
+    insulation_window_bins : int
+        Side of the insulation diamond.
+    rows : int
+        Rows read at once.
+    max_distance : int, optional
+        bp; farther pairs are not scored.
+    keep_pairs : int
+        Pairs a comparison keeps in memory for ranks (6 bytes each); beyond it they are read twice.
+    """
+
+    n_boot: int = 200
+    seed: int = 0
+    insulation_window_bins: int = 10
+    rows: int = 128
+    max_distance: int | None = None
+    keep_pairs: int = 20_000_000
+
+    def max_dist(self, resolution: int) -> int | None:
+        """Distances below this many bins are scored."""
+        return None if self.max_distance is None else self.max_distance // resolution + 1
+
+
+class _Observed:
+    """An observed map as a prediction of another: the replicate ceiling."""
+
+    def __init__(self, observed: NormalizedMap):
+        self.map, self.model, self.seed = observed, CEILING, np.nan
+
+    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
+        return self.map.band(chrom, lo, hi)
+
+    def probability(self, band: np.ndarray) -> None:
+        """Contact probability that is predicted with a band, where it is not that of the band."""
+        return None
+
+
+class _DistanceMean(_Observed):
+    """The mean contact probability at each distance of the map trained on: the baseline."""
+
+    def __init__(self, observed: NormalizedMap):
+        super().__init__(observed)
+        self.model, self._curves = DISTANCE_MEAN, {}
+
+    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
+        if chrom not in self._curves:
+            self._curves[chrom] = self._curve(chrom)
+        ok = ~self.map.mask(chrom)
+        pairs = np.lib.stride_tricks.sliding_window_view(
+            np.concatenate([ok[lo:], np.zeros(hi - lo - 1, dtype=bool)]), hi - lo
+        )
+        return np.where(pairs & ok[lo:hi], self._curves[chrom][: len(pairs), None], np.nan)
+
+    def _curve(self, chrom: str) -> np.ndarray:
+        """Contact strength whose probability is the mean over unmasked pairs, (n,)."""
+        pixels, ok = self.map.pixels(chrom), ~self.map.mask(chrom)
+        cp = contact_probability(pixels["value"].to_numpy(np.float64), self.map.cp_a)
+        total = np.bincount(pixels["j"] - pixels["i"], cp, minlength=len(ok))
+        count = np.rint(correlate(ok.astype(float), ok.astype(float), method="fft")[len(ok) - 1 :])
+        return contact_strength(total / np.maximum(count, 1), self.map.cp_a).astype(np.float32)
+
+
+class _Trained:
+    """A trained model as a prediction of contact strength."""
+
+    def __init__(self, model, trained_on: NormalizedMap, name: str, seed: float):
+        self.trained, self.map, self.model, self.seed = model, trained_on, name, seed
+
+    def band(self, chrom: str, lo: int, hi: int, max_dist: int | None) -> np.ndarray:
+        target = self.trained.predict_band(chrom, lo, hi, max_dist=max_dist)
+        expected = self.map.expected(chrom).band(lo, hi)[: len(target)]
+        return self.trained.to_value(target, expected)
+
+    def probability(self, band: np.ndarray) -> np.ndarray | None:
+        """Of a model of counts, the mean over counts of the predicted mean."""
+        counts = getattr(self.trained.settings, "loss", None) == "poisson"
+        return mean_contact_probability(band, self.map.cp_a) if counts else None
+
+
+class _Exported:
+    """A predicted map from a cooler of contact strengths (pixels `count`, float)."""
+
+    def __init__(self, uri: str, model: str, resolution: int):
+        self.model, self.seed = model, np.nan
+        if "::" not in uri and len(groups := cooler.fileops.list_coolers(uri)) > 1:
+            group = next((g for g in groups if g.split("/")[-1] == str(resolution)), None)
+            if group is None:
+                raise InputError(f"{uri} has no resolution {resolution}; it has {groups}")
+            uri = f"{uri}::{group}"
+        self.clr = cooler.Cooler(uri)
+
+    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
+        first, last = self.clr.extent(chrom)
+        band = np.zeros((last - first - lo, hi - lo), dtype=np.float32)
+        start, stop = self.clr.open("r")["indexes/bin1_offset"][[first + lo, first + hi]]
+        pixels = self.clr.pixels()[start:stop]
+        pixels = pixels[pixels["bin2_id"] < last]
+        i, j = pixels["bin1_id"] - first, pixels["bin2_id"] - first
+        band[j - i, i - lo] = pixels["count"]
+        return band
+
+    def probability(self, band: np.ndarray) -> None:
+        """That of the band."""
+        return None
+
+
+def evaluate_model(
+    model_dir: str | Path,
+    map_path: str | Path,
+    out: str | Path | None = None,
+    *,
+    against: Sequence[str | Path] = (),
+    model: str | None = None,
+    decoder: str | None = None,
+    chroms: Sequence[str] | None = None,
+    regions: Sequence[tuple[str, int, int]] | None = None,
+    distances_out: str | Path | None = None,
+    settings: EvaluationSettings | None = None,
+) -> pd.DataFrame:
+    """Score a trained model on the map it was trained on, and on others.
+
+    Beside the model stand the mean contact probability at each distance of the map trained on
+    (model `distance-mean`) and, for the other maps, the map trained on itself (model `ceiling`).
+
+    Parameters
+    ----------
+    model_dir : str or Path
+        Folder of a trained model.
+    map_path : str or Path
+        Normalised map that it was trained on.
+    out : str or Path, optional
+        TSV to write.
+    against : sequence of path
+        Normalised maps, of the same resolution and bins, to score on too.
+    model, decoder : str
+        Names in the table, by default those of a decoder's config; else `model` is the last part
+        of the folder's name and `decoder` "own".
+    chroms : sequence of str, optional
+        By default those with unmasked bins in every map.
+    regions : sequence of (chrom, start, end), optional
+        bp; score the pairs whose row begins in one of them. By default what a decoder's training
+        held out; all of the map for other models.
+    distances_out : str or Path, optional
+        TSV of the sums by single distance, see `evaluate_maps`.
+    settings : EvaluationSettings, optional
+
+    Returns
+    -------
+    DataFrame
+        Columns of `COLUMNS`: one row a model, map scored on (`against`), pairs, metric, stratum.
+        `n` is the number of pairs (bins for `insulation_r`), `seed` the training's, `depth_ratio`
+        the contacts of `against` over those of `sample` on the chromosomes scored.
+    """
+    from chromloom.models.trained import TrainedModel
+
+    trained_on = NormalizedMap(map_path)
+    trained = TrainedModel.load(model_dir)
+    config = _training_config(model_dir)
+    name = model or config.get("model") or Path(model_dir).name.rsplit(".", 1)[-1]
+    predictions = [
+        _Trained(trained, trained_on, name, config.get("seed", np.nan)),
+        _DistanceMean(trained_on),
+    ]
+    if against:
+        predictions.append(_Observed(trained_on))
+    table, distances = _evaluate(
+        trained_on, predictions, [NormalizedMap(path) for path in against],
+        decoder=decoder or config.get("decoder", "own"), chroms=chroms,
+        regions=config.get("held_out") if regions is None else regions,
+        settings=settings or EvaluationSettings(),
+    )  # fmt: skip
+    if out is not None:
+        write_tsv(table, out)
+    if distances_out is not None:
+        write_tsv(distances, distances_out)
+    return table
+
+
+def evaluate_maps(
+    map_path: str | Path,
+    predicted: Mapping[str, str | Path],
+    *,
+    against: Sequence[str | Path] = (),
+    decoder: str = "own",
+    chroms: Sequence[str] | None = None,
+    settings: EvaluationSettings | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score predicted maps that lie in files, whatever made them.
+
+    Parameters
+    ----------
+    map_path : str or Path
+        Normalised map that the predictions were made from.
+    predicted : mapping str -> path
+        Model name -> cooler (or .mcool) of contact strengths in the pixel column `count`; an absent
+        pixel is a predicted 0.
+    against, decoder, chroms, settings
+        As in `evaluate_model`.
+
+    Returns
+    -------
+    table : DataFrame
+        As `evaluate_model`.
+    distances : DataFrame
+        sample, resolution, model, decoder, against, pairs, distance (bins), n, mean_observed,
+        mean_predicted, mse, pearson_cp, r2_cp: contact probability by single distance, without
+        intervals.
+    """
+    trained_on = NormalizedMap(map_path)
+    predictions = [
+        _Exported(str(path), name, trained_on.resolution) for name, path in predicted.items()
+    ]
+    predictions.append(_DistanceMean(trained_on))
+    if against:
+        predictions.append(_Observed(trained_on))
+    return _evaluate(
+        trained_on, predictions, [NormalizedMap(path) for path in against],
+        decoder=decoder, chroms=chroms, settings=settings or EvaluationSettings(),
+    )  # fmt: skip
+
+
+def summarise_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Mean and spread over trainings that differ in nothing but their seed.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Tables of `evaluate_model`, one a seed.
+
+    Returns
+    -------
+    DataFrame
+        Key columns, then value (mean), seed_spread (largest minus smallest), n_seeds. Rows without
+        a seed (ceiling, baseline) have spread 0 of 1 seed.
+    """
+    table = pd.concat(tables, ignore_index=True).drop_duplicates([*KEYS, "seed"])
+    groups = table.groupby(KEYS, sort=False)["value"]
+    return groups.agg(
+        value="mean", seed_spread=lambda v: v.max() - v.min(), n_seeds="size"
+    ).reset_index()
+
+
+def error_by_frame_position(distances: pd.DataFrame, frame: int) -> pd.DataFrame:
+    """Squared error by position in the frame (Supplementary Fig. 14).
+
+    Frame k holds distances [frame * k, frame * (k + 1)), so the position is the distance modulo
+    the frame.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        By-distance table of `evaluate_maps`.
+    frame : int
+        Bins.
+
+    Returns
+    -------
+    DataFrame
+        sample, model, decoder, against, pairs, position, mse, mse_ratio (mse over that of
+        distance-mean at the same position: error that does not follow from contact decay alone), n.
+    """
+    keys = ["sample", "model", "decoder", "against", "pairs", "position"]
+    table = distances.assign(
+        position=distances["distance"] % frame, squared=distances["mse"] * distances["n"]
+    )
+    table = table.groupby(keys, sort=False)[["squared", "n"]].sum().reset_index()
+    table["mse"] = table["squared"] / table["n"]
+    base = table[table["model"] == DISTANCE_MEAN].set_index(["against", "pairs", "position"])["mse"]
+    index = pd.MultiIndex.from_frame(table[["against", "pairs", "position"]])
+    table["mse_ratio"] = table["mse"] / base.reindex(index).to_numpy()
+    return table[[*keys, "mse", "mse_ratio", "n"]]
+
+
+def row_blocks(n: int, resolution: int, rows: int) -> Iterator[tuple[int, int, int]]:
+    """Blocks of rows that do not cross a border of 5 Mb: block number, first row, last + 1."""
+    size = max(BLOCK // resolution, 1)
+    for block, start in enumerate(range(0, n, size)):
+        stop = min(start + size, n)
+        for lo in range(start, stop, rows):
+            yield block, lo, min(lo + rows, stop)
+
+
+@dataclass
+class _Comparison:
+    """What is gathered of one prediction scored on one observed map."""
+
+    prediction: object
+    observed: NormalizedMap
+    depth_ratio: float
+    sums: PairSums
+    multiplicity: np.ndarray
+    scc: np.ndarray = field(init=False)  # (2 numerator/denominator, samples, strata)
+    scc_n: np.ndarray = field(init=False)
+    insulation: np.ndarray = field(init=False)  # (blocks, 6)
+
+    def __post_init__(self):
+        self.scc = np.zeros((2, len(self.multiplicity), len(STRATA)))
+        self.scc_n = np.zeros(len(STRATA), dtype=np.int64)
+        self.insulation = np.zeros((self.multiplicity.shape[1], 6))
+
+
+def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, regions=None):
+    scored = [trained_on, *others]
+    chroms = _common_chromosomes(scored, chroms)
+    rows = {chrom: _rows_in(trained_on, chrom, regions) for chrom in chroms}
+    chroms = [chrom for chrom in chroms if rows[chrom].any()]
+    if not chroms:
+        raise InputError(
+            f"{trained_on.path}: no row lies in the regions to score {list(regions)} on the "
+            "chromosomes that all maps have; give others"
+        )
+    extents = {chrom: trained_on.extent(chrom) for chrom in chroms}
+    lengths = {chrom: last - first for chrom, (first, last) in extents.items()}
+    size = max(BLOCK // trained_on.resolution, 1)
+    first_block = dict(
+        zip(chroms, np.cumsum([0, *(-(-lengths[chrom] // size) for chrom in chroms)]))
+    )
+    n_blocks = sum(-(-n // size) for n in lengths.values())
+    depths = {id(m): _depth(m, chroms) / _depth(trained_on, chroms) for m in scored}
+    comparisons = []
+    for observed in scored:
+        has_data = np.concatenate(
+            [
+                np.add.reduceat(
+                    ~observed.mask(chrom) & rows[chrom], np.arange(0, lengths[chrom], size)
+                )
+                > 0
+                for chrom in chroms
+            ]
+        )
+        multiplicity = resample_blocks(has_data, settings.n_boot, settings.seed)
+        for prediction in predictions:
+            if prediction.model == CEILING and observed is trained_on:
+                continue
+            sums = PairSums(
+                n_blocks, max(lengths.values()), trained_on.cp_a, trained_on.ignore_diags,
+                settings.keep_pairs,
+            )  # fmt: skip
+            ratio = depths[id(observed)]
+            comparisons.append(_Comparison(prediction, observed, ratio, sums, multiplicity))
+    for chrom in chroms:
+        _score_chromosome(chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom])
+        logger.info("%s: %s scored (%d comparisons)", trained_on.sample, chrom, len(comparisons))
+    second = [c for c in comparisons if c.sums.needs_second_pass]
+    for chrom in chroms if second else ():
+        blocks = row_blocks(lengths[chrom], trained_on.resolution, settings.rows)
+        for block, lo, hi in blocks:
+            bands = _Bands(chrom, lo, hi, settings.max_dist(trained_on.resolution), rows[chrom])
+            for c in second:
+                c.sums.add_ranks(
+                    first_block[chrom] + block, bands.of(c.prediction), bands.of(c.observed),
+                    bands.of(trained_on),
+                )  # fmt: skip
+    for observed in others:
+        _warn_of_depth(trained_on, observed, depths[id(observed)])
+    tables, distances = [], []
+    for c in comparisons:
+        c.sums.finish()
+        labels = {
+            "sample": trained_on.sample,
+            "resolution": trained_on.resolution,
+            "norm": trained_on.norm,
+            "model": c.prediction.model,
+            "decoder": decoder if c.prediction.model not in (CEILING, DISTANCE_MEAN) else "own",
+            "against": c.observed.sample,
+        }
+        complete = _predicts_all(c)
+        table, by_distance = _table(c, settings.seed), _distance_table(c)
+        if not complete:
+            table, by_distance = (t[t["pairs"] == "observed"] for t in (table, by_distance))
+        labels |= {"seed": c.prediction.seed, "depth_ratio": c.depth_ratio}
+        tables.append(table.assign(**labels))
+        distances.append(by_distance.assign(**labels))
+    distances = pd.concat(distances, ignore_index=True)
+    columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
+    keys = ["sample", "resolution", "model", "decoder", "against", "pairs", "distance"]
+    distances = distances[[*keys, *columns]]
+    return pd.concat(tables, ignore_index=True)[COLUMNS], distances
+
+
+class _Bands:
+    """Bands of one block of rows, each read or predicted once, cut at `max_dist` bins.
+
+    Rows of the chromosome that are not to be scored are NaN.
+    """
+
+    def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None, rows: np.ndarray):
+        self.where, self.max_dist, self._known = (chrom, lo, hi), max_dist, {}
+        self._unscored = ~rows[lo:hi]
+
+    def of(self, source, kind: str = "band") -> np.ndarray:
+        key = (id(source), kind)
+        if key not in self._known:
+            chrom, lo, hi = self.where
+            if kind == "expected":
+                band = source.expected(chrom).band(lo, hi)
+            elif isinstance(source, _Trained):
+                band = source.band(chrom, lo, hi, self.max_dist)
+            else:
+                band = source.band(chrom, lo, hi)
+            band = np.asarray(band[: self.max_dist], dtype=np.float32)
+            if self._unscored.any():
+                band = np.where(self._unscored, np.float32(np.nan), band)
+            self._known[key] = band
+        return self._known[key]
+
+
+def _rows_in(normalized: NormalizedMap, chrom: str, regions) -> np.ndarray:
+    """Rows of a chromosome that begin in one of the regions (all for None), (n,), bool."""
+    first, last = normalized.extent(chrom)
+    if regions is None:
+        return np.ones(last - first, dtype=bool)
+    start = normalized.bins["start"].to_numpy()[first:last]
+    inside = [(start >= a) & (start < b) for name, a, b in regions if name == chrom]
+    return np.any([np.zeros(last - first, dtype=bool), *inside], axis=0)
+
+
+def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, rows):
+    resolution, n = trained_on.resolution, len(trained_on.mask(chrom))
+    h = scc.smoothing_half_width(resolution)
+    n_scc = min(scc.max_distance_bins(resolution), n)
+    n_near = min(max(n_scc + 2 * h, 2 * settings.insulation_window_bins), n)
+    sources = {id(s): s for c in comparisons for s in (c.prediction, c.observed)}
+    near = {key: np.full((n_near, n), np.nan, dtype=np.float32) for key in sources}
+    n_blocks = -(-n // max(BLOCK // resolution, 1))
+    for c in comparisons:
+        c.sums.start_chromosome(first_block, n_blocks, n)
+    for block, lo, hi in row_blocks(n, resolution, settings.rows):
+        bands = _Bands(chrom, lo, hi, settings.max_dist(resolution), rows)
+        for key, source in sources.items():
+            band = bands.of(source)[:n_near]
+            near[key][: len(band), lo:hi] = band
+        for c in comparisons:
+            expected_of = getattr(c.prediction, "map", trained_on)
+            c.sums.add(
+                first_block + block, bands.of(c.prediction), bands.of(c.observed),
+                bands.of(trained_on), bands.of(expected_of, "expected"),
+                bands.of(c.observed, "expected"),
+                probability=c.prediction.probability(bands.of(c.prediction)),
+                at_depth=_at_depth(c, trained_on, bands),
+            )  # fmt: skip
+    absent = np.isnan(near[id(trained_on)])
+    for band in near.values():
+        band[absent] = np.nan
+    blocks = np.arange(n) // max(BLOCK // resolution, 1)
+    smoothed = {key: _padded_smooth(band, h, n_scc) for key, band in near.items()}
+    diamonds = {
+        key: scc.insulation(band, settings.insulation_window_bins, trained_on.ignore_diags)
+        for key, band in near.items()
+    }
+    window = slice(first_block, first_block + n_blocks)
+    strata = stratum_of(np.arange(n_scc))
+    for c in comparisons:
+        c.sums.finish_chromosome()
+        x, y = smoothed[id(c.prediction)], smoothed[id(c.observed)]
+        *terms, pairs = scc.scc_terms(x, y, blocks, c.multiplicity[:, window])
+        for k, stratum in enumerate(STRATA):
+            chosen = strata >= 0 if stratum == "all" else strata == k
+            c.scc[:, :, k] += [term[:, chosen].sum(axis=1) for term in terms]
+            c.scc_n[k] += pairs[chosen].sum()
+        x, y = diamonds[id(c.prediction)], diamonds[id(c.observed)]
+        good = np.isfinite(x) & np.isfinite(y)
+        x, y = x[good], y[good]
+        for k, weights in enumerate([np.ones(len(x)), x, y, x * x, y * y, x * y]):
+            c.insulation[window, k] += np.bincount(blocks[good], weights, minlength=n_blocks)
+
+
+def _at_depth(c: _Comparison, trained_on: NormalizedMap, bands: _Bands) -> np.ndarray | None:
+    """Contact probability of a prediction brought to the depth of another map scored on."""
+    if c.observed is trained_on:
+        return None
+    strength = bands.of(c.prediction) * np.float32(c.depth_ratio)
+    probability = c.prediction.probability(strength)
+    return contact_probability(strength, trained_on.cp_a) if probability is None else probability
+
+
+def _padded_smooth(near: np.ndarray, h: int, n_scc: int) -> np.ndarray:
+    """Smoothed distances below `n_scc`; beyond a short chromosome's end there are no pairs."""
+    missing = max(n_scc + 2 * h - len(near), 0)
+    padding = np.full((missing, near.shape[1]), np.nan, dtype=near.dtype)
+    return scc.smooth(np.concatenate([near, padding])[: n_scc + 2 * h], h)
+
+
+def _table(c: _Comparison, seed: int) -> pd.DataFrame:
+    """Rows pairs, metric, stratum, value, ci_low, ci_high, n."""
+    metrics = c.sums.metrics(c.multiplicity)
+    rows = []
+    for (pairs, metric), samples in metrics.items():
+        n = metrics[pairs, "n"][0]
+        if metric != "n":
+            rows += _rows(pairs, metric, samples, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows += _rows("all", "scc", c.scc[0] / c.scc[1], c.scc_n)
+    insulation = pearson(c.multiplicity @ c.insulation)[:, None]
+    rows += _rows("all", "insulation_r", insulation, [c.insulation[:, 0].sum()], strata=("all",))
+    published = c.sums.r2_published(seed)[None]
+    rows += _rows("observed", "r2_published", published, metrics["observed", "n"][0])
+    columns = ["pairs", "metric", "stratum", "value", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rows(pairs, metric, samples, n, strata=STRATA):
+    low, high = interval(samples)
+    return [
+        (pairs, metric, stratum, samples[0, k], low[k], high[k], int(n[k]))
+        for k, stratum in enumerate(strata)
+        if n[k] > 0
+    ]
+
+
+def _distance_table(c: _Comparison) -> pd.DataFrame:
+    tables = []
+    for k, pairs in enumerate(PAIRS):
+        sums = c.sums.by_distance[k]
+        seen = np.flatnonzero(sums[:, 0] > 0)
+        n, x, y, xx, yy, xy = sums[seen].T
+        mse = np.maximum(xx - 2 * xy + yy, 0) / n
+        variance = yy / n - (y / n) ** 2
+        r2 = 1 - np.divide(mse, variance, out=np.full(len(n), np.nan), where=variance > 1e-12)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "pairs": pairs,
+                    "distance": seen,
+                    "n": n.astype(np.int64),
+                    "mean_observed": y / n,
+                    "mean_predicted": x / n,
+                    "mse": mse,
+                    "pearson_cp": pearson(sums[seen]),
+                    "r2_cp": r2,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _depth(observed: NormalizedMap, chroms: Sequence[str]) -> float:
+    """Contacts within some chromosomes, on the scale of counts."""
+    table, view = observed.expected_table, observed.view_df.set_index("name")["chrom"]
+    return table.loc[table["region1"].map(view).isin(chroms), "value_sum"].sum()
+
+
+def _warn_of_depth(trained_on: NormalizedMap, observed: NormalizedMap, ratio: float) -> None:
+    if not SAME_DEPTH[0] <= ratio <= SAME_DEPTH[1]:
+        logger.warning(
+            "%s has %.3g times the contacts of %s: R2 between them measures the depths too "
+            "(r2_cp_depth does not); correlations do so less",
+            observed.sample,
+            ratio,
+            trained_on.sample,
+        )
+
+
+def _predicts_all(c: _Comparison) -> bool:
+    """Whether every unmasked pair has a prediction; the `released` preset reads observed ones."""
+    if c.sums.n_unpredicted:
+        logger.warning(
+            "%s on %s: no prediction for %d unmasked pairs; only observed pairs are scored",
+            c.prediction.model,
+            c.observed.sample,
+            c.sums.n_unpredicted,
+        )
+    return not c.sums.n_unpredicted
+
+
+def _common_chromosomes(maps, chroms) -> list[str]:
+    first = maps[0]
+    for other in maps[1:]:
+        same = other.resolution == first.resolution and other.clr.chromsizes.equals(
+            first.clr.chromsizes
+        )
+        if not same:
+            raise InputError(
+                f"{other.path} ({other.resolution} bp) and {first.path} ({first.resolution} bp) "
+                "differ in resolution or chromosomes; score a model on maps with its own bins"
+            )
+    common = [c for c in first.chromnames if all(c in m.chromnames for m in maps)]
+    missing = [chrom for chrom in chroms or () if chrom not in common]
+    if missing or not common:
+        raise InputError(
+            f"chromosomes {missing or first.chromnames} have no unmasked bins in all of "
+            f"{', '.join(str(m.path) for m in maps)}; these have: {', '.join(common) or 'none'}"
+        )
+    return [chrom for chrom in common if chroms is None or chrom in chroms]
+
+
+def _training_config(model_dir: str | Path) -> dict:
+    path = Path(model_dir) / "config.json"
+    if not path.is_file():
+        raise InputError(f"{model_dir} has no config.json; expected the folder of a trained model")
+    return json.loads(path.read_text())

@@ -1,0 +1,169 @@
+"""Assemblies: their chromosomes, centromeres and blacklist.
+
+Coordinates are 0-based and half-open. hg19, hg38 and mm10 are shipped in `resources/`; any other
+assembly is a chromsizes file, or a folder that holds one.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.genome.names import harmonise_names
+
+logger = logging.getLogger(__name__)
+
+
+RESOURCES = Path(__file__).resolve().parents[3] / "resources"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A reference assembly.
+
+    Attributes
+    ----------
+    name : str
+        hg19, hg38, mm10, or the first part of the chromsizes file's name.
+    chromsizes : pandas.Series
+        Chromosome name -> length in bp (int64), in the assembly's order.
+    centromeres : pandas.DataFrame
+        chrom, start, end; at most one row a chromosome, empty where unknown or telocentric.
+    blacklist : pandas.DataFrame
+        chrom, start, end of regions to mask; empty where unknown.
+    """
+
+    name: str
+    chromsizes: pd.Series
+    centromeres: pd.DataFrame
+    blacklist: pd.DataFrame
+
+
+def load_assembly(
+    name_or_path: str | Path,
+    resources: str | Path | None = None,
+    *,
+    centromeres: str | Path | None = None,
+    blacklist: str | Path | None = None,
+) -> Assembly:
+    """Load a shipped assembly by name, or any other by its chromsizes file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A folder of `resources` (hg19, hg38, mm10), any other folder with `chrom.sizes` and, where
+        known, `centromeres.bed` and `blacklist.bed`, or a tab-separated file whose first two
+        columns are name and length (`chrom.sizes`, `.fai`).
+    resources : str or Path, optional
+        Folder of assemblies; by default the one at the root of the repository.
+    centromeres, blacklist : str or Path, optional
+        BED files that take the place of the shipped ones, or complete a chromsizes file.
+
+    Raises
+    ------
+    InputError
+        Neither a known name nor a file; or a malformed table.
+    """
+    resources = Path(resources or RESOURCES)
+    folders = (resources / str(name_or_path), Path(name_or_path))
+    folder = next((f for f in folders if (f / "chrom.sizes").is_file()), None)
+    if folder is not None:
+        name, sizes_path = folder.name, folder / "chrom.sizes"
+        centromeres = centromeres or _existing(folder / "centromeres.bed")
+        blacklist = blacklist or _existing(folder / "blacklist.bed")
+    else:
+        sizes_path = Path(name_or_path)
+        name = sizes_path.name.split(".")[0]
+        if not sizes_path.is_file():
+            known = ", ".join(sorted(p.parent.name for p in resources.glob("*/chrom.sizes")))
+            raise InputError(
+                f"assembly '{name_or_path}' is neither shipped ({known}) nor a file; name one of "
+                "these, or give the path of a chromsizes file (chromosome, length; tab-separated)"
+            )
+    chromsizes = read_chromsizes(sizes_path)
+    return Assembly(
+        name=name,
+        chromsizes=chromsizes,
+        centromeres=_read_regions(centromeres, chromsizes),
+        blacklist=_read_regions(blacklist, chromsizes),
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def read_chromsizes(path: str | Path) -> pd.Series:
+    """Read the first two columns (name, length) of a tab-separated file, keeping its order.
+
+    Returns
+    -------
+    pandas.Series, int64
+        Chromosome name -> length in bp.
+    """
+    rows: dict[str, int] = {}
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = line.split()
+        if len(fields) < 2 or not fields[1].isdigit() or int(fields[1]) == 0 or fields[0] in rows:
+            raise InputError(
+                f"chromsizes file {path}, line {number}: '{line.strip()}' is not a new chromosome "
+                "name and a positive length in bp, separated by a tab"
+            )
+        rows[fields[0]] = int(fields[1])
+    if not rows:
+        raise InputError(f"chromsizes file {path} is empty; expected name and length per line")
+    return pd.Series(rows, name="length", dtype="int64")
+
+
+def _read_regions(path: str | Path | None, chromsizes: pd.Series) -> pd.DataFrame:
+    """chrom, start, end of a BED file's rows on `chromsizes`, names harmonised."""
+    empty = pd.DataFrame({"chrom": [], "start": [], "end": []}).astype(
+        {"chrom": object, "start": "int64", "end": "int64"}
+    )
+    if path is None:
+        return empty
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            comment="#",
+            header=None,
+            usecols=[0, 1, 2],
+            names=["chrom", "start", "end"],
+            dtype={"chrom": str},
+        )
+        table = table.astype({"start": "int64", "end": "int64"})
+    except FileNotFoundError:
+        raise InputError(f"BED file {path} does not exist") from None
+    except ValueError as error:
+        if not any(_data_lines(path)):
+            return empty
+        raise InputError(
+            f"BED file {path} cannot be read: {error}; expected chrom, start, end without a header"
+        ) from error
+    if table.empty:
+        return empty
+    names = harmonise_names(table["chrom"].unique(), chromsizes, source=str(path))
+    table["chrom"] = table["chrom"].map(names)
+    table = table.dropna(subset="chrom").reset_index(drop=True)
+    beyond = table[
+        (table["start"] < 0)
+        | (table["end"] <= table["start"])
+        | (table["end"] > table["chrom"].map(chromsizes))
+    ]
+    if len(beyond):
+        chrom, start, end = beyond.iloc[0]
+        raise InputError(
+            f"BED file {path}: {chrom}:{start}-{end} is not a region of the {chromsizes[chrom]:,} "
+            f"bp of {chrom}; is the file for another assembly?"
+        )
+    return table
+
+
+def _data_lines(path: str | Path) -> Iterable[str]:
+    return (s for s in Path(path).read_text().splitlines() if s.strip() and s[0] != "#")

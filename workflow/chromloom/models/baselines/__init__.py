@@ -1,0 +1,1 @@
+"""Models of comparison: eigenvectors, PCA, SNIPER, SCI, subcompartments."""

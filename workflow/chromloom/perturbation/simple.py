@@ -1,0 +1,86 @@
+"""What an edit would do by simple rules that need no model; predictions are held against them."""
+
+import numpy as np
+
+from chromloom.edits.edit import lay_out
+from chromloom.errors import InputError
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.predict import Prediction, map_back
+
+PSEUDOCOUNT = 0.5
+
+
+def baselines(
+    prediction: Prediction, model: TrainedModel, observed: NormalizedMap
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What an edit would do by simple rules: method -> (wild type, edited on the reference).
+
+    `no change`: the observed map stays. `article`: the observed map, and the genomic average at
+    their distance for pairs inside the edited segment (Methods; nothing is left inside a deletion,
+    so that it is `no change` there). `shifted expected`: every pair has the expected of its
+    distance, before and after; copies are summed. `shifted observed`: the observed O/E moves with
+    its pair and takes the expected of the new distance.
+    """
+    edit, resolution = prediction.edited.edit, model.resolution
+    first, last = model.extent(edit.chrom)
+    if ((prediction.bins < first) | (prediction.bins >= last)).any():
+        raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines know one")
+    positions = prediction.bins - first
+    expected = observed.expected(edit.chrom)
+    values = observed_window(observed, edit.chrom, positions)
+    masked = observed.mask(edit.chrom)[positions]
+    i, j = np.meshgrid(positions, positions, indexing="ij")
+    before = _upper(expected.at(i, j), masked, j - i >= observed.ignore_diags)
+    segment = (positions >= edit.start // resolution) & (positions < -(-edit.end // resolution))
+    average = np.where(segment[:, None] & segment[None, :], before, values)
+
+    at, index = edited_positions(prediction, model)
+    source = positions[index]
+    a, b = np.meshgrid(at, at, indexing="ij")
+    moved = expected.at_distance(source[:, None], source[None, :], np.abs(b - a))
+    moved = _upper(moved, masked[index], b - a >= observed.ignore_diags)
+    symmetric = np.where(np.isnan(values), values.T, values)
+    base = np.where(np.isnan(before), before.T, before)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        enrichment = (symmetric / base)[np.ix_(index, index)]
+    # two copies of one bin, or of neighbours: no O/E was observed
+    enrichment = np.where(np.isfinite(enrichment), enrichment, 1.0)
+    k = len(positions)
+    return {
+        "no change": (values, values),
+        "article": (values, average),
+        "shifted expected": (before, map_back(moved, index, k)),
+        "shifted observed": (values, map_back(enrichment * moved, index, k)),
+    }
+
+
+def observed_window(observed: NormalizedMap, chrom: str, positions: np.ndarray) -> np.ndarray:
+    """Observed contact strength among some bins of a chromosome, (k, k) float64, upper triangle.
+
+    0 where an unmasked pair has no contact, NaN as everywhere.
+    """
+    mask = observed.mask(chrom)[positions]
+    dist = positions[None, :] - positions[:, None]
+    values = _upper(np.zeros(dist.shape), mask, dist >= observed.ignore_diags)
+    pixels = observed.pixels(chrom, int(positions[0]), int(positions[-1]) + 1)
+    place = np.full(len(observed.mask(chrom)), -1)
+    place[positions] = np.arange(len(positions))
+    i, j = place[pixels["i"]], place[pixels["j"]]
+    inside = (i >= 0) & (j >= 0)
+    values[i[inside], j[inside]] = pixels["value"].to_numpy()[inside]
+    return values
+
+
+def edited_positions(prediction: Prediction, model: TrainedModel) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the edited chromosome in the window, and the window's bin that each holds.
+
+    From the edit itself, so that a prediction in `released` mode meets the same truth.
+    """
+    source = lay_out(prediction.edited.edit, model.bins).source
+    at = np.flatnonzero(np.isin(source, prediction.bins))
+    return at, np.searchsorted(prediction.bins, source[at])
+
+
+def _upper(values, masked, wanted):
+    return np.where(wanted & ~masked[:, None] & ~masked[None, :], values, np.nan).astype(float)

@@ -1,0 +1,1 @@
+"""Predicted maps: what predicts them, and the files they are written to."""

@@ -1,0 +1,85 @@
+"""One region of an observed and of a predicted map, read from their files for a picture."""
+
+from pathlib import Path
+
+import cooler
+import numpy as np
+import pandas as pd
+
+from chromloom.genome.regions import parse_region
+
+WIDTH = 3_000_000
+
+
+def choose_region(clr: cooler.Cooler, region: str = "") -> tuple[str, int, int]:
+    """The region that was asked for, or else the middle of what is covered.
+
+    Parameters
+    ----------
+    clr : cooler.Cooler
+        Normalised map, bins with `weight`.
+    region : str
+        `chrom`, `chrom:start-end` or "" (the first chromosome with unmasked bins). Without start
+        and end, 3 Mb (or 60 bins, if that is more) around the middle unmasked bin.
+
+    Returns
+    -------
+    chrom, start, end : str, int, int
+        bp, within the chromosome.
+
+    Raises
+    ------
+    InputError
+        The region is malformed, or of a chromosome that the map lacks or has masked whole.
+    """
+    bins = clr.bins()[["chrom", "start", "weight"]][:]
+    covered = bins[bins["weight"].notna()]
+    sizes = {chrom: int(clr.chromsizes[chrom]) for chrom in covered["chrom"].unique()}
+    chrom, start, end = parse_region(region or next(iter(sizes)), sizes)
+    if region and ":" in region:
+        return chrom, start, end
+    starts = covered.loc[covered["chrom"] == chrom, "start"].to_numpy()
+    half = max(WIDTH, 60 * clr.binsize) // 2
+    middle = int(starts[len(starts) // 2])
+    return chrom, max(middle - half, 0), min(middle + half, sizes[chrom])
+
+
+def read_split(
+    observed: str | Path, predicted: str | Path, chrom: str, start: int, end: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Contact strength of one region in both maps.
+
+    Parameters
+    ----------
+    observed : str or Path
+        Normalised map (pixels `value`).
+    predicted : str or Path
+        Predicted `.mcool`.
+    chrom, start, end : str, int, int
+        bp.
+
+    Returns
+    -------
+    observed, predicted : ndarray, (m, m), float64
+        Symmetric; NaN where a bin is masked.
+    """
+    region = (chrom, start, end)
+    clr = cooler.Cooler(str(observed))
+    masked = clr.bins()["weight"].fetch(region).isna().to_numpy()
+    model = cooler.Cooler(f"{predicted}::resolutions/{clr.binsize}")
+    maps = []
+    for values in (
+        clr.matrix(field="value", balance=False).fetch(region),
+        model.matrix(field="count", balance=False).fetch(region),
+    ):
+        values = values.astype(float)
+        values[masked] = values[:, masked] = np.nan
+        maps.append(values)
+    return maps[0], maps[1]
+
+
+def split_table(observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """Both maps of a region, (m, m) each, as bin1, bin2 (from its start), observed, predicted."""
+    bin1, bin2 = np.indices(observed.shape)
+    columns = {"bin1": bin1, "bin2": bin2, "observed": observed, "predicted": predicted}
+    return pd.DataFrame({name: values.ravel() for name, values in columns.items()})

@@ -1,1 +1,0 @@
-"""Predicted maps, and the one evaluator that scores them against observed ones."""

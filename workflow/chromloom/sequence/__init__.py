@@ -1,0 +1,1 @@
+"""DNA sequence: genomes in FASTA, and motifs in them."""

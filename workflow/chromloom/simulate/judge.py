@@ -1,0 +1,277 @@
+"""A trained model of a simulated genome held to what was simulated: attribution, edits, knockouts.
+
+What is asked, and against what: loop anchors found by attribution, against degree, insulation and
+the leading eigenvector; completeness of integrated gradients; predicted against simulated change
+of edits, against rules that need no model (`perturbation.baselines`); knockouts of single bins,
+against the same genome simulated without the CTCF sites of the bin. `plotting.simulated` shows
+several genomes side by side.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse.linalg import eigsh
+from scipy.stats import mannwhitneyu, pearsonr, wilcoxon
+
+from chromloom.attribution.aggregate import bins_overlapping
+from chromloom.attribution.attribute import attribute_chromosome
+from chromloom.attribution.scores import contrast_directions
+from chromloom.edits.edit import knockouts, lay_out
+from chromloom.evaluation import scc
+from chromloom.files import write_tsv
+from chromloom.models.trained import TrainedModel
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.predict import MODES, predict_edit
+from chromloom.simulate.edits import remove_sites
+from chromloom.simulate.elements import find_loops
+from chromloom.simulate.plan import Plan, read_plan
+from chromloom.simulate.truth import draw_edits, intensities, score_changes
+
+logger = logging.getLogger(__name__)
+
+ROW = ["measure", "item", "method", "value", "p_value", "n"]
+COLUMNS = ["sample", "resolution", "norm", "model", *ROW]
+ANCHOR_DISTANCE = 400_000  # pairs that attribution of anchors explains, bp
+INSULATION_WINDOW_BINS = 10
+STRONG = 0.6  # CTCF strength of a strong anchor
+KNOCKOUT_REACH = 200_000
+KNOCKOUT_METHODS = ("average", "zero", "shift")
+
+
+def judge_model(
+    model_dir: str | Path,
+    map_path: str | Path,
+    truth_dir: str | Path,
+    out: str | Path,
+    *,
+    n_edits: int = 8,
+    max_sites: int = 60,
+    modes: Iterable[str] = MODES,
+    seed: int = 0,
+    name: str | None = None,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Hold a model to the plan of its genome.
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        Trained model and its map, of a simulated genome.
+    truth_dir : str or Path
+        Its plan (`truth/{cell_type}`).
+    out : str or Path
+        TSV, see Returns.
+    n_edits : int
+        Edits of each kind.
+    max_sites : int
+        Bins knocked out of each group.
+    modes : iterable of {"lifted", "affinity", "released"}
+        See `predict_edit`.
+    seed : int
+        Of the edits and of the bins drawn.
+    name : str, optional
+        Of the model in the table; by default its preset's.
+    device : str
+
+    Returns
+    -------
+    DataFrame
+        Columns of `COLUMNS`. `anchor_auroc`: area under the ROC curve of bins with a simulated loop
+        anchor among unmasked bins, n anchors (degree and eigenvector: the better sign).
+        `completeness_error`: one row a chromosome, n bins. `edit_pearson`: median over n edits of
+        a kind of Pearson's r between predicted and simulated log2 change of pairs within 2 Mb of
+        the edit; p_value that of the model (lifted) above the method, an undefined r taken as 0
+        (Wilcoxon signed rank, one-sided); NaN where a method predicts one change for all pairs.
+        `knockout_change`: mean over n bins of the relative change of contact strength nearer than
+        200 kb (see `knock_out_and_simulate`); p_value that of lower values than at random bins
+        (Mann-Whitney, one-sided), and for `random` that of values below 0 (Wilcoxon); of higher
+        values for pairs that span the bin, since they rise where a boundary opens.
+        `knockout_pearson`: r of predicted and simulated change over n strong anchors.
+    """
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    plan, rng = read_plan(truth_dir), np.random.default_rng(seed)
+    anchors = anchor_bins(plan, model)
+    tables = [
+        _judge_attribution(model, observed, anchors),
+        *(_judge_edits(model, observed, plan, mode, n_edits, seed) for mode in modes),
+        _judge_knockouts(model, observed, plan, anchors, max_sites, rng),
+    ]
+    table = pd.concat(tables, ignore_index=True).assign(
+        sample=model.config["sample"],
+        resolution=model.resolution,
+        norm=model.config["norm"],
+        model=name or f"hiclstm-{model.settings.preset}",
+    )[COLUMNS]
+    write_tsv(table, out)
+    return table
+
+
+def anchor_bins(plan: Plan, model: TrainedModel) -> np.ndarray:
+    """Unmasked bins that hold an end of a simulated loop, (n_bins,), bool."""
+    loops = find_loops(plan)
+    ends = pd.concat(
+        loops[[f"chrom{k}", f"start{k}", f"end{k}"]].set_axis(["chrom", "start", "end"], axis=1)
+        for k in (1, 2)
+    )
+    return bins_overlapping(ends, model.bins) & ~model.bins["masked"].to_numpy(bool)
+
+
+def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve; NaN scores are left out, ties count half."""
+    known = np.isfinite(score)
+    own, others = score[known & positive], score[known & ~positive]
+    return float(mannwhitneyu(own, others).statistic / (len(own) * len(others)))
+
+
+def knock_out_and_simulate(
+    model: TrainedModel,
+    observed: NormalizedMap,
+    plan: Plan,
+    bins: np.ndarray,
+    *,
+    reach: int = KNOCKOUT_REACH,
+) -> pd.DataFrame:
+    """Knock out single bins by every method; simulate the genome without their CTCF sites.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    observed : NormalizedMap
+    plan : Plan
+        Of the map's genome.
+    bins : ndarray, int
+        Genome-wide bin numbers.
+    reach : int
+        Pairs nearer than this, bp.
+
+    Returns
+    -------
+    DataFrame
+        One row a bin, one column a method (and `simulated`) and kind of pairs, such as
+        `average, own`: relative change of summed contact strength of the pairs across the bin
+        (`all`), of its own pairs (`own`), of those that only span it (`spanning`). NaN without
+        pairs: `shift` removes the bin's own.
+    """
+    rows = []
+    for site in bins:
+        row = {}
+        for method in KNOCKOUT_METHODS:
+            (edit,) = knockouts(model.bins.iloc[[site]], method=method)
+            prediction = predict_edit(model, observed, lay_out(edit, model.bins), flank=reach)
+            maps = {method: (prediction.wild_type, prediction.on_reference)}
+            if method == "average":
+                positions = prediction.bins - model.extent(edit.chrom)[0]
+                maps["simulated"] = [
+                    intensities(p, edit.chrom, model.resolution, positions, observed.ignore_diags)
+                    for p in (plan, remove_sites(plan, edit.chrom, edit.start, edit.end))
+                ]
+            known = np.logical_and.reduce([np.isfinite(m) for pair in maps.values() for m in pair])
+            left, right = prediction.bins[:, None], prediction.bins[None, :]
+            across = known & (left <= site) & (right >= site)
+            across &= (right - left) * model.resolution < reach
+            own = across & ((left == site) | (right == site))
+            for name, (wild_type, edited) in maps.items():
+                for part, pairs in (("all", across), ("own", own), ("spanning", across & ~own)):
+                    total = wild_type[pairs].sum()
+                    change = edited[pairs].sum() / total - 1 if total > 0 else np.nan
+                    row[f"{name}, {part}"] = change
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _judge_attribution(model, observed, anchors):
+    scores = {
+        name: np.full(len(model.bins), np.nan)
+        for name in ("between", "contrast", "score", "degree", "insulation", "eigenvector")
+    }
+    rows = []
+    for chrom in model.chromnames:
+        at = slice(*model.extent(chrom))
+        near = attribute_chromosome(model, chrom, max_distance=ANCHOR_DISTANCE)
+        scores["between"][at] = -near.between  # a barrier takes from the pairs that span it
+        scores["contrast"][at] = contrast_directions(near.row, near.column)
+        scores["score"][at] = near.score
+        pixels, n = observed.pixels(chrom), len(model.mask(chrom))
+        degree = sum(np.bincount(pixels[end], pixels["count"], minlength=n) for end in "ij")
+        scores["degree"][at] = np.where(model.mask(chrom), np.nan, degree)
+        band = observed.band(chrom, 0, n)[: 2 * INSULATION_WINDOW_BINS + 1]
+        scores["insulation"][at] = -scc.insulation(
+            band, INSULATION_WINDOW_BINS, observed.ignore_diags
+        )
+        scores["eigenvector"][at] = _leading_eigenvector(pixels, model.mask(chrom))
+        whole = attribute_chromosome(model, chrom)
+        rows.append(("completeness_error", chrom, "model", whole.completeness_error, np.nan, n))
+    for name, score in scores.items():
+        area = area_under_curve(score, anchors)
+        if name in ("degree", "eigenvector"):
+            area = max(area, 1 - area)
+        rows.append(("anchor_auroc", "all", name, area, np.nan, anchors.sum()))
+    return pd.DataFrame(rows, columns=ROW)
+
+
+def _leading_eigenvector(pixels, mask):
+    """Leading eigenvector of observed/expected - 1 among unmasked bins, (n,); NaN = masked."""
+    n, open_bins = len(mask), np.flatnonzero(~mask)
+    matrix = np.zeros((n, n))
+    matrix[pixels["i"], pixels["j"]] = pixels["oe"]
+    matrix = (matrix + matrix.T)[np.ix_(open_bins, open_bins)] - 1
+    vector = np.full(n, np.nan)
+    vector[open_bins] = eigsh(matrix, k=1, which="LA", v0=np.ones(len(open_bins)))[1][:, 0]
+    return vector
+
+
+def _judge_edits(model, observed, plan, mode, n_edits, seed):
+    tables = []
+    for edit in draw_edits(plan, model, n_edits=n_edits, seed=seed):
+        prediction = predict_edit(model, observed, lay_out(edit, model.bins), mode=mode)
+        scored = score_changes(prediction, model, observed, plan)
+        tables.append(scored[scored["scale"] == "log2"])
+    rows = []
+    for kind, table in pd.concat(tables).groupby("kind", sort=False):
+        pearson = {m: own.set_index("edit")["pearson"] for m, own in table.groupby("method")}
+        own = pearson.pop("model")
+        rows.append(("edit_pearson", kind, f"model, {mode}", own.median(), np.nan, len(own)))
+        for method, others in pearson.items() if mode == "lifted" else []:
+            known, gain = others.dropna(), own - others.fillna(0)
+            p = wilcoxon(gain, alternative="greater").pvalue if gain.any() else np.nan
+            value = known.median() if len(known) else np.nan
+            rows.append(("edit_pearson", kind, method, value, p, len(own)))
+    return pd.DataFrame(rows, columns=ROW)
+
+
+def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
+    strong = plan.sites[plan.sites["strength"] > STRONG]
+    groups = {
+        "random": ~model.bins["masked"].to_numpy(bool),
+        "anchors": anchors,
+        "strong anchors": anchors & bins_overlapping(strong, model.bins),
+    }
+    effects = {}
+    for name, members in groups.items():
+        bins = np.sort(rng.permutation(np.flatnonzero(members))[:max_sites])
+        effects[name] = knock_out_and_simulate(model, observed, plan, bins)
+    rows = []
+    for name, table in effects.items():
+        for column in table:
+            own, null = table[column].dropna(), effects["random"][column].dropna()
+            if not len(own):
+                continue
+            method, part = column.split(", ")
+            p, side = np.nan, "greater" if part == "spanning" else "less"
+            if name != "random":
+                p = mannwhitneyu(own, null, alternative=side).pvalue
+            elif own.any():
+                p = wilcoxon(own, alternative=side).pvalue
+            rows.append(("knockout_change", f"{name}, {part}", method, own.mean(), p, len(own)))
+    table = effects["strong anchors"]
+    for method in KNOCKOUT_METHODS:
+        for part in ("all", "own", "spanning"):
+            pair = table[[f"{method}, {part}", f"simulated, {part}"]].dropna()
+            if len(pair) > 2 and (pair.std() > 0).all():
+                r = pearsonr(pair.iloc[:, 0], pair.iloc[:, 1])
+                item = f"strong anchors, {part}"
+                rows.append(("knockout_pearson", item, method, r.statistic, r.pvalue, len(pair)))
+    return pd.DataFrame(rows, columns=ROW)
