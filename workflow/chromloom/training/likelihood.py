@@ -395,10 +395,11 @@ def likelihood_representation(
     Returns
     -------
     dict of ndarray, float32
-        By the names of `HiCLSTM`'s parameters: `embedding` (n, d), mean square 1
-        over the unmasked bins and 0 at masked ones, `spread` (n, d), its standard deviation a posteriori, `S` (n_knots, d, d), `offset` (n_knots,) and, with `barrier`,
-        `barrier` (n_knots,), the heights; the barriers of the bins are then the last column of an
-        embedding of d + 1, and S's last row and column are 0.
+        By the names of `HiCLSTM`'s parameters: `embedding` (n, d), mean square 1 over the unmasked
+        bins and 0 at masked ones, `spread` (n, d), its standard deviation a posteriori, `S`
+        (n_knots, d, d), `offset` (n_knots,) and, with `barrier`, `barrier` (n_knots,), the heights;
+        the barriers of the bins are then the last column of an embedding of d + 1, and S's last row
+        and column are 0.
     """
     model = CountModel(
         normalized,
