@@ -1,98 +1,172 @@
-"""The library's shape: who may import whom, what stays light, what must exist."""
+"""The library's shape: which file may import which, what stays light, what must exist."""
 
 import ast
+import os
 import subprocess
 import sys
+from pathlib import Path
 
+import networkx
 import pytest
 
-# Everything that a room may import from the library besides itself and BASE.
-BASE = {"errors", "files", "logs", "genome", "signals", "__version__"}
+import chromloom
+
+LIBRARY = Path(chromloom.__file__).parent
+# What every room may import.
+GROUND = {"errors", "files", "logs", "tables"}
+# What each room may import besides itself and GROUND, from the ground up: a room only knows rooms
+# that stand above its line. A room is a folder or a file at the top of the library.
 ROOMS = {
-    "simulate": {
-        "contacts", "perturbation", "attribution", "evaluation", "edits", "models", "normalize",
-        "analysis",
-    },
-    "contacts": set(),
-    "normalize": {"contacts"},
-    "signals": set(),
-    "sequence": set(),
-    "edits": set(),
-    "prediction": {"models", "normalize"},
-    "evaluation": {"models", "normalize"},
-    "genome": set(),
-    "analysis": {"normalize"},
-    "kernels": set(),
-    "models": {"kernels", "normalize"},
-    "training": {"kernels", "models", "normalize"},
-    "representations": {"models", "training"},
-
-    "classification": {"normalize", "representations", "training"},
-    "attribution": {
-        "classification", "kernels", "models", "normalize", "plotting", "representations",
-    },
-    "perturbation": {
-        "analysis", "attribution", "classification", "kernels", "models", "normalize", "plotting",
-        "representations", "edits", "evaluation",
-    },
+    "errors": set(),
+    "files": set(),
+    "logs": set(),
+    "versions": set(),
+    "download": set(),
+    "sheets": set(),
+    "runtime": set(),
     "plotting": set(),
-}  # fmt: skip
-# Third-party packages of the parts that must run on a bare GPU machine.
+    "kernels": set(),
+    "genome": set(),
+    "sequence": set(),
+    "signals": {"genome"},
+    "contacts": {"genome"},
+    "edits": set(),
+    "normalize": {"genome"},
+    "analysis": {"normalize", "signals"},
+    "models": {"genome", "kernels", "normalize"},
+    "training": {"kernels", "models", "normalize"},
+    "representations": {"models", "signals"},
+    "prediction": {"genome", "models", "normalize"},
+    "evaluation": {"models", "normalize"},
+    "classification": {"genome", "normalize", "representations", "training"},
+    "attribution": {"genome", "models", "plotting", "representations", "signals"},
+    "perturbation": {
+        *("edits", "evaluation", "genome", "kernels", "models", "normalize", "plotting"),
+        *("representations", "signals"),
+    },
+    "simulate": {
+        *("attribution", "edits", "evaluation", "genome", "models", "normalize", "perturbation"),
+        "signals",
+    },
+    "cli": {"attribution", "evaluation", "perturbation", "prediction"},
+}
+# What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.
 BARE = {"torch", "numpy", "numba", "triton", "llvmlite"}
+ON_A_BARE_MACHINE = ("kernels", "models.hiclstm.module")
 
 
-def imported(path) -> set[str]:
-    """Full names of all modules that a file imports, at any depth of its code."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+def read_library() -> tuple[networkx.DiGraph, dict[str, set[str]]]:
+    """The library's files and their imports of one another, and the other packages each imports.
+
+    Imports at any depth of a file's code count, also those inside functions.
+    """
+    paths = {}
+    for path in LIBRARY.rglob("*.py"):
+        parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+        paths[".".join(parts).removesuffix(".__init__")] = path
+    graph, packages = networkx.DiGraph(), {}
+    for name, path in paths.items():
+        graph.add_node(name)
+        packages[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{name}: relative import"
+                found = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for target in found:
+                if target.split(".")[0] != "chromloom":
+                    packages[name].add(target.split(".")[0])
+                    continue
+                while target not in paths:  # a name inside a file
+                    target = target.rpartition(".")[0]
+                if target not in (name, "chromloom"):
+                    graph.add_edge(name, target)
+    return graph, packages
 
 
-def rooms_of(names) -> set[str]:
-    return {name.split(".")[1] for name in names if name.startswith("chromloom.")}
+GRAPH, PACKAGES = read_library()
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_rooms_below_it(repo_root, room):
-    files = sorted((repo_root / "workflow" / "chromloom" / room).glob("**/*.py"))
-    assert files
-    allowed = BASE | ROOMS[room] | {room}
-    for path in files:
-        found = rooms_of(imported(path))
-        assert found <= allowed, f"{path} imports {sorted(found - allowed)}"
+def room_of(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
 
 
-def test_the_graph_of_rooms_has_no_cycle():
-    done: set[str] = set()
-    while len(done) < len(ROOMS):
-        free = {room for room, below in ROOMS.items() if room not in done and below <= done}
-        assert free, f"a cycle among {sorted(set(ROOMS) - done)}"
-        done |= free
+@pytest.mark.xfail(strict=False, reason="files are being parted")
+def test_no_files_import_one_another_in_a_circle():
+    circles = [sorted(part) for part in networkx.strongly_connected_components(GRAPH)]
+    circles = [part for part in circles if len(part) > 1]
+    assert not circles, circles
 
 
-def test_every_room_is_known(repo_root):
-    folders = (repo_root / "workflow" / "chromloom").iterdir()
-    assert {f.name for f in folders if f.is_dir() and f.name != "__pycache__"} == set(ROOMS)
+def test_every_room_is_known():
+    found = {room_of(name) for name in GRAPH} - {""}
+    assert found - set(ROOMS) - GROUND == set()
+    assert set(ROOMS) - found == set()
 
 
-def test_the_library_does_not_know_snakemake(repo_root):
-    for path in (repo_root / "workflow" / "chromloom").glob("**/*.py"):
-        assert not any(name.split(".")[0] == "snakemake" for name in imported(path)), path
+def test_rooms_are_permitted_only_rooms_below_them():
+    below = set()
+    for room, permitted in ROOMS.items():
+        assert permitted <= below, f"{room}: {sorted(permitted - below)}"
+        below.add(room)
 
 
-def test_kernels_need_nothing_that_a_bare_gpu_machine_lacks(repo_root):
-    room = repo_root / "workflow" / "chromloom" / "kernels"
-    for path in [*room.glob("*.py"), room.parent / "models" / "hiclstm" / "module.py"]:
-        packages = {name.split(".")[0] for name in imported(path)} - {"chromloom"}
-        assert packages - set(sys.stdlib_module_names) <= BARE, path
+def test_files_import_only_what_their_room_is_permitted():
+    broken = [
+        f"{name} imports {target}"
+        for name, target in GRAPH.edges
+        if (room := room_of(name)) and room_of(target) not in ROOMS[room] | GROUND | {room}
+    ]
+    assert not broken, broken
+
+
+@pytest.mark.xfail(strict=False, reason="rooms are being parted")
+def test_every_permission_is_used():
+    used = {(room_of(name), room_of(target)) for name, target in GRAPH.edges}
+    declared = {(room, below) for room, permitted in ROOMS.items() for below in permitted}
+    assert declared - used == set()
+    assert {target for _, target in used} >= GROUND
+
+
+def test_the_ground_knows_only_itself():
+    for name, target in GRAPH.edges:
+        assert room_of(name) not in GROUND or room_of(target) in GROUND, f"{name}: {target}"
+
+
+def test_the_library_does_not_know_snakemake():
+    assert [name for name, packages in PACKAGES.items() if "snakemake" in packages] == []
+
+
+def test_figures_are_drawn_from_what_they_are_given():
+    """No file is read: neither by another room, nor by a package that reads formats of ours."""
+    readers = {"h5py", "cooler", "cooltools", "bioframe", "pyBigWig", "pyarrow", "pysam", "pyfaidx"}
+    for name in GRAPH:
+        if room_of(name) != "plotting":
+            continue
+        assert not PACKAGES[name] & readers, name
+        path = LIBRARY.joinpath(*name.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                assert called not in {"open", "load", "loadtxt"}, f"{name}:{node.lineno}"
+                assert not called.startswith("read_"), f"{name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("part", ON_A_BARE_MACHINE)
+def test_what_runs_on_a_bare_gpu_machine_needs_little(part):
+    """Neither a file of it, nor any file of ours that it imports, needs another package."""
+    start = {name for name in GRAPH if f"{name}.".startswith(f"chromloom.{part}.")}
+    assert start
+    for name in set().union(start, *(networkx.descendants(GRAPH, name) for name in start)):
+        needs = PACKAGES[name] - set(sys.stdlib_module_names)
+        assert needs <= BARE, f"{name} imports {sorted(needs - BARE)}"
 
 
 def test_importing_the_package_is_light():
     code = "import sys, chromloom; sys.exit(len({'numpy', 'pandas', 'torch'} & set(sys.modules)))"
-    path = str(__import__("pathlib").Path(__import__("chromloom").__file__).parents[1])
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
