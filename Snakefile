@@ -22,7 +22,7 @@ include: "rules/reconstruction.smk"
 include: "rules/classification.smk"
 include: "rules/attribution.smk"
 include: "rules/perturbation.smk"
-include: "rules/simulated.smk"
+include: "rules/judge.smk"
 include: "rules/figures.smk"
 include: "rules/comparisons.smk"
 
