@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.classification.labels import read_label_sheet
 from chromloom.errors import ChromloomError
-from chromloom.edits.edit import read_edits
+from chromloom.edits.read import read_edits
 from chromloom.sheets import check_config, check_references, read_sheet
 from chromloom.training.models import needs_trans, predicts_maps, resolve_model
 from chromloom.versions import VERSIONS
@@ -207,7 +207,9 @@ def other_simulated_maps():
             edit = next((vars(e) for e in edits if e.edit == row.edit), {})
             keys = ["kind", "chrom", "start", "end"]
             keys += (
-                ["chrom2", "start2", "end2", "strand2"] if edit.get("chrom2") else []
+                ["chrom2", "start2", "end2", "strand", "strand2"]
+                if edit.get("chrom2")
+                else []
             )
             maps.append(
                 {

@@ -11,7 +11,7 @@ import yaml
 
 from chromloom import cli
 from chromloom.classification.labels import read_label_sheet
-from chromloom.edits.edit import read_edits
+from chromloom.edits.read import read_edits
 from chromloom.sheets import check_config, read_sheet
 
 

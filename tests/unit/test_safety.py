@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromloom.edits.edit import read_edits
+from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.models.hiclstm.released import read_published
 from chromloom.sheets import NAME

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from chromloom.edits.edit import Edit, lay_out
+from chromloom.edits.bins import lay_out
+from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromloom.edits.edit import Edit, EditedChromosome, lay_out
+from chromloom.edits.bins import EditedChromosome, lay_out
+from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.edits.edit import Edit
+from chromloom.edits.pieces import Piece
 from chromloom.errors import InputError
 from chromloom.simulate.contacts import (
     bin_features,
@@ -12,11 +14,9 @@ from chromloom.simulate.contacts import (
     sample_pixels,
 )
 from chromloom.simulate.edits import (
-    Piece,
     apply_edit,
-    edit_pieces,
+    edited_genome,
     flip_sites,
-    lift_table,
     rearrange,
     remove_sites,
 )
@@ -26,6 +26,10 @@ from chromloom.simulate.sequence import edited_sequence, sequence
 from chromloom.simulate.write import edited_pixels
 
 BIN = 20_000
+
+
+def edit(kind, chrom, start, end, **second):
+    return Edit("e", kind, chrom, start, end, **second)
 
 
 def assert_same_plans(one, other):
@@ -44,7 +48,7 @@ def joined_rows(table):
 
 def test_deletion_equals_planning_without_the_segment(simulated):
     start, end = 100 * BIN, 130 * BIN
-    edited = apply_edit(simulated, "deletion", "chr1", start, end)
+    edited = apply_edit(simulated, edit("deletion", "chr1", start, end))
     assert edited.chromsizes["chr1"] == simulated.chromsizes["chr1"] - (end - start)
     for name in POINTS:  # by hand: rows of the segment dropped, later ones moved
         rows = simulated.rows(name, "chr1").copy()
@@ -62,7 +66,7 @@ def test_deletion_equals_planning_without_the_segment(simulated):
 
 def test_deletion_changes_only_pairs_that_span_it(simulated):
     start, end = 100 * BIN, 130 * BIN
-    edited = apply_edit(simulated, "deletion", "chr1", start, end)
+    edited = apply_edit(simulated, edit("deletion", "chr1", start, end))
     wild = expected_contacts(simulated, "chr1", BIN)
     after = expected_contacts(edited, "chr1", BIN)
     # anchors reach one bin beyond their own, so the bins at the joint may change
@@ -77,7 +81,7 @@ def test_deletion_changes_only_pairs_that_span_it(simulated):
 
 def test_duplication_has_both_copies(simulated):
     start, end = 60 * BIN, 80 * BIN
-    edited = apply_edit(simulated, "duplication", "chr1", start, end)
+    edited = apply_edit(simulated, edit("duplication", "chr1", start, end))
     wild, twice = bin_features(simulated, "chr1"), bin_features(edited, "chr1")
     order = np.r_[0:80, 60 : len(wild.mask)]
     np.testing.assert_allclose(twice.plus, wild.plus[order], rtol=1e-6)
@@ -86,7 +90,7 @@ def test_duplication_has_both_copies(simulated):
 
 def test_inversion_turns_sites_and_undoes_itself(simulated):
     start, end = 60 * BIN, 80 * BIN
-    once = apply_edit(simulated, "inversion", "chr1", start, end)
+    once = apply_edit(simulated, edit("inversion", "chr1", start, end))
     wild, turned = bin_features(simulated, "chr1"), bin_features(once, "chr1")
     np.testing.assert_allclose(turned.enhancer.sum(), wild.enhancer.sum(), rtol=0.05)
     inside = simulated.rows("sites", "chr1").query("start >= @start and end <= @end")
@@ -95,7 +99,7 @@ def test_inversion_turns_sites_and_undoes_itself(simulated):
     np.testing.assert_array_equal(
         (start + end - back["end"]).to_numpy()[::-1], inside["start"].to_numpy()
     )
-    twice = apply_edit(once, "inversion", "chr1", start, end)
+    twice = apply_edit(once, edit("inversion", "chr1", start, end))
     for name in POINTS:
         broken = getattr(simulated, name)
         whole = ~(
@@ -117,17 +121,13 @@ def test_inversion_turns_sites_and_undoes_itself(simulated):
 
 
 def test_insertion_and_translocation_move_material_between_chromosomes(simulated):
-    put = apply_edit(
-        simulated, "insertion", "chr1", 60 * BIN, 60 * BIN, chrom2="chr2", start2=20 * BIN,
-        end2=30 * BIN, strand2="-",
-    )  # fmt: skip
+    second = {"chrom2": "chr2", "start2": 20 * BIN, "end2": 30 * BIN, "strand2": "-"}
+    put = apply_edit(simulated, edit("insertion", "chr1", 60 * BIN, 60 * BIN, **second))
     one, two = bin_features(simulated, "chr1"), bin_features(simulated, "chr2")
     got = bin_features(put, "chr1")
     np.testing.assert_allclose(got.minus[60:70], two.plus[20:30][::-1], rtol=1e-6)
     np.testing.assert_allclose(got.visibility[70:], one.visibility[60:], rtol=1e-6)
-    swapped = apply_edit(
-        simulated, "translocation", "chr1", 60 * BIN, -1, chrom2="chr2", start2=20 * BIN
-    )
+    swapped = apply_edit(simulated, edit("translocation", "chr1", 60 * BIN, -1, **second))
     assert swapped.chromsizes.sum() == simulated.chromsizes.sum()
     got = bin_features(swapped, "chr1").visibility
     np.testing.assert_allclose(
@@ -149,47 +149,31 @@ def test_removing_or_flipping_an_anchor_loses_its_loops(simulated):
     assert len(simulated.sites) == len(remove_sites(simulated, *region).sites) + 1
 
 
-@pytest.mark.parametrize("kind", ["deletion", "duplication", "inversion"])
-def test_lift_table_names_the_old_bins(simulated, kind):
-    pieces = edit_pieces(simulated, kind, "chr1", 100 * BIN, 130 * BIN)
-    lift = lift_table(simulated, pieces, "chr1", BIN)
-    n = simulated.n_bins("chr1")
-    want = {
-        "deletion": np.r_[0:100, 130:n],
-        "duplication": np.r_[0:130, 100:n],
-        "inversion": np.r_[0:100, np.arange(129, 99, -1), 130:n],
-    }[kind]
-    np.testing.assert_array_equal(lift["old_start"] // BIN, want)
-    assert (lift["strand"] == "-").sum() == (30 if kind == "inversion" else 0)
-    untouched = lift_table(simulated, pieces, "chr2", BIN)
-    np.testing.assert_array_equal(untouched["old_start"], untouched["start"])
-
-
 def test_edited_sequence_is_cut_and_joined(simulated):
     old = sequence(simulated, "chr1")
     new = edited_sequence(
-        simulated, edit_pieces(simulated, "inversion", "chr1", 500_000, 500_008)["chr1"]
+        simulated, edited_genome(simulated, edit("inversion", "chr1", 500_000, 500_008))["chr1"]
     )
     turned = old[500_000:500_008].translate(bytes.maketrans(b"ACGT", b"TGCA"))[::-1]
     assert new == old[:500_000] + turned + old[500_008:]
 
 
 def test_bad_edits_are_errors(simulated):
-    with pytest.raises(InputError, match=r"'swap' is not known; expected one of deletion"):
-        apply_edit(simulated, "swap", "chr1", 0, 10)
-    with pytest.raises(InputError, match=r"names chromosome 'chr7'; expected one of chr1, chr2"):
-        apply_edit(simulated, "deletion", "chr7", 0, 10)
-    with pytest.raises(InputError, match=r"chr1:10-9,000,000 does not lie .* <= 8,000,000"):
-        apply_edit(simulated, "deletion", "chr1", 10, 9_000_000)
+    with pytest.raises(InputError, match=r"'swap' cannot be simulated; expected one of deletion"):
+        apply_edit(simulated, edit("swap", "chr1", 0, 10))
+    with pytest.raises(InputError, match=r"chromosome 'chr7' is not known \(chr1, chr2"):
+        apply_edit(simulated, edit("deletion", "chr7", 0, 10))
+    with pytest.raises(InputError, match=r"chr1:10-9000000 does not lie inside chr1 \(0-8000000\)"):
+        apply_edit(simulated, edit("deletion", "chr1", 10, 9_000_000))
     with pytest.raises(InputError, match="within one chromosome"):
-        apply_edit(simulated, "translocation", "chr1", 10, -1, chrom2="chr1", start2=50)
+        apply_edit(simulated, edit("translocation", "chr1", 10, -1, chrom2="chr1", start2=50))
 
 
 def test_reads_of_an_edited_genome_are_mapped_to_the_reference(simulated):
     region = {"chrom": "chr1", "start": 100 * BIN, "end": 130 * BIN}
     options = {"scale": reads_per_intensity(simulated, 300_000), "seed": 1}
     counts = {
-        kind: edited_pixels(simulated, {"kind": kind, **region}, **options)
+        kind: edited_pixels(simulated, edit(kind, **region), **options)
         for kind in ("deletion", "duplication")
     }
     wild_type = pd.concat(sample_pixels(simulated, **options))

@@ -12,7 +12,8 @@ import bioframe
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.edit import Edit, EditedChromosome, knockouts, lay_out
+from chromloom.edits.bins import EditedChromosome, lay_out
+from chromloom.edits.edit import Edit, knockouts
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
 from chromloom.genome.intervals import read_intervals

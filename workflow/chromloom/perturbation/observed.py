@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.edit import lay_out, read_edits
+from chromloom.edits.bins import lay_out
+from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.models.trained import TrainedModel

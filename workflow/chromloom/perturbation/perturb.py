@@ -7,7 +7,9 @@ import cooler
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.edit import edited_name, lay_out, lift_table, read_edits
+from chromloom.edits.bins import lay_out, lift_table
+from chromloom.edits.edit import edited_name
+from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
 from chromloom.files import atomic_path, write_tsv
@@ -58,7 +60,7 @@ def perturb(
     map_path : str or Path
         Normalised map that it was trained on.
     edits_path : str or Path
-        See `perturbation.edits.read_edits`.
+        See `edits.read.read_edits`.
     out_dir : str or Path
         Gets one folder an edit (an older one of that name is replaced):
         `wild_type.mcool` and `difference.mcool` (reference coordinates; edited minus wild type),

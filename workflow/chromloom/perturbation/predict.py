@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chromloom.edits.edit import EditedChromosome
+from chromloom.edits.bins import EditedChromosome
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import Expected, NormalizedMap
@@ -78,7 +78,7 @@ def predict_edit(
     observed : NormalizedMap
         The map trained on; its expected goes with the predictions.
     edited : EditedChromosome
-        From `perturbation.edits.lay_out`.
+        From `edits.bins.lay_out`.
     flank : int
         bp each side of the edit that are predicted.
     mode : {"lifted", "affinity", "released"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chromloom.edits.edit import lay_out
+from chromloom.edits.bins import lay_out
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap

@@ -1,4 +1,4 @@
-"""The edited genome: a plan cut and joined into another plan, and the lift between the two.
+"""The edited genome: a plan cut and joined into another plan.
 
 An edited chromosome is a list of pieces of the old genome. Every table of the plan is carried over
 piece by piece; consequences (contacts, loops, domains, expression) follow, since a plan holds
@@ -6,50 +6,27 @@ causes only. Scale and physics stay, so intensities of both plans compare.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
+from chromloom.edits.edit import Edit, check_edit
+from chromloom.edits.pieces import Piece, edited_pieces, reciprocal
 from chromloom.errors import InputError
 from chromloom.simulate.plan import COVERS, POINTS, Plan
 
 KINDS = ("deletion", "duplication", "inversion", "insertion", "translocation")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of the old genome in an edited chromosome; strand `-` means reversed."""
-
-    chrom: str
-    start: int
-    end: int
-    strand: str = "+"
-
-
-def edit_pieces(
-    plan: Plan,
-    kind: str,
-    chrom: str,
-    start: int,
-    end: int,
-    *,
-    chrom2: str = "",
-    start2: int = -1,
-    end2: int = -1,
-    strand2: str = "+",
-) -> dict[str, list[Piece]]:
-    """The edited chromosomes as pieces of the old ones.
+def edited_genome(plan: Plan, edit: Edit) -> dict[str, list[Piece]]:
+    """The chromosomes that an edit changes, as pieces of the old ones.
 
     Parameters
     ----------
     plan : Plan
-    kind : str
-        deletion, duplication (tandem), inversion of chrom:start-end; insertion of
-        chrom2:start2-end2 at `start` (reversed where `strand2` is `-`); translocation, which
-        exchanges what lies right of chrom:start with what lies right of chrom2:start2.
-    chrom, start, end, chrom2, start2, end2, strand2
-        bp, 0-based half-open. Bins of the model's grain need not be respected.
+    edit : Edit
+        Of `KINDS`; in bp, bins of the model's grain need not be respected. A translocation gives
+        both derivative chromosomes.
 
     Returns
     -------
@@ -59,50 +36,32 @@ def edit_pieces(
     Raises
     ------
     InputError
-        Unknown kind, a region outside its chromosome, a translocation within one chromosome.
+        Another kind, a region outside its chromosome, a translocation within one chromosome.
     """
-    if kind not in KINDS:
-        raise InputError(f"edit kind '{kind}' is not known; expected one of {', '.join(KINDS)}")
-    _check_region(plan, chrom, start, start + 1 if kind in KINDS[3:] else end)
-    length = int(plan.chromsizes[chrom])
-    before, middle, after = (
-        Piece(chrom, 0, start),
-        Piece(chrom, start, end),
-        Piece(chrom, end, length),
-    )
-    if kind == "deletion":
-        pieces = {chrom: [before, after]}
-    elif kind == "duplication":
-        pieces = {chrom: [before, middle, middle, after]}
-    elif kind == "inversion":
-        pieces = {chrom: [before, replace(middle, strand="-"), after]}
-    elif kind == "insertion":
-        _check_region(plan, chrom2, start2, end2)
-        inserted = Piece(chrom2, start2, end2, strand2)
-        pieces = {chrom: [before, inserted, Piece(chrom, start, length)]}
-    else:
-        _check_region(plan, chrom2, start2, start2 + 1)
-        if chrom2 == chrom:
-            raise InputError(
-                f"translocation of {chrom}:{start:,} with {chrom2}:{start2:,} is within one "
-                "chromosome; expected two (use a deletion, inversion or insertion)"
-            )
-        left2, right2 = (
-            Piece(chrom2, 0, start2),
-            Piece(chrom2, start2, int(plan.chromsizes[chrom2])),
+    if edit.kind not in KINDS:
+        raise InputError(
+            f"edit kind '{edit.kind}' cannot be simulated; expected one of {', '.join(KINDS)}"
         )
-        pieces = {chrom: [before, right2], chrom2: [left2, Piece(chrom, start, length)]}
-    return {name: [p for p in parts if p.end > p.start] for name, parts in pieces.items()}
+    pieces = {edit.chrom: edited_pieces(edit, plan.chromsizes)}
+    if edit.kind == "translocation":
+        if edit.chrom2 == edit.chrom:
+            raise InputError(
+                f"translocation of {edit.chrom}:{edit.start:,} with {edit.chrom2}:"
+                f"{edit.start2:,} is within one chromosome; expected two (use a deletion, "
+                "inversion or insertion)"
+            )
+        pieces[edit.chrom2] = edited_pieces(reciprocal(edit), plan.chromsizes)
+    return pieces
 
 
-def apply_edit(plan: Plan, kind: str, chrom: str, start: int, end: int, **second: object) -> Plan:
-    """The plan of the edited genome, in its own coordinates; arguments as in `edit_pieces`."""
-    return rearrange(plan, edit_pieces(plan, kind, chrom, start, end, **second))
+def apply_edit(plan: Plan, edit: Edit) -> Plan:
+    """The plan of the edited genome, in its own coordinates; see `edited_genome`."""
+    return rearrange(plan, edited_genome(plan, edit))
 
 
 def remove_sites(plan: Plan, chrom: str, start: int, end: int) -> Plan:
     """The plan without the CTCF sites that lie in chrom:start-end; coordinates stay."""
-    _check_region(plan, chrom, start, end)
+    check_edit(Edit("sites", "knockout", chrom, start, end), plan.chromsizes)
     sites = plan.sites
     gone = (sites["chrom"] == chrom) & (sites["start"] >= start) & (sites["end"] <= end)
     return replace(plan, sites=sites[~gone].reset_index(drop=True))
@@ -110,7 +69,7 @@ def remove_sites(plan: Plan, chrom: str, start: int, end: int) -> Plan:
 
 def flip_sites(plan: Plan, chrom: str, start: int, end: int) -> Plan:
     """The plan with the CTCF sites that lie in chrom:start-end turned around in place."""
-    _check_region(plan, chrom, start, end)
+    check_edit(Edit("sites", "knockout", chrom, start, end), plan.chromsizes)
     sites = plan.sites.copy()
     turned = (sites["chrom"] == chrom) & (sites["start"] >= start) & (sites["end"] <= end)
     sites.loc[turned, "strand"] = sites.loc[turned, "strand"].map({"+": "-", "-": "+"})
@@ -142,42 +101,6 @@ def rearrange(plan: Plan, pieces: Mapping[str, Sequence[Piece]]) -> Plan:
     return replace(plan, chromsizes=sizes, **tables)
 
 
-def lift_table(
-    plan: Plan, pieces: Mapping[str, Sequence[Piece]], chrom: str, resolution: int
-) -> pd.DataFrame:
-    """Where each bin of an edited chromosome comes from.
-
-    Returns
-    -------
-    DataFrame
-        One row a bin of the edited chromosome: chrom, start, end (edited coordinates), old_chrom,
-        old_start (start of the old bin that holds the bin's middle), strand.
-    """
-    parts = pieces.get(chrom) or [Piece(chrom, 0, int(plan.chromsizes[chrom]))]
-    ends = np.cumsum([part.end - part.start for part in parts])
-    start = np.arange(0, ends[-1], resolution)
-    end = np.minimum(start + resolution, ends[-1])
-    middle = (start + end) // 2
-    which = np.searchsorted(ends, middle, side="right")
-    within = middle - np.concatenate([[0], ends])[which]
-    old = np.array(
-        [
-            parts[k].start + w if parts[k].strand == "+" else parts[k].end - 1 - w
-            for k, w in zip(which, within)
-        ]
-    )
-    return pd.DataFrame(
-        {
-            "chrom": chrom,
-            "start": start,
-            "end": end,
-            "old_chrom": [parts[k].chrom for k in which],
-            "old_start": old // resolution * resolution,
-            "strand": [parts[k].strand for k in which],
-        }
-    )
-
-
 def _carry(
     table: pd.DataFrame, part: Piece, chrom: str, offset: int, *, whole: bool
 ) -> pd.DataFrame:
@@ -196,15 +119,3 @@ def _carry(
         rows, start, end = rows[::-1], start[::-1], end[::-1]
     rows["chrom"], rows["start"], rows["end"] = chrom, start + offset, end + offset
     return rows
-
-
-def _check_region(plan: Plan, chrom: str, start: int, end: int) -> None:
-    if chrom not in plan.chromsizes.index:
-        raise InputError(
-            f"edit names chromosome '{chrom}'; expected one of {', '.join(plan.chromsizes.index)}"
-        )
-    if not 0 <= start < end <= plan.chromsizes[chrom]:
-        raise InputError(
-            f"edit region {chrom}:{start:,}-{end:,} does not lie on the chromosome; expected "
-            f"0 <= start < end <= {plan.chromsizes[chrom]:,}"
-        )

@@ -19,7 +19,8 @@ from scipy.stats import mannwhitneyu, pearsonr, wilcoxon
 from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute_chromosome
 from chromloom.attribution.scores import contrast_directions
-from chromloom.edits.edit import knockouts, lay_out
+from chromloom.edits.bins import lay_out
+from chromloom.edits.edit import knockouts
 from chromloom.evaluation import scc
 from chromloom.files import write_tsv
 from chromloom.models.trained import TrainedModel

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chromloom.edits.pieces import Piece
 from chromloom.files import atomic_path
-from chromloom.simulate.edits import Piece
 from chromloom.simulate.plan import Plan
 
 BASES = np.frombuffer(b"ACGT", dtype=np.uint8)

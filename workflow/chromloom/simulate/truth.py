@@ -6,6 +6,8 @@ strength, the pseudocount on the scale of counts; Pearson over all pairs within 
 known to all. Also reported: contact probability (the article's scale) and contact strength.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -111,14 +113,9 @@ def simulate_change(
         Upper triangle, scaled so that the wild type sums to the observed map's strength.
     """
     edit, resolution = prediction.edited.edit, model.resolution
-    second = (
-        {"chrom2": edit.chrom2, "start2": edit.start2, "end2": edit.end2, "strand2": edit.strand2}
-        if edit.chrom2
-        else {}
-    )
     lo = edit.start // resolution * resolution
     hi = min(-(-edit.end // resolution) * resolution, int(plan.chromsizes[edit.chrom]))
-    changed = apply_edit(plan, edit.kind, edit.chrom, lo, hi, **second)
+    changed = apply_edit(plan, replace(edit, start=lo, end=hi))
     first, _ = model.extent(edit.chrom)
     positions = prediction.bins - first
     wild_type = intensities(plan, edit.chrom, resolution, positions, observed.ignore_diags)

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from chromloom.edits.edit import Edit
+from chromloom.edits.pieces import Piece, lift_pieces
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.genome.bins import make_bins
 from chromloom.signals.tracks import write_bigwig
 from chromloom.simulate import elements
 from chromloom.simulate.contacts import reads_per_intensity, sample_pixels
-from chromloom.simulate.edits import edit_pieces, lift_table, rearrange
+from chromloom.simulate.edits import edited_genome, rearrange
 from chromloom.simulate.plan import (
     COVERS,
     POINTS,
@@ -53,7 +55,7 @@ class Sample:
     replicate : int
         Samples of one cell type with different numbers are independent.
     edit : mapping, optional
-        Arguments of `edit_pieces`: the genome is edited so, and its reads are mapped to the
+        Fields of `Edit` but its name: the genome is edited so, and its reads are mapped to the
         reference, where copies of a locus fall together.
     """
 
@@ -129,7 +131,7 @@ def simulate_genome(
         scales[sample.sample] = reads_per_intensity(plan, sample.contacts)
         options = {"scale": scales[sample.sample], "seed": seed, "replicate": sample.replicate}
         if sample.edit:
-            pixels = edited_pixels(plan, sample.edit, **options)
+            pixels = edited_pixels(plan, Edit(sample.sample, **sample.edit), **options)
         else:
             pixels = pd.concat(sample_pixels(plan, **options), ignore_index=True)
         write_map(plan, pixels, out_dir / "contacts", sample, resolutions, assembly=name)
@@ -146,7 +148,7 @@ def simulate_genome(
 
 
 def edited_pixels(
-    plan: Plan, edit: Mapping, *, scale: float, seed: int, replicate: int = 0
+    plan: Plan, edit: Edit, *, scale: float, seed: int, replicate: int = 0
 ) -> pd.DataFrame:
     """Draw reads of the edited genome and map them to the reference.
 
@@ -154,8 +156,8 @@ def edited_pixels(
     ----------
     plan : Plan
         Before the edit.
-    edit : mapping
-        Arguments of `edit_pieces`.
+    edit : Edit
+        See `edited_genome`.
     scale, seed, replicate
         As for `sample_pixels`; the same scale gives a copy as many reads as the wild type has.
 
@@ -165,16 +167,17 @@ def edited_pixels(
         bin1_id, bin2_id (reference, bin1_id <= bin2_id), count; sorted. Bins whose middle lies in
         a reference bin are taken for that bin.
     """
-    pieces = edit_pieces(plan, **edit)
+    pieces = edited_genome(plan, edit)
     changed = rearrange(plan, pieces)
     reads = pd.concat(sample_pixels(changed, scale=scale, seed=seed, replicate=replicate))
     lift = pd.concat(
-        lift_table(plan, pieces, chrom, plan.resolution) for chrom in changed.chromsizes.index
+        lift_pieces(pieces.get(chrom, [Piece(chrom, 0, int(size))]), chrom, plan.resolution)
+        for chrom, size in changed.chromsizes.items()
     )
     offsets = dict(
         zip(plan.chromsizes.index, np.cumsum([0, *map(plan.n_bins, plan.chromsizes.index)]))
     )
-    bin_id = (lift["old_start"] // plan.resolution + lift["old_chrom"].map(offsets)).to_numpy()
+    bin_id = (lift["ref_start"] // plan.resolution + lift["ref_chrom"].map(offsets)).to_numpy()
     ends = np.sort(bin_id[reads[["bin1_id", "bin2_id"]].to_numpy()], axis=1)
     pixels = pd.DataFrame(
         {"bin1_id": ends[:, 0], "bin2_id": ends[:, 1], "count": reads["count"].to_numpy()}

@@ -1,14 +1,14 @@
-"""Edits files, and edited chromosomes laid out in bins."""
-
-import gzip
+"""Edited chromosomes in bp and laid out in bins."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from chromloom.edits.edit import Edit, knockouts, lay_out, lift_table, read_edits
+from chromloom.edits.bins import lay_out, lift_table, too_small
+from chromloom.edits.edit import KINDS, Edit, knockouts
+from chromloom.edits.pieces import Piece, edited_pieces, lift_pieces, reciprocal
 from chromloom.errors import InputError
 from chromloom.genome.bins import make_bins
 
@@ -109,8 +109,8 @@ def test_runs_end_where_the_next_bin_is_not_the_next(region, kind):
         (edit("deletion", -10, 100), "does not lie inside"),
         (edit("deletion", 100, 100), "start < end"),
         (edit("deletion", 100, 105), "less than one bin"),
-        (edit("deletion", 0, 995), "leaves 0 bins"),
-        (edit("deletion", 0, 20, chrom="21"), "chromosome '21' is not in the model"),
+        (edit("deletion", 0, 995), "leaves nothing"),
+        (edit("deletion", 0, 20, chrom="21"), "chromosome '21' is not known \\(chr1, chr2"),
         (edit("insertion", 2000, 2000, chrom2="chr2", start2=0, end2=20), "breakpoint"),
         (edit("insertion", 20, 20, chrom2="chr2", start2=400, end2=600), "inside chr2"),
         (edit("melting", 20, 40), "kind 'melting'"),
@@ -121,115 +121,82 @@ def test_edits_that_cannot_be_laid_out(bad, message):
         lay_out(bad, BINS)
 
 
-def write(folder, name, text):
-    path = folder / name
-    if name.endswith(".gz"):
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
-
-
-def test_bed_of_edits(tmp_path):
-    text = "#c\nchr1\t100\t300\tDEL:mine\nchr1\t0\t50\tDUP\nchr2\t10\t20\n"
-    for name in ("e.bed", "e.bed.gz"):
-        edits = read_edits(write(tmp_path, name, text), method="zero")
-        assert [e.kind for e in edits] == ["deletion", "duplication", "knockout"]
-        assert [e.edit for e in edits] == ["mine", "duplication_chr1_0_50", "knockout_chr2_10_20"]
-        assert edits[2].method == "zero"
-
-
-def test_bedpe_of_edits(tmp_path):
-    rows = [
-        "chr1 90 110 chr1 290 310 del . + -",
-        "chr1 90 110 chr1 290 310 dup . - +",
-        "chr1 90 110 chr1 290 310 inv . + +",
-        "chr1 90 110 chr2 290 310 tra . - -",
-        "chr1 100 100 chr2 200 300 ins . + - INS",
-    ]
-    text = "\n".join(row.replace(" ", "\t") for row in rows)
-    edits = read_edits(write(tmp_path, "e.bedpe", text))
-    assert [e.kind for e in edits] == [
-        "deletion",
-        "duplication",
-        "inversion",
-        "translocation",
-        "insertion",
-    ]
-    assert (edits[0].start, edits[0].end) == (100, 300)
-    assert (edits[3].start, edits[3].start2, edits[3].strand, edits[3].strand2) == (
-        100,
-        300,
-        "-",
-        "-",
-    )
-    assert (edits[4].start2, edits[4].end2, edits[4].strand2) == (200, 300, "-")
-
-
-def test_vcf_of_edits(tmp_path):
-    """Coordinates by the VCF specification: POS is the base before, breakends are 1-based."""
-    rows = [
-        ("1", "100", "d", "N", "<DEL>", "SVTYPE=DEL;END=300"),
-        ("1", "100", "b1", "N", "N[chr2:201[", "SVTYPE=BND"),
-        ("1", "100", "b2", "N", "N]chr2:200]", "SVTYPE=BND"),
-        ("1", "101", "b3", "N", "]chr2:200]N", "SVTYPE=BND"),
-        ("1", "101", "b4", "N", "[chr2:201[N", "SVTYPE=BND"),
-        ("1", "100", "i", "N", "<INS>", "SVTYPE=INS;SOURCE=chr2:11-30"),
-    ]
-    lines = ["##fileformat=VCFv4.3"]
-    lines += [f"chr{c}\t{p}\t{i}\t{r}\t{a}\t.\tPASS\t{info}" for c, p, i, r, a, info in rows]
-    edits = read_edits(write(tmp_path, "e.vcf", "\n".join(lines)))
-    assert (edits[0].start, edits[0].end) == (100, 300)
-    assert [(e.start, e.start2, e.strand + e.strand2) for e in edits[1:5]] == [
-        (100, 200, "+-"),
-        (100, 200, "++"),
-        (100, 200, "-+"),
-        (100, 200, "--"),
-    ]
-    assert (edits[5].start, edits[5].start2, edits[5].end2) == (100, 10, 30)
-
-
-def test_tsv_of_edits(tmp_path):
-    text = "edit\tkind\tchrom\tstart\tend\tmethod\n"
-    text += "a\tKO\tchr1\t10\t20\tzero\nb\tdeletion\tchr1\t0\t50\t\n"
-    edits = read_edits(write(tmp_path, "e.tsv", text))
-    assert [(e.edit, e.kind, e.method) for e in edits] == [
-        ("a", "knockout", "zero"),
-        ("b", "deletion", "average"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("e.txt", "chr1\t0\t50\n", "edits are read from"),
-        ("e.bed", "", "holds no edits"),
-        ("e.bed", "chr1\t0\tfifty\tDEL\n", "cannot be read"),
-        ("e.bed", "chr1\t0\n", "cannot be read"),
-        ("e.bed", "chr1\t0\t50\tMELT\n", "kind 'MELT' is unknown"),
-        ("e.bed", "chr1\t0\t50\tDEL:a\nchr1\t60\t90\tDUP:a\n", "occurs twice"),
-        ("e.bed", "chr1\t0\t50\tDEL:../a\n", "becomes a folder"),
-        ("e.bedpe", "chr1\t0\t5\tchr2\t0\t5\tx\t.\t+\t-\tDEL\n", "both ends on one chromosome"),
-        ("e.vcf", "chr1\t5\tx\tN\tNNN\t.\t.\tSVTYPE=BND\n", "no breakend"),
-        ("e.vcf", "chr1\t5\tx\tN\t<INS>\t.\t.\tSVTYPE=INS\n", "names no locus"),
-        ("e.vcf", "chr1\t5\tx\tN\t<DEL>\t.\t.\tSVTYPE=DEL\n", "no END"),
-        ("e.tsv", "edit\tkind\tchrom\tstart\nx\tDEL\tchr1\t4\n", "missing"),
-        ("e.tsv", "edit\tkind\tchrom\tstart\tend\tcolour\n", "unknown"),
-        ("e.tsv", "edit\tkind\tchrom\tstart\tend\na\tDEL\tchr1\t\t\n", "lacks"),
-        (
-            "e.tsv",
-            "edit\tkind\tchrom\tstart\tend\tmethod\na\tKO\tchr1\t0\t9\tburn\n",
-            "method 'burn'",
-        ),
-    ],
-)
-def test_edits_files_that_cannot_be_read(tmp_path, name, text, message):
-    with pytest.raises(InputError, match=message):
-        read_edits(write(tmp_path, name, text))
-
-
 def test_knockouts_of_sites():
     sites = pd.DataFrame({"chrom": ["chr1", "chr2"], "start": [3, 10], "end": [9, 20]})
     edits = knockouts(sites, method="zero")
     assert [e.edit for e in edits] == ["KO_chr1_3_9", "KO_chr2_10_20"]
     assert lay_out(edits[0], BINS).span == (0, 1)
+
+
+sizes = {"chr1": 1000, "chr2": 500}
+borders = st.integers(0, 50).map(lambda i: 10 * i)
+
+
+@st.composite
+def whole_bin_edits(draw):
+    """Edits of every kind whose ends are borders of bins."""
+    kind = draw(st.sampled_from(sorted(set(KINDS.values()))))
+    start, end = sorted(draw(st.tuples(borders, borders).filter(lambda x: x[0] != x[1])))
+    second = {}
+    if kind in ("insertion", "translocation"):
+        start2, end2 = sorted(draw(st.tuples(borders, borders).filter(lambda x: x[0] != x[1])))
+        second = {"chrom2": draw(st.sampled_from(["chr1", "chr2"])), "start2": start2, "end2": end2}
+        second |= {"strand": draw(st.sampled_from("+-")), "strand2": draw(st.sampled_from("+-"))}
+    method = draw(st.sampled_from(["average", "shift", "zero"]))
+    return Edit("e", kind, "chr1", start, end, **second, method=method)
+
+
+@given(whole_bin_edits())
+def test_pieces_and_layout_are_the_same_chromosome(edit):
+    bins = make_bins(pd.Series(sizes), 10)
+    try:
+        edited = lay_out(edit, bins)
+    except InputError:  # nothing, or one bin, is left of the chromosome
+        reject()
+    assert list(edited.pieces) == edited_pieces(edit, sizes)
+    lift, rendered = lift_table(edited, bins), lift_pieces(edited.pieces, "chr1_" + edit.kind, 10)
+    pd.testing.assert_frame_equal(lift[rendered.columns], rendered)
+
+
+def test_pieces_cut_where_the_edit_says_and_layouts_at_bins():
+    edited = lay_out(edit("inversion", 101, 119), BINS)
+    assert [(p.start, p.end, p.strand) for p in edited.pieces] == [
+        (0, 101, "+"),
+        (101, 119, "-"),
+        (119, 995, "+"),
+    ]
+    assert edited.span == (10, 12)
+
+
+@pytest.mark.parametrize("strands", ["+-", "-+", "++", "--"])
+def test_both_derivatives_of_a_translocation_hold_all_of_both_chromosomes(strands):
+    second = {"chrom2": "chr2", "start2": 123, "end2": 123}
+    second |= {"strand": strands[0], "strand2": strands[1]}
+    one = edit("translocation", 456, 456, **second)
+    pieces = edited_pieces(one, sizes) + edited_pieces(reciprocal(one), sizes)
+    for chrom, cut in (("chr1", 456), ("chr2", 123)):
+        parts = sorted((p.start, p.end) for p in pieces if p.chrom == chrom)
+        assert parts == [(0, cut), (cut, sizes[chrom])]
+
+
+def test_bins_of_an_edited_chromosome_are_those_of_their_middles():
+    pieces = [Piece("chr1", 0, 26), Piece("chr2", 100, 130, "-")]
+    lift = lift_pieces(pieces, "new", 10)
+    assert lift["end"].tolist() == [10, 20, 30, 40, 50, 56]
+    assert list(zip(lift["ref_chrom"], lift["ref_start"], lift["strand"])) == [
+        ("chr1", 0, "+"),
+        ("chr1", 10, "+"),
+        ("chr1", 20, "+"),
+        ("chr2", 120, "-"),
+        ("chr2", 110, "-"),
+        ("chr2", 100, "-"),
+    ]
+
+
+def test_an_edit_is_too_small_for_bins_that_it_cannot_fill():
+    inserted = {"chrom2": "chr2", "start2": 0, "end2": 9}
+    assert "9 bp are less than one bin of 10 bp" in too_small(edit("deletion", 0, 9), 10)
+    assert "less than one bin" in too_small(edit("insertion", 50, 50, **inserted), 10)
+    assert too_small(edit("insertion", 50, 50, **{**inserted, "end2": 10}), 10) is None
+    assert too_small(edit("knockout", 0, 1), 10) is None
+    assert too_small(edit("translocation", 5, 5, **inserted), 10) is None

@@ -1,0 +1,188 @@
+"""The edited chromosome in bins, and which reference bin lies at each of its positions.
+
+Bins are whole: an edit takes every bin that it touches, as the article does (its 2.1-Mb duplication
+is bins 6795 to 7008, both included); the breakpoint of an insertion or a translocation goes to the
+nearest bin border. A layout is the pieces of the edit so rounded.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from chromloom.edits.edit import JOINED, Edit, edited_name
+from chromloom.edits.pieces import Piece, edited_pieces
+from chromloom.errors import InputError
+
+
+@dataclass(frozen=True)
+class EditedChromosome:
+    """The bins of an edited chromosome, in order.
+
+    Attributes
+    ----------
+    edit : Edit
+    source : ndarray, (m,), int64
+        Reference bin (genome-wide number) at every position; reads from the position map there.
+    strand : ndarray, (m,), int8
+        1 as in the reference, -1 inverted.
+    replaced : ndarray, (m,), bool
+        The bin stays, its representation does not (knockout in place, orientation).
+    span : tuple of int
+        Positions [lo, hi) of the altered segment; lo == hi for a bare junction.
+    pieces : tuple of Piece
+        The same chromosome in bp, cut where the edit says and not at the borders of bins: what a
+        predictor that reads signals or sequence renders. Empty where a layout was made by hand.
+    """
+
+    edit: Edit
+    source: np.ndarray
+    strand: np.ndarray
+    replaced: np.ndarray
+    span: tuple[int, int]
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def run_end(self) -> np.ndarray:
+        """End of the unaltered run from every position, ndarray, (m,), int64.
+
+        Positions a <= b < run_end[a] hold consecutive reference bins, forward and untouched; so a
+        model that reads from a to b sees there what it sees in the reference.
+        """
+        plain = (self.strand == 1) & ~self.replaced
+        joined = (np.diff(self.source) == 1) & plain[1:] & plain[:-1]
+        ends = np.arange(1, len(self.source) + 1)
+        breaks = np.append(np.flatnonzero(~joined) + 1, len(self.source))
+        run_end = breaks[np.searchsorted(breaks, ends)]
+        return np.where(plain, run_end, ends - 1)
+
+
+def lay_out(edit: Edit, bins: pd.DataFrame) -> EditedChromosome:
+    """Lay an edited chromosome out in bins.
+
+    Parameters
+    ----------
+    edit : Edit
+    bins : DataFrame
+        The model's bins, whole genome: chrom, start, end.
+
+    Returns
+    -------
+    EditedChromosome
+
+    Raises
+    ------
+    InputError
+        Chromosome unknown, region outside it or empty, a structural edit smaller than a bin, an
+        edit that leaves nothing of the chromosome.
+    """
+    chroms = [edit.chrom, edit.chrom2] if edit.chrom2 else [edit.chrom]
+    ids = {chrom: np.flatnonzero((bins["chrom"] == chrom).to_numpy()) for chrom in chroms}
+    if not all(map(len, ids.values())):
+        ids = {chrom: np.flatnonzero(bins["chrom"] == chrom) for chrom in bins["chrom"].unique()}
+    resolution = int(bins["end"].iloc[0] - bins["start"].iloc[0])
+    pieces = edited_pieces(edit, {c: int(bins["end"].iloc[own[-1]]) for c, own in ids.items()})
+    if (reason := too_small(edit, resolution)) is not None:
+        raise InputError(f"edit '{edit.edit}': {reason}")
+    n_bins = {chrom: len(own) for chrom, own in ids.items()}
+    rounded = _in_bins(edit, resolution, n_bins)
+    kept = edited_pieces(rounded, n_bins)
+    source = np.concatenate([_bins_of(piece, ids) for piece in kept])
+    if len(source) < 2:
+        raise InputError(
+            f"edit '{edit.edit}' leaves {len(source)} bins of {edit.chrom}; make it smaller"
+        )
+    strand = np.concatenate(
+        [np.full(p.end - p.start, 1 if p.strand == "+" else -1, np.int8) for p in kept]
+    )
+    span = _span(rounded, len(source), n_bins)
+    replaced = np.zeros(len(source), bool)
+    if edit.kind == "orientation" or (edit.kind == "knockout" and edit.method != "shift"):
+        replaced[slice(*span)] = True
+    return EditedChromosome(edit, source, strand, replaced, span, tuple(pieces))
+
+
+def too_small(edit: Edit, resolution: int) -> str | None:
+    """Why bins of a size cannot show an edit; None where they can.
+
+    An edit that moves DNA is at least one bin long. A knockout or an orientation edit replaces the
+    bins that it lies in, whatever its length; a translocation has none.
+    """
+    if edit.kind == "insertion":
+        length = edit.end2 - edit.start2
+    elif edit.kind in ("deletion", "duplication", "inversion"):
+        length = edit.end - edit.start
+    else:
+        return None
+    if length >= resolution:
+        return None
+    return (
+        f"{length} bp are less than one bin of {resolution} bp; use a finer model, or a "
+        "knockout (KO) of the bin"
+    )
+
+
+def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
+    """Say for every position of an edited chromosome which reference bin lies there.
+
+    Returns
+    -------
+    DataFrame
+        chrom (that of the edited coordinate system, see `edited_name`), start, end; ref_chrom,
+        ref_start, ref_end, strand ('+', '-'); copy (1 for the first occurrence of a reference bin,
+        2 for the second…); replaced (bool). All bins but the last have the full size, also where
+        a chromosome's short last bin came to lie inside.
+    """
+    reference = bins.iloc[edited.source].reset_index(drop=True)
+    resolution = int(bins["end"].iloc[0] - bins["start"].iloc[0])
+    start = np.arange(len(reference)) * resolution
+    end = start + resolution
+    end[-1] = start[-1] + (reference["end"] - reference["start"]).iloc[-1]
+    return pd.DataFrame(
+        {
+            "chrom": edited_name(edited.edit),
+            "start": start,
+            "end": end,
+            "ref_chrom": reference["chrom"].astype(str),
+            "ref_start": reference["start"],
+            "ref_end": reference["end"],
+            "strand": np.where(edited.strand == 1, "+", "-"),
+            "copy": pd.Series(edited.source).groupby(edited.source).cumcount() + 1,
+            "replaced": edited.replaced,
+        }
+    )
+
+
+def _in_bins(edit: Edit, resolution: int, n_bins: dict[str, int]) -> Edit:
+    """The edit in units of bins: regions reach outwards, breakpoints go to the nearest border."""
+
+    def nearest(position, chrom):
+        return min(round(position / resolution), n_bins[chrom])
+
+    if edit.kind not in JOINED:
+        return replace(edit, start=edit.start // resolution, end=-(-edit.end // resolution))
+    start = nearest(edit.start, edit.chrom)
+    if edit.kind == "translocation":
+        start2 = end2 = nearest(edit.start2, edit.chrom2)
+    else:
+        start2, end2 = edit.start2 // resolution, -(-edit.end2 // resolution)
+    return replace(edit, start=start, end=start, start2=start2, end2=end2)
+
+
+def _bins_of(piece: Piece, ids: dict[str, np.ndarray]) -> np.ndarray:
+    bins = ids[piece.chrom][piece.start : piece.end]
+    return bins if piece.strand == "+" else bins[::-1]
+
+
+def _span(edit: Edit, length: int, n_bins: dict[str, int]) -> tuple[int, int]:
+    """Positions [lo, hi) of what an edit in units of bins altered in `length` bins."""
+    if edit.kind == "insertion":
+        return edit.start, edit.start + edit.end2 - edit.start2
+    if edit.kind == "translocation":
+        kept = n_bins[edit.chrom] - edit.start  # right of the junction where strand is -
+        return (edit.start if edit.strand == "+" else length - kept,) * 2
+    if edit.kind == "duplication":
+        return edit.start, 2 * edit.end - edit.start
+    if edit.kind == "deletion" or (edit.kind, edit.method) == ("knockout", "shift"):
+        return edit.start, edit.start
+    return edit.start, edit.end
