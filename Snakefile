@@ -41,19 +41,23 @@ rule all:
         FIGURES,
 
 
-# Every panel by its name, beside those that are rules of their own.
-for panel in [*sum(PANELS.values(), []), *AGREEMENT]:
-    if not workflow.is_rule(panel):
+# Figures and panels by article and name (`hiclstm_fig3`, `hiclstm_fig3a`); Hi-C-LSTM's also as its article has them (`fig3a`).
+for figure, panels in FIGURE_PANELS.items():
+    for name in (f"hiclstm_{figure}", figure):
+        if not workflow.is_rule(name):
 
-        rule:
-            name:
-                panel
-            input:
-                expand(
-                    "results/figures/{panel}.{suffix}",
-                    panel=panel,
-                    suffix=["pdf", "png", "tsv"],
-                ),
+            rule:
+                name:
+                    name
+                input:
+                    needed(
+                        expand(
+                            "results/figures/hiclstm/{panel}.{suffix}",
+                            panel=panels,
+                            suffix=["pdf", "png", "tsv"],
+                        ),
+                        f"{figure} has nothing to show in this study; docs/outputs.md says what it needs",
+                    ),
 
 
 # By name only: `snakemake loops`, `snakemake higlass`.

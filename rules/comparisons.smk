@@ -31,24 +31,34 @@ AGREEMENT = [
     + ["fig5e"]
     if panel not in FOCUS_AGREEMENT
 ]
+# Panels by figure; what is no figure's panel is a figure of its own.
+FIGURE_PANELS = {
+    panel: [panel]
+    for panel in [
+        *sum(PANELS.values(), []),
+        *AGREEMENT,
+        *["fig4b", "fig4c", "fig4g", "fig5a", "fig5d", "figS13", "figS15", "tableS3"],
+    ]
+} | PANELS
 
 
-rule compare_maps:
+rule hiclstm_agreement:
     input:
         tables=compared("tsv"),
         distances=compared("distances.tsv"),
     output:
-        multiext("results/figures/{panel}", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/{panel}", ".pdf", ".tsv"),
         png=report(
-            "results/figures/{panel}.png",
-            caption="../workflow/report/agreement.rst",
-            category="Comparisons",
+            "results/figures/hiclstm/{panel}.png",
+            caption="../workflow/report/hiclstm/agreement.rst",
+            category="Hi-C-LSTM",
+            subcategory="Comparisons",
             labels={"panel": "{panel}"},
         ),
     log:
-        "logs/compare_maps/{panel}.log",
+        "logs/hiclstm_agreement/{panel}.log",
     benchmark:
-        "benchmarks/compare_maps/{panel}.tsv"
+        "benchmarks/hiclstm_agreement/{panel}.tsv"
     wildcard_constraints:
         panel=one_of(AGREEMENT),
     conda:
@@ -63,10 +73,10 @@ rule compare_maps:
     message:
         "Drawing {wildcards.panel}: agreement by distance"
     script:
-        "../workflow/scripts/compare_maps.py"
+        "../workflow/scripts/hiclstm_agreement.py"
 
 
-rule fig5a:
+rule hiclstm_fig5a:
     input:
         predicted=expand("results/predictions/{run}.mcool", run=SAME_SAMPLE),
         observed=[
@@ -74,17 +84,18 @@ rule fig5a:
         ],
         settings=expand("results/models/{run}/config.json", run=SAME_SAMPLE),
     output:
-        multiext("results/figures/fig5a", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig5a", ".pdf", ".tsv"),
         png=report(
-            "results/figures/fig5a.png",
-            caption="../workflow/report/fig5a.rst",
-            category="Comparisons",
-            labels={"panel": "fig5a"},
+            "results/figures/hiclstm/fig5a.png",
+            caption="../workflow/report/hiclstm/fig5a.rst",
+            category="Hi-C-LSTM",
+            subcategory="Comparisons",
+            labels={"panel": "5a"},
         ),
     log:
-        "logs/fig5a.log",
+        "logs/hiclstm_fig5a.log",
     benchmark:
-        "benchmarks/fig5a.tsv"
+        "benchmarks/hiclstm_fig5a.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -96,10 +107,10 @@ rule fig5a:
     message:
         "Drawing figure 5a: observed and predicted maps by bin size"
     script:
-        "../workflow/scripts/fig5a.py"
+        "../workflow/scripts/hiclstm_fig5a.py"
 
 
-rule fig5d:
+rule hiclstm_fig5d:
     input:
         needed(
             expand(
@@ -109,17 +120,18 @@ rule fig5d:
             "fig5d needs a label sheet with rows for the cell type of the sample shown",
         ),
     output:
-        multiext("results/figures/fig5d", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig5d", ".pdf", ".tsv"),
         png=report(
-            "results/figures/fig5d.png",
-            caption="../workflow/report/fig5d.rst",
-            category="Comparisons",
-            labels={"panel": "fig5d"},
+            "results/figures/hiclstm/fig5d.png",
+            caption="../workflow/report/hiclstm/fig5d.rst",
+            category="Hi-C-LSTM",
+            subcategory="Comparisons",
+            labels={"panel": "5d"},
         ),
     log:
-        "logs/fig5d.log",
+        "logs/hiclstm_fig5d.log",
     benchmark:
-        "benchmarks/fig5d.tsv"
+        "benchmarks/hiclstm_fig5d.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -129,10 +141,10 @@ rule fig5d:
     message:
         "Drawing figure 5d: classification by bin size"
     script:
-        "../workflow/scripts/fig5d.py"
+        "../workflow/scripts/hiclstm_fig5d.py"
 
 
-rule figS13:
+rule hiclstm_figS13:
     input:
         tables=expand(f"results/reconstruction/{FOCUS}.{{name}}.tsv", name=ablation()),
         classified=expand(
@@ -140,17 +152,18 @@ rule figS13:
             name=ablation() if FOCUS_CLASSIFIED else [],
         ),
     output:
-        multiext("results/figures/figS13", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/figS13", ".pdf", ".tsv"),
         png=report(
-            "results/figures/figS13.png",
-            caption="../workflow/report/figS13.rst",
-            category="Comparisons",
-            labels={"panel": "figS13"},
+            "results/figures/hiclstm/figS13.png",
+            caption="../workflow/report/hiclstm/figS13.rst",
+            category="Hi-C-LSTM",
+            subcategory="Comparisons",
+            labels={"panel": "S13"},
         ),
     log:
-        "logs/figS13.log",
+        "logs/hiclstm_figS13.log",
     benchmark:
-        "benchmarks/figS13.tsv"
+        "benchmarks/hiclstm_figS13.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -164,10 +177,10 @@ rule figS13:
     message:
         "Drawing figure S13: sizes of the representation and variants of the LSTM"
     script:
-        "../workflow/scripts/figS13.py"
+        "../workflow/scripts/hiclstm_figS13.py"
 
 
-rule tableS3:
+rule hiclstm_tableS3:
     input:
         expand(
             "benchmarks/{rule}/{run}.tsv",
@@ -185,17 +198,18 @@ rule tableS3:
             decoder=config["reconstruction"]["decoders"],
         ),
     output:
-        multiext("results/figures/tableS3", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/tableS3", ".pdf", ".tsv"),
         png=report(
-            "results/figures/tableS3.png",
-            caption="../workflow/report/tableS3.rst",
-            category="Comparisons",
-            labels={"panel": "tableS3"},
+            "results/figures/hiclstm/tableS3.png",
+            caption="../workflow/report/hiclstm/tableS3.rst",
+            category="Hi-C-LSTM",
+            subcategory="Comparisons",
+            labels={"panel": "table S3"},
         ),
     log:
-        "logs/tableS3.log",
+        "logs/hiclstm_tableS3.log",
     benchmark:
-        "benchmarks/tableS3.tsv"
+        "benchmarks/hiclstm_tableS3.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -205,7 +219,7 @@ rule tableS3:
     message:
         "Drawing table S3: run time and memory of every method"
     script:
-        "../workflow/scripts/tableS3.py"
+        "../workflow/scripts/hiclstm_tableS3.py"
 
 
 rule summarise_seeds:

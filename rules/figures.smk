@@ -58,7 +58,7 @@ PANELS = {
     "fig9": ["fig9"] if COMPARED_EDITS else [],
 }
 FIGURES = expand(
-    "results/figures/{panel}.{suffix}",
+    "results/figures/hiclstm/{panel}.{suffix}",
     panel=sum(PANELS.values(), []),
     suffix=["pdf", "png", "tsv"],
 )
@@ -90,7 +90,7 @@ rule gather_table:
         "../workflow/scripts/gather_table.py"
 
 
-rule fig3:
+rule hiclstm_fig3:
     input:
         expand(
             "results/reconstruction/{stem}.{suffix}",
@@ -104,46 +104,50 @@ rule fig3:
         settings=expand("results/models/{run}/config.json", run=FOCUS_PAIR_RUNS[:1]),
         observed=expand("results/normalized/{map}.cool", map=FOCUS),
     output:
-        multiext("results/figures/fig3a", ".pdf", ".tsv"),
-        multiext("results/figures/fig3g", ".pdf", ".tsv"),
-        multiext("results/figures/figS14", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig3a", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig3g", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/figS14", ".pdf", ".tsv"),
         fig3a=report(
-            "results/figures/fig3a.png",
-            caption="../workflow/report/fig3a.rst",
-            category="Figure 3",
+            "results/figures/hiclstm/fig3a.png",
+            caption="../workflow/report/hiclstm/fig3a.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 3",
             labels={"panel": "a"},
         ),
         replicate=(
-            multiext("results/figures/fig3b", ".pdf", ".tsv")
+            multiext("results/figures/hiclstm/fig3b", ".pdf", ".tsv")
             if "fig3b" in FOCUS_AGREEMENT
             else []
         ),
         fig3b=(
             report(
-                "results/figures/fig3b.png",
-                caption="../workflow/report/fig3b.rst",
-                category="Figure 3",
+                "results/figures/hiclstm/fig3b.png",
+                caption="../workflow/report/hiclstm/fig3b.rst",
+                category="Hi-C-LSTM",
+                subcategory="Figure 3",
                 labels={"panel": "b"},
             )
             if "fig3b" in FOCUS_AGREEMENT
             else []
         ),
         fig3g=report(
-            "results/figures/fig3g.png",
-            caption="../workflow/report/fig3g.rst",
-            category="Figure 3",
+            "results/figures/hiclstm/fig3g.png",
+            caption="../workflow/report/hiclstm/fig3g.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 3",
             labels={"panel": "g"},
         ),
         figS14=report(
-            "results/figures/figS14.png",
-            caption="../workflow/report/figS14.rst",
-            category="Figure 3",
+            "results/figures/hiclstm/figS14.png",
+            caption="../workflow/report/hiclstm/figS14.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 3",
             labels={"panel": "S14"},
         ),
     log:
-        "logs/fig3.log",
+        "logs/hiclstm_fig3.log",
     benchmark:
-        "benchmarks/fig3.tsv"
+        "benchmarks/hiclstm_fig3.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -156,10 +160,10 @@ rule fig3:
     message:
         "Drawing figure 3: reconstruction"
     script:
-        "../workflow/scripts/fig3.py"
+        "../workflow/scripts/hiclstm_fig3.py"
 
 
-rule fig4:
+rule hiclstm_fig4:
     input:
         tables=expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED),
         curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_CLASSIFIED),
@@ -167,39 +171,43 @@ rule fig4:
             "results/classification/{run}/confusion.tsv", run=FOCUS_CLASSIFIED
         ),
     output:
-        multiext("results/figures/fig4a", ".pdf", ".tsv"),
-        multiext("results/figures/fig4d", ".pdf", ".tsv"),
-        multiext("results/figures/fig4e", ".pdf", ".tsv"),
-        multiext("results/figures/figS3", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4a", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4d", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4e", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/figS3", ".pdf", ".tsv"),
         fig4a=report(
-            "results/figures/fig4a.png",
-            caption="../workflow/report/fig4a.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4a.png",
+            caption="../workflow/report/hiclstm/fig4a.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "a"},
         ),
         fig4d=report(
-            "results/figures/fig4d.png",
-            caption="../workflow/report/fig4d.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4d.png",
+            caption="../workflow/report/hiclstm/fig4d.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "d"},
         ),
         fig4e=report(
-            "results/figures/fig4e.png",
-            caption="../workflow/report/fig4e.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4e.png",
+            caption="../workflow/report/hiclstm/fig4e.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "e"},
         ),
         figS3=report(
-            "results/figures/figS3.png",
-            caption="../workflow/report/figS3.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/figS3.png",
+            caption="../workflow/report/hiclstm/figS3.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "S3"},
         ),
-        sentence="results/figures/fig4e.txt",
+        sentence="results/figures/hiclstm/fig4e.txt",
     log:
-        "logs/fig4.log",
+        "logs/hiclstm_fig4.log",
     benchmark:
-        "benchmarks/fig4.tsv"
+        "benchmarks/hiclstm_fig4.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -209,27 +217,28 @@ rule fig4:
     message:
         "Drawing figure 4: classification"
     script:
-        "../workflow/scripts/fig4.py"
+        "../workflow/scripts/hiclstm_fig4.py"
 
 
-rule fig4b:
+rule hiclstm_fig4b:
     input:
         needed(
             expand("results/classification/{run}.tsv", run=OTHER_CLASSIFIED),
             "fig4b shows the classified maps besides that of figures.sample; the sheets have no other",
         ),
     output:
-        multiext("results/figures/fig4b", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4b", ".pdf", ".tsv"),
         fig4b=report(
-            "results/figures/fig4b.png",
-            caption="../workflow/report/fig4b.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4b.png",
+            caption="../workflow/report/hiclstm/fig4b.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "b"},
         ),
     log:
-        "logs/fig4b.log",
+        "logs/hiclstm_fig4b.log",
     benchmark:
-        "benchmarks/fig4b.tsv"
+        "benchmarks/hiclstm_fig4b.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -239,27 +248,28 @@ rule fig4b:
     message:
         "Drawing figure 4b: classification of the other maps"
     script:
-        "../workflow/scripts/fig4b.py"
+        "../workflow/scripts/hiclstm_fig4b.py"
 
 
-rule fig4c:
+rule hiclstm_fig4c:
     input:
         needed(
             expand("results/classification/{run}.tsv", run=[*CLASSIFIED, *TRANSFERS]),
             "fig4c compares maps; none of the sheet is classified",
         ),
     output:
-        multiext("results/figures/fig4c", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4c", ".pdf", ".tsv"),
         fig4c=report(
-            "results/figures/fig4c.png",
-            caption="../workflow/report/fig4c.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4c.png",
+            caption="../workflow/report/hiclstm/fig4c.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "c"},
         ),
     log:
-        "logs/fig4c.log",
+        "logs/hiclstm_fig4c.log",
     benchmark:
-        "benchmarks/fig4c.tsv"
+        "benchmarks/hiclstm_fig4c.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -269,25 +279,26 @@ rule fig4c:
     message:
         "Drawing figure 4c: classification across maps"
     script:
-        "../workflow/scripts/fig4c.py"
+        "../workflow/scripts/hiclstm_fig4c.py"
 
 
-rule fig4f:
+rule hiclstm_fig4f:
     input:
         tasks=f"results/comparisons/{FOCUS}.tasks.tsv",
         models=f"results/comparisons/{FOCUS}.models.tsv",
     output:
-        multiext("results/figures/fig4f", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4f", ".pdf", ".tsv"),
         fig4f=report(
-            "results/figures/fig4f.png",
-            caption="../workflow/report/fig4f.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4f.png",
+            caption="../workflow/report/hiclstm/fig4f.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "f"},
         ),
     log:
-        "logs/fig4f.log",
+        "logs/hiclstm_fig4f.log",
     benchmark:
-        "benchmarks/fig4f.tsv"
+        "benchmarks/hiclstm_fig4f.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -297,27 +308,28 @@ rule fig4f:
     message:
         "Drawing figure 4f: paired tests between models"
     script:
-        "../workflow/scripts/fig4f.py"
+        "../workflow/scripts/hiclstm_fig4f.py"
 
 
-rule fig4g:
+rule hiclstm_fig4g:
     input:
         needed(
             expand("results/classification/{run}.withheld.tsv", run=FOCUS_CLASSIFIED),
             "fig4g needs a label sheet with rows for the cell type of the map shown",
         ),
     output:
-        multiext("results/figures/fig4g", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig4g", ".pdf", ".tsv"),
         fig4g=report(
-            "results/figures/fig4g.png",
-            caption="../workflow/report/fig4g.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/fig4g.png",
+            caption="../workflow/report/hiclstm/fig4g.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "g"},
         ),
     log:
-        "logs/fig4g.log",
+        "logs/hiclstm_fig4g.log",
     benchmark:
-        "benchmarks/fig4g.tsv"
+        "benchmarks/hiclstm_fig4g.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -327,10 +339,10 @@ rule fig4g:
     message:
         "Drawing figure 4g: circular tasks without the contacts of held-out blocks"
     script:
-        "../workflow/scripts/fig4g.py"
+        "../workflow/scripts/hiclstm_fig4g.py"
 
 
-rule figS15:
+rule hiclstm_figS15:
     input:
         parquet=expand(
             "results/representations/{run}.parquet", run=FOCUS_CLASSIFIED[:1]
@@ -340,17 +352,18 @@ rule figS15:
             "figS15 needs a label sheet with rows for the cell type of the map shown",
         ),
     output:
-        multiext("results/figures/figS15", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/figS15", ".pdf", ".tsv"),
         figS15=report(
-            "results/figures/figS15.png",
-            caption="../workflow/report/figS15.rst",
-            category="Figure 4",
+            "results/figures/hiclstm/figS15.png",
+            caption="../workflow/report/hiclstm/figS15.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 4",
             labels={"panel": "S15"},
         ),
     log:
-        "logs/figS15.log",
+        "logs/hiclstm_figS15.log",
     benchmark:
-        "benchmarks/figS15.tsv"
+        "benchmarks/hiclstm_figS15.tsv"
     conda:
         "../envs/ml.yaml"
     threads: 2
@@ -363,29 +376,32 @@ rule figS15:
     message:
         "Drawing figure S15: depth and trees of XGBoost"
     script:
-        "../workflow/scripts/figS15.py"
+        "../workflow/scripts/hiclstm_figS15.py"
 
 
-rule fig6:
+rule hiclstm_fig6:
     input:
         attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
         labels=LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
     output:
         expand(
-            "results/figures/{panel}.{suffix}",
+            "results/figures/hiclstm/{panel}.{suffix}",
             panel=PANELS["fig6"],
             suffix=["pdf", "tsv"],
         ),
         report(
-            expand("results/figures/{panel}.png", panel=PANELS["fig6"] or ["fig6"]),
-            caption="../workflow/report/fig6.rst",
-            category="Figure 6",
+            expand(
+                "results/figures/hiclstm/{panel}.png", panel=PANELS["fig6"] or ["fig6"]
+            ),
+            caption="../workflow/report/hiclstm/fig6.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 6",
         ),
-        comparisons="results/figures/fig6.comparisons.tsv",
+        comparisons="results/figures/hiclstm/fig6.comparisons.tsv",
     log:
-        "logs/fig6.log",
+        "logs/hiclstm_fig6.log",
     benchmark:
-        "benchmarks/fig6.tsv"
+        "benchmarks/hiclstm_fig6.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -407,10 +423,10 @@ rule fig6:
     message:
         "Drawing figure 6: attribution by element"
     script:
-        "../workflow/scripts/fig6.py"
+        "../workflow/scripts/hiclstm_fig6.py"
 
 
-rule fig7:
+rule hiclstm_fig7:
     input:
         expand(
             "{stem}.{suffix}",
@@ -423,21 +439,22 @@ rule fig7:
             suffix=["pdf", "tsv", "png"],
         ),
     output:
-        multiext("results/figures/fig7", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig7", ".pdf", ".tsv"),
         report(
-            "results/figures/fig7.png",
-            caption="../workflow/report/fig7.rst",
-            category="Figure 7",
+            "results/figures/hiclstm/fig7.png",
+            caption="../workflow/report/hiclstm/fig7.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 7",
         ),
         expand(
-            "results/figures/{panel}.{suffix}",
+            "results/figures/hiclstm/{panel}.{suffix}",
             panel=PANELS["fig7"][1:],
             suffix=["pdf", "tsv", "png"],
         ),
     log:
-        "logs/fig7.log",
+        "logs/hiclstm_fig7.log",
     benchmark:
-        "benchmarks/fig7.tsv"
+        "benchmarks/hiclstm_fig7.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -447,10 +464,10 @@ rule fig7:
     message:
         "Showing figure 7: a duplication"
     script:
-        "../workflow/scripts/fig7.py"
+        "../workflow/scripts/hiclstm_fig7.py"
 
 
-use rule fig7 as fig8 with:
+use rule hiclstm_fig7 as hiclstm_fig8 with:
     input:
         expand(
             "results/perturbation/{run}.knockouts/{picture}.{suffix}",
@@ -459,29 +476,31 @@ use rule fig7 as fig8 with:
             suffix=["pdf", "tsv", "png"],
         ),
     output:
-        multiext("results/figures/fig8a", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig8a", ".pdf", ".tsv"),
         report(
-            "results/figures/fig8a.png",
-            caption="../workflow/report/fig8.rst",
-            category="Figure 8",
+            "results/figures/hiclstm/fig8a.png",
+            caption="../workflow/report/hiclstm/fig8.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 8",
             labels={"panel": "a"},
         ),
-        multiext("results/figures/fig8b", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig8b", ".pdf", ".tsv"),
         report(
-            "results/figures/fig8b.png",
-            caption="../workflow/report/fig8.rst",
-            category="Figure 8",
+            "results/figures/hiclstm/fig8b.png",
+            caption="../workflow/report/hiclstm/fig8.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 8",
             labels={"panel": "b"},
         ),
     log:
-        "logs/fig8.log",
+        "logs/hiclstm_fig8.log",
     benchmark:
-        "benchmarks/fig8.tsv"
+        "benchmarks/hiclstm_fig8.tsv"
     message:
         "Showing figure 8: knockouts"
 
 
-use rule fig7 as fig8c with:
+use rule hiclstm_fig7 as hiclstm_fig8c with:
     input:
         expand(
             "results/perturbation/{run}.boundaries.{suffix}",
@@ -489,22 +508,23 @@ use rule fig7 as fig8c with:
             suffix=["pdf", "tsv", "png"],
         ),
     output:
-        multiext("results/figures/fig8c", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig8c", ".pdf", ".tsv"),
         report(
-            "results/figures/fig8c.png",
-            caption="../workflow/report/fig8c.rst",
-            category="Figure 8",
+            "results/figures/hiclstm/fig8c.png",
+            caption="../workflow/report/hiclstm/fig8c.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 8",
             labels={"panel": "c"},
         ),
     log:
-        "logs/fig8c.log",
+        "logs/hiclstm_fig8c.log",
     benchmark:
-        "benchmarks/fig8c.tsv"
+        "benchmarks/hiclstm_fig8c.tsv"
     message:
         "Showing figure 8c: knockouts of boundaries"
 
 
-rule fig9:
+rule hiclstm_fig9:
     input:
         pairs=needed(
             [f"{stem}.tsv" for stem in COMPARED_EDITS],
@@ -512,16 +532,17 @@ rule fig9:
         ),
         scores=[f"{stem}.scores.tsv" for stem in COMPARED_EDITS],
     output:
-        multiext("results/figures/fig9", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig9", ".pdf", ".tsv"),
         report(
-            "results/figures/fig9.png",
-            caption="../workflow/report/fig9.rst",
-            category="Figure 9",
+            "results/figures/hiclstm/fig9.png",
+            caption="../workflow/report/hiclstm/fig9.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 9",
         ),
     log:
-        "logs/fig9.log",
+        "logs/hiclstm_fig9.log",
     benchmark:
-        "benchmarks/fig9.tsv"
+        "benchmarks/hiclstm_fig9.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -531,4 +552,4 @@ rule fig9:
     message:
         "Drawing figure 9: predicted against observed change"
     script:
-        "../workflow/scripts/fig9.py"
+        "../workflow/scripts/hiclstm_fig9.py"

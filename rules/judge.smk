@@ -43,15 +43,15 @@ rule simulated:
             "folder results/simulated/seedN, as the contacts of a sample, and give the config the key simulate",
         ),
     output:
-        pdf="results/figures/simulated.pdf",
+        pdf="results/figures/simulated/judged.pdf",
         png=report(
-            "results/figures/simulated.png",
+            "results/figures/simulated/judged.png",
             caption="../workflow/report/simulated.rst",
             category="Simulated genomes",
             labels={"show": "picture"},
         ),
         tsv=report(
-            "results/figures/simulated.tsv",
+            "results/figures/simulated/judged.tsv",
             caption="../workflow/report/simulated.rst",
             category="Simulated genomes",
             labels={"show": "numbers"},

@@ -41,7 +41,9 @@ def _rule_outputs(text):
     """Output paths of a rule file, `multiext` and the panels of figures written out."""
     panels = re.search(r"^PANELS = \{(.*?)^\}", text, re.DOTALL | re.MULTILINE)
     names = re.findall(r'"(\w+)"(?!:)', panels[1]) if panels else []
-    paths = {f"results/figures/{name}.{suffix}" for name in names for suffix in FIGURE_SUFFIXES}
+    paths = {
+        f"results/figures/hiclstm/{name}.{suffix}" for name in names for suffix in FIGURE_SUFFIXES
+    }
     for block in re.findall(r"^ +output:\n(.*?)^ +log:", text, re.DOTALL | re.MULTILINE):
         for prefix, rest in re.findall(r'multiext\(\s*"([^"]+)"(.*?)\)', block, re.DOTALL):
             paths |= {prefix + suffix for suffix in re.findall(r'"([^"]+)"', rest)}

@@ -143,11 +143,11 @@ def test_quality_table_lists_every_chromosome_and_the_balancing(results):
 
 
 def test_every_figure_has_picture_and_numbers(results):
-    pictures = {path.stem for path in (results / "figures").glob("*.png")}
+    pictures = {path.stem for path in (results / "figures" / "hiclstm").glob("*.png")}
     assert {"fig3a", "fig3b", "fig3g", "figS14", "fig4a", "fig6a", "fig7", "fig8a"} <= pictures
     for picture in pictures:
-        assert len(pd.read_table(results / "figures" / f"{picture}.tsv"))
-        assert (results / "figures" / f"{picture}.pdf").stat().st_size > 1000
+        assert len(pd.read_table(results / "figures" / "hiclstm" / f"{picture}.tsv"))
+        assert (results / "figures" / "hiclstm" / f"{picture}.pdf").stat().st_size > 1000
 
 
 def test_the_report_is_one_page_that_works_offline(results):

@@ -34,7 +34,19 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, reque
 
 
 @pytest.mark.parametrize(
-    "target", ["fig3", "fig4", "loops", "higlass", "simulated", "results/figures/fig3a.pdf"]
+    "target",
+    [
+        "fig3",
+        "fig3a",
+        "hiclstm_fig3",
+        "hiclstm_fig3a",
+        "results/figures/hiclstm/fig3a.pdf",
+        "fig4",
+        "loops",
+        "higlass",
+        "simulated",
+        "results/figures/simulated/judged.pdf",
+    ],  # fmt: skip
 )
 def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", target)
@@ -76,7 +88,7 @@ def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):
     done = snakemake(tmp_path, *config, "--dry-run", "fig7", "fig8c", "fig9")
     assert done.stdout.count("Comparing the edit boundary_deletion") == 2  # of A, and of B_deep
     assert "Fine-tuning hiclstm-refined on B_deep" in done.stdout
-    assert "results/figures/fig7d.pdf" in done.stdout
+    assert "results/figures/hiclstm/fig7d.pdf" in done.stdout
 
 
 def test_panels_that_compare_are_targets_and_bring_their_variants(snakemake, tmp_path):
