@@ -198,3 +198,16 @@ def test_values_among_known_ones(tmp_path):
 def test_text_is_read_without_mark_and_carriage_returns(tmp_path):
     with open_text(write(tmp_path, "\ufeffé\r\nb\r\n")) as handle:
         assert handle.read() == "é\nb\n"
+
+
+def test_large_files_do_not_take_the_slow_way(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("parsed row by row")
+
+    monkeypatch.setattr("chromloom.tables._parse", refuse)
+    wide = write(tmp_path, 'r1\tchr1\t5\t1\t"#\textra\n# x\nr2\tchr2\t6\t.\t#\textra\n')
+    contract = {"chr1": Column("category"), "pos1": Column(int), "value": Column(float)}
+    (table,) = read_chunks(wide, contract, names=["readID", "chr1", "pos1", "value"])
+    assert table["pos1"].tolist() == [5, 6]
+    assert bed(write(tmp_path, "chr1\t0\t5\nchr1\t5\t9\tname\n"))["name"].tolist() == ["", "name"]
+    assert bed(write(tmp_path, "chr1 0 5 a\nchr1 5 9 b c d e f\n"))["name"].tolist() == ["a", "b"]

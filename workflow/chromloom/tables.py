@@ -355,14 +355,16 @@ def _is_header(line: str, columns: Contract, names: list[str], sep: str) -> bool
 
 def _parse_fast(text, numbers, columns, names, sep) -> pd.DataFrame | None:
     """Rows by pandas' own parser; None where something is not as it should be."""
+    if not text:
+        return None
     n_cells = max(names.index(name) for name in columns) + 1
-    width = len(_split(text.partition("\n")[0], sep))
+    width = len(_split(text[: text.index("\n")], sep))
     if width < n_cells:
         width = max(len(line.split(None if sep == " " else sep)) for line in text.split("\n"))
-    names = list(names[: min(n_cells, width)])
-    present = {name: column for name, column in columns.items() if name in names}
-    if not set(_required(columns)) <= set(present) or not text:
+    present = {n: column for n, column in columns.items() if names.index(n) < width}
+    if not set(_required(columns)) <= set(present):
         return None
+    wanted = sorted(present, key=names.index)
     missing = {
         name: MISSING[1:] if column.required else MISSING
         for name, column in present.items()
@@ -374,8 +376,8 @@ def _parse_fast(text, numbers, columns, names, sep) -> pd.DataFrame | None:
             io.StringIO(text),
             sep=r"\s+" if sep == " " else sep,
             header=None,
-            names=names,
-            usecols=list(present),
+            names=wanted,
+            usecols=[names.index(name) for name in wanted],
             dtype={name: types.get(column.kind, column.kind) for name, column in present.items()},
             quoting=csv.QUOTE_NONE,
             keep_default_na=False,
