@@ -20,6 +20,7 @@ ROOMS = {
     "errors": set(),
     "files": set(),
     "logs": set(),
+    "tables": set(),
     "versions": set(),
     "download": set(),
     "sheets": set(),
