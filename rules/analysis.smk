@@ -1,10 +1,10 @@
 # What a Hi-C user looks at first, for observed maps and, by the same rule, for predicted ones.
 
-ANALYSES = expand("results/analysis/{map}/insulation.tsv", map=MAPS + MAP_RUNS)
+ANALYSES = expand("results/analysis/{map}/insulation.tsv", map=STUDY.analysed)
 # By target: HiCCUPS knows the surroundings of a loop at 4 to 28 kb.
 LOOPS = expand(
     "results/analysis/{map}/loops.bedpe",
-    map=[m for m in MAPS + MAP_RUNS if 4_000 <= int(m.split(".")[1]) <= 28_000],
+    map=STUDY.searched_for_loops,
 )
 VIEWS = expand("results/higlass/{run}.json", run=MAP_RUNS)
 
@@ -30,7 +30,7 @@ rule analyse_map:
     benchmark:
         "benchmarks/analyse_map/{map}.tsv"
     wildcard_constraints:
-        map="|".join(map(re.escape, MAPS + MAP_RUNS)),
+        map=one_of(STUDY.analysed),
     conda:
         "../envs/hic.yaml"
     threads: 1
@@ -39,8 +39,7 @@ rule analyse_map:
         runtime=120,
     params:
         windows_bins=config["analysis"]["insulation_windows_bins"],
-        phasing=config["analysis"]["phasing"]
-        and find_path(config["analysis"]["phasing"]),
+        phasing=STUDY.find_path(config["analysis"]["phasing"]),
         version=VERSIONS["analysis"],
     message:
         "Analysing {wildcards.map}"
@@ -58,7 +57,7 @@ rule call_loops:
     benchmark:
         "benchmarks/call_loops/{map}.tsv"
     wildcard_constraints:
-        map="|".join(map(re.escape, MAPS + MAP_RUNS)),
+        map=one_of(STUDY.analysed),
     conda:
         "../envs/hic.yaml"
     threads: 1

@@ -1,7 +1,5 @@
 # Which bins the predicted contacts hang on.
 
-# By target, not by default, for the baseline: its attribution is slow and nothing asks for it.
-ATTRIBUTED = [run for run in PAIR_RUNS if base_model(run) != "eig"]
 ATTRIBUTIONS = expand(
     "results/attribution/{run}.{suffix}", run=ATTRIBUTED, suffix=["bw", "parquet"]
 )

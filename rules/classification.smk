@@ -1,8 +1,7 @@
 # Labels of bins told from their representations; across maps, between models, and without the held-out blocks' contacts.
 
-TRANSFERS = sum(map(transfers_of, CLASSIFIED), [])
 CLASSIFICATION = dict(
-    sheet=find_path(config["labels"]),
+    sheet=STUDY.label_sheet,
     classifiers=config["classification"]["classifiers"],
     folds=config["classification"]["folds"],
     bootstraps=config["reconstruction"]["bootstraps"],
@@ -14,7 +13,7 @@ CLASSIFICATION = dict(
 rule classify_bins:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
-        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         table="results/classification/{sample}.{resolution}.{norm}.{model}.tsv",
         details=multiext(
@@ -37,7 +36,7 @@ rule classify_bins:
     params:
         **CLASSIFICATION,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
-        assembly=assembly_name,
+        assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
         protocols=config["classification"]["protocols"],
     message:
         "Classifying bins of {wildcards.sample} by {wildcards.model}"
@@ -49,8 +48,8 @@ rule classify_transfer:
     input:
         train="results/representations/{origin}.{resolution}.{norm}.{model}.parquet",
         test="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
-        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]]
-        + LABELS[SAMPLES.cell_type[wildcards.origin]],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample)
+        + STUDY.labels_of(wildcards.origin),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv",
     log:
@@ -67,7 +66,7 @@ rule classify_transfer:
         **CLASSIFICATION,
         train_cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.origin],
         test_cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
-        assembly=assembly_name,
+        assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
     message:
         "Classifying bins of {wildcards.sample} by what was learnt on {wildcards.origin}"
     script:
@@ -142,7 +141,7 @@ rule classify_withheld:
             fold=range(config["classification"]["folds"]),
             **wildcards,
         ),
-        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.withheld.tsv",
     log:
@@ -158,7 +157,7 @@ rule classify_withheld:
     params:
         **CLASSIFICATION,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
-        assembly=assembly_name,
+        assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
     message:
         "Classifying circular tasks of {wildcards.sample} by {wildcards.model} without the blocks' contacts"
     script:

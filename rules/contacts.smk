@@ -6,7 +6,7 @@ THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
 
 rule extract_contacts:
     input:
-        contacts=lambda wildcards: SOURCES[wildcards.sample],
+        contacts=lambda wildcards: STUDY.sources[wildcards.sample],
     output:
         mcool="results/contacts/{sample}.mcool",
         qc="results/qc/{sample}.tsv",
@@ -15,7 +15,7 @@ rule extract_contacts:
     benchmark:
         "benchmarks/extract_contacts/{sample}.tsv"
     wildcard_constraints:
-        sample=one_of(SOURCES),
+        sample=one_of(STUDY.sources),
     conda:
         "../envs/hic.yaml"
     threads: 1
@@ -23,15 +23,15 @@ rule extract_contacts:
         mem_mb=8000,
         runtime=240,
     params:
-        assembly=assembly_of,
-        resolutions=lambda wildcards: resolutions(wildcards.sample),
-        chromosomes=chromosomes_of,
-        cell_type=pooled_cell_type,
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        resolutions=lambda wildcards: STUDY.resolutions(wildcards.sample),
+        chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
+        cell_type=lambda wildcards: STUDY.pooled_cell_type(wildcards.sample),
         cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample] or None,
         source_resolution=config["contacts"]["source_resolution"] or None,
         float_counts=config["contacts"]["float_counts"],
         length_tolerance=config["contacts"]["length_tolerance"],
-        norm=lambda wildcards: norms(wildcards.sample)[0],
+        norm=lambda wildcards: STUDY.norms(wildcards.sample)[0],
         balance=BALANCE,
         version=VERSIONS["contacts"],
     message:
@@ -61,9 +61,9 @@ rule thin_contacts:
     params:
         fraction=lambda wildcards: float(SAMPLES.fraction[wildcards.sample]),
         seed=config["seed"],
-        assembly=assembly_of,
-        chromosomes=chromosomes_of,
-        norm=lambda wildcards: norms(wildcards.sample)[0],
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
+        norm=lambda wildcards: STUDY.norms(wildcards.sample)[0],
         balance=BALANCE,
         version=VERSIONS["contacts"],
     message:

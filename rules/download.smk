@@ -18,7 +18,7 @@ rule download_dataset:
         mem_mb=500,
         runtime=240,
     params:
-        dataset=dataset_of_file,
+        dataset=lambda wildcards: STUDY.dataset_of_file(wildcards.file),
     message:
         "Downloading {wildcards.file}"
     script:

@@ -17,7 +17,6 @@ TABLES = expand(
     # That of simulated genomes belongs to its figure, a target by name.
     table=[t for t, parts in TABLE_PARTS.items() if parts and t != "simulated"],
 )
-FOCUS = focus_map()
 FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
 FOCUS_PAIR_RUNS = [run for run in FOCUS_RUNS if run in PAIR_RUNS]
 FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]

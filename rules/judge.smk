@@ -1,6 +1,6 @@
 # Models of simulated genomes held to what was simulated, and all genomes in one picture; by target, `snakemake simulated`.
 
-JUDGED = [run for run in SCREENED if truth_of(run.split(".")[0])]
+JUDGED = list(map(str, STUDY.judged))
 
 
 rule judge_model:
@@ -8,7 +8,7 @@ rule judge_model:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        truth=lambda wildcards: truth_of(wildcards.sample),
+        truth=lambda wildcards: STUDY.truth(wildcards.sample),
     output:
         "results/judged/{sample}.{resolution}.{norm}.{model}.tsv",
     log:
@@ -16,7 +16,7 @@ rule judge_model:
     benchmark:
         "benchmarks/judge_model/{sample}.{resolution}.{norm}.{model}.tsv"
     wildcard_constraints:
-        sample=one_of(run.split(".")[0] for run in JUDGED),
+        sample=one_of(dict.fromkeys(run.sample for run in STUDY.judged)),
     conda:
         "../envs/torch.yaml"
     threads: 1

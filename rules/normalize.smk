@@ -20,8 +20,8 @@ rule normalize_contacts:
         mem_mb=8000,
         runtime=120,
     params:
-        assembly=assembly_of,
-        chromosomes=chromosomes_of,
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
         balance=BALANCE,
         cp_a=config["normalization"]["cp_a"],
         length_tolerance=config["contacts"]["length_tolerance"],

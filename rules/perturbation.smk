@@ -2,28 +2,16 @@
 
 PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"
-    for run in PAIR_RUNS
-    for edit in edits_of(run.split(".")[0])
+    for run in STUDY.pair_runs
+    for edit in STUDY.edits_of(run.sample)
 ]
 
 # The screen replaces a bin in its place; "shift" would move all that follow.
 SCREEN_METHOD = "zero" if config["perturbation"]["method"] == "zero" else "average"
-# The released decoder sees a frame at once, so that no bin can be knocked out by itself.
-SCREENED = [run for run in PAIR_RUNS if base_model(run) != "hiclstm-released"]
 PERTURBATION_TRACKS = expand(
     "results/perturbation/{run}.screen.bw",
-    run=SCREENED if config["perturbation"]["screen"] else [],
+    run=STUDY.screened if config["perturbation"]["screen"] else [],
 )
-
-
-# Predictions of an edit beside a sample that was measured after it (columns edit_of and edit).
-COMPARED_EDITS = [
-    f"results/perturbation/{run}/{SAMPLES.edit[other]}.against.{other}"
-    for other in SAMPLES.index
-    if SAMPLES.edit_of[other]
-    for run in PAIR_RUNS
-    if run.split(".")[0] == SAMPLES.edit_of[other]
-]
 
 
 rule perturb_map:
@@ -31,12 +19,10 @@ rule perturb_map:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        edits=lambda wildcards: edits_path(wildcards.sample),
-        motifs=config["perturbation"]["motifs"]
-        and find_path(config["perturbation"]["motifs"])
-        or [],
+        edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
+        motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
         loops=lambda wildcards: (
-            LABELS[SAMPLES.cell_type[wildcards.sample]]
+            STUDY.labels_of(wildcards.sample)
             if config["perturbation"]["loops"]
             else []
         ),
@@ -74,7 +60,7 @@ rule perturb_map:
     params:
         flank=config["perturbation"]["flank"],
         mode=config["perturbation"]["mode"],
-        sheet=config["labels"] and find_path(config["labels"]),
+        sheet=STUDY.label_sheet,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         loops=config["perturbation"]["loops"],
         version=VERSIONS["perturbation"],
@@ -90,7 +76,7 @@ rule compare_edit:
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against="results/normalized/{against}.{resolution}.{norm}.cool",
-        edits=lambda wildcards: edits_path(wildcards.sample),
+        edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
@@ -133,8 +119,8 @@ rule rank_edits:
             sample=wildcards.sample,
             resolution=wildcards.resolution,
             norm=wildcards.norm,
-            model=seeds_of(wildcards.model),
-            edit=edits_of(wildcards.sample),
+            model=STUDY.seeds_of(wildcards.model),
+            edit=STUDY.edits_of(wildcards.sample),
         ),
     output:
         "results/perturbation/{sample}.{resolution}.{norm}.{model}.ranking.tsv",
@@ -234,7 +220,7 @@ rule knock_out_boundaries:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        labels=lambda wildcards: LABELS[SAMPLES.cell_type[wildcards.sample]],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}.boundaries",
@@ -254,7 +240,7 @@ rule knock_out_boundaries:
         mem_mb=8000,
         runtime=240,
     params:
-        sheet=config["labels"] and find_path(config["labels"]),
+        sheet=STUDY.label_sheet,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         domains=config["attribution"]["domains"],
         boundaries=config["perturbation"]["boundaries"],

@@ -1,6 +1,6 @@
 # Simulated genomes, in the formats of real data; asked for by the key `simulate` alone.
 
-SIMULATED = simulated_files()
+SIMULATED = STUDY.simulated_files
 
 if config["simulate"]:
 
@@ -22,7 +22,7 @@ if config["simulate"]:
             seed=config["simulate"]["seed"],
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
-            others=other_simulated_maps(),
+            others=STUDY.other_simulated_maps,
         message:
             "Simulating the simulated genome"
         script:
@@ -41,6 +41,6 @@ if config["simulate"]:
             seed=lambda wildcards: int(wildcards.seed),
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
-            others=other_simulated_maps(),
+            others=STUDY.other_simulated_maps,
         message:
             "Simulating the simulated genome of seed {wildcards.seed}"

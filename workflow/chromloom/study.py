@@ -1,0 +1,546 @@
+"""What a study consists of, worked out from its configuration and sheets.
+
+`Study` says which maps there are, which models are trained on them, which files they read and
+which of them the figures show. The rules ask it and add nothing but paths; it knows no Snakemake
+and reads no data but the sheets (samples, data sets, labels, edits) that it checks.
+
+A *map* is named `{sample}.{resolution}.{norm}`, a *run* `{sample}.{resolution}.{norm}.{model}`:
+the map of this sample as this model sees it.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chromloom.classification.labels import read_label_sheet
+from chromloom.edits.edit import Edit
+from chromloom.edits.read import read_edits
+from chromloom.errors import InputError
+from chromloom.sheets import check_config, check_references, read_sheet
+from chromloom.training.models import needs_trans, predicts_maps, resolve_model
+
+# Columns of the sample sheet that name other samples of it.
+REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
+# HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
+LOOP_RESOLUTIONS = range(4_000, 28_001)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one map; as text `{sample}.{resolution}.{norm}.{model}`.
+
+    Attributes
+    ----------
+    sample, norm, model : str
+    resolution : int
+        Bin size in bp.
+    """
+
+    sample: str
+    resolution: int
+    norm: str
+    model: str
+
+    @property
+    def map(self) -> str:
+        """Name of the map, `{sample}.{resolution}.{norm}`."""
+        return f"{self.sample}.{self.resolution}.{self.norm}"
+
+    def __str__(self) -> str:
+        return f"{self.map}.{self.model}"
+
+
+class Study:
+    """A study: what its config and sheets ask for.
+
+    Parameters
+    ----------
+    config : mapping
+        The user's configuration; checked and completed with defaults.
+    root : str or Path
+        Folder of the workflow, which holds `workflow/schemas` and `resources`. Paths of config and
+        sheets are those of the working directory, else of this folder.
+
+    Attributes
+    ----------
+    config : dict
+        With every default.
+    samples : DataFrame
+        Sample sheet, indexed by sample; str, "" where a cell is empty.
+    datasets : DataFrame or None
+        Table of data sets, indexed by dataset.
+    labels : dict
+        cell type -> files of its labels (list of str).
+    edits : dict
+        sample -> its edits (list of Edit).
+    knockouts : dict
+        name -> file of a set of sites to knock out.
+
+    Raises
+    ------
+    InputError
+        Config or sheets are not as they should be, or contradict each other.
+    """
+
+    def __init__(self, config: Mapping[str, Any], root: str | Path) -> None:
+        self.root = Path(root)
+        schemas = self.root / "workflow" / "schemas"
+        self.config = check_config(dict(config), schemas / "config.schema.yaml")
+        self.samples = self._sheet("samples", "sample")
+        self.datasets = self._sheet("datasets", "dataset") if self.config["datasets"] else None
+        for column in REFERENCES:
+            check_references(
+                self.samples, column, list(self.samples.index), path=self.config["samples"]
+            )
+        self.labels = self._read_labels()
+        self.sources = {
+            sample: self.dataset_path(row.contacts)
+            for sample, row in self.samples.iterrows()
+            if not row.thin_of
+        }
+        self.knockouts = self._site_sets(self.config["perturbation"]["knockouts"])
+        self.edits = self._read_edits()
+        self._check_measured_edits()
+        if self.config["perturbation"]["boundaries"] and not self.config["attribution"]["domains"]:
+            raise InputError(
+                "perturbation.boundaries needs domains: name their task of the label sheet in "
+                "attribution.domains"
+            )
+        for run in self.runs:
+            self._check_trans(run)
+
+    # Files
+
+    def find_path(self, path: str) -> str:
+        """A path of the config or of a sheet, as seen from the working directory.
+
+        Environment variables and `~` are filled in; a relative path that is not in the working
+        directory and is in the folder of the workflow is that one. "" stays "".
+
+        Raises
+        ------
+        InputError
+            An environment variable is not set.
+        """
+        path = os.path.expandvars(os.path.expanduser(path))
+        if not path:
+            return ""
+        if "$" in path:
+            raise InputError(
+                f"{path}: no such environment variable; set it (for example: "
+                "export CHROMLOOM_REAL_DATA=/path/to/maps)"
+            )
+        beside = self.root / path
+        return str(beside) if not os.path.exists(path) and beside.exists() else path
+
+    def dataset_path(self, reference: str) -> str:
+        """Where the file of `dataset:NAME` is downloaded to; any other path as `find_path` has it.
+
+        Raises
+        ------
+        InputError
+            The table of data sets has no such row.
+        """
+        kind, _, name = reference.partition("dataset:")
+        if kind or not name:
+            return self.find_path(reference)
+        if self.datasets is None or name not in self.datasets.index:
+            raise InputError(
+                f"{reference}: no such row in the table of data sets "
+                f"({self.config['datasets'] or 'none is configured'})"
+            )
+        return f"resources/downloads/{self.datasets.file[name]}"
+
+    def dataset_of_file(self, file: str) -> dict[str, str]:
+        """Row of the table of data sets that gives a downloaded file."""
+        return next(row for row in self.datasets.to_dict("records") if row["file"] == file)
+
+    @property
+    def label_sheet(self) -> str:
+        """Path of the label sheet; "" where the config names none."""
+        return self.find_path(self.config["labels"])
+
+    def labels_of(self, sample: str) -> list[str]:
+        """Files of the labels of a sample's cell type."""
+        return self.labels[self.samples.cell_type[sample]]
+
+    def edits_path(self, sample: str) -> str:
+        """File of the edits of a sample: its own, else the one of the config; "" for none."""
+        own = self.samples.edits[sample]
+        return "" if own == "-" else self.find_path(own or self.config["edits"])
+
+    def edits_of(self, sample: str) -> list[str]:
+        """Names of the edits of a sample."""
+        return [edit.edit for edit in self.edits[sample]]
+
+    # Samples, maps, models
+
+    def resolutions(self, sample: str) -> list[int]:
+        """Bin sizes (bp) that a sample is extracted at."""
+        rows = self.samples.resolutions
+        own = rows[sample] or rows.get(self.samples.thin_of[sample], "")
+        return [int(item) for item in _listed(own)] or self.config["contacts"]["resolutions"]
+
+    def trained_resolutions(self, sample: str) -> list[int]:
+        """Bin sizes (bp) that models are trained at: those asked for, else the sample's finest."""
+        has = self.resolutions(sample)
+        return [r for r in self.config["training"]["resolutions"] if r in has] or [min(has)]
+
+    def norms(self, sample: str) -> list[str]:
+        """Balancing methods of a sample; its contact map carries the weights of the first."""
+        return _listed(self.samples.norms[sample]) or self.config["normalization"]["norms"]
+
+    def chromosomes(self, sample: str) -> list[str] | None:
+        """Chromosomes that the sheet or the config asks for; None is all of them."""
+        own = _listed(self.samples.chromosomes[sample])
+        return own or self.config["contacts"]["chromosomes"] or None
+
+    def models(self, sample: str) -> list[str]:
+        """Names of the models that are trained on a sample."""
+        own = self.samples.models[sample]
+        return [] if own == "-" else _listed(own) or self.config["training"]["models"]
+
+    def assembly(self, sample: str) -> str:
+        """Shipped name, chromsizes file or folder of a sample's assembly."""
+        assembly = self.samples.assembly[sample]
+        shipped = (self.root / "resources" / assembly).is_dir()
+        return assembly if shipped else self.find_path(assembly)
+
+    def assembly_name(self, sample: str) -> str:
+        """Name of a sample's assembly, as its normalised map and the label sheet have it."""
+        return Path(self.assembly(sample)).name.split(".")[0]
+
+    def pooled_cell_type(self, sample: str) -> str | None:
+        """The cell type whose cells of a .scool are pooled; None for other maps."""
+        row = self.samples.loc[sample]
+        return row.cell_type if row.cell_labels else None
+
+    @cached_property
+    def maps(self) -> list[str]:
+        """Names of the maps that models are trained on."""
+        return [
+            f"{sample}.{resolution}.{norm}"
+            for sample in self.samples.index
+            for resolution in self.trained_resolutions(sample)
+            for norm in self.norms(sample)
+        ]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every model on every map that it is trained on."""
+        return [
+            Run(sample, resolution, norm, model)
+            for sample in self.samples.index
+            for resolution in self.trained_resolutions(sample)
+            for norm in self.norms(sample)
+            for model in self.models(sample)
+        ]
+
+    def runs_of(self, map: str) -> list[Run]:
+        """Runs of a map."""
+        return [run for run in self.runs if run.map == map]
+
+    @cached_property
+    def classified(self) -> list[Run]:
+        """Runs whose bins are classified: those of cell types with labels."""
+        return [run for run in self.runs if self.labels_of(run.sample)]
+
+    @cached_property
+    def map_runs(self) -> list[Run]:
+        """Runs that predict maps by themselves; the others give vectors and need a decoder."""
+        return [run for run in self.runs if predicts_maps(self.base_model(run.model))]
+
+    @cached_property
+    def pair_runs(self) -> list[Run]:
+        """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
+        families = ("hiclstm-", "eig")
+        return [run for run in self.map_runs if self.base_model(run.model).startswith(families)]
+
+    @cached_property
+    def attributed(self) -> list[Run]:
+        """Runs whose predicted contacts are attributed to bins by default; for `eig` it is slow."""
+        return [run for run in self.pair_runs if self.base_model(run.model) != "eig"]
+
+    @cached_property
+    def screened(self) -> list[Run]:
+        """Runs in which one bin can be knocked out; not where a frame is decoded at once."""
+        return [run for run in self.pair_runs if self.base_model(run.model) != "hiclstm-released"]
+
+    @cached_property
+    def judged(self) -> list[Run]:
+        """Runs that can be held to what was simulated in their genome."""
+        return [run for run in self.screened if self.truth(run.sample)]
+
+    @cached_property
+    def analysed(self) -> list[str]:
+        """Names of the observed and the predicted maps that are analysed."""
+        return [*self.maps, *map(str, self.map_runs)]
+
+    @cached_property
+    def searched_for_loops(self) -> list[str]:
+        """Those of `analysed` whose bins are of a size at which loops can be called."""
+        return [map for map in self.analysed if int(map.split(".")[1]) in LOOP_RESOLUTIONS]
+
+    # Variants of models
+
+    @cached_property
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """Settings by name: of training.options, of further seeds, and of figure S13's variants."""
+        models = {model for sample in self.samples.index for model in self.models(sample)}
+        seeds = {
+            name: {"model": model, "seed": int(name.rsplit("-seed", 1)[1])}
+            for model in models
+            for name in self.seeds_of(model)[1:]
+        }
+        sizes = {name: settings for name, (_, _, settings) in self.ablation.items()}
+        return {**seeds, **sizes, **self.config["training"]["options"]}
+
+    @cached_property
+    def ablation(self) -> dict[str, tuple[int, str, dict[str, Any]]]:
+        """What figure S13 compares: name -> numbers a bin, name of the variant and settings."""
+        chosen = self.config["figures"]["ablation"]
+        return {
+            "-".join([chosen["model"], f"d{size}", *filter(None, [variant])]): (
+                size,
+                variant or "as it is",
+                {"model": chosen["model"], "embedding_dim": size, **settings},
+            )
+            for variant, settings in {"": {}, **chosen["variants"]}.items()
+            for size in chosen["sizes"]
+        }
+
+    def seeds_of(self, model: str) -> list[str]:
+        """Names of a model's trainings by all seeds, its own first."""
+        seeds = [s for s in self.config["training"]["seeds"] if s != self.config["seed"]]
+        return [model, *(f"{model}-seed{seed}" for seed in seeds)]
+
+    def base_model(self, model: str) -> str:
+        """The model that a name in a run stands for."""
+        return resolve_model(model, self.variants)[0]
+
+    def training(self, model: str) -> dict[str, Any]:
+        """The model that a name stands for, its seed, and the settings that differ from its own."""
+        name, options = resolve_model(model, self.variants)
+        seed = options.pop("seed", self.config["seed"])
+        return {"model": name, "seed": seed, "options": options}
+
+    def needs_trans(self, model: str) -> bool:
+        """Whether the model that a name stands for reads contacts between chromosomes."""
+        return needs_trans(self.base_model(model))
+
+    # Simulated genomes
+
+    @cached_property
+    def simulated_files(self) -> list[str]:
+        """What config and sheets name in the folders of simulated genomes, by path there."""
+        named = {
+            *self.sources.values(),
+            *(path for paths in self.labels.values() for path in paths),
+            self.config["analysis"]["phasing"],
+        }
+        return sorted({path for _, path in map(_simulated, named) if path})
+
+    @cached_property
+    def other_simulated_maps(self) -> list[dict[str, Any]]:
+        """Maps of a simulated genome beyond its default ones: file, cell type, edit of the row."""
+        maps = []
+        for _, row in self.samples.iterrows():
+            if not _simulated(row.contacts)[1].startswith("contacts/"):
+                continue
+            edits = {edit.edit: vars(edit) for edit in self.edits.get(row.edit_of, [])}
+            edit = edits.get(row.edit, {})
+            keys = ["kind", "chrom", "start", "end"]
+            keys += ["chrom2", "start2", "end2", "strand", "strand2"] if edit.get("chrom2") else []
+            maps.append(
+                {
+                    "file": Path(row.contacts).name,
+                    "cell_type": row.cell_type,
+                    "edit": {key: edit[key] for key in keys if edit},
+                }
+            )
+        return maps
+
+    def truth(self, sample: str) -> str:
+        """Folder of what was simulated in the genome of a sample.
+
+        "" for other maps, and for those that are edited or fine-tuned.
+        """
+        row = self.samples.loc[sample]
+        genome, _ = _simulated(row.contacts)
+        return f"{genome}/truth" if genome and not (row.edit_of or row.fine_tune_of) else ""
+
+    # Comparisons between samples
+
+    def transfers(self, run: Run) -> list[str]:
+        """Names of the classifications of a run by what was learnt on other samples.
+
+        Raises
+        ------
+        InputError
+            Another sample has no such map.
+        """
+        origins = _listed(self.samples.classify_from[run.sample])
+        for origin in origins:
+            if run.resolution not in self.resolutions(origin) or run.norm not in self.norms(origin):
+                raise InputError(
+                    f"{self.config['samples']}, sample {run.sample!r}: classify_from {origin!r} "
+                    f"has no map at {run.resolution} bp and {run.norm}; add them to its columns "
+                    "resolutions and norms"
+                )
+        return [f"{run}.from.{origin}" for origin in origins]
+
+    @cached_property
+    def compared_edits(self) -> list[str]:
+        """Predicted edits that were measured, as `{run}/{edit}.against.{sample}`."""
+        return [
+            f"{run}/{self.samples.edit[other]}.against.{other}"
+            for other in self.samples.index
+            for run in self.pair_runs
+            if run.sample == self.samples.edit_of[other]
+        ]
+
+    # What figures show
+
+    @cached_property
+    def focus(self) -> str:
+        """The map that figures show: the first trained one of the sample that the config names.
+
+        The sample may be any where the config names none. A map with a model that can be edited
+        comes first, then one with a predicted map. "" where no model is trained at all.
+
+        Raises
+        ------
+        InputError
+            The sample that the config names has no model.
+        """
+        wanted = self.config["figures"]["sample"]
+        runs = [*self.pair_runs, *self.map_runs, *self.runs]
+        shown = [run.map for run in runs if wanted in ("", run.sample)]
+        if wanted and not shown:
+            raise InputError(
+                f"figures.sample {wanted!r}: no sample with a model; name one of "
+                f"{sorted({run.sample for run in runs})}"
+            )
+        return shown[0] if shown else ""
+
+    def agreement(self, map: str, *, replicate: bool = False) -> dict[str, Any]:
+        """What a panel of agreement shows of a map, by model.
+
+        Parameters
+        ----------
+        map : str
+        replicate : bool
+            Scored on the sample in the column against, instead of on the map itself.
+
+        Returns
+        -------
+        dict
+            by; stems of the tables; scored, the pairs of samples that decoders were trained and
+            scored on.
+        """
+        sample, decoders = map.split(".")[0], self.config["reconstruction"]["decoders"]
+        other = self.samples.against[sample]
+        ending = "-replicate" if replicate else ""
+        runs = self.runs_of(map)
+        return {
+            "by": "model",
+            "stems": [f"{run}.{decoder}{ending}" for run in runs for decoder in decoders]
+            or [str(run) for run in runs if run in self.map_runs],
+            "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
+        }
+
+    def samples_like(self, run: Run, *, replicate: bool = False) -> dict[str, Any]:
+        """The same model, bin size and norm on every sample; columns as of `agreement`."""
+        kind = (run.resolution, run.norm, run.model)
+        runs = [r for r in self.map_runs if (r.resolution, r.norm, r.model) == kind]
+        scored = [
+            [r.sample, self.samples.against[r.sample] if replicate else r.sample] for r in runs
+        ]
+        return {
+            "by": "sample",
+            "stems": [str(r) for r, pair in zip(runs, scored) if all(pair)],
+            "scored": scored,
+        }
+
+    def other_maps(self, map: str) -> list[str]:
+        """The first predicted map of every other cell type, thinned and fine-tuned samples apart."""
+        shown, maps = {self.samples.cell_type[map.split(".")[0]]}, []
+        for run in self.map_runs:
+            row = self.samples.loc[run.sample]
+            if row.cell_type not in shown and not (row.thin_of or row.fine_tune_of):
+                shown.add(row.cell_type)
+                maps.append(run.map)
+        return maps
+
+    # Reading and checking
+
+    def _sheet(self, key: str, index: str) -> pd.DataFrame:
+        schema = self.root / "workflow" / "schemas" / f"{key}.schema.yaml"
+        return read_sheet(self.find_path(self.config[key]), schema, key=index)
+
+    def _read_labels(self) -> dict[str, list[str]]:
+        cell_types = dict.fromkeys(self.samples.cell_type)
+        if not self.config["labels"]:
+            return {cell_type: [] for cell_type in cell_types}
+        # Files may still have to be made when the study is planned.
+        sheet = read_label_sheet(self.label_sheet, must_exist=False)
+        return {
+            cell_type: [
+                str(path)
+                for paths in sheet.path[sheet.cell_type.isin([cell_type, "*"])]
+                for path in paths
+            ]
+            for cell_type in cell_types
+        }
+
+    def _read_edits(self) -> dict[str, list[Edit]]:
+        files = {sample: self.edits_path(sample) for sample in self.samples.index}
+        read = {path: read_edits(path) if path else [] for path in files.values()}
+        return {sample: read[path] for sample, path in files.items()}
+
+    def _site_sets(self, named: Mapping[str, str]) -> dict[str, str]:
+        """Files of sets of sites by name; a folder is one set a file."""
+        sets = {}
+        for name, path in named.items():
+            found = Path(self.find_path(path))
+            if found.is_dir():
+                files = sorted(found.glob("[!.]*"))
+                sets.update({file.name.split(".")[0]: str(file) for file in files})
+            else:
+                sets[name] = str(found)
+        return sets
+
+    def _check_measured_edits(self) -> None:
+        for sample in self.samples.index[self.samples.edit_of != ""]:
+            origin, edit = self.samples.edit_of[sample], self.samples.edit[sample]
+            if edit not in self.edits_of(origin):
+                raise InputError(
+                    f"{self.config['samples']}, sample {sample!r}: {origin!r} has no edit {edit!r}; "
+                    f"it has {', '.join(self.edits_of(origin)) or 'none'} (columns edit_of, edit)"
+                )
+
+    def _check_trans(self, run: Run) -> None:
+        kept = self.chromosomes(run.sample) or []
+        if self.needs_trans(run.model) and len(kept) == 1:
+            raise InputError(
+                f"{self.config['samples']}, sample {run.sample!r}: model {run.model!r} reads "
+                f"contacts between chromosomes and only {kept[0]} is kept; keep more, or give this "
+                "sample models without it in the column models"
+            )
+
+
+def _listed(cell: str) -> list[str]:
+    """The items of a comma-separated cell of a sheet."""
+    return [item.strip() for item in cell.split(",") if item.strip()]
+
+
+def _simulated(path: str) -> tuple[str, str]:
+    """Folder of the simulated genome that a file is of, and its path there; "" for other files."""
+    found = re.fullmatch(r"(results/simulated(?:/seed[0-9]+)?)/(.+)", path)
+    return (found[1], found[2]) if found else ("", "")
