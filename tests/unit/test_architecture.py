@@ -49,6 +49,7 @@ ROOMS = {
         *("attribution", "edits", "evaluation", "genome", "models", "normalize", "perturbation"),
         "signals",
     },
+    "study": {"classification", "edits", "sheets", "training"},
     "cli": {"attribution", "evaluation", "perturbation", "prediction"},
 }
 # What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.

@@ -469,7 +469,7 @@ class Study:
         }
 
     def other_maps(self, map: str) -> list[str]:
-        """The first predicted map of every other cell type, thinned and fine-tuned samples apart."""
+        """The first predicted map of every other cell type; none thinned or fine-tuned."""
         shown, maps = {self.samples.cell_type[map.split(".")[0]]}, []
         for run in self.map_runs:
             row = self.samples.loc[run.sample]
@@ -521,8 +521,9 @@ class Study:
             origin, edit = self.samples.edit_of[sample], self.samples.edit[sample]
             if edit not in self.edits_of(origin):
                 raise InputError(
-                    f"{self.config['samples']}, sample {sample!r}: {origin!r} has no edit {edit!r}; "
-                    f"it has {', '.join(self.edits_of(origin)) or 'none'} (columns edit_of, edit)"
+                    f"{self.config['samples']}, sample {sample!r}: {origin!r} has no edit "
+                    f"{edit!r}; it has {', '.join(self.edits_of(origin)) or 'none'} (columns "
+                    "edit_of, edit)"
                 )
 
     def _check_trans(self, run: Run) -> None:
