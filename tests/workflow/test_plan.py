@@ -46,7 +46,7 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, reque
         "higlass",
         "simulated",
         "results/figures/simulated/judged.pdf",
-    ],  # fmt: skip
+    ],
 )
 def test_a_figure_is_a_target_by_name_and_by_file(snakemake, tmp_path, target):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", target)
