@@ -31,7 +31,7 @@ def maps(tiny_map_path, tmp_path_factory):
 
 def test_only_contacts_inside_the_blocks_change(maps):
     before, after = (m.clr.matrix(balance=False)[:] for m in maps)
-    bins = maps[0].bins
+    bins = maps[0].bins.table
     inside = np.zeros(before.shape, dtype=bool)
     for row in SPLITS[SPLITS["fold"] == 0].itertuples():
         held = (bins["chrom"] == row.chrom) & bins["start"].between(row.start, row.end - 1)

@@ -75,7 +75,7 @@ def test_obs_over_exp_averages_to_one_at_each_distance(observed):
 
 
 def test_trans_pixels_have_a_value_and_no_oe(observed):
-    pixels = cooler.annotate(observed.clr.pixels()[:], observed.bins)
+    pixels = cooler.annotate(observed.clr.pixels()[:], observed.bins.table)
     trans = pixels[pixels["chrom1"] != pixels["chrom2"]]
     assert len(trans) > 20
     assert trans["oe"].isna().all()

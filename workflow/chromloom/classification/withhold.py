@@ -85,7 +85,7 @@ def withhold_blocks(
         No block is in the fold.
     """
     normalized = NormalizedMap(map_path)
-    bins = normalized.bins
+    bins = normalized.bins.table
     block, fold_of = assign_bins(bins, splits)
     block = np.where(fold_of == fold, block, -1)
     if (block < 0).all():

@@ -1,15 +1,149 @@
-"""Bins of equal size over an assembly, and views of it."""
+"""Bins over an assembly: their table, what is asked of it, and views.
+
+*Band layout*, in which every room exchanges dense values of a block of rows: for rows i in
+[lo, hi) of a chromosome of n bins, `band[d, i - lo]` is the pair (i, i + d), d = 0 … n - 1 - lo (or
+fewer distances, where a reader asked for fewer); NaN where a bin is masked, d < `ignore_diags` or
+i + d >= n.
+"""
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.names import select_chromosomes
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The bins of a genome: what maps, models and predictions have in common.
+
+    `bins["start"]` is a column of the table, `len(bins)` the number of bins.
+
+    Attributes
+    ----------
+    table : DataFrame
+        chrom (str), start, end (bp), masked (bool), whole chromosomes in order; further columns are
+        kept. The row number is `bin_id`.
+    resolution : int
+        bp.
+    source : str
+        Whose bins they are, for messages.
+    """
+
+    table: pd.DataFrame
+    resolution: int
+    source: str = "the map"
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, columns):
+        return self.table[columns]
+
+    @cached_property
+    def extents(self) -> dict[str, tuple[int, int]]:
+        """First and one past the last bin_id of each chromosome, in the genome's order."""
+        names = self.table["chrom"].to_numpy()
+        first = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
+        return dict(zip(names[first].tolist(), pairwise([*first.tolist(), len(names)])))
+
+    @property
+    def lengths(self) -> list[int]:
+        """Bins of each chromosome, in the genome's order."""
+        return [last - first for first, last in self.extents.values()]
+
+    @cached_property
+    def masked(self) -> np.ndarray:
+        """Masked bins of the genome, (n_bins,), bool, True = masked."""
+        return self.table["masked"].to_numpy(dtype=bool)
+
+    @cached_property
+    def chromnames(self) -> list[str]:
+        """Chromosomes with unmasked bins, in the genome's order."""
+        return [chrom for chrom, (a, b) in self.extents.items() if not self.masked[a:b].all()]
+
+    @cached_property
+    def chromsizes(self) -> pd.Series:
+        """Length of each chromosome, bp."""
+        ends = self.table["end"].to_numpy()
+        return pd.Series({chrom: int(ends[b - 1]) for chrom, (_, b) in self.extents.items()})
+
+    def extent(self, chrom: str) -> tuple[int, int]:
+        """First and one past the last bin_id of a chromosome.
+
+        Raises
+        ------
+        InputError
+            There is no such chromosome.
+        """
+        if chrom not in self.extents:
+            raise InputError(
+                f"{self.source} has no chromosome '{chrom}'; it has {', '.join(self.extents)}"
+            )
+        return self.extents[chrom]
+
+    def mask(self, chrom: str) -> np.ndarray:
+        """Masked bins of a chromosome, (n,), bool, True = masked."""
+        return self.masked[slice(*self.extent(chrom))]
+
+    def with_mask(self, masked: np.ndarray) -> "Bins":
+        """The same bins with another mask, (n_bins,), bool, True = masked."""
+        return replace(self, table=self.table.assign(masked=masked))
+
+    def match(self, other: "Bins") -> bool:
+        """Whether another table has the same chromosomes, starts and ends; masks may differ."""
+        columns = ["chrom", "start", "end"]
+        return self.table[columns].equals(other.table[columns])
+
+
+class OnBins:
+    """What lies on bins: short ways to what is asked of them most."""
+
+    bins: Bins
+
+    @property
+    def resolution(self) -> int:
+        """Size of a bin, bp."""
+        return self.bins.resolution
+
+    @cached_property
+    def chromnames(self) -> list[str]:
+        """Chromosomes with unmasked bins, in the genome's order."""
+        return self.bins.chromnames
+
+    def extent(self, chrom: str) -> tuple[int, int]:
+        """First and one past the last bin_id of a chromosome; see `Bins.extent`."""
+        return self.bins.extent(chrom)
+
+    def mask(self, chrom: str) -> np.ndarray:
+        """Masked bins of a chromosome, (n,), bool, True = masked."""
+        return self.bins.mask(chrom)
+
+
+def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
+    """Set NaN in place where a band has no pair: masked bins, near diagonals, beyond the end.
+
+    Parameters
+    ----------
+    band : ndarray, (n_dist, hi - lo), float
+        Band layout, n_dist <= n - lo.
+    mask : ndarray, (n,), bool
+        True = masked.
+    lo, hi, ignore_diags : int
+    """
+    columns = np.concatenate([mask[lo:], np.ones(hi - lo - 1, dtype=bool)])
+    masked = np.lib.stride_tricks.sliding_window_view(columns, hi - lo)  # (n - lo, hi - lo)
+    band[masked[: len(band)] | mask[lo:hi]] = np.nan
+    band[:ignore_diags] = np.nan
 
 
 def make_bins(chromsizes: pd.Series, resolution: int) -> pd.DataFrame:

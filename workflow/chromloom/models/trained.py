@@ -9,7 +9,6 @@ import json
 import logging
 import platform
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from torch import Tensor
 import chromloom
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
+from chromloom.genome.bins import Bins, OnBins, blank_band
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.normalize.probability import (
@@ -57,7 +57,7 @@ def write_model(
     tensors: dict[str, Tensor],
     config: dict[str, Any],
     *,
-    bins: pd.DataFrame,
+    bins: Bins,
     expected: pd.DataFrame,
     history: pd.DataFrame,
     write_more: Callable[[Path], None] | None = None,
@@ -73,8 +73,7 @@ def write_model(
     config : dict
         `settings` (of `HiCLSTMSettings`), sample, resolution, norm, assembly, ignore_diags,
         seed, device, versions.
-    bins : DataFrame
-        chrom, start, end, masked.
+    bins : Bins
     expected, history : DataFrame
         Written as they are.
     write_more : callable, optional
@@ -143,14 +142,6 @@ def load_parameters(module: torch.nn.Module, tensors: dict[str, Tensor], source:
     module.load_state_dict(tensors)
 
 
-def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
-    """Set NaN in place where a band (cut at any distance) has no pair."""
-    columns = np.concatenate([mask[lo:], np.ones(hi - lo - 1, dtype=bool)])
-    masked = np.lib.stride_tricks.sliding_window_view(columns, hi - lo)
-    band[masked[: len(band)] | mask[lo:hi]] = np.nan
-    band[:ignore_diags] = np.nan
-
-
 def read_settings(values: dict[str, Any]) -> Any:
     """Settings of any model from what `config.json` keeps of them."""
     from chromloom.models.baselines.vectors import MODELS, vector_settings
@@ -192,7 +183,7 @@ def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type
     return HiCLSTM(settings, n_bins, len(lengths)), kind
 
 
-class TrainedModel:
+class TrainedModel(OnBins):
     """A trained model: representations, predictions and their scales.
 
     Attributes
@@ -200,10 +191,7 @@ class TrainedModel:
     settings : HiCLSTMSettings
     config : dict
         What `config.json` holds: sample, resolution, norm, assembly, ignore_diags, seed, ….
-    bins : DataFrame
-        chrom (str), start, end, masked (bool), the whole genome.
-    chromnames : list of str
-        Chromosomes with unmasked bins, in the genome's order.
+    bins : Bins
     expected_table : DataFrame
         Expected of the map trained on.
     module : HiCLSTM
@@ -221,24 +209,16 @@ class TrainedModel:
         module: torch.nn.Module,
         config: dict[str, Any],
         *,
-        bins: pd.DataFrame,
+        bins: Bins,
         expected_table: pd.DataFrame,
         recalibration: np.ndarray,
     ):
         self.module, self.config, self.bins = module, config, bins
         self.settings: HiCLSTMSettings = module.settings
         self.expected_table, self.recalibration = expected_table, recalibration
-        self.ignore_diags, self.resolution = int(config["ignore_diags"]), int(config["resolution"])
+        self.ignore_diags = int(config["ignore_diags"])
         self.device = next(module.parameters()).device
-        names = bins["chrom"].to_numpy()
-        first = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
-        edges = [*first.tolist(), len(names)]
-        self._extents = dict(zip(names[first], pairwise(edges)))
-        self._numbers = {name: k for k, name in enumerate(self._extents)}
-        self._masked = bins["masked"].to_numpy(dtype=bool)
-        self.chromnames = [
-            name for name, (a, b) in self._extents.items() if not self._masked[a:b].all()
-        ]
+        self._numbers = {name: k for k, name in enumerate(bins.extents)}
 
     @staticmethod
     def load(folder: str | Path, device: str = "cpu") -> "TrainedModel":
@@ -260,7 +240,9 @@ class TrainedModel:
         tensors = read_tensors(folder / "model.safetensors")
         try:
             config = json.loads((folder / "config.json").read_text())
-            bins = pd.read_parquet(folder / "bins.parquet").astype({"chrom": str, "masked": bool})
+            table = pd.read_parquet(folder / "bins.parquet").astype({"chrom": str, "masked": bool})
+            source = f"the model of sample '{config['sample']}'"
+            bins = Bins(table, int(config["resolution"]), source=source)
             expected = pd.read_csv(
                 folder / "expected.tsv", sep="\t", dtype={"region1": str, "region2": str}
             )
@@ -272,8 +254,7 @@ class TrainedModel:
                 "model.safetensors, config.json, bins.parquet and expected.tsv as training writes "
                 "them: train the model again"
             ) from error
-        lengths = bins.groupby("chrom", sort=False).size().tolist()
-        module, kind = new_module(settings, lengths)
+        module, kind = new_module(settings, bins.lengths)
         load_parameters(module, tensors, folder / "model.safetensors")
         module.requires_grad_(False).to(resolve_device(device))
         model = kind(
@@ -281,19 +262,6 @@ class TrainedModel:
         )
         model.pairs_path = folder / "pairs.safetensors"
         return model
-
-    def extent(self, chrom: str) -> tuple[int, int]:
-        """First and one past the last genome-wide bin number of a chromosome."""
-        if chrom not in self._extents:
-            raise InputError(
-                f"the model of sample '{self.config['sample']}' has no chromosome '{chrom}'; "
-                f"it has {', '.join(self._extents)}"
-            )
-        return self._extents[chrom]
-
-    def mask(self, chrom: str) -> np.ndarray:
-        """Masked bins of a chromosome, (n,), bool, True = masked."""
-        return self._masked[slice(*self.extent(chrom))]
 
     def representation(self, chrom: str) -> np.ndarray:
         """Representations of a chromosome's bins, (n, d), float32; NaN at masked bins."""

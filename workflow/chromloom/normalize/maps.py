@@ -1,8 +1,7 @@
 """The one reader of normalised maps: what every room from training on opens.
 
-Dense things exist here only for a block of rows, in *band layout*: for rows i in [lo, hi) of a
-chromosome of n bins, `band[d, i - lo]` is the pair (i, i + d), d = 0 … n - 1 - lo; 0 where an
-unmasked pair has no contact, NaN where a bin is masked, d < `ignore_diags` or i + d >= n.
+Dense things exist here only for a block of rows, in band layout (`chromloom.genome.bins`): 0 where
+an unmasked pair has no contact, NaN where there is no pair.
 """
 
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.genome.bins import Bins, OnBins, blank_band
 
 PIXEL_CHUNK = 2_000_000
 
@@ -179,22 +179,29 @@ class Expected:
         """The curves, their ends held where a distance is unknown."""
         return pd.DataFrame(self._curves).ffill(axis=1).bfill(axis=1).to_numpy()
 
-    def band(self, lo: int, hi: int) -> np.ndarray:
+    def band(self, lo: int, hi: int, max_dist: int | None = None) -> np.ndarray:
         """Expected of the rows [lo, hi) in band layout.
+
+        Parameters
+        ----------
+        lo, hi : int
+        max_dist : int, optional
+            Distances below this only (bins).
 
         Returns
         -------
-        ndarray, (n - lo, hi - lo), float32
-            NaN for masked bins, d < `ignore_diags` and i + d >= n.
+        ndarray, (n_dist, hi - lo), float32
+            n_dist = min(n - lo, max_dist); NaN for masked bins, d < `ignore_diags`, i + d >= n.
         """
         i = np.arange(lo, hi)
-        j = i + np.arange(self.n - lo)[:, None]  # (n - lo, hi - lo)
+        n_dist = self.n - lo if max_dist is None else min(self.n - lo, max_dist)
+        j = i + np.arange(n_dist)[:, None]  # (n_dist, hi - lo)
         band = self.at(i, np.minimum(j, self.n - 1))
-        _blank_band(band, self.mask, lo, hi, self.ignore_diags)
+        blank_band(band, self.mask, lo, hi, self.ignore_diags)
         return band
 
 
-class NormalizedMap:
+class NormalizedMap(OnBins):
     """A normalised map of one sample at one resolution, read by chromosome and block of rows.
 
     Parameters
@@ -205,22 +212,19 @@ class NormalizedMap:
     Attributes
     ----------
     clr : cooler.Cooler
+    bins : Bins
+        With a column weight (float64, NaN = masked).
     sample, norm, assembly : str
-    resolution : int
-        bp.
     ignore_diags : int
         Pairs nearer than this many bins take no part.
     cp_a : float
         Coefficient `a` of the contact probability.
     view_df : DataFrame
         chrom, start, end, name: regions of the expected.
-    chromnames : list of str
-        Chromosomes with unmasked bins, in the assembly's order.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._extents: dict[str, tuple[int, int]] = {}
         self._expected: dict[str, Expected] = {}
         try:
             self.clr = cooler.Cooler(str(path))
@@ -234,15 +238,9 @@ class NormalizedMap:
                 f"{path} is not a normalised map ({error!r}); expected a .cool written by the rule "
                 "normalize_contacts (pixels count, value, oe; metadata sample, norm, view, …)"
             ) from error
-        self.resolution = int(self.clr.binsize)
-        unmasked = self.bins.loc[~self.bins["masked"], "chrom"].unique()
-        self.chromnames = [name for name in self.clr.chromnames if name in set(unmasked)]
-
-    @cached_property
-    def bins(self) -> pd.DataFrame:
-        """Bins of the genome: chrom (str), start, end, weight (float64), masked (bool)."""
-        bins = self.clr.bins()[["chrom", "start", "end", "weight"]][:]
-        return bins.assign(chrom=bins["chrom"].astype(str), masked=bins["weight"].isna())
+        table = self.clr.bins()[["chrom", "start", "end", "weight"]][:]
+        table = table.assign(chrom=table["chrom"].astype(str), masked=table["weight"].isna())
+        self.bins = Bins(table, int(self.clr.binsize), source=str(path))
 
     @cached_property
     def expected_table(self) -> pd.DataFrame:
@@ -264,21 +262,6 @@ class NormalizedMap:
         if damage:
             raise InputError(f"{path} is damaged ({damage}); normalise {self.path} again")
         return table
-
-    def extent(self, chrom: str) -> tuple[int, int]:
-        """First and one past the last genome-wide bin number of a chromosome."""
-        if chrom not in self.clr.chromnames:
-            raise InputError(
-                f"{self.path} has no chromosome '{chrom}'; it has {', '.join(self.clr.chromnames)}"
-            )
-        if chrom not in self._extents:  # cooler reads the file at each call
-            self._extents[chrom] = tuple(map(int, self.clr.extent(chrom)))
-        return self._extents[chrom]
-
-    def mask(self, chrom: str) -> np.ndarray:
-        """Masked bins of a chromosome, (n,), bool, True = masked."""
-        first, last = self.extent(chrom)
-        return self.bins["masked"].to_numpy()[first:last]
 
     def pixels(self, chrom: str, lo: int = 0, hi: int | None = None) -> pd.DataFrame:
         """Observed cis pairs of the rows [lo, hi): unmasked, at distance >= `ignore_diags`.
@@ -344,14 +327,5 @@ class NormalizedMap:
         band = np.zeros((len(mask) - lo, hi - lo), dtype=np.float32)
         pixels = self.pixels(chrom, lo, hi)
         band[pixels["j"] - pixels["i"], pixels["i"] - lo] = pixels[field]
-        _blank_band(band, mask, lo, hi, self.ignore_diags)
+        blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
-
-
-def _blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
-    """Set NaN in place where a band has no pair: masked bins, near diagonals, beyond the end."""
-    columns = np.concatenate([mask[lo:], np.ones(hi - lo - 1, dtype=bool)])
-    masked = np.lib.stride_tricks.sliding_window_view(columns, hi - lo)  # (n - lo, hi - lo)
-    band[masked] = np.nan
-    band[:, mask[lo:hi]] = np.nan
-    band[:ignore_diags] = np.nan

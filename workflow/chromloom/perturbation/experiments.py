@@ -83,7 +83,7 @@ def knock_out_groups(
 
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
     rng = np.random.default_rng(seed)
-    chromsizes = model.bins.groupby("chrom", sort=False)["end"].max()
+    chromsizes = model.bins.chromsizes
     sites = {name: read_intervals(path, "bed", chromsizes) for name, path in groups.items()}
     sites = {name: site_bins(table, model, name) for name, table in sites.items()}
     unmasked = np.flatnonzero(~model.bins["masked"])
@@ -150,7 +150,7 @@ def knock_out_bins(
     n_steps = -(-reach // STEP)
     total, count = np.zeros((2 * r + 1,) * 2), np.zeros((2 * r + 1,) * 2)
     rows = []
-    for edit in knockouts(model.bins.iloc[bins], method=method):
+    for edit in knockouts(model.bins.table.iloc[bins], method=method):
         prediction = predict_edit(
             model, observed, lay_out(edit, model.bins), flank=reach, mode=mode
         )

@@ -79,7 +79,7 @@ def compare_with_observed(
 
     model = TrainedModel.load(model_dir, device)
     before, after = NormalizedMap(map_path), NormalizedMap(edited_map_path)
-    if not model.bins[["chrom", "start", "end"]].equals(after.bins[["chrom", "start", "end"]]):
+    if not model.bins.match(after.bins):
         raise InputError(
             f"{edited_map_path} has other bins than the model {model_dir} "
             f"({model.resolution} bp); extract it at the same resolution and assembly"

@@ -236,7 +236,7 @@ def write_prediction(
     from chromloom.plotting.style import save_figure
 
     edit, resolution = prediction.edited.edit, model.resolution
-    lift = lift_table(prediction.edited, model.bins)
+    lift = lift_table(prediction.edited, model.bins.table)
     about = {
         "edit": edit.edit,
         "kind": edit.kind,
@@ -293,7 +293,7 @@ def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         it), chrom, start, end, wild_type, edited (contact strength, reference coordinates).
     """
     edit, first = prediction.edited.edit, _start_of(model, prediction.edited.edit.chrom)
-    bins = model.bins.iloc[prediction.bins].reset_index(drop=True)
+    bins = model.bins.table.iloc[prediction.bins].reset_index(drop=True)
     lo, hi = first + edit.start // model.resolution, first - (-edit.end // model.resolution)
     open_bins = prediction.bins[~bins["masked"].to_numpy()]
     tables = []

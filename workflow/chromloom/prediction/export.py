@@ -149,7 +149,7 @@ def _pixels(trained, observed, spans, max_dist, support, min_value) -> Iterator[
 
 def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
     """Weight 1 for bins that hold an unmasked bin of the map, NaN for the others."""
-    good = observed.bins.loc[~observed.bins["masked"], ["chrom", "start"]]
+    good = observed.bins.table.loc[~observed.bins.masked, ["chrom", "start"]]
     for group in cooler.fileops.list_coolers(str(mcool)):
         clr = cooler.Cooler(f"{mcool}::{group}")
         number = (

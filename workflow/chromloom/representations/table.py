@@ -55,11 +55,13 @@ def representation_table(model: TrainedModel) -> pd.DataFrame:
     DataFrame
         chrom (str), start, end, masked (bool), r0 … r{d-1} (float32; NaN at masked bins).
     """
-    chroms = model.bins["chrom"].unique()
-    values = np.concatenate([model.representation(chrom) for chrom in chroms])  # (n_bins, d)
+    values = np.concatenate([model.representation(c) for c in model.bins.extents])  # (n_bins, d)
     columns = [f"r{k}" for k in range(values.shape[1])]
     return pd.concat(
-        [model.bins[BIN_COLUMNS], pd.DataFrame(values, columns=columns, index=model.bins.index)],
+        [
+            model.bins[BIN_COLUMNS],
+            pd.DataFrame(values, columns=columns, index=model.bins.table.index),
+        ],
         axis=1,
     )
 

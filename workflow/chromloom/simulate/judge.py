@@ -117,7 +117,7 @@ def anchor_bins(plan: Plan, model: TrainedModel) -> np.ndarray:
         loops[[f"chrom{k}", f"start{k}", f"end{k}"]].set_axis(["chrom", "start", "end"], axis=1)
         for k in (1, 2)
     )
-    return bins_overlapping(ends, model.bins) & ~model.bins["masked"].to_numpy(bool)
+    return bins_overlapping(ends, model.bins.table) & ~model.bins["masked"].to_numpy(bool)
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
@@ -160,7 +160,7 @@ def knock_out_and_simulate(
     for site in bins:
         row = {}
         for method in KNOCKOUT_METHODS:
-            (edit,) = knockouts(model.bins.iloc[[site]], method=method)
+            (edit,) = knockouts(model.bins.table.iloc[[site]], method=method)
             prediction = predict_edit(model, observed, lay_out(edit, model.bins), flank=reach)
             maps = {method: (prediction.wild_type, prediction.on_reference)}
             if method == "average":
@@ -248,7 +248,7 @@ def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
     groups = {
         "random": ~model.bins["masked"].to_numpy(bool),
         "anchors": anchors,
-        "strong anchors": anchors & bins_overlapping(strong, model.bins),
+        "strong anchors": anchors & bins_overlapping(strong, model.bins.table),
     }
     effects = {}
     for name, members in groups.items():

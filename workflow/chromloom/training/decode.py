@@ -6,6 +6,7 @@ the folder's config, and the evaluator scores these rows alone.
 """
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,12 @@ class TrainingRows(NormalizedMap):
     def __init__(self, path: str | Path, rows: dict[str, np.ndarray]):
         super().__init__(path)
         self.rows = rows
-        self.chromnames = [c for c in self.chromnames if (rows[c] & ~self.mask(c)).any()]
+
+    @cached_property
+    def chromnames(self) -> list[str]:
+        """Chromosomes with unmasked rows that are known."""
+        names = self.bins.chromnames
+        return [chrom for chrom in names if (self.rows[chrom] & ~self.mask(chrom)).any()]
 
     def pixels(self, chrom, lo=0, hi=None):
         """As of the whole map, known rows only."""
@@ -103,8 +109,7 @@ def train_decoder(
         Bins that are not the model's, an unknown chromosome, or nothing left to train on.
     """
     whole, trained = NormalizedMap(map_path), TrainedModel.load(model_dir)
-    columns = ["chrom", "start", "end"]
-    if not trained.bins[columns].equals(whole.bins[columns]):
+    if not trained.bins.match(whole.bins):
         raise InputError(
             f"{model_dir} has {len(trained.bins)} bins of {trained.resolution} bp, {map_path} has "
             f"{len(whole.bins)} of {whole.resolution} bp; normalise the map as the model's was"
@@ -113,9 +118,9 @@ def train_decoder(
     rows, regions = split_rows(whole, held_out)
     rows = {chrom: known & ~trained.mask(chrom) for chrom, known in rows.items()}
     known, place = TrainingRows(map_path, rows), resolve_device(device)
-    bins = whole.bins.assign(masked=whole.bins["masked"] | trained.bins["masked"])
-    embedding = torch.from_numpy(_representation(trained, settings, bins["masked"].to_numpy()))
-    module = new_decoder(settings, bins.groupby("chrom", sort=False).size().tolist())
+    bins = whole.bins.with_mask(whole.bins.masked | trained.bins.masked)
+    embedding = torch.from_numpy(_representation(trained, settings, bins.masked))
+    module = new_decoder(settings, bins.lengths)
     module.reset(seed)
     with torch.no_grad():
         module.embedding.copy_(embedding)

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from chromloom.errors import InputError
+from chromloom.genome.bins import Bins
 from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
@@ -113,8 +114,7 @@ def fine_tune(
     """
     normalized = _open(map_path)
     trained = TrainedModel.load(model_dir)
-    columns = ["chrom", "start", "end"]
-    if not trained.bins[columns].equals(normalized.bins[columns]):
+    if not trained.bins.match(normalized.bins):
         raise InputError(
             f"{model_dir} was trained on {len(trained.bins)} bins of {trained.resolution} bp "
             f"({trained.config['assembly']}), {map_path} has {len(normalized.bins)} bins of "
@@ -268,7 +268,7 @@ def _fit_and_write(
     region: tuple[str, int, int] | None = None,
     freeze_decoder: bool = False,
     origin: str | None = None,
-    trained_bins: pd.DataFrame | None = None,
+    trained_bins: Bins | None = None,
 ) -> None:
     """Run the loop, recalibrate and write the folder."""
     settings, place = model.settings, resolve_device(device)
@@ -306,7 +306,7 @@ def _fit_and_write(
         history = loop.run()
     bins = normalized.bins
     if trained_bins is not None:  # what was learnt elsewhere in the genome stays
-        bins = bins.assign(masked=bins["masked"] & trained_bins["masked"])
+        bins = bins.with_mask(bins.masked & trained_bins.masked)
     trained = _as_trained(model, config, bins, normalized)
     factors = recalibration(trained, normalized)
     write_model(

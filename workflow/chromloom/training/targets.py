@@ -75,7 +75,7 @@ class MapTargets:
         if self.region is None:
             return mask
         first, last = self.extent(chrom)
-        bins = self.normalized.bins.iloc[first:last]
+        bins = self.normalized.bins.table.iloc[first:last]
         inside = (bins["start"] >= self.region[1]) & (bins["end"] <= self.region[2])
         return mask | ~inside.to_numpy()
 

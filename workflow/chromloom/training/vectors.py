@@ -64,7 +64,7 @@ def train_vectors(
     )
     if input_path is not None:
         config["input_sample"] = NormalizedMap(input_path).sample
-    fitted.embedding[normalized.bins["masked"]] = 0
+    fitted.embedding[normalized.bins.masked] = 0
     tensors = {"embedding": torch.from_numpy(fitted.embedding), "recalibration": torch.ones(1)}
     write_model(
         out_dir, tensors | fitted.tensors, config, bins=normalized.bins,

@@ -105,8 +105,7 @@ def fit_sniper(
         An inter-chromosomal model of a map without such contacts or with one half of the genome
         masked, or an `input_map` with other bins.
     """
-    columns = ["chrom", "start", "end"]
-    if input_map is not None and not input_map.bins[columns].equals(normalized.bins[columns]):
+    if input_map is not None and not input_map.bins.match(normalized.bins):
         raise InputError(
             f"{input_map.path} has other bins than {normalized.path}; normalise the map of low "
             "coverage at the same resolution and assembly"
@@ -115,8 +114,7 @@ def fit_sniper(
     embedding = np.zeros((len(normalized.bins), settings.embedding_dim), dtype=np.float32)
     history, tensors = [], {}
     if not settings.inter:
-        lengths = normalized.bins.groupby("chrom", sort=False).size().tolist()
-        tensors = DecoderRows(settings, lengths).state_dict()
+        tensors = DecoderRows(settings, normalized.bins.lengths).state_dict()
     parts = _inter_rows if settings.inter else _intra_rows
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softsign
 
 from chromloom.errors import CheckpointError
+from chromloom.genome.bins import Bins
 from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel, describe, write_model
 
@@ -324,7 +325,7 @@ def import_published(
         out_dir,
         {**parameters, "recalibration": torch.ones(1)},
         config,
-        bins=bins.assign(masked=unread),
+        bins=Bins(bins.assign(masked=unread), resolution),
         expected=expected,
         history=pd.DataFrame(columns=["epoch"]),
     )
