@@ -35,7 +35,7 @@ ROOMS = {
     "normalize": {"genome"},
     "analysis": {"normalize", "signals"},
     "models": {"genome", "kernels", "normalize"},
-    "training": {"kernels", "models", "normalize"},
+    "training": {"genome", "kernels", "models", "normalize"},
     "representations": {"models", "signals"},
     "prediction": {"genome", "models", "normalize"},
     "evaluation": {"models", "normalize"},
