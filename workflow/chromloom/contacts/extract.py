@@ -42,10 +42,11 @@ def extract_contacts(
     Parameters
     ----------
     source : str or Path
-        `.hic`, `.cool`, `.mcool`, `.scool`, `.pairs(.gz)` or juicer dump; see `open_source`.
+        `.hic`, `.cool`, `.mcool`, `.scool`, list of read pairs or juicer dump; see `open_source`.
     out : str or Path
-        The `.mcool`: groups `resolutions/{bp}`, pixels `count` (int32, or float64 with
-        `float_counts`), no `weight`; assembly, sample and provenance in each one's metadata.
+        The `.mcool`: groups `resolutions/{bp}`, pixels `count` (int32, int64 where that might not
+        hold them, or float64 with `float_counts`), no `weight`; assembly, sample, provenance and
+        what reading did (`reading`: equal pixels summed, contacts left out) in each one's metadata.
     assembly : Assembly, or what `load_assembly` takes
     resolutions : iterable of int
         In bp.
@@ -98,6 +99,8 @@ def extract_contacts(
             stored=reader.resolutions,
             source=reader.path,
             ordered=reader.is_ordered(target, names),
+            unique=reader.unique,
+            notes=reader.notes,
             dtype=np.float64 if float_counts else np.int32,
             assembly=assembly.name,
             metadata={
@@ -159,7 +162,7 @@ def _check_contacts(clr: cooler.Cooler, chroms: list[str] | None, path: str) -> 
 
 
 def _has_cis(clr: cooler.Cooler, chrom: str) -> bool:
-    first, last = clr.extent(chrom)
+    first, last = clr.extent((chrom, None, None))
     with clr.open("r") as h5:
         start, stop = h5["indexes"]["bin1_offset"][first], h5["indexes"]["bin1_offset"][last]
         return any(

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections import Counter
 from collections.abc import Iterator
 
 import hictkpy
@@ -21,9 +22,11 @@ class HicReader:
 
     format = "hic"
     cells: tuple[str, ...] = ()
+    unique = True
 
     def __init__(self, path: str) -> None:
         self.path = str(path)
+        self.notes: Counter = Counter()
         with reading(path):
             _check_length(self.path)
             hic = hictkpy.MultiResFile(self.path)
@@ -58,6 +61,7 @@ class HicReader:
     ) -> Iterator[pd.DataFrame]:
         """Stream the pixels in bins of the assembly, by blocks of rows of its chromosomes."""
         lookup = bin_lookup(self.sizes, names, target, resolution)
+        self.notes.clear()
         rank = {chrom: k for k, chrom in enumerate(target.chromsizes.index)}
         position = {name: k for k, name in enumerate(self.sizes)}
         order = sorted(names, key=lambda name: rank[names[name]])
@@ -73,7 +77,7 @@ class HicReader:
                     start, end = row * resolution, min((row + rows) * resolution, length)
                     parts = []
                     for other in order[k:]:
-                        columns = (start, length) if other == name else None
+                        columns = (start if other == name else 0, self.sizes[other])
                         query = _fetch(hic, position, name, (start, end), other, columns)
                         table = query.to_df()
                         parts.append(
@@ -82,6 +86,7 @@ class HicReader:
                                 table["bin2_id"].to_numpy(),
                                 table["count"].to_numpy(),
                                 lookup,
+                                self.notes,
                             )
                         )
                     chunk = pd.concat(parts, ignore_index=True)
@@ -127,13 +132,15 @@ def _fetch(
     name: str,
     rows: tuple[int, int],
     other: str,
-    columns: tuple[int, int] | None,
+    columns: tuple[int, int],
 ) -> hictkpy.PixelSelector:
-    """Pixels of a rectangle; hictkpy wants the file's earlier chromosome first."""
+    """Pixels of a rectangle; hictkpy wants the file's earlier chromosome first.
+
+    Regions are given as BED, in which a name may hold any character but a tab.
+    """
     first, second = [
-        chrom if span is None else f"{chrom}:{span[0]}-{span[1]}"
-        for chrom, span in ((name, rows), (other, columns))
+        f"{chrom}\t{start}\t{end}" for chrom, (start, end) in ((name, rows), (other, columns))
     ]
     if position[other] < position[name]:
         first, second = second, first
-    return hic.fetch(first, second, count_type="float64")
+    return hic.fetch(first, second, count_type="float64", query_type="BED")

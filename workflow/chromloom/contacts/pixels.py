@@ -5,6 +5,7 @@ assembly) and count.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from chromloom.errors import InputError
 
 CHUNK = 1 << 22
 POOL = 5 * CHUNK
+#: Marks in a lookup of bins: the sequence is not kept; the bin lies beyond its chromosome's end.
+NOT_KEPT, BEYOND = -1, -2
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ def bin_offsets(chromsizes: pd.Series, resolution: int) -> pd.Series:
 def bin_lookup(
     sizes: dict[str, int], names: dict[str, str], target: Target, resolution: int
 ) -> np.ndarray:
-    """The assembly's bin_id of every bin of a file, -1 where it is left out.
+    """The assembly's bin_id of every bin of a file that has all bins of its chromosomes.
 
-    A file's last bin that lies beyond the assembly's chromosome (lengths that differ by less than
-    the tolerance) is left out.
+    `NOT_KEPT` where the chromosome is left out, `BEYOND` in a file's last bin that lies beyond the
+    assembly's chromosome (lengths that differ by less than the tolerance).
 
     Returns
     -------
@@ -58,9 +61,10 @@ def bin_lookup(
     offsets = target.offsets(resolution)
     parts = []
     for name, length in sizes.items():
-        part = np.full(n_bins(int(length), resolution), -1, dtype=np.int64)
+        part = np.full(n_bins(int(length), resolution), NOT_KEPT, dtype=np.int64)
         chrom = names.get(name)
         if chrom is not None:
+            part[:] = BEYOND
             n = min(len(part), n_bins(int(target.chromsizes[chrom]), resolution))
             part[:n] = offsets[chrom] + np.arange(n)
         parts.append(part)
@@ -68,10 +72,21 @@ def bin_lookup(
 
 
 def translate(
-    bin1: np.ndarray, bin2: np.ndarray, count: np.ndarray, lookup: np.ndarray
+    bin1: np.ndarray, bin2: np.ndarray, count: np.ndarray, lookup: np.ndarray, notes: Counter
 ) -> pd.DataFrame:
-    """A chunk of the file's bins as a chunk of the assembly's, bins that are left out dropped."""
-    return upper(lookup[bin1], lookup[bin2], count)
+    """A chunk of the file's bins as a chunk of the assembly's.
+
+    Bins that are left out are dropped, and their contacts counted in `notes`.
+    """
+    bin1, bin2 = lookup[bin1], lookup[bin2]
+    for mark, reason in (
+        (NOT_KEPT, "contacts left out: their sequence is not in the assembly, or not kept"),
+        (BEYOND, "contacts left out: beyond the end of their chromosome"),
+    ):
+        lost = np.minimum(bin1, bin2) == mark
+        if lost.any():
+            notes[reason] += int(np.nansum(count[lost]))
+    return upper(bin1, bin2, count)
 
 
 def upper(bin1: np.ndarray, bin2: np.ndarray, count: np.ndarray) -> pd.DataFrame:
@@ -95,6 +110,11 @@ def aggregate(pixels: pd.DataFrame, total_bins: int) -> pd.DataFrame:
     count = np.add.reduceat(pixels["count"].to_numpy()[order], first)
     bin1, bin2 = np.divmod(key[first], total_bins)
     return pd.DataFrame({"bin1_id": bin1, "bin2_id": bin2, "count": count})
+
+
+def describe_notes(notes: Counter) -> str:
+    """What reading did beyond copying, for the quality table; "" when it did nothing else."""
+    return "; ".join(f"{n:,} {what}" for what, n in notes.items() if n)
 
 
 def pool(

@@ -39,7 +39,9 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
         sparsity (share of cis pairs of covered bins with no contact; NaN without pairs),
         depth (contacts a covered bin; NaN without any),
         status (str): ok; empty (no cis contact); masked (fewer than 20 bins that are covered and,
-        where balanced, unmasked).
+        where balanced, unmasked),
+        reading (str, in the row `all`): what `extract_contacts` did beyond copying: equal pixels
+        summed, pixels folded onto the other side of the diagonal, contacts left out and why.
     """
     reader = open_source(mcool)
     tables = [
@@ -53,7 +55,7 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     with reading(uri):
         clr = cooler.Cooler(uri)
         chromsizes = pd.Series(clr.chromsizes, dtype="int64")
-        sample = (clr.info.get("metadata") or {}).get("sample", "")
+        metadata = clr.info.get("metadata") or {}
         columns = clr.bins().columns
         weight = clr.bins()["weight"][:].to_numpy() if "weight" in columns else None
     counts = n_bins(chromsizes, resolution)
@@ -107,7 +109,9 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     table["cis_share"] = table["cis_contacts"] / table["contacts"].where(table["contacts"] > 0)
     table["depth"] = table["contacts"] / table["covered_bins"].where(table["covered_bins"] > 0)
     table = table.astype({"n_bins": "int64", "covered_bins": "int64"}).assign(
-        sample=sample, resolution=resolution
+        sample=metadata.get("sample", ""),
+        resolution=resolution,
+        reading=np.where(table["chrom"] == "all", metadata.get("reading", ""), ""),
     )
     return table[
         [
@@ -124,6 +128,7 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
             "sparsity",
             "depth",
             "status",
+            "reading",
         ]
     ]
 

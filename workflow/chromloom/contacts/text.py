@@ -4,6 +4,7 @@ import glob
 import gzip
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -31,9 +32,11 @@ class PairsReader:
     norms: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
     resolutions: tuple[int, ...] | None = None
+    unique = False
 
     def __init__(self, path: str) -> None:
         self.path = str(path)
+        self.notes: Counter = Counter()
         self.assembly = "unknown"
         self._columns = _DEFAULT_COLUMNS
         sizes: dict[str, int] = {}
@@ -149,9 +152,11 @@ class DumpReader:
     norms: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
     assembly = "unknown"
+    unique = True
 
     def __init__(self, path: str, *, resolution: int | None = None) -> None:
         self.path = str(path)
+        self.notes: Counter = Counter()
         pattern = self.path.replace("{chrom}", "*")
         if Path(pattern).is_dir():
             files = sorted(str(file) for file in Path(pattern).iterdir() if file.is_file())
@@ -215,6 +220,7 @@ class DumpReader:
     ) -> Iterator[pd.DataFrame]:
         """Stream the pixels in bins of the assembly; NaN values (masked by juicer) are left out."""
         offsets = target.offsets(resolution)
+        self.notes.clear()
         for file, chrom in names.items():
             above = below = False
             for table in self._chunks(file):

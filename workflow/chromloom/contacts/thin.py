@@ -111,4 +111,6 @@ def _draw(uri: str, fraction: float, seed: int, complement: bool) -> Iterator[pd
         drawn = generator.binomial(count, fraction)
         drawn = count - drawn if complement else drawn
         kept = drawn > 0
-        yield pd.DataFrame({"bin1_id": bin1[kept], "bin2_id": bin2[kept], "count": drawn[kept]})
+        yield pd.DataFrame(
+            {"bin1_id": bin1[kept], "bin2_id": bin2[kept], "count": drawn[kept].astype(np.int64)}
+        )

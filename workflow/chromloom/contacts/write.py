@@ -1,7 +1,9 @@
 """Writing a sample's `.mcool`: raw counts at every resolution, the whole assembly's bins."""
 
+import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -12,7 +14,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.pixels import CHUNK, n_bins, pool
+from chromloom.contacts.pixels import CHUNK, describe_notes, pool
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.genome.bins import make_bins
@@ -32,6 +34,8 @@ def write_mcool(
     stored: Iterable[int] | None,
     source: str,
     ordered: bool = True,
+    unique: bool = True,
+    notes: Counter | None = None,
     dtype: Any = np.int32,
     assembly: str = "unknown",
     metadata: dict[str, Any] | None = None,
@@ -56,15 +60,23 @@ def write_mcool(
     source : str
         For messages.
     ordered : bool
-        Whether the chunks are sorted and each pair comes up once; they are pooled otherwise.
+        Whether the chunks should be sorted, each pair once. It is checked: chunks that are not are
+        read again and pooled.
+    unique : bool
+        Whether each pair should come up once; those that do not are counted in `notes`.
+    notes : Counter, optional
+        What `read` did to the contacts; kept as `reading` in the metadata.
     dtype : numpy dtype
-        Of `count`.
+        Of `count`; int64 in place of int32 where a count, or a sum of it, might not fit.
     assembly, metadata
         Stored with each resolution.
     check : callable, optional
         Called with every map that was read from the source, to refuse it.
     """
     plan = plan_resolutions(resolutions, stored, source=source)
+    notes = Counter() if notes is None else notes
+    dtypes: dict[int, Any] = {}
+    readings: dict[int, str] = {}
     with atomic_path(path) as temporary:
         options = {"h5opts": H5OPTS, "assembly": assembly, "metadata": metadata or {}}
         for resolution, (kind, base) in plan.items():
@@ -74,9 +86,23 @@ def write_mcool(
             if kind == "read":
                 if base != resolution:
                     base_uri = str(temporary.with_suffix(".base.cool"))
-                _create(base_uri, read(base), chromsizes, base, ordered, dtype, options)
+                dtypes[resolution] = _create(
+                    base_uri,
+                    lambda base=base: read(base),
+                    make_bins(chromsizes, base),
+                    ordered=ordered,
+                    dtype=dtype,
+                    factor=max(plan) // base,
+                    notes=notes if unique else None,
+                    options=options,
+                )
+                readings[resolution] = describe_notes(notes)
+                if readings[resolution]:
+                    logger.warning("%s, %s bp: %s", source, f"{base:,}", readings[resolution])
                 if check is not None:
                     check(cooler.Cooler(base_uri))
+            else:
+                dtypes[resolution], readings[resolution] = dtypes[base], readings[base]
             if base != resolution:
                 cooler.coarsen_cooler(
                     base_uri,
@@ -84,7 +110,7 @@ def write_mcool(
                     resolution // base,
                     chunksize=CHUNK,
                     mode="a",
-                    dtypes={"count": dtype},
+                    dtypes={"count": dtypes[resolution]},
                     **options,
                 )
             logger.info(
@@ -95,6 +121,9 @@ def write_mcool(
             )
         with h5py.File(temporary, "r+") as h5:
             h5.attrs.update({"format": "HDF5::MCOOL", "format-version": 2})
+            for resolution, reading in readings.items():
+                attributes = h5[f"resolutions/{resolution}"].attrs
+                attributes["metadata"] = json.dumps((metadata or {}) | {"reading": reading})
 
 
 def plan_resolutions(
@@ -128,32 +157,110 @@ def plan_resolutions(
     return plan
 
 
+class _Unordered(Exception):
+    """A pair of bins comes up out of order, or twice."""
+
+
+class _TooWide(Exception):
+    """A count, or a sum of counts at a coarser resolution, may not fit in 32 bits."""
+
+
 def _create(
     uri: str,
-    chunks: Iterable[pd.DataFrame],
-    chromsizes: pd.Series,
-    resolution: int,
+    read: Callable[[], Iterable[pd.DataFrame]],
+    bins: pd.DataFrame,
+    *,
     ordered: bool,
     dtype: Any,
+    factor: int,
+    notes: Counter | None,
     options: dict[str, Any],
-) -> None:
-    total_bins = int(n_bins(chromsizes, resolution).sum())
-    if not ordered:
-        chunks = pool(chunks, total_bins)
-    chunks = iter(chunks)
+) -> Any:
+    """Write one map; read it again, otherwise, where it is not what it was taken for.
+
+    `factor` is how many times coarser the coarsest map is that is summed from this one. Returns
+    the type of the counts.
+    """
+    path = Path(uri.partition("::")[0])
+    while True:
+        fresh = not path.exists()
+        try:
+            rows = _write_pixels(uri, read, bins, ordered, dtype, factor, options)
+            break
+        except _Unordered:
+            ordered = False
+        except _TooWide:
+            dtype = np.int64
+        if fresh:
+            path.unlink(missing_ok=True)
+    if notes is not None:
+        notes["equal pixels summed"] += rows - int(cooler.Cooler(uri).info["nnz"])
+    return dtype
+
+
+def _write_pixels(
+    uri: str,
+    read: Callable[[], Iterable[pd.DataFrame]],
+    bins: pd.DataFrame,
+    ordered: bool,
+    dtype: Any,
+    factor: int,
+    options: dict[str, Any],
+) -> int:
+    """Write one map and return the number of pixels that were read for it."""
+    rows = 0
+
+    def counted() -> Iterator[pd.DataFrame]:
+        nonlocal rows
+        for chunk in read():
+            rows += len(chunk)
+            yield chunk
+
+    chunks = _in_order(counted(), len(bins)) if ordered else pool(counted(), len(bins))
     head = list(islice(chunks, 2))
-    # one pooled chunk is sorted as a whole; more are merged on disk by cooler
-    ordered = ordered or len(head) < 2
+    # one pooled chunk is sorted as a whole; more are merged on disk by cooler, which may sum them
+    merged = not ordered and len(head) == 2
+    chunks = chain(head, chunks)
+    if dtype == np.int32:
+        chunks = _narrow(chunks, factor, merged)
     cooler.create_cooler(
         uri,
-        make_bins(chromsizes, resolution),
-        _nonempty(chain(head, chunks)),
+        bins,
+        _nonempty(chunks),
         dtypes={"count": dtype},
-        ordered=ordered,
+        ordered=not merged,
         mode="a",
         temp_dir=str(Path(uri.partition("::")[0]).parent),
         **options,
     )
+    return rows
+
+
+def _in_order(chunks: Iterable[pd.DataFrame], total_bins: int) -> Iterator[pd.DataFrame]:
+    last = -1
+    for chunk in chunks:
+        key = chunk["bin1_id"].to_numpy() * total_bins + chunk["bin2_id"].to_numpy()
+        if len(key):
+            if key[0] <= last or (key[1:] <= key[:-1]).any():
+                raise _Unordered
+            last = key[-1]
+        yield chunk
+
+
+def _narrow(chunks: Iterable[pd.DataFrame], factor: int, merged: bool) -> Iterator[pd.DataFrame]:
+    """Raise where int32 may not hold every count of this map and of those summed from it."""
+    limit, total, largest = np.iinfo(np.int32).max, 0, 0
+    for chunk in chunks:
+        count = chunk["count"].to_numpy()
+        if len(count):
+            total += int(count.sum(dtype=np.int64))
+            here = int(count.max())
+            largest = largest + here if merged else max(largest, here)
+            if largest > limit:
+                raise _TooWide
+        yield chunk
+    if min(largest * factor**2, total) > limit:
+        raise _TooWide
 
 
 def _nonempty(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:

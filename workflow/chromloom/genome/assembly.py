@@ -17,6 +17,8 @@ from chromloom.genome.names import harmonise_names
 logger = logging.getLogger(__name__)
 
 
+#: Coolers, in which every map is kept, hold positions in 32 bits.
+LONGEST = 2**31 - 1
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
 
@@ -84,6 +86,12 @@ def load_assembly(
                 "these, or give the path of a chromsizes file (chromosome, length; tab-separated)"
             )
     chromsizes = read_chromsizes(sizes_path)
+    for chrom, length in chromsizes[chromsizes > LONGEST].items():
+        raise InputError(
+            f"assembly {sizes_path}: {chrom} has {length:,} bp; expected at most {LONGEST:,} bp, "
+            "which is what the .cool format holds: split the chromosome in the assembly, and the "
+            "contacts with it"
+        )
     return Assembly(
         name=name,
         chromsizes=chromsizes,

@@ -138,7 +138,7 @@ def balance(
     weights = np.full(len(nnz), np.nan)
     rows = []
     for chrom in selected:
-        first, last = clr.extent(chrom)
+        first, last = clr.extent((chrom, None, None))
         square = slice(first, last)
         ready = None if stored is None or np.isnan(stored[square]).all() else stored[square]
         empty = coverage[square].sum() == 0
@@ -229,7 +229,7 @@ def _passes_filters(
     if settings.mad_max:
         relative = coverage.copy()
         for chrom in clr.chromnames:
-            square = slice(*clr.extent(chrom))
+            square = slice(*clr.extent((chrom, None, None)))
             covered = relative[square][relative[square] > 0]
             if len(covered):
                 relative[square] /= np.median(covered)
@@ -271,7 +271,7 @@ class _Symmetric:
 
 
 def _cis_matrix(clr: cooler.Cooler, chrom: str, ignore_diags: int) -> _Symmetric:
-    n = np.diff(clr.extent(chrom))[0]
+    n = np.diff(clr.extent((chrom, None, None)))[0]
     pixels = read_cis_pixels(
         clr, chrom, 0, n, columns=["count"], keep=lambda i, j: j - i >= ignore_diags
     )

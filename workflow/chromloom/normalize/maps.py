@@ -72,7 +72,7 @@ def read_cis_pixels(
     DataFrame
         i, j (int32, counted from the chromosome's start, i <= j) and `columns`, sorted by i, j.
     """
-    first, last = clr.extent(chrom)
+    first, last = clr.extent((chrom, None, None))
     try:
         with clr.open("r") as group:
             offsets, pixels = group["indexes/bin1_offset"], group["pixels"]

@@ -226,10 +226,11 @@ def write_normalized(
 
     Notes
     -----
-    Pixels: `count` int32 (float32 where the source has fractions), `value` float32 (count * w_i *
-    w_j; NaN with a masked bin), `oe` float32 (value / expected of the pair's regions and distance;
-    NaN with a masked bin, at distance < `ignore_diags`, and in trans, where `value` is comparable
-    only up to one factor a pair of chromosomes, because weights are scaled within each).
+    Pixels: `count` int32 (int64 where the source has it, float32 where it has fractions), `value`
+    float32 (count * w_i * w_j; NaN with a masked bin), `oe` float32 (value / expected of the
+    pair's regions and distance; NaN with a masked bin, at distance < `ignore_diags`, and in trans,
+    where `value` is comparable only up to one factor per pair of chromosomes, because weights are
+    scaled within each).
     """
     out_cool = Path(out_cool)
     bins = clr.bins()[["chrom", "start", "end"]][:].assign(weight=weights)
@@ -271,8 +272,11 @@ def write_normalized(
 
 
 def _count_dtype(clr: cooler.Cooler) -> type:
-    """Counts stay int32; a source that had fractions keeps them as float32."""
-    return np.int32 if np.issubdtype(clr.pixels().dtypes["count"], np.integer) else np.float32
+    """Integers stay as they are; a source that had fractions keeps them as float32."""
+    dtype = clr.pixels().dtypes["count"]
+    if not np.issubdtype(dtype, np.integer):
+        return np.float32
+    return np.int64 if np.dtype(dtype).itemsize > 4 else np.int32
 
 
 def _valued_pixels(clr: cooler.Cooler, weights: np.ndarray) -> Iterator[pd.DataFrame]:
@@ -295,7 +299,7 @@ def _append_oe(
         oe = pixels.create_dataset_like("oe", pixels["value"], fillvalue=np.nan)
         offsets = file["indexes/bin1_offset"][:]
         for chrom in view_df["chrom"].unique():
-            first, last = clr.extent(chrom)
+            first, last = clr.extent((chrom, None, None))
             expected = Expected(
                 table, view_df, chrom, starts[first:last], mask[first:last], ignore_diags
             )
