@@ -5,7 +5,7 @@ export CHROMLOOM_REAL_DATA ?= $(abspath ../shared/data)
 BIN := $(CURDIR)/.venv/bin
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --snakefile $(CURDIR)/Snakefile --cores $(CORES)
 
-.PHONY: demo test real bench simulated report lint lock clean bedtools
+.PHONY: demo test real bench simulated report docs lint lock clean bedtools
 
 demo: .venv/installed  ## the workflow on a simulated genome, and its report
 	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml
@@ -32,25 +32,33 @@ simulated: .venv/installed  ## models held to simulated genomes, and the report;
 	$(SNAKEMAKE) --directory runs/simulated --configfile config/simulated/config.yaml --report results/report.html -- simulated
 	@echo "report: runs/simulated/results/report.html"
 
-lint: .venv/installed
+docs: .venv/installed  ## the documentation as a site: site/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
+
+lint: .venv/installed  ## style, spelling, types, and the workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
 	$(SNAKEMAKE) --lint
 
-lock:  ## renew requirements.txt from requirements.in, in a virtual environment of its own
+lock:  ## renew both locks from requirements.in and requirements-dev.in, in a virtual environment of its own
 	rm -rf .lock && $(PYTHON) -m venv .lock && .lock/bin/pip install -q -r requirements.in
 	{ echo "# Lock of requirements.in for Python 3.11 on Linux, made by: make lock"; \
 	  .lock/bin/pip freeze | sed 's/+cpu$$//' | grep -v '^nvidia'; } > requirements.txt
+	.lock/bin/pip install -q -c requirements.txt -r requirements-dev.in
+	{ echo "# Lock of requirements-dev.in on top of requirements.txt, made by: make lock"; \
+	  .lock/bin/pip freeze | sed 's/+cpu$$//' | grep -v '^nvidia' | grep -vxFf requirements.txt; } > requirements-dev.txt
 	rm -rf .lock
 
 clean:
-	rm -rf results runs/demo
+	rm -rf results runs/demo site docs/api
 
-.venv/installed: requirements.txt | bedtools
+.venv/installed: requirements.txt requirements-dev.txt | bedtools
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.12, say")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	$(BIN)/python -m chromloom.kernels  # compiled here, not in the first job that computes
 	touch $@
