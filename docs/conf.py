@@ -41,6 +41,8 @@ autodoc_typehints = "none"  # the docstrings give types, shapes and units
 autodoc_mock_imports = ["triton"]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
+autodoc_inherit_docstrings = False
 # Docstrings are written to be read in the terminal; a broken link is an error all the same.
 suppress_warnings = ["docutils", "ref.python", "autodoc.mocked_object", "misc.highlighting_failure"]
 exclude_patterns = ["_build"]
