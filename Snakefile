@@ -36,6 +36,7 @@ rule all:
         PREDICTIONS,
         ATTRIBUTIONS,
         PERTURBATIONS,
+        EDIT_PICTURES,
         PERTURBATION_TRACKS,
         TABLES,
         FIGURES,

@@ -26,7 +26,6 @@ FOCUS_SAMPLE = FOCUS.split(".")[0]
 FOCUS_AGREEMENT = {"fig3a": agreement_of(FOCUS)}
 if SAMPLES.against[FOCUS_SAMPLE]:
     FOCUS_AGREEMENT["fig3b"] = agreement_of(FOCUS, replicate=True)
-# Figures 7 and 8 show what the rules of perturbation have drawn.
 FOCUS_DUPLICATIONS = [
     edit.edit for edit in EDITS[edits_path(FOCUS_SAMPLE)] if edit.kind == "duplication"
 ]
@@ -427,28 +426,28 @@ rule hiclstm_fig6:
 
 rule hiclstm_fig7:
     input:
-        expand(
-            "{stem}.{suffix}",
-            stem=[
-                f"results/perturbation/{run}/{edit}/maps"
+        maps=needed(
+            [
+                f"results/perturbation/{run}/{edit}/maps.tsv"
                 for run in FOCUS_PAIR_RUNS[:1]
                 for edit in FOCUS_DUPLICATIONS[:1]
-            ]
-            + FOCUS_COMPARED[:1],
-            suffix=["pdf", "tsv", "png"],
+            ],
+            "figure 7 shows a duplication, and the edits of the sample shown have none",
         ),
+        pairs=[f"{stem}.tsv" for stem in FOCUS_COMPARED[:1]],
+        scores=[f"{stem}.scores.tsv" for stem in FOCUS_COMPARED[:1]],
     output:
         multiext("results/figures/hiclstm/fig7", ".pdf", ".tsv"),
-        report(
-            "results/figures/hiclstm/fig7.png",
-            caption="../workflow/report/hiclstm/fig7.rst",
-            category="Hi-C-LSTM",
-            subcategory="Figure 7",
-        ),
         expand(
             "results/figures/hiclstm/{panel}.{suffix}",
             panel=PANELS["fig7"][1:],
             suffix=["pdf", "tsv", "png"],
+        ),
+        fig7=report(
+            "results/figures/hiclstm/fig7.png",
+            caption="../workflow/report/hiclstm/fig7.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 7",
         ),
     log:
         "logs/hiclstm_fig7.log",
@@ -458,33 +457,36 @@ rule hiclstm_fig7:
         "../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=4000,
+        runtime=30,
+    params:
+        edit=(FOCUS_DUPLICATIONS or [None])[0],
     message:
-        "Showing figure 7: a duplication"
+        "Drawing figure 7: a duplication"
     script:
         "../workflow/scripts/hiclstm_fig7.py"
 
 
-use rule hiclstm_fig7 as hiclstm_fig8 with:
+rule hiclstm_fig8:
     input:
-        expand(
-            "results/perturbation/{run}.knockouts/{picture}.{suffix}",
+        distance=expand(
+            "results/perturbation/{run}.knockouts/distance.tsv",
             run=FOCUS_PAIR_RUNS[:1],
-            picture=["pileups", "distance"],
-            suffix=["pdf", "tsv", "png"],
+        ),
+        pileups=expand(
+            "results/perturbation/{run}.knockouts/pileups.tsv", run=FOCUS_PAIR_RUNS[:1]
         ),
     output:
         multiext("results/figures/hiclstm/fig8a", ".pdf", ".tsv"),
-        report(
+        multiext("results/figures/hiclstm/fig8b", ".pdf", ".tsv"),
+        fig8a=report(
             "results/figures/hiclstm/fig8a.png",
             caption="../workflow/report/hiclstm/fig8.rst",
             category="Hi-C-LSTM",
             subcategory="Figure 8",
             labels={"panel": "a"},
         ),
-        multiext("results/figures/hiclstm/fig8b", ".pdf", ".tsv"),
-        report(
+        fig8b=report(
             "results/figures/hiclstm/fig8b.png",
             caption="../workflow/report/hiclstm/fig8.rst",
             category="Hi-C-LSTM",
@@ -495,20 +497,24 @@ use rule hiclstm_fig7 as hiclstm_fig8 with:
         "logs/hiclstm_fig8.log",
     benchmark:
         "benchmarks/hiclstm_fig8.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     message:
-        "Showing figure 8: knockouts"
+        "Drawing figure 8: knockouts"
+    script:
+        "../workflow/scripts/hiclstm_fig8.py"
 
 
-use rule hiclstm_fig7 as hiclstm_fig8c with:
+rule hiclstm_fig8c:
     input:
-        expand(
-            "results/perturbation/{run}.boundaries.{suffix}",
-            run=FOCUS_PAIR_RUNS[:1],
-            suffix=["pdf", "tsv", "png"],
-        ),
+        expand("results/perturbation/{run}.boundaries.tsv", run=FOCUS_PAIR_RUNS[:1]),
     output:
         multiext("results/figures/hiclstm/fig8c", ".pdf", ".tsv"),
-        report(
+        fig8c=report(
             "results/figures/hiclstm/fig8c.png",
             caption="../workflow/report/hiclstm/fig8c.rst",
             category="Hi-C-LSTM",
@@ -519,8 +525,16 @@ use rule hiclstm_fig7 as hiclstm_fig8c with:
         "logs/hiclstm_fig8c.log",
     benchmark:
         "benchmarks/hiclstm_fig8c.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     message:
-        "Showing figure 8c: knockouts of boundaries"
+        "Drawing figure 8c: knockouts of boundaries"
+    script:
+        "../workflow/scripts/hiclstm_fig8c.py"
 
 
 rule hiclstm_fig9:

@@ -14,6 +14,13 @@ PERTURBATION_TRACKS = expand(
 )
 
 
+# Pictures of every edit, and beside the map that was measured after it.
+EDIT_PICTURES = [
+    *(path.replace("summary.tsv", "maps.png") for path in PERTURBATIONS),
+    *(f"{stem}.png" for stem in COMPARED_EDITS),
+]
+
+
 rule perturb_map:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
@@ -38,14 +45,7 @@ rule perturb_map:
             virtual_4c="virtual_4c.tsv",
             insulation="insulation.tsv",
             loops="loops.tsv",
-            maps_pdf="maps.pdf",
             maps="maps.tsv",
-        ),
-        report(
-            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.png",
-            caption="../workflow/report/edit.rst",
-            category="Perturbation",
-            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
         ),
     log:
         "logs/perturb_map/{sample}.{resolution}.{norm}.{model}.{edit}.log",
@@ -70,6 +70,33 @@ rule perturb_map:
         "../workflow/scripts/perturb_map.py"
 
 
+rule draw_edit:
+    input:
+        "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.tsv",
+    output:
+        pdf="results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.pdf",
+        png=report(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.png",
+            caption="../workflow/report/edit.rst",
+            category="Perturbation",
+            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
+        ),
+    log:
+        "logs/draw_edit/{sample}.{resolution}.{norm}.{model}.{edit}.log",
+    benchmark:
+        "benchmarks/draw_edit/{sample}.{resolution}.{norm}.{model}.{edit}.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Drawing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/draw_edit.py"
+
+
 rule compare_edit:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
@@ -82,13 +109,6 @@ rule compare_edit:
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
             scores=".scores.tsv",
             pairs=".tsv",
-            pdf=".pdf",
-        ),
-        png=report(
-            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}.png",
-            caption="../workflow/report/compare_edit.rst",
-            category="Perturbation",
-            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
         ),
     log:
         "logs/compare_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.log",
@@ -110,6 +130,39 @@ rule compare_edit:
         "Comparing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model} with {wildcards.against}"
     script:
         "../workflow/scripts/compare_edit.py"
+
+
+rule draw_measured_edit:
+    input:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
+            scores=".scores.tsv",
+            pairs=".tsv",
+        ),
+    output:
+        pdf="results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}.pdf",
+        png=report(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}.png",
+            caption="../workflow/report/compare_edit.rst",
+            category="Perturbation",
+            labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
+        ),
+    log:
+        "logs/draw_measured_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.log",
+    benchmark:
+        "benchmarks/draw_measured_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.tsv"
+    wildcard_constraints:
+        against=one_of(other for other in SAMPLES.index if SAMPLES.edit_of[other]),
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model} beside {wildcards.against}"
+    script:
+        "../workflow/scripts/draw_measured_edit.py"
 
 
 rule rank_edits:
@@ -181,14 +234,7 @@ rule knock_out_sites:
             "results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/",
             comparison="comparison.tsv",
             distance="distance.tsv",
-            distance_pdf="distance.pdf",
-            distance_png="distance.png",
             pileups="pileups.tsv",
-            pileups_pdf="pileups.pdf",
-            pileups_png="pileups.png",
-            ranking="ranking.tsv",
-            ranking_pdf="ranking.pdf",
-            ranking_png="ranking.png",
         ),
     log:
         "logs/knock_out_sites/{sample}.{resolution}.{norm}.{model}.log",
@@ -215,6 +261,40 @@ rule knock_out_sites:
         "../workflow/scripts/knock_out_sites.py"
 
 
+rule draw_knockouts:
+    input:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/",
+            comparison="comparison.tsv",
+            distance="distance.tsv",
+            pileups="pileups.tsv",
+        ),
+    output:
+        multiext(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/",
+            "distance.pdf",
+            "distance.png",
+            "pileups.pdf",
+            "pileups.png",
+            "ranking.pdf",
+        ),
+        ranking="results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/ranking.png",
+    log:
+        "logs/draw_knockouts/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/draw_knockouts/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Drawing the knockouts of sites in {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/draw_knockouts.py"
+
+
 rule knock_out_boundaries:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
@@ -226,8 +306,6 @@ rule knock_out_boundaries:
             "results/perturbation/{sample}.{resolution}.{norm}.{model}.boundaries",
             comparison=".comparison.tsv",
             table=".tsv",
-            pdf=".pdf",
-            png=".png",
         ),
     log:
         "logs/knock_out_boundaries/{sample}.{resolution}.{norm}.{model}.log",

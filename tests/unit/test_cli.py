@@ -24,7 +24,6 @@ from chromloom.prediction import export as predict
         ),
         ("attribute m out --chrom chr1 --chrom chr2", attribute, "attribute",
          {"chroms": ["chr1", "chr2"], "out_raw_bw": Path("out/importance.raw.bw")}),
-        ("edit m a.cool e.bed out --flank 1000", perturb, "perturb", {"flank": 1000}),
         ("compare a.cool b.cool {tmp}/o.tsv", evaluate, "evaluate_maps",
          {"against": [Path("b.cool")]}),
     ],
@@ -36,6 +35,22 @@ def test_a_command_is_a_call(arguments, module, function, expected, monkeypatch,
     assert main(arguments.format(tmp=tmp_path).split()) == 0
     given = called.call_args.kwargs
     assert {name: given[name] for name in expected} == expected
+
+
+def test_edits_are_predicted_and_drawn(monkeypatch, tmp_path):
+    def write(*_, **given):
+        assert given["flank"] == 1000
+        (tmp_path / "del").mkdir()
+        (tmp_path / "perturbation.tsv").write_text("edit\tvalue\ndel\t1\ndel\t2\n")
+        (tmp_path / "del" / "maps.tsv").write_text(
+            "map\tchrom1\tstart1\tchrom2\tstart2\tvalue\nwild type\tchr1\t0\tchr1\t0\tNaN\n"
+        )
+
+    monkeypatch.setattr(perturb, "perturb", create_autospec(perturb.perturb, side_effect=write))
+    assert main(["edit", "m", "a.cool", "e.bed", str(tmp_path), "--flank", "1000"]) == 0
+    assert {path.name for path in (tmp_path / "del").iterdir()} == {
+        "maps.tsv", "maps.pdf", "maps.png",
+    }  # fmt: skip
 
 
 def test_bad_input_is_one_line_and_status_1(monkeypatch, capsys):

@@ -68,6 +68,19 @@ def _edit(options: argparse.Namespace) -> None:
         flank=options.flank,
         device=options.device,
     )
+    _draw_edits(options.out)
+
+
+def _draw_edits(folder: Path) -> None:
+    import pandas as pd
+
+    from chromloom.plotting.perturbation import plot_edit
+    from chromloom.plotting.style import apply_style, save_figure
+
+    apply_style()
+    for edit in pd.read_table(folder / "perturbation.tsv")["edit"].unique():
+        table = pd.read_table(folder / edit / "maps.tsv")
+        save_figure(plot_edit(table, title=edit), None, folder / edit / "maps")
 
 
 def _compare(options: argparse.Namespace) -> None:

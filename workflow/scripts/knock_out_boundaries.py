@@ -4,11 +4,9 @@ from chromloom.classification.labels import read_task
 from chromloom.logs import job_log
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.experiments import knock_out_domains
-from chromloom.plotting.style import apply_style
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
-    apply_style()
     sizes = NormalizedMap(snakemake.input.cool).clr.chromsizes
     domains, sites = (
         read_task(params.sheet, task, sizes, cell_type=params.cell_type)
@@ -19,7 +17,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.cool,
         domains,
         sites,
-        snakemake.output.pdf.removesuffix(".pdf"),
+        snakemake.output.table.removesuffix(".tsv"),
         max_domains=params.max_domains,
         seed=params.seed,
         device=params.device,

@@ -2,11 +2,9 @@ from pathlib import Path
 
 from chromloom.logs import job_log
 from chromloom.perturbation.experiments import knock_out_groups
-from chromloom.plotting.style import apply_style
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
-    apply_style()
     knock_out_groups(
         Path(snakemake.input.weights).parent,
         snakemake.input.cool,

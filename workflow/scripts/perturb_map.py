@@ -4,11 +4,9 @@ from chromloom.classification.labels import read_task
 from chromloom.logs import job_log
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.perturb import perturb
-from chromloom.plotting.style import apply_style
 
 params, source = snakemake.params, snakemake.input
 with job_log(snakemake.log[0]):
-    apply_style()
     loops = None
     if source.loops:
         sizes = NormalizedMap(source.cool).clr.chromsizes

@@ -47,8 +47,6 @@ def test_every_edit_gets_its_folder(out):
         "virtual_4c.tsv",
         "insulation.tsv",
         "loops.tsv",
-        "maps.pdf",
-        "maps.png",
         "maps.tsv",
     }
     for edit in ("del", "dup"):
@@ -57,6 +55,30 @@ def test_every_edit_gets_its_folder(out):
     assert list(table.columns) == TABLE_COLUMNS
     assert set(table["edit"]) == {"del", "dup"}
     assert set(table["model"]) == {"hiclstm-refined"}
+
+
+def test_the_table_of_a_picture_has_every_pair_of_its_window_once(out):
+    table = pd.read_csv(out / "dup" / "maps.tsv", sep="\t")
+    assert list(table["map"].unique()) == ["wild type", "edited", "difference"]
+    for _, part in table.groupby("map"):
+        k = part["start1"].nunique()
+        assert len(part) == k * (k + 1) // 2
+        assert not part.duplicated(["start1", "start2"]).any()
+        i, j = np.triu_indices(k)
+        np.testing.assert_array_equal(part["start1"], np.unique(part["start1"])[i])
+        np.testing.assert_array_equal(part["start2"], np.unique(part["start1"])[j])
+        assert part["value"].isna().any()  # the diagonal, and masked bins
+    _, wild_type = dense(out / "dup" / "wild_type.mcool", "chr1")
+    own = table[table["map"] == "wild type"].dropna()
+    drawn = wild_type[own["start1"] // 10_000, own["start2"] // 10_000]
+    np.testing.assert_allclose(own["value"], drawn, rtol=1e-5)
+    values = {name: part["value"].to_numpy() for name, part in table.groupby("map")}
+    _, edited = dense(out / "dup" / "edited_on_reference.mcool", "chr1")
+    own = table[table["map"] == "difference"].dropna()
+    pairs = own["start1"] // 10_000, own["start2"] // 10_000
+    change = np.log2((edited[pairs] + 0.5) / (wild_type[pairs] + 0.5))
+    np.testing.assert_allclose(own["value"], change, atol=1e-5)
+    assert len(values["edited"]) > len(values["wild type"])
 
 
 def test_maps_say_their_coordinates_and_subtract(out):

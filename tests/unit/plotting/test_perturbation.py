@@ -6,7 +6,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from chromloom.plotting.perturbation import plot_distance_effect, plot_knockout_ranking
+from chromloom.plotting.perturbation import (
+    plot_distance_effect,
+    plot_edit,
+    plot_knockout_ranking,
+)
 from chromloom.plotting.style import PALETTE
 
 CHANGES = {"anchors": (-0.2, 0.3), "enhancers": (-0.05, 0.01), "random": (-0.01, 0.0)}
@@ -67,3 +71,16 @@ def test_groups_are_ranked_in_the_order_of_the_table():
             np.testing.assert_allclose(point.get_xydata(), [(100 * values[k], row)])
         assert [point.get_markerfacecolor() for point in points] == [PALETTE[0], "white", "#999999"]
     assert len(labels_of_the_legend(figure)) == 3
+
+
+def test_an_edit_is_drawn_from_its_table_unknown_pairs_grey():
+    i, j = np.triu_indices(3)
+    table = pd.DataFrame(
+        {"map": "wild type", "chrom1": "chr1", "start1": 10 * i, "chrom2": "chr1", "start2": 10 * j}
+    ).assign(value=[np.nan, 2.0, 1.0, np.nan, np.nan, np.nan])
+    figure = plot_edit(pd.concat([table, table.assign(map="difference")]), title="del")
+    first, second = [ax for ax in figure.axes if ax.images]
+    assert [first.get_title(), second.get_title()] == ["wild type", "difference"]
+    drawn = np.ma.filled(first.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(drawn, [[np.nan, 2, 1], [2, np.nan, np.nan], [1, np.nan, np.nan]])
+    assert first.get_xticklabels()[0].get_text() == "0.0"

@@ -15,7 +15,7 @@ import pandas as pd
 from chromloom.edits.bins import EditedChromosome, lay_out
 from chromloom.edits.edit import Edit, knockouts
 from chromloom.errors import InputError
-from chromloom.files import atomic_path, write_tsv
+from chromloom.files import write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
@@ -55,8 +55,7 @@ def knock_out_groups(
         Name -> BED of sites (CTCF+cohesin at loops, other factors, …).
     out_dir : str or Path
         Gets `comparison.tsv` (see `compare_with_random`), `distance.tsv` (see `effect_by_distance`,
-        groups in the same order), `{group}.pileup.tsv` (square of mean log2 changes, reach each
-        side), and `distance`, `pileups` and `ranking` as .pdf and .png.
+        groups in the same order) and `pileups.tsv` (see `pileup_table`).
     method : {"average", "zero", "shift"}
         See `Edit`. `shift` with mode `released` is the article's: position is compared with
         position.
@@ -72,15 +71,6 @@ def knock_out_groups(
     InputError
         A group has no site on an unmasked bin.
     """
-    from matplotlib import pyplot as plt
-
-    from chromloom.plotting.perturbation import (
-        plot_distance_effect,
-        plot_knockout_ranking,
-        plot_pileup,
-    )
-    from chromloom.plotting.style import save_figure
-
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
     rng = np.random.default_rng(seed)
     chromsizes = model.bins.chromsizes
@@ -102,17 +92,32 @@ def knock_out_groups(
     distance = distance.loc[comparison["group"].unique()].reset_index()
     out_dir = Path(out_dir)
     write_tsv(comparison, out_dir / "comparison.tsv")
-    for name, pileup in pileups.items():
-        with atomic_path(out_dir / f"{name}.pileup.tsv") as path:
-            np.savetxt(path, pileup, fmt="%.6g", delimiter="\t")
-    save_figure(plot_distance_effect(distance), distance, out_dir / "distance")
-    figure, axes = plt.subplots(
-        1, len(pileups), figsize=(3.2 * len(pileups), 2.8), layout="constrained", squeeze=False
-    )
-    for (name, pileup), ax in zip(pileups.items(), axes[0]):
-        plot_pileup(pileup, reach / 1e6, ax, title=name)
-    save_figure(figure, comparison, out_dir / "pileups")
-    save_figure(plot_knockout_ranking(comparison), comparison, out_dir / "ranking")
+    write_tsv(distance, out_dir / "distance.tsv")
+    write_tsv(pileup_table(pileups, model.resolution), out_dir / "pileups.tsv")
+
+
+def pileup_table(pileups: Mapping[str, np.ndarray], resolution: int) -> pd.DataFrame:
+    """Pile-ups under one another, one row per pair of offsets.
+
+    Parameters
+    ----------
+    pileups : mapping of str to ndarray, (2 r + 1, 2 r + 1), float64
+        Group -> mean log2 change, see `knock_out_bins`.
+    resolution : int
+
+    Returns
+    -------
+    DataFrame
+        group, offset1, offset2 (bp from the site's bin, offset1 <= offset2, row by row),
+        log2_change, float32 (NaN where no site has a pair).
+    """
+    tables = []
+    for group, values in pileups.items():
+        i, j = np.triu_indices(len(values))
+        offsets = (np.arange(len(values)) - len(values) // 2) * resolution
+        columns = {"group": group, "offset1": offsets[i], "offset2": offsets[j]}
+        tables.append(pd.DataFrame({**columns, "log2_change": values[i, j].astype(np.float32)}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def knock_out_bins(
@@ -274,8 +279,8 @@ def knock_out_domains(
         both its boundary bins or their neighbours have a site, `without` when none has; the others
         are left out.
     out : str or Path
-        Stem: gets `.comparison.tsv` (see `compare_domains`), and `.pdf`, `.png` and `.tsv` (group,
-        row, column, log2_change: the mean over domains, see `knock_out_boundaries`).
+        Stem: gets `.comparison.tsv` (see `compare_domains`) and `.tsv` (group, row, column,
+        log2_change: the mean over domains, see `knock_out_boundaries`; NaN = unknown).
     max_domains, seed : int
         Domains drawn from each group that has more.
     device : str
@@ -285,11 +290,6 @@ def knock_out_domains(
     InputError
         A group without a domain that can be knocked out.
     """
-    from matplotlib import pyplot as plt
-
-    from chromloom.plotting.perturbation import plot_boundary_pileup
-    from chromloom.plotting.style import save_figure
-
     model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
     rng, resolution = np.random.default_rng(seed), model.resolution
     held = np.zeros((len(domains), 2), bool)
@@ -309,12 +309,10 @@ def knock_out_domains(
     means = {name: _mean(values) for name, values in changes.items()}
     table = []
     for name, values in means.items():
-        row, column = np.nonzero(np.isfinite(values))
+        row, column = np.triu_indices(len(values))
         columns = {"row": row, "column": column, "log2_change": values[row, column]}
         table.append(pd.DataFrame({"group": name, **columns}))
-    figure, axes = plt.subplots(figsize=(4, 3.4), layout="constrained")
-    plot_boundary_pileup(means["with"], means["without"], axes)
-    save_figure(figure, pd.concat(table), out)
+    write_tsv(pd.concat(table), Path(f"{out}.tsv"))
 
 
 def knock_out_boundaries(

@@ -59,8 +59,7 @@ def compare_with_observed(
     edits_path, edit : str or Path, str
         File of edits and the name of the one that was made.
     out : str or Path
-        Stem: gets `.scores.tsv` (see `score_parts`), and `.pdf`, `.png` and `.tsv` (see
-        `pair_table`).
+        Stem: gets `.scores.tsv` (see `score_parts`) and `.tsv` (see `pair_table`).
     flank, mode, device
         As for `perturb`.
 
@@ -74,9 +73,6 @@ def compare_with_observed(
     InputError
         No such edit; maps of other bins; no pair that both maps know.
     """
-    from chromloom.plotting.perturbation import plot_observed_edit
-    from chromloom.plotting.style import save_figure
-
     model = TrainedModel.load(model_dir, device)
     before, after = NormalizedMap(map_path), NormalizedMap(edited_map_path)
     if not model.bins.match(after.bins):
@@ -97,7 +93,7 @@ def compare_with_observed(
     scores = score_parts(table, model.resolution, before.cp_a)
     names = {"edit": edit, "kind": chosen.kind, "sample": before.sample, "against": after.sample}
     write_tsv(scores.assign(**names), Path(f"{out}.scores.tsv"))
-    save_figure(plot_observed_edit(table, scores, title=edit), table, out)
+    write_tsv(table, Path(f"{out}.tsv"))
     return scores
 
 

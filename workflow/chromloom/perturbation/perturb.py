@@ -1,4 +1,4 @@
-"""From an edits file to folders of maps, tables and pictures: what the rule `perturb` calls."""
+"""From an edits file to folders of maps and tables: what the rule `perturb_map` calls."""
 
 import logging
 from pathlib import Path
@@ -68,7 +68,7 @@ def perturb(
         `edited_on_reference.mcool` (mapped back, summed over copies), all with contact strength in
         the pixel column `count` (float32) for the region within `flank` of the edit and the
         coordinate system in the metadata; `lift.tsv`; `summary.tsv`; `virtual_4c.tsv`;
-        `insulation.tsv`; `loops.tsv`; `maps.pdf`, `.png`, `.tsv`. And `perturbation.tsv`, the
+        `insulation.tsv`; `loops.tsv`; `maps.tsv` (see `map_table`). And `perturbation.tsv`, the
         summaries of all edits (not written when one is picked).
     edit : str, optional
         Only the edit of this name.
@@ -232,9 +232,6 @@ def write_prediction(
     loops: pd.DataFrame | None = None,
 ) -> None:
     """Write one edit's folder; see `perturb`."""
-    from chromloom.plotting.perturbation import plot_edit
-    from chromloom.plotting.style import save_figure
-
     edit, resolution = prediction.edited.edit, model.resolution
     lift = lift_table(prediction.edited, model.bins.table)
     about = {
@@ -272,15 +269,50 @@ def write_prediction(
         write_tsv(virtual_4c(prediction, model), temporary / "virtual_4c.tsv")
         write_tsv(insulation(prediction, model), temporary / "insulation.tsv")
         write_tsv(loop_changes(prediction, model, loops), temporary / "loops.tsv")
-        figure, table = plot_edit(
-            prediction.wild_type,
-            prediction.in_edited,
-            prediction.on_reference,
-            reference_bins.iloc[prediction.bins],
-            lift.iloc[prediction.positions],
-            title=edit.edit,
+        write_tsv(
+            map_table(
+                prediction,
+                reference_bins.iloc[prediction.bins],
+                lift.iloc[prediction.positions],
+            ),
+            temporary / "maps.tsv",
         )
-        save_figure(figure, table, temporary / "maps")
+
+
+def map_table(prediction: Prediction, bins: pd.DataFrame, lift: pd.DataFrame) -> pd.DataFrame:
+    """The three maps of an edit that a picture shows, one row per pair of bins of the window.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    bins : DataFrame
+        chrom, start of the window's reference bins.
+    lift : DataFrame
+        chrom, start of its positions on the edited chromosome.
+
+    Returns
+    -------
+    DataFrame
+        map (`wild type`, `edited`, on the edited chromosome, and `difference`, on the reference),
+        chrom1, start1, chrom2, start2, value, float32 (contact strength; of `difference`
+        log2((edited + 0.5) / (wild type + 0.5)); NaN = unknown). Each map has every pair of its
+        bins once, the diagonal too, row by row.
+    """
+    wild_type, on_reference = prediction.wild_type, prediction.on_reference
+    change = np.log2((on_reference + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
+    tables = []
+    for name, values, rows in (
+        ("wild type", wild_type, bins),
+        ("edited", prediction.in_edited, lift),
+        ("difference", change, bins),
+    ):
+        i, j = np.triu_indices(len(rows))
+        chrom, start = rows["chrom"].astype(str).to_numpy(), rows["start"].to_numpy()
+        columns = {"chrom1": chrom[i], "start1": start[i], "chrom2": chrom[j], "start2": start[j]}
+        tables.append(
+            pd.DataFrame({"map": name, **columns, "value": values[i, j].astype(np.float32)})
+        )
+    return pd.concat(tables, ignore_index=True)
 
 
 def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:

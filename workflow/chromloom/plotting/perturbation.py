@@ -55,61 +55,26 @@ def plot_map(
     return axes
 
 
-def plot_edit(
-    wild_type: np.ndarray,
-    in_edited: np.ndarray,
-    on_reference: np.ndarray,
-    bins: pd.DataFrame,
-    lift: pd.DataFrame,
-    *,
-    title: str,
-) -> tuple[Figure, pd.DataFrame]:
+def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
     """Draw an edit: wild type, edited chromosome, and the change on the reference.
 
     Parameters
     ----------
-    wild_type, on_reference : ndarray, (k, k), float
-        Contact strength in reference coordinates, upper triangle.
-    in_edited : ndarray, (p, p), float
-        Contact strength in edited coordinates.
-    bins : DataFrame
-        chrom, start of the k reference bins.
-    lift : DataFrame
-        chrom, start of the p positions.
+    table : DataFrame
+        map (a panel each, in order; `difference` in diverging colours), chrom1, start1, chrom2,
+        start2, value: of each map every pair of its bins once, the diagonal too, row by row, as
+        `perturbation.perturb.map_table` has it.
     title : str
-
-    Returns
-    -------
-    Figure, DataFrame
-        And the numbers drawn: map, chrom1, start1, chrom2, start2, value.
     """
-    change = np.log2((on_reference + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT))
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-    drawn = [
-        ("wild type", wild_type, bins),
-        ("edited", in_edited, lift),
-        ("difference", change, bins),
-    ]
-    tables = []
-    for (name, values, rows), ax in zip(drawn, axes):
-        chrom, start = rows["chrom"].astype(str).to_numpy(), rows["start"].to_numpy()
+    maps = list(table.groupby("map", sort=False))
+    figure, axes = plt.subplots(1, len(maps), figsize=(3.7 * len(maps), 3.4), layout="constrained")
+    for (name, part), ax in zip(maps, np.atleast_1d(axes)):
+        values = _square(part["value"])
+        chrom, start = part["chrom1"].iloc[0], part["start2"].to_numpy()[: len(values)]
         plot_map(values, start, ax, title=name, difference=name == "difference")
-        ax.set_xlabel(f"{chrom[0]} (Mb{', edited coordinates' if name == 'edited' else ''})")
-        i, j = np.nonzero(np.isfinite(values))
-        tables.append(
-            pd.DataFrame(
-                {
-                    "map": name,
-                    "chrom1": chrom[i],
-                    "start1": start[i],
-                    "chrom2": chrom[j],
-                    "start2": start[j],
-                    "value": values[i, j].astype(np.float32),
-                }
-            )
-        )
+        ax.set_xlabel(f"{chrom} (Mb{', edited coordinates' if name == 'edited' else ''})")
     figure.suptitle(title)
-    return figure, pd.concat(tables)
+    return figure
 
 
 def plot_distance_effect(table: pd.DataFrame) -> Figure:
@@ -146,6 +111,24 @@ def plot_distance_effect(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def plot_pileups(table: pd.DataFrame) -> Figure:
+    """`plot_pileup` of every group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        group, offset1, offset2 (bp from the site), log2_change: of each group every pair of offsets
+        once, offset1 <= offset2, row by row.
+    """
+    groups = list(table.groupby("group", sort=False))
+    figure, axes = plt.subplots(
+        1, len(groups), figsize=(3.2 * len(groups), 2.8), layout="constrained", squeeze=False
+    )
+    for (name, part), ax in zip(groups, axes[0]):
+        plot_pileup(_square(part["log2_change"]), part["offset2"].max() / 1e6, ax, title=name)
+    return figure
+
+
 def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str) -> Axes:
     """Average log2 change around sites, (k, k) symmetric; `half_width` in Mb (Fig. 8a)."""
     limit = max(float(np.nanmax(np.abs(values), initial=0)), 1e-6)
@@ -159,17 +142,21 @@ def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str
     return axes
 
 
-def plot_boundary_pileup(upper: np.ndarray, lower: np.ndarray, axes: Axes) -> Axes:
+def plot_boundary_pileup(table: pd.DataFrame, axes: Axes) -> Axes:
     """Mean log2 change on domains of one size, with a factor above, without below (Fig. 8c).
 
     Parameters
     ----------
-    upper, lower : ndarray, (k, k), float
-        Upper triangles; a third of the cells is the inside of the domain, the rest its flanks.
+    table : DataFrame
+        group (`with`, `without`), row, column (row <= column), log2_change; NaN, or no such row, is
+        unknown. A third of the cells is the inside of the domain, the rest its flanks.
     axes : Axes
     """
-    k = len(upper)
-    square = np.where(np.triu(np.ones((k, k), bool)), upper, lower.T)
+    k = 1 + int(table["column"].max())
+    square = np.full((k, k), np.nan)
+    for group, along in (("without", ["column", "row"]), ("with", ["row", "column"])):
+        part = table[table["group"] == group]
+        square[tuple(part[along].to_numpy().T)] = part["log2_change"]
     limit = max(float(np.nanmax(np.abs(square), initial=0)), 1e-6)
     style = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
     axes.set_facecolor("#d9d9d9")
@@ -309,3 +296,12 @@ def plot_change_scatter(
     axes.set_ylabel("log2 change, predicted")
     axes.set_title(f"{title}, r = {r:.2f}")
     return axes
+
+
+def _square(values: pd.Series) -> np.ndarray:
+    """Symmetric (k, k) of the k (k + 1) / 2 values of its upper triangle, row by row."""
+    k = int((8 * len(values) + 1) ** 0.5 - 1) // 2
+    square = np.empty((k, k))
+    i, j = np.triu_indices(k)
+    square[i, j] = square[j, i] = values
+    return square

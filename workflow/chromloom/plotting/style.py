@@ -61,15 +61,15 @@ def model_colours(models: Iterable[str]) -> dict[str, str]:
     return {name: own.get(name) or next(free) for name in names}
 
 
-def save_figure(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
+def save_figure(figure: Figure, table: pd.DataFrame | None, stem: str | Path) -> None:
     """Write `{stem}.pdf`, `{stem}.png` and the plotted numbers as `{stem}.tsv`.
 
     Parameters
     ----------
     figure : Figure
         What to save; it is closed afterwards.
-    table : DataFrame
-        The numbers in the picture.
+    table : DataFrame, optional
+        The numbers in the picture; None where they are a table of an earlier step.
     stem : str or Path
         Path without suffix.
     """
@@ -78,4 +78,5 @@ def save_figure(figure: Figure, table: pd.DataFrame, stem: str | Path) -> None:
         with atomic_path(stem.with_name(stem.name + suffix)) as path:
             figure.savefig(path, bbox_inches="tight")
     plt.close(figure)
-    write_tsv(table, stem.with_name(stem.name + ".tsv"))
+    if table is not None:
+        write_tsv(table, stem.with_name(stem.name + ".tsv"))
