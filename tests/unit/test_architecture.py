@@ -42,7 +42,7 @@ ROOMS = {
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"genome", "models", "plotting", "representations", "signals"},
     "perturbation": {
-        *("edits", "evaluation", "genome", "kernels", "models", "normalize", "plotting"),
+        *("edits", "evaluation", "genome", "kernels", "models", "normalize"),
         *("representations", "signals"),
     },
     "simulate": {
@@ -50,7 +50,7 @@ ROOMS = {
         "signals",
     },
     "study": {"classification", "edits", "sheets", "training"},
-    "cli": {"attribution", "evaluation", "perturbation", "prediction"},
+    "cli": {"attribution", "evaluation", "perturbation", "plotting", "prediction"},
 }
 # What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.
 BARE = {"torch", "numpy", "numba", "triton", "llvmlite"}

@@ -7,9 +7,11 @@ import pytest
 from matplotlib.colors import to_hex
 
 from chromloom.plotting.perturbation import (
+    plot_boundary_pileup,
     plot_distance_effect,
     plot_edit,
     plot_knockout_ranking,
+    plot_pileups,
 )
 from chromloom.plotting.style import PALETTE
 
@@ -84,3 +86,27 @@ def test_an_edit_is_drawn_from_its_table_unknown_pairs_grey():
     drawn = np.ma.filled(first.images[0].get_array().astype(float), np.nan)
     np.testing.assert_array_equal(drawn, [[np.nan, 2, 1], [2, np.nan, np.nan], [1, np.nan, np.nan]])
     assert first.get_xticklabels()[0].get_text() == "0.0"
+
+
+def test_boundaries_with_a_factor_are_above_the_diagonal_and_without_below():
+    row, column = np.triu_indices(3)
+    table = pd.DataFrame({"group": "with", "row": row, "column": column, "log2_change": 1.0})
+    table.loc[1, "log2_change"] = np.nan
+    below = table.assign(group="without", log2_change=-2.0)
+    ax = plot_boundary_pileup(pd.concat([table, below]), plt.subplots()[1])
+    drawn = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(drawn, [[1, np.nan, 1], [-2, 1, 1], [-2, -2, 1]])
+
+
+def test_a_pileup_a_group_with_the_site_in_the_middle():
+    i, j = np.triu_indices(3)
+    offsets = np.array([-10_000, 0, 10_000])
+    table = pd.DataFrame({"group": "a", "offset1": offsets[i], "offset2": offsets[j]})
+    table["log2_change"] = np.arange(6.0)
+    figure = plot_pileups(pd.concat([table, table.assign(group="b")]))
+    panels = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title() for ax in panels] == ["a", "b"]
+    np.testing.assert_array_equal(
+        panels[0].images[0].get_array(), [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
+    )
+    assert panels[0].images[0].get_extent()[0] == -0.01
