@@ -23,12 +23,14 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
+import numba  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
 from chromloom.files import atomic_path, write_json, write_tsv  # noqa: E402
-from chromloom.kernels import Edits, cpu, kernel_threads_only, lanes_forward, lanes_of_bins  # noqa: E402
+from chromloom.kernels import Edits, kernel_threads_only, lanes_forward, lanes_of_bins, simd  # noqa: E402
+from chromloom.kernels.threads import share  # noqa: E402
 from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings  # noqa: E402
 from chromloom.training.learner import TileLearner  # noqa: E402
 from chromloom.training.tiles import Block, Tile, TileLoader  # noqa: E402
@@ -141,17 +143,17 @@ def contenders(settings, n_rows, backends=("cpu", "reference")):
     return train, predict
 
 
-@cpu.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")
 def _multiply_add(values, n):
     """10 chains of fused multiply-adds on vectors; n rounds."""
-    a = cpu.vload(values, 0)
+    a = simd.vload(values, 0)
     b, c, d, e, f = a, a, a, a, a
     g, h, i, j = a, a, a, a
-    x, y = cpu.vload(values, cpu.LANES), cpu.vload(values, 2 * cpu.LANES)
+    x, y = simd.vload(values, simd.LANES), simd.vload(values, 2 * simd.LANES)
     for _ in range(n):
         a, b, c, d, e = a * x + y, b * x + y, c * x + y, d * x + y, e * x + y
         f, g, h, i, j = f * x + y, g * x + y, h * x + y, i * x + y, j * x + y
-    cpu.vstore(values, 0, ((a + b) + (c + d)) + ((e + f) + (g + h)) + (i + j))
+    simd.vstore(values, 0, ((a + b) + (c + d)) + ((e + f) + (g + h)) + (i + j))
 
 
 def machine_peak(n_threads):
@@ -159,7 +161,7 @@ def machine_peak(n_threads):
     rounds = 20_000_000
 
     def multiply_add(lo, hi):
-        _multiply_add(np.full(3 * cpu.LANES, 0.5, np.float32), rounds)
+        _multiply_add(np.full(3 * simd.LANES, 0.5, np.float32), rounds)
 
     source, target = (np.ones((n_threads, 25_000_000), np.float32) for _ in range(2))
 
@@ -169,12 +171,12 @@ def machine_peak(n_threads):
 
     times = in_turn(
         [
-            lambda: cpu._share(multiply_add, n_threads, n_threads, pieces=1),
-            lambda: cpu._share(copy, n_threads, n_threads, pieces=1),
+            lambda: share(multiply_add, n_threads, n_threads, pieces=1),
+            lambda: share(copy, n_threads, n_threads, pieces=1),
         ],
         3,
     )
-    return n_threads * rounds * 20 * cpu.LANES / times[0], 2 * source.nbytes / times[1]
+    return n_threads * rounds * 20 * simd.LANES / times[0], 2 * source.nbytes / times[1]
 
 
 def work_of_a_pair(hidden, frame=FRAME, n_rows=512):

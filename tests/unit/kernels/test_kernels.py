@@ -19,6 +19,7 @@ from chromloom.kernels import (
     Spec,
     Weights,
     autograd,
+    cache,
     kernel_threads_only,
     lanes_forward,
     lanes_of_bins,
@@ -389,14 +390,52 @@ def test_the_automatic_backend_is_the_fused_one():
     assert torch.equal(tile_loss(*args, *more), tile_loss(*args, *more, backend="cpu"))
 
 
-def test_compiled_code_finds_a_folder_where_none_is_writable(monkeypatch, tmp_path):
-    from chromloom.kernels import cpu
+@pytest.fixture
+def unwritable(monkeypatch, tmp_path):
+    """Neither the library's folder nor the user's cache can be written to; the temporary one is."""
+    library = tmp_path / "library"
+    library.mkdir()
+    library.joinpath("cache.py").write_text("")
+    library.joinpath("__pycache__").write_text("a file, so that no folder can be made")
+    home = tmp_path / "home"
+    home.write_text("")
+    monkeypatch.setattr(cache, "__file__", str(library / "cache.py"))
+    monkeypatch.setattr(cache.numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    return tmp_path / "temporary"
 
-    monkeypatch.setattr(cpu.os, "access", lambda *_: False)
-    monkeypatch.setattr(cpu.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(cpu.numba.config, "CACHE_DIR", "")
-    cpu._find_cache()
-    assert cpu.numba.config.CACHE_DIR.startswith(str(tmp_path))
+
+def test_compiled_code_finds_a_folder_where_none_is_writable(unwritable):
+    folder = Path(cache.find_cache())
+    assert folder.is_relative_to(unwritable)
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_compiled_code_is_not_read_from_a_folder_that_others_can_write_to(unwritable):
+    own = unwritable / f"chromloom-{os.getuid()}"
+    own.mkdir(parents=True)
+    own.chmod(0o777)
+    assert cache.find_cache() == ""
+    own.rmdir()
+    own.symlink_to(unwritable)
+    assert cache.find_cache() == ""
+
+
+def test_compiled_code_is_made_anew_when_any_file_of_the_kernels_changes(unwritable):
+    before = cache.find_cache()
+    Path(cache.__file__).with_name("simd.py").write_text("LANES = 4")
+    assert cache.find_cache() not in ("", before)
+
+
+def test_compiled_code_lies_in_the_folder_and_other_code_is_left_alone():
+    from numba import njit
+
+    from chromloom.kernels import counts, forward
+
+    for function in (forward.forward_blocks, counts.newton_rows):
+        assert function._cache.cache_path.startswith(cache.FOLDER)
+    assert not njit(cache=True)(draw_case)._cache.cache_path.startswith(cache.FOLDER)
 
 
 def test_sixteen_bit_targets_are_decoded_exactly():

@@ -18,8 +18,10 @@ with `reverse`, whose outputs are added; another head takes the hidden states of
 `lanes_forward` computes any set of lanes, each with its own point edit.
 
 `spec.py` says what the settings and weights are, `reference.py` is the same in plain torch: the
-oracle of the tests; `cpu.py` is the numba code, `gpu.py` the Triton code, `autograd.py` makes torch
-functions of the former, and `api.py` chooses.
+oracle of the tests; `cpu.py` is the numba code, of the parts `forward.py`, `backward.py` and
+`loss.py` over `simd.py` and `layout.py`; `gpu.py` is the Triton code, `autograd.py` makes torch
+functions of both, and `api.py` chooses. `threads.py` says how many threads there are, `cache.py`
+where compiled code is kept. `counts.py` has the inner loops of the count model.
 """
 
 from chromloom.kernels.api import (
@@ -29,8 +31,8 @@ from chromloom.kernels.api import (
     tile_gradients,
     tile_loss,
 )
-from chromloom.kernels.autograd import kernel_threads_only
 from chromloom.kernels.spec import LARGEST_LOG_RATE, UINT16_SCALE, Edits, Lanes, Spec, Weights
+from chromloom.kernels.threads import kernel_threads_only
 
 __all__ = [
     "LARGEST_LOG_RATE",

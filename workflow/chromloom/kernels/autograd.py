@@ -6,7 +6,6 @@ None for zero)`, which returns the loss, gradients by name (`offset` where there
 of the weights. `gpu.py` is one; the other, here, brings tensors to the numpy code of `cpu.py`.
 """
 
-import contextlib
 import functools
 import types
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from chromloom.kernels.spec import Inputs, Lanes, Loss, Spec, Weights
+from chromloom.kernels.threads import n_threads
 
 
 class Forward(torch.autograd.Function):
@@ -126,30 +126,6 @@ def tile_gradients(
 
 # --- the CPU's backend ----------------------------------------------------------------------------
 
-_kept_threads = None
-
-
-def _n_threads():
-    return _kept_threads or torch.get_num_threads()
-
-
-@contextlib.contextmanager
-def kernel_threads_only():
-    """Within it, the CPU kernels have torch's number of threads and torch itself has one.
-
-    For loops of tiles: between two calls of a kernel there are only small operations of torch,
-    whose threads would wait by spinning on the cores that the kernel's threads then need.
-    """
-    global _kept_threads
-    before, outer = torch.get_num_threads(), _kept_threads
-    _kept_threads = _n_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        _kept_threads = outer
-        torch.set_num_threads(before)
-
 
 @functools.cache
 def cpu_backend():
@@ -170,11 +146,13 @@ def _array(tensor):
 
 def _prepare(spec, weights, P, Q, A, C, row_ok, col_ok):
     """Packed weights, inputs and masks as the numba code takes them."""
+    from chromloom.kernels.layout import pack_weights
+
     P, Q, A, C = map(_array, (P, Q, A, C))
     if A is None:
         A, C = P[:, :0], Q[:, :0]
     inputs = tuple(np.ascontiguousarray(part) for part in (P, Q, A, C))
-    packed = _cpu().pack_weights(spec, *map(_array, weights))
+    packed = pack_weights(spec, *map(_array, weights))
     return packed, inputs, (_array(row_ok), _array(col_ok))
 
 
@@ -190,7 +168,7 @@ def _cpu_forward(spec, weights, P, Q, A, C, row_ok, col_ok, state, wanted):
         ok,
         n_lanes=len(P),
         n_steps=n_steps,
-        n_threads=_n_threads(),
+        n_threads=n_threads(),
         state=None if state is None else tuple(map(_array, state)),
         return_hidden=wanted[0],
         return_state=wanted[1],
@@ -218,7 +196,7 @@ def _cpu_backward(spec, weights, P, Q, A, C, row_ok, col_ok, state, *, loss=None
         inputs,
         ok,
         n_steps=n_steps,
-        n_threads=_n_threads(),
+        n_threads=n_threads(),
         state=None if state is None else tuple(map(_array, state)),
         loss=loss,
         grads=grads,
@@ -264,7 +242,7 @@ def lanes_forward(
         ok,
         n_lanes=n_lanes,
         n_steps=n_steps,
-        n_threads=_n_threads(),
+        n_threads=n_threads(),
         edits=edits,
     )
     return torch.from_numpy(y)

@@ -4,15 +4,16 @@ The model, and what the equations are for, is told in `chromloom.training.likeli
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from chromloom.kernels.cache import compiled
 from chromloom.kernels.spec import LARGEST_LOG_RATE
 
 CHUNK = 256
 """Columns that are worked on at once, so that they stay in cache."""
 
 
-@njit(fastmath=True, parallel=True, cache=True)
+@compiled(fastmath=True, parallel=True)
 def newton_rows(
     rows, R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
     log_exposure, log_expected, region, dispersion, n_parts, hessian, gradient, weights,
@@ -132,7 +133,7 @@ def n_products(d, oriented):
     return (d * d if oriented else d * (d + 1) // 2) + 1
 
 
-@njit(fastmath=True, parallel=True, cache=True)
+@compiled(fastmath=True, parallel=True)
 def drawn_products(i, j, R, root, noise, scale, n_parts, out):
     """Features of pairs of rows, each row drawn anew from its posterior.
 
@@ -190,7 +191,7 @@ def drawn_products(i, j, R, root, noise, scale, n_parts, out):
             out[at, first:last] = scale[first:last]
 
 
-@njit(cache=True)
+@compiled()
 def counts_of(i, j, indptr, indices, counts, out):
     """Contacts of some pairs, by bisection of each row's columns.
 
@@ -208,7 +209,7 @@ def counts_of(i, j, indptr, indices, counts, out):
         out[p] = counts[at] if at < last and indices[at] == j[p] else 0
 
 
-@njit(fastmath=True, cache=True)
+@compiled(fastmath=True)
 def near_pairs(
     R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
     log_exposure, log_expected, region, dispersion, score, weight,
@@ -254,7 +255,7 @@ def near_pairs(
             row[indices[at]] = 0
 
 
-@njit(cache=True)
+@compiled()
 def sum_across(near, out):
     """Sum of a value of near pairs over the pairs (i, j) with i < k < j, for every row k.
 
@@ -278,7 +279,7 @@ def sum_across(near, out):
         out[k] = total
 
 
-@njit(cache=True)
+@compiled()
 def apply_information(v, information, out):
     """Fisher information of barriers times a vector: J' W J v with (J v)_ij = sum over i < k < j.
 
