@@ -433,7 +433,7 @@ def test_compiled_code_lies_in_the_folder_and_other_code_is_left_alone():
 
     from chromloom.kernels import counts, forward
 
-    for function in (forward.forward_blocks, counts.newton_rows):
+    for function in (forward.forward_blocks, counts.some_rows):
         assert function._cache.cache_path.startswith(cache.FOLDER)
     assert not njit(cache=True)(draw_case)._cache.cache_path.startswith(cache.FOLDER)
 

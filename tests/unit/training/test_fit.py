@@ -369,7 +369,7 @@ def test_training_finds_its_kernels_compiled(repo_root, tiny_map_path, tmp_path)
         "from chromloom.kernels import __main__ as ahead, counts, cpu\n"
         "from chromloom.training.models import train_model\n"
         "def compiled():\n"
-        "    names = ['newton_rows', 'near_pairs', 'counts_of', 'drawn_products']\n"
+        "    names = ['some_rows', 'near_pairs', 'counts_of', 'some_products']\n"
         "    functions = [getattr(counts, name) for name in names]\n"
         "    return [f.signatures for f in (*functions, cpu.backward_blocks, cpu.forward_blocks)]\n"
         "ahead.compile_recurrence(), ahead.compile_counts()\n"

@@ -141,7 +141,7 @@ def test_features_are_drawn_from_the_posterior(model):
         for side, k in enumerate((i, j))
     )
     out = np.empty((10, 300), np.float32)
-    drawn_products(i, j, model.R, root, noise, scale, 2, out)
+    drawn_products(i, j, model.R, root, noise, scale, out)
     theta = model._entries(model.S)
     for S, entries in zip(model.S, theta):
         wanted = scale * np.einsum("pa,ab,pb->p", x, S, y)

@@ -38,7 +38,7 @@ def compile_counts() -> None:
     )  # fmt: skip
     square, near = np.zeros((n, n), np.float32), np.zeros((n, 3), np.float32)
     counts.newton_rows(
-        rows, *model, 1, np.zeros((n, d, d), np.float32), np.zeros((n, d), np.float32), square
+        rows, *model, np.zeros((n, d, d), np.float32), np.zeros((n, d), np.float32), square
     )
     counts.near_pairs(*model, near, near.copy())
     counts.sum_across(near, np.zeros(n))
@@ -46,7 +46,7 @@ def compile_counts() -> None:
     counts.counts_of(rows, rows, indptr, indices, numbers, numbers.copy())
     out = np.zeros((counts.n_products(d, True), n), np.float32)
     root, noise = np.ones((n, d, d), np.float32), np.ones((n, 2, d), np.float32)
-    counts.drawn_products(rows, rows, R, root, noise, numbers, 1, out)
+    counts.drawn_products(rows, rows, R, root, noise, numbers, out)
 
 
 if __name__ == "__main__":

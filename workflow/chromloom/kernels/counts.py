@@ -4,19 +4,18 @@ The model, and what the equations are for, is told in `chromloom.training.likeli
 """
 
 import numpy as np
-from numba import prange
 
 from chromloom.kernels.cache import compiled
 from chromloom.kernels.spec import LARGEST_LOG_RATE
+from chromloom.kernels.threads import n_threads, share
 
 CHUNK = 256
 """Columns that are worked on at once, so that they stay in cache."""
 
 
-@compiled(fastmath=True, parallel=True)
 def newton_rows(
     rows, R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
-    log_exposure, log_expected, region, dispersion, n_parts, hessian, gradient, weights,
+    log_exposure, log_expected, region, dispersion, hessian, gradient, weights,
 ):  # fmt: skip
     """Fisher information and gradient of the log likelihood with respect to some rows of R.
 
@@ -45,87 +44,96 @@ def newton_rows(
     region : ndarray, (n,), int64
     dispersion : float32
         phi of the variance mu + phi mu^2.
-    n_parts : int
-        Parts that the rows are cut into for threads; the result does not depend on it.
     hessian, gradient : ndarray, (m, d, d) and (m, d), float32
         Written: sum over j of W x x' and of (count - mu) / (1 + phi mu) x, where x is S(d) R_j and
         W = mu / (1 + phi mu).
     weights : ndarray, (m, n), float32
         Written: W.
     """
+    args = (
+        rows, R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
+        log_exposure, log_expected, region, dispersion, hessian, gradient, weights,
+    )  # fmt: skip
+    share(lambda lo, hi: some_rows(lo, hi, *args), len(rows), n_threads(), pieces=1)
+
+
+@compiled(nogil=True, fastmath=True)
+def some_rows(
+    lo, hi, rows, R, SR, offset, barrier, passed, knot, between, position, indptr, indices, counts,
+    log_exposure, log_expected, region, dispersion, hessian, gradient, weights,
+):  # fmt: skip
+    """Rows lo … hi - 1 of `newton_rows`."""
     _, n_knots, d, n = SR.shape
-    size = (len(rows) + n_parts - 1) // n_parts
-    for part in prange(n_parts):
-        x = np.empty((d, CHUNK), np.float32)
-        weighted = np.empty((d, CHUNK), np.float32)
-        log_rate, share = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
-        score = np.empty(CHUNK, np.float32)
-        row = np.zeros(n, np.float32)
-        for a in range(part * size, min(len(rows), (part + 1) * size)):
-            i = rows[a]
-            for at in range(indptr[i], indptr[i + 1]):
-                row[indices[at]] = counts[at]
-            total = np.zeros((d, d), np.float32)
-            first = 0
-            while first < n:  # columns of one side, between the same two knots
-                below = knot[abs(position[first] - position[i])]
-                above = min(below + 1, n_knots - 1)
-                upstream = first > i  # row i is
-                stop = n if upstream else i + 1
-                last = first
-                while (
-                    last < stop
-                    and last - first < CHUNK
-                    and knot[abs(position[last] - position[i])] == below
-                ):
-                    last += 1
-                size_j = last - first
-                weight = weights[a, first:last]
+    x = np.empty((d, CHUNK), np.float32)
+    weighted = np.empty((d, CHUNK), np.float32)
+    log_rate, share = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
+    score = np.empty(CHUNK, np.float32)
+    row = np.zeros(n, np.float32)
+    for a in range(lo, hi):
+        i = rows[a]
+        for at in range(indptr[i], indptr[i + 1]):
+            row[indices[at]] = counts[at]
+        total = np.zeros((d, d), np.float32)
+        first = 0
+        while first < n:  # columns of one side, between the same two knots
+            below = knot[abs(position[first] - position[i])]
+            above = min(below + 1, n_knots - 1)
+            upstream = first > i  # row i is
+            stop = n if upstream else i + 1
+            last = first
+            while (
+                last < stop
+                and last - first < CHUNK
+                and knot[abs(position[last] - position[i])] == below
+            ):
+                last += 1
+            size_j = last - first
+            weight = weights[a, first:last]
+            for t in range(size_j):
+                j = first + t
+                dist = abs(position[j] - position[i])
+                share[t] = between[dist]
+                log_rate[t] = (
+                    log_exposure[i] + log_exposure[j]
+                    + log_expected[region[i], region[j], dist]
+                    + offset[below] + (offset[above] - offset[below]) * share[t]
+                )  # fmt: skip
+            if barrier[below] != 0 or barrier[above] != 0:
                 for t in range(size_j):
                     j = first + t
-                    dist = abs(position[j] - position[i])
-                    share[t] = between[dist]
-                    log_rate[t] = (
-                        log_exposure[i] + log_exposure[j]
-                        + log_expected[region[i], region[j], dist]
-                        + offset[below] + (offset[above] - offset[below]) * share[t]
-                    )  # fmt: skip
-                if barrier[below] != 0 or barrier[above] != 0:
-                    for t in range(size_j):
-                        j = first + t
-                        met = passed[j] - passed[i + 1] if upstream else passed[i] - passed[j + 1]
-                        height = barrier[below] + (barrier[above] - barrier[below]) * share[t]
-                        log_rate[t] -= height * met
-                side = 0 if upstream else 1
-                for k in range(d):
-                    low, high, r = SR[side, below, k], SR[side, above, k], R[i, k]
-                    for t in range(size_j):
-                        x[k, t] = low[first + t] + (high[first + t] - low[first + t]) * share[t]
-                        log_rate[t] += r * x[k, t]
+                    met = passed[j] - passed[i + 1] if upstream else passed[i] - passed[j + 1]
+                    height = barrier[below] + (barrier[above] - barrier[below]) * share[t]
+                    log_rate[t] -= height * met
+            side = 0 if upstream else 1
+            for k in range(d):
+                low, high, r = SR[side, below, k], SR[side, above, k], R[i, k]
                 for t in range(size_j):
-                    j = first + t
-                    rate = np.exp(min(log_rate[t], np.float32(LARGEST_LOG_RATE)))
-                    scale = np.float32(1) / (np.float32(1) + dispersion * rate)
-                    weight[t] = rate * scale
-                    score[t] = (row[j] - rate) * scale
-                for k in range(d):
-                    slope = np.float32(0)
-                    for t in range(size_j):
-                        weighted[k, t] = x[k, t] * weight[t]
-                        slope += score[t] * x[k, t]
-                    gradient[a, k] += slope
-                for k in range(d):
-                    for m in range(k, d):
-                        inner = np.float32(0)
-                        for t in range(size_j):
-                            inner += weighted[k, t] * x[m, t]
-                        total[k, m] += inner
-                first = last
+                    x[k, t] = low[first + t] + (high[first + t] - low[first + t]) * share[t]
+                    log_rate[t] += r * x[k, t]
+            for t in range(size_j):
+                j = first + t
+                rate = np.exp(min(log_rate[t], np.float32(LARGEST_LOG_RATE)))
+                scale = np.float32(1) / (np.float32(1) + dispersion * rate)
+                weight[t] = rate * scale
+                score[t] = (row[j] - rate) * scale
+            for k in range(d):
+                slope = np.float32(0)
+                for t in range(size_j):
+                    weighted[k, t] = x[k, t] * weight[t]
+                    slope += score[t] * x[k, t]
+                gradient[a, k] += slope
             for k in range(d):
                 for m in range(k, d):
-                    hessian[a, k, m] = hessian[a, m, k] = total[k, m]
-            for at in range(indptr[i], indptr[i + 1]):
-                row[indices[at]] = 0
+                    inner = np.float32(0)
+                    for t in range(size_j):
+                        inner += weighted[k, t] * x[m, t]
+                    total[k, m] += inner
+            first = last
+        for k in range(d):
+            for m in range(k, d):
+                hessian[a, k, m] = hessian[a, m, k] = total[k, m]
+        for at in range(indptr[i], indptr[i + 1]):
+            row[indices[at]] = 0
 
 
 def n_products(d, oriented):
@@ -133,8 +141,7 @@ def n_products(d, oriented):
     return (d * d if oriented else d * (d + 1) // 2) + 1
 
 
-@compiled(fastmath=True, parallel=True)
-def drawn_products(i, j, R, root, noise, scale, n_parts, out):
+def drawn_products(i, j, R, root, noise, scale, out):
     """Features of pairs of rows, each row drawn anew from its posterior.
 
     Those whose product with the entries of S is R_i' S R_j: of the upper triangle of S's symmetric
@@ -153,42 +160,44 @@ def drawn_products(i, j, R, root, noise, scale, n_parts, out):
         Standard normal, for the row of i and that of j.
     scale : ndarray, (pairs,), float32
         What all features of a pair are multiplied by.
-    n_parts : int
-        As in `newton_rows`.
     out : ndarray, (d (d + 1) / 2 + 1, pairs) or (d^2 + 1, pairs), float32
         Written.
     """
+    args, n_chunks = (i, j, R, root, noise, scale, out), -(-len(i) // CHUNK)
+    share(lambda lo, hi: some_products(lo, hi, *args), n_chunks, n_threads(), pieces=1)
+
+
+@compiled(nogil=True, fastmath=True)
+def some_products(lo, hi, i, j, R, root, noise, scale, out):
+    """Chunks lo … hi - 1 of `drawn_products`."""
     n_pairs, d = len(i), R.shape[1]
-    size = (n_pairs + n_parts - 1) // n_parts
-    for part in prange(n_parts):
-        x, y = np.empty((d, CHUNK), np.float32), np.empty((d, CHUNK), np.float32)
-        end = min(n_pairs, (part + 1) * size)
-        for first in range(part * size, end, CHUNK):
-            last = min(first + CHUNK, end)
-            for p in range(first, last):
-                up, down = i[p], j[p]
-                for a in range(d):
-                    left, right = R[up, a], R[down, a]
-                    for b in range(a, d):
-                        left += root[up, a, b] * noise[p, 0, b]
-                        right += root[down, a, b] * noise[p, 1, b]
-                    x[a, p - first], y[a, p - first] = scale[p] * left, right
-            width, at = last - first, 0
+    x, y = np.empty((d, CHUNK), np.float32), np.empty((d, CHUNK), np.float32)
+    for first in range(lo * CHUNK, min(hi * CHUNK, n_pairs), CHUNK):
+        last = min(first + CHUNK, n_pairs)
+        for p in range(first, last):
+            up, down = i[p], j[p]
             for a in range(d):
+                left, right = R[up, a], R[down, a]
+                for b in range(a, d):
+                    left += root[up, a, b] * noise[p, 0, b]
+                    right += root[down, a, b] * noise[p, 1, b]
+                x[a, p - first], y[a, p - first] = scale[p] * left, right
+        width, at = last - first, 0
+        for a in range(d):
+            for t in range(width):
+                out[at, first + t] = x[a, t] * y[a, t]
+            at += 1
+            for b in range(a + 1, d):
                 for t in range(width):
-                    out[at, first + t] = x[a, t] * y[a, t]
+                    out[at, first + t] = x[a, t] * y[b, t] + x[b, t] * y[a, t]
                 at += 1
+        if len(out) > at + 1:
+            for a in range(d):
                 for b in range(a + 1, d):
                     for t in range(width):
-                        out[at, first + t] = x[a, t] * y[b, t] + x[b, t] * y[a, t]
+                        out[at, first + t] = x[a, t] * y[b, t] - x[b, t] * y[a, t]
                     at += 1
-            if len(out) > at + 1:
-                for a in range(d):
-                    for b in range(a + 1, d):
-                        for t in range(width):
-                            out[at, first + t] = x[a, t] * y[b, t] - x[b, t] * y[a, t]
-                        at += 1
-            out[at, first:last] = scale[first:last]
+        out[at, first:last] = scale[first:last]
 
 
 @compiled()

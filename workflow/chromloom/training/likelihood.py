@@ -21,7 +21,6 @@ of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each p
 
 import logging
 
-import numba
 import numpy as np
 from scipy.linalg import inv
 from scipy.sparse import csr_matrix
@@ -198,7 +197,7 @@ class CountModel:
         n, d = self.R.shape
         SR = self._affinities()
         n_groups, moved = max(1, n // ROWS_AT_ONCE), 0.0
-        upper, parts = np.triu_indices(d), numba.get_num_threads()
+        upper = np.triu_indices(d)
         signs = np.diag(self.S[-1])
         uncertainty = np.ascontiguousarray((self.covariance * signs[:, None] * signs)[:, *upper])
         for group in self.rng.permutation(n_groups):
@@ -206,7 +205,7 @@ class CountModel:
             hessian = np.zeros((len(rows), d, d), dtype=np.float32)
             gradient = np.zeros((len(rows), d), dtype=np.float32)
             weights = np.empty((len(rows), n), dtype=np.float32)
-            newton_rows(rows, self.R, *self._model(SR), parts, hessian, gradient, weights)
+            newton_rows(rows, self.R, *self._model(SR), hessian, gradient, weights)
             penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
             penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
             penalty += np.diag(1 / self.prior)
@@ -283,7 +282,7 @@ class CountModel:
         features = np.empty((theta.shape[1], draws * len(i)), dtype=np.float32)
         drawn_products(
             np.tile(i, draws), np.tile(j, draws), self.R, self.root, noise,
-            np.tile(root_weight, draws), numba.get_num_threads(), features,
+            np.tile(root_weight, draws), features,
         )  # fmt: skip
         hessian = (features @ features.T).astype(float)
         told = gathered(scale * information * change(self.S[k], self.offset[k]))
