@@ -76,6 +76,14 @@ def test_a_sheet_is_read_with_its_optional_columns(samples):
     assert sheet.models["A"] == ""
 
 
+@pytest.mark.parametrize("ending", ["\t\n", "\t\t\t\n", "\r\n", "\t \r\n"])
+def test_cells_that_a_spreadsheet_leaves_at_the_end_of_rows_move_nothing(samples, ending):
+    sheet = samples(f'{HEADER}\nA\tGM\tmy.chrom.sizes\tn.cool{ending}NA\tGM\thg19\t"a,b"\n')
+    assert sheet["contacts"].to_dict() == {"A": "n.cool", "NA": "a,b"}
+    with pytest.raises(InputError, match="line 2: 'x' stands beyond the 4 columns"):
+        samples(f"{HEADER}\nA\tGM\thg19\tn.cool\tx\n")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -90,12 +98,12 @@ def test_a_sheet_is_read_with_its_optional_columns(samples):
         ),
         (f"{HEADER}\n../A\tx\thg19\ta\n", r"sample '\.\./A' cannot be part of a file name"),
         (f"{HEADER}\nA.1\tx\thg19\ta\n", r"sample 'A\.1' cannot be part of a file name"),
-        (f"{HEADER}\nA\t\thg19\ta\n", "'cell_type' is a required property"),
+        (f"{HEADER}\nA\t\thg19\ta\n", "line 2: column 'cell_type' is empty"),
         (
             f"{HEADER}\tresolutions\nA\tx\thg19\ta\t10kb\n",
             "'resolutions'.*10kb.*expected: bin sizes",
         ),
-        ("", "not a tab-separated table"),
+        ("", "is empty; expected a header with sample, cell_type"),
     ],
 )
 def test_a_wrong_sheet_is_named_with_its_remedy(samples, text, message):
@@ -104,7 +112,7 @@ def test_a_wrong_sheet_is_named_with_its_remedy(samples, text, message):
 
 
 def test_a_missing_sheet_is_named(tmp_path, schemas):
-    with pytest.raises(InputError, match=r"none\.tsv: no such sheet"):
+    with pytest.raises(InputError, match=r"none\.tsv does not exist"):
         read_sheet(tmp_path / "none.tsv", schemas / "samples.schema.yaml", key="sample")
 
 

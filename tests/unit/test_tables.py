@@ -140,7 +140,7 @@ def test_categories_for_large_files(tmp_path):
         ("sample\tsample\tdepth\nA\tB\t3\n", "column 'sample' twice"),
         ("sample\tdepth\tnotes\nA\t3\tx\n", "unknown column 'notes'; did you mean 'note'"),
         ("sample\tdepth\n", "holds no rows"),
-        ("", "is empty; expected a header of sample, depth, note"),
+        ("", "is empty; expected a header with sample, depth"),
         ("sample\tdepth\nå\t3\n".encode("latin-1"), "is not UTF-8 text .byte 0xe5.*; save it"),
         (b"PK\x03\x04xxxxxxxx", "is a zip archive or a spreadsheet"),
         (b"\x28\xb5\x2f\xfdxxxxx", "compressed by zstd"),
@@ -211,3 +211,10 @@ def test_large_files_do_not_take_the_slow_way(tmp_path, monkeypatch):
     assert table["pos1"].tolist() == [5, 6]
     assert bed(write(tmp_path, "chr1\t0\t5\nchr1\t5\t9\tname\n"))["name"].tolist() == ["", "name"]
     assert bed(write(tmp_path, "chr1 0 5 a\nchr1 5 9 b c d e f\n"))["name"].tolist() == ["a", "b"]
+
+
+def test_quotation_marks_of_a_spreadsheet(tmp_path):
+    path = write(tmp_path, 'sample\tdepth\tnote\n"a,b"\t3\tc"d"\nA\t4\t"x"\t\n')
+    table = read_table(path, SHEET, spreadsheet=True)
+    assert table["sample"].tolist() == ["a,b", "A"]
+    assert table["note"].tolist() == ['c"d"', "x"]

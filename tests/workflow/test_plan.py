@@ -171,7 +171,7 @@ def test_a_rule_and_its_script_have_one_name(repo_root):
     ("change", "message"),
     [
         (["--config", "trainng={}"], "unknown key 'trainng'; did you mean 'training'?"),
-        (["--config", "samples=none.tsv"], "none.tsv: no such sheet"),
+        (["--config", "samples=none.tsv"], "none.tsv does not exist"),
         (["--config", "device=tpu"], "'device': 'tpu' is not one of"),
         (
             ["--config", "perturbation={boundaries: CTCF}", "attribution={domains: ''}"],

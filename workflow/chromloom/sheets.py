@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from chromloom.errors import InputError
+from chromloom.tables import Column, read_table
 
 # Sheet names become part of paths and of wildcards: no dot (it separates wildcards), no slash.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -54,7 +55,7 @@ def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.Dat
     Parameters
     ----------
     path : Path
-        Sheet with a header line; lines that start with `#` are comments.
+        Sheet with a header line, read by `chromloom.tables.read_table`.
     schema_path : Path
         JSON schema of one row.
     key : str
@@ -71,26 +72,11 @@ def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.Dat
         When the file is missing or empty, a column is missing or unknown, a name is repeated or
         not fit for a path, or a value is not what the schema asks for.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such sheet; write it or mend the path in the config")
     schema = yaml.safe_load(Path(schema_path).read_text())
     columns = schema["properties"]
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a tab-separated table ({error}); expected columns {', '.join(columns)}"
-        ) from error
-    missing = [name for name in schema.get("required", []) if name not in table]
-    if missing:
-        raise InputError(
-            f"{path}: column {missing[0]!r} is missing (found {', '.join(table.columns)}); "
-            "add it, columns are separated by tabs"
-        )
-    for name in table.columns.difference(list(columns)):
-        raise InputError(f"{path}: unknown column {name!r}{_nearest(name, columns)}")
-    table = table.apply(lambda column: column.str.strip())
+    required = schema.get("required", [])
+    contract = {name: Column(required=name in required) for name in columns}
+    table = read_table(path, contract, what="sheet", strict=True, spreadsheet=True)
     for row in table.to_dict("records"):
         name = row[key]
         if not NAME.fullmatch(name):
@@ -104,7 +90,6 @@ def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.Dat
         raise InputError(
             f"{path}: {key} {repeated.iloc[0]!r} stands in more than one row; names are unique"
         )
-    table = table.reindex(columns=list(columns), fill_value="")
     for name, rule in columns.items():
         if "default" in rule:
             table[name] = table[name].replace("", str(rule["default"]))

@@ -172,6 +172,7 @@ def read_table(
     names: Sequence[str] | None = None,
     sep: str | None = "\t",
     strict: bool = False,
+    spreadsheet: bool = False,
     may_be_empty: bool = False,
 ) -> pd.DataFrame:
     """Read a whole table.
@@ -191,6 +192,8 @@ def read_table(
         Separator; None is tabs where the file has tabs, else blanks.
     strict : bool
         Refuse a column of the header that is not in `columns`.
+    spreadsheet : bool
+        Take off the quotation marks that spreadsheets put around cells with commas.
     may_be_empty : bool
         Whether a file without rows is allowed.
 
@@ -208,6 +211,9 @@ def read_table(
     """
     parts = list(read_chunks(path, columns, what=what, names=names, sep=sep, strict=strict))
     table = pd.concat(parts)
+    if spreadsheet:
+        text = [name for name in table if table[name].dtype.kind == "O"]
+        table[text] = table[text].replace({r'^"(.*)"$': r"\1"}, regex=True)
     if table.empty and not may_be_empty:
         raise InputError(f"{what} {path} holds no rows; expected {', '.join(table.columns)}")
     return table
@@ -265,7 +271,7 @@ def read_chunks(
         first = False
     if first:
         if names is None:
-            raise InputError(f"{place} is empty; expected a header{_listed(columns)}")
+            raise InputError(f"{place} is empty; expected a header" + _listed(columns))
         yield _parse("", np.zeros(0, np.int64), columns, header, "\t", place, ragged=True)
 
 
@@ -309,7 +315,7 @@ def _required(columns: Contract) -> list[str]:
 
 
 def _listed(columns: Contract | None) -> str:
-    return f" of {', '.join(columns)}" if columns else ""
+    return f" with {', '.join(_required(columns) or columns)}" if columns else ""
 
 
 def _take_header(text, numbers, comments, columns, sep):

@@ -204,5 +204,33 @@ def test_bad_sheets_are_errors(write_sheet, signal_bed, tmp_path):
     path.write_text(text)
     with pytest.raises(InputError, match="column 'circular' is missing"):
         read_label_sheet(path)
-    with pytest.raises(InputError, match="no sheet"):
+    with pytest.raises(InputError, match="does not exist"):
         read_label_sheet(tmp_path / "absent.tsv")
+
+
+STATES = ["Active TSS", "Active enhancer", "Weak enhancer", "Weak transcription"]
+
+
+def states(names, scores):
+    rows = [
+        f"chr1\t{k * 50_000}\t{(k + 1) * 50_000}\t{name}\t{score}\t.\t0,0,0\n"
+        for k, (name, score) in enumerate(zip(names, scores))
+    ]
+    return 'track name="states" description="made up"\n' + "".join(rows)
+
+
+def test_names_with_blanks_are_classes_of_their_own(labels_of):
+    labels = labels_of(states(STATES, [0, 100, 200, 300]), kind="multiclass")
+    assert labels.classes == tuple(STATES)
+    chosen = labels_of(states(STATES, [0, 100, 200, 300]), select="Active TSS, Weak enhancer")
+    assert chosen.n_intervals == 2
+
+
+def test_scores_stand_beside_names_with_blanks_and_beside_empty_ones(labels_of):
+    for names in (STATES, ["", "Active TSS", "", "#1"]):
+        assert labels_of(states(names, [0, 100, 200, 300]), threshold=150).n_intervals == 2
+
+
+def test_a_threshold_where_no_row_has_a_score_is_refused(labels_of):
+    with pytest.raises(InputError, match="threshold 5, but no row of the file has a score"):
+        labels_of(states(STATES, ["."] * 4), threshold=5)

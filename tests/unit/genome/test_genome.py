@@ -89,8 +89,8 @@ def test_an_unknown_assembly_names_the_known_ones():
     [
         ("chr1\t5\t2000\n", "not a region of the 1,000 bp"),
         ("chr1\t50\t40\n", "not a region"),
-        ("chr1 5 9\n", "cannot be read"),
-        ("chrom\tstart\tend\nchr1\t1\t2\n", "cannot be read"),
+        ("chr1\t5\n", "line 1: 'chr1\t5' has 2 columns; expected chrom, start, end"),
+        ("chr1\t5\t9\nchr1\tx\t9\n", "line 2: start 'x' is not a whole number"),
         ("chrQ\t5\t9\n", "none of its chromosome names"),
     ],
 )
@@ -98,6 +98,42 @@ def test_malformed_blacklists_are_refused(tmp_path, text, message):
     sizes = write(tmp_path / "s.sizes", "chr1\t1000\n")
     with pytest.raises(InputError, match=message):
         load_assembly(sizes, blacklist=write(tmp_path / "b.bed", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "chr1 5 9\nchr1 20 30\n",
+        'chrom\tstart\tend\tname\nchr1\t5\t9\t#1\nchr1\t20\t30\ta "b\n',
+        "\ufefftrack name=x\r\n1\t5\t9\r\n1\t20\t30\r\n",
+    ],
+)
+def test_blacklists_are_read_as_other_bed_files(tmp_path, text):
+    sizes = write(tmp_path / "s.sizes", "chr1\t1000\n")
+    table = load_assembly(sizes, blacklist=write(tmp_path / "b.bed", text)).blacklist
+    assert table.to_numpy().tolist() == [["chr1", 5, 9], ["chr1", 20, 30]]
+
+
+def test_a_file_without_regions_is_an_empty_blacklist(tmp_path):
+    sizes = write(tmp_path / "s.sizes", "chr1\t1000\n")
+    for text in ("", "# none\n"):
+        assert load_assembly(sizes, blacklist=write(tmp_path / "b.bed", text)).blacklist.empty
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeffchr1\t100\r\nchr2\t50\r\n", "chr1 100\nchr2 50\n", "chr1\t100\t\nchr2\t50\t\n"]
+)
+def test_chromsizes_of_windows_and_of_hand(tmp_path, text):
+    sizes = read_chromsizes(write(tmp_path / "s.sizes", text))
+    assert sizes.to_dict() == {"chr1": 100, "chr2": 50}
+    assert sizes.dtype == "int64"
+
+
+def test_a_name_that_no_contact_map_can_hold_is_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"line 2: chromosome name 'chrä' has letters beyond ASCII"
+    ):
+        read_chromsizes(write(tmp_path / "s.sizes", "chr1\t100\nchrä\t50\n"))
 
 
 def test_an_absent_blacklist_is_refused(tmp_path):
@@ -238,3 +274,12 @@ def test_a_region_is_read(text, region):
 def test_a_region_that_is_none_is_refused(text):
     with pytest.raises(InputError, match="region '"):
         parse_region(text, {"chr1": 1000})
+
+
+def test_a_name_with_colons_is_a_name_and_may_have_a_span():
+    sizes = {"HLA-DRB1*15:01:01:01": 400, "HLA-DRB1*15:01": 90, "chr1": 100}
+    assert parse_region("HLA-DRB1*15:01:01:01", sizes) == ("HLA-DRB1*15:01:01:01", 0, 400)
+    assert parse_region("HLA-DRB1*15:01:01:01:5-70", sizes) == ("HLA-DRB1*15:01:01:01", 5, 70)
+    assert parse_region("HLA-DRB1*15:01", sizes) == ("HLA-DRB1*15:01", 0, 90)
+    with pytest.raises(InputError, match="no chromosome 'HLA-A'"):
+        parse_region("HLA-A:1-2", sizes)

@@ -95,8 +95,54 @@ def test_a_truncated_gzip_and_binary_text_are_errors(tmp_path):
     path.write_bytes(gzip.compress(b"chr1\t1\t2\n" * 1000)[:-20])
     with pytest.raises(InputError, match="cannot be read"):
         read_intervals(path, "bed", CHROMSIZES)
-    path.write_bytes(b"\xff\xfe\x00\x81" * 10)
-    with pytest.raises(InputError, match="cannot be read"):
+    path.write_bytes(b"\xfa\xfe\x00\x81" * 10)
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         read_intervals(path, "bed", CHROMSIZES)
     with pytest.raises(InputError, match="does not exist"):
         read_intervals(tmp_path / "absent", "bed", CHROMSIZES)
+
+
+def test_a_byte_order_mark_costs_no_row(tmp_path):
+    path = tmp_path / "sites.bed"
+    path.write_bytes(b"\xef\xbb\xbfchr1\t0\t200000\r\nchr1\t20000\t30000\r\n")
+    assert read_intervals(path, "bed", CHROMSIZES)["end"].tolist() == [200_000, 30_000]
+
+
+def test_names_with_blanks_and_empty_names_keep_their_column(tmp_path):
+    path = tmp_path / "states.bed"
+    rows = ["Active TSS\t0", "Active enhancer\t100", "\t200", "Weak #1\t.", 'it"s\t300']
+    path.write_text(
+        'track name="states"\n'
+        + "".join(f"chr1\t{k}\t{k + 1}\t{row}\t.\t0,0,0\n" for k, row in enumerate(rows))
+    )
+    table = read_intervals(path, "bed", CHROMSIZES)
+    assert table["name"].tolist() == ["Active TSS", "Active enhancer", "", "Weak #1", 'it"s']
+    assert table["score"].tolist()[:3] == [0, 100, 200]
+    assert table["score"].isna().tolist() == [False, False, False, True, False]
+    assert table["line"].tolist() == [2, 3, 4, 5, 6]
+
+
+def test_a_name_with_blanks_leaves_the_score_of_a_pair_in_place(tmp_path):
+    path = tmp_path / "pairs.bedpe"
+    path.write_text("chr1\t1\t2\tchr1\t5\t6\ta loop\t7\nchr1\t1\t2\tchr1\t5\t6\t\t8\n")
+    assert read_intervals(path, "bedpe", CHROMSIZES)["score"].tolist() == [7, 8]
+
+
+def test_a_header_may_be_a_comment(tmp_path):
+    path = tmp_path / "loops.bedpe"
+    path.write_text("#" + JUICER + "# juicer_tools 1.22\n1\t5000\t6000\t1\t9000\t10000\t0,0,0\n")
+    assert read_intervals(path, "hiccups", CHROMSIZES)["end2"].tolist() == [10_000]
+
+
+def test_a_contig_with_a_colon_is_a_name(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("enhancer_name,promoter_name,label\nA|H*01:02:1-2,A|H*01:02:5-9,1\n")
+    table = read_intervals(path, "targetfinder", pd.Series({"H*01:02": 100}))
+    assert table[["chrom", "start", "end2"]].to_numpy().tolist() == [["H*01:02", 1, 9]]
+
+
+def test_expression_without_a_column_of_numbers_is_refused(tmp_path):
+    path = tmp_path / "genes.tsv"
+    path.write_text("chrom\ttss\tcounts\nchr1\t100\t2\n")
+    with pytest.raises(InputError, match="expected one of cpm, rpkm"):
+        read_intervals(path, "expression", CHROMSIZES)

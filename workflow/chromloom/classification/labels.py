@@ -52,6 +52,7 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.genome.intervals import FORMATS, read_intervals
+from chromloom.tables import Column, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -143,25 +144,9 @@ def read_label_sheet(
         A column is missing or unknown, a value is not one of the known, a task is repeated.
     """
     path = Path(path)
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is no sheet of labels ({error}); expected tab-separated columns "
-            f"{', '.join(REQUIRED)}"
-        ) from error
-    for name in REQUIRED:
-        if name not in table:
-            raise InputError(
-                f"{path}: column '{name}' is missing (found {', '.join(table.columns)}); expected "
-                f"{', '.join(REQUIRED)}, separated by tabs"
-            )
-    for name in table.columns.difference(REQUIRED + OPTIONAL):
-        raise InputError(
-            f"{path}: unknown column '{name}'; known are {', '.join(REQUIRED + OPTIONAL)}"
-        )
-    table = table.reindex(columns=REQUIRED + OPTIONAL, fill_value="")
-    table = table.apply(lambda column: column.str.strip())
+    contract = {name: Column() for name in REQUIRED}
+    contract |= {name: Column(required=False) for name in OPTIONAL}
+    table = read_table(path, contract, what="sheet of labels", strict=True, spreadsheet=True)
     if cell_type is not None:
         table = table[table["cell_type"].isin([cell_type, "*"])]
         if table.empty:
@@ -300,12 +285,18 @@ def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
         names = [name.strip() for name in row["select"].split(",")]
         absent = [name for name in names if not (table["name"] == name).any()]
         if absent:
-            raise InputError(f"{source}: no row is named '{absent[0]}' (select)")
+            found = ", ".join(f"'{name}'" for name in table["name"].unique()[:8])
+            raise InputError(f"{source}: no row is named '{absent[0]}' (select); names are {found}")
         table = table[table["name"].isin(names)]
     elif row["kind"] == "multiclass":
         table = table[~table["name"].isin(["", ".", "NA", "na", "NaN"])]
     scored = row["kind"] in ("signal", "expression", "pairs")
     if not np.isnan(row["threshold"]) and not scored:
+        if table["score"].isna().all():
+            raise InputError(
+                f"{source}: task '{row['task']}' has threshold {row['threshold']:g}, but no row of "
+                "the file has a score (BED: column 5); leave the threshold out, or give scores"
+            )
         table = table[table["score"] >= row["threshold"]]
     allowed = bins["chrom"].isin(chroms).to_numpy() & ~bins["masked"].to_numpy(dtype=bool)
     if row["kind"] == "pairs":

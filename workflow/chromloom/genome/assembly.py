@@ -5,7 +5,6 @@ assembly is a chromsizes file, or a folder that holds one.
 """
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.genome.names import harmonise_names
+from chromloom.tables import BED, Column, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -111,67 +111,45 @@ def read_chromsizes(path: str | Path) -> pd.Series:
     -------
     pandas.Series, int64
         Chromosome name -> length in bp.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not such a table, a name stands there twice or is not ASCII.
     """
-    rows: dict[str, int] = {}
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = line.split()
-        if len(fields) < 2 or not fields[1].isdigit() or int(fields[1]) == 0 or fields[0] in rows:
+    contract = {"chrom": Column(), "length": Column(int, low=1)}
+    table = read_table(path, contract, what="chromsizes file", names=list(contract), sep=None)
+    place = f"chromsizes file {path}, line"
+    for line, chrom in table["chrom"][table["chrom"].duplicated()].items():
+        raise InputError(f"{place} {line}: chromosome '{chrom}' stands there twice; keep one")
+    for line, chrom in table["chrom"].items():
+        if not chrom.isascii():
             raise InputError(
-                f"chromsizes file {path}, line {number}: '{line.strip()}' is not a new chromosome "
-                "name and a positive length in bp, separated by a tab"
+                f"{place} {line}: chromosome name '{chrom}' has letters beyond ASCII, which "
+                "contact maps and bigWigs cannot hold; rename it here and in all files"
             )
-        rows[fields[0]] = int(fields[1])
-    if not rows:
-        raise InputError(f"chromsizes file {path} is empty; expected name and length per line")
-    return pd.Series(rows, name="length", dtype="int64")
+    return pd.Series(table["length"].to_numpy(), table["chrom"].to_numpy(), name="length")
 
 
 def _read_regions(path: str | Path | None, chromsizes: pd.Series) -> pd.DataFrame:
     """chrom, start, end of a BED file's rows on `chromsizes`, names harmonised."""
-    empty = pd.DataFrame({"chrom": [], "start": [], "end": []}).astype(
-        {"chrom": object, "start": "int64", "end": "int64"}
-    )
+    contract = {name: BED[name] for name in ("chrom", "start", "end")}
     if path is None:
-        return empty
-    try:
-        table = pd.read_csv(
-            path,
-            sep="\t",
-            comment="#",
-            header=None,
-            usecols=[0, 1, 2],
-            names=["chrom", "start", "end"],
-            dtype={"chrom": str},
-        )
-        table = table.astype({"start": "int64", "end": "int64"})
-    except FileNotFoundError:
-        raise InputError(f"BED file {path} does not exist") from None
-    except ValueError as error:
-        if not any(_data_lines(path)):
-            return empty
-        raise InputError(
-            f"BED file {path} cannot be read: {error}; expected chrom, start, end without a header"
-        ) from error
+        return pd.DataFrame(columns=list(contract)).astype({"start": "int64", "end": "int64"})
+    table = read_table(
+        path, contract, what="BED file", names=list(contract), sep=None, may_be_empty=True
+    )
     if table.empty:
-        return empty
+        return table.reset_index(drop=True)
     names = harmonise_names(table["chrom"].unique(), chromsizes, source=str(path))
     table["chrom"] = table["chrom"].map(names)
-    table = table.dropna(subset="chrom").reset_index(drop=True)
+    table = table.dropna(subset="chrom")
     beyond = table[
-        (table["start"] < 0)
-        | (table["end"] <= table["start"])
-        | (table["end"] > table["chrom"].map(chromsizes))
+        (table["end"] <= table["start"]) | (table["end"] > table["chrom"].map(chromsizes))
     ]
-    if len(beyond):
-        chrom, start, end = beyond.iloc[0]
+    for line, chrom, start, end in beyond.itertuples():
         raise InputError(
-            f"BED file {path}: {chrom}:{start}-{end} is not a region of the {chromsizes[chrom]:,} "
-            f"bp of {chrom}; is the file for another assembly?"
+            f"BED file {path}, line {line}: {chrom}:{start}-{end} is not a region of the "
+            f"{chromsizes[chrom]:,} bp of {chrom}; is the file for another assembly?"
         )
-    return table
-
-
-def _data_lines(path: str | Path) -> Iterable[str]:
-    return (s for s in Path(path).read_text().splitlines() if s.strip() and s[0] != "#")
+    return table.reset_index(drop=True)

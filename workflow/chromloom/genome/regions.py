@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 def parse_region(text: str, chromsizes: Mapping[str, int]) -> tuple[str, int, int]:
     """Read `chrom` or `chrom:start-end` (bp, 0-based half-open; thousands separators allowed).
 
+    A name may hold colons, as the HLA contigs of hg38 do: what is a chromosome as it stands is one.
+
     Parameters
     ----------
     text : str
@@ -24,14 +26,15 @@ def parse_region(text: str, chromsizes: Mapping[str, int]) -> tuple[str, int, in
     InputError
         Neither form, an unknown chromosome, or a span outside of it.
     """
-    chrom, colon, span = text.partition(":")
+    if text in chromsizes:
+        return text, 0, int(chromsizes[text])
+    chrom, _, span = text.rpartition(":")
+    chrom = chrom or text
     if chrom not in chromsizes:
         raise InputError(
             f"region {text!r}: no chromosome {chrom!r}; known are {some_names(chromsizes)}"
         )
     length = int(chromsizes[chrom])
-    if not colon:
-        return chrom, 0, length
     start, dash, end = span.replace(",", "").partition("-")
     if not (dash and start.isdigit() and end.isdigit() and int(start) < int(end) <= length):
         raise InputError(

@@ -13,6 +13,7 @@ from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
 from chromloom.files import atomic_path, write_tsv
+from chromloom.genome.intervals import read_intervals
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
@@ -461,13 +462,8 @@ def _orientation_means(model, motifs_path, edits):
             "an edit of kind orientation needs stranded CTCF motifs; give a BED6 file "
             "of them (attribution's motif search writes one)"
         )
-    motifs = pd.read_csv(
-        motifs_path,
-        sep="\t",
-        header=None,
-        usecols=[0, 1, 2, 5],
-        names=["chrom", "start", "end", "strand"],
-    )
+    chromsizes = model.bins.groupby("chrom", sort=False)["end"].max()
+    motifs = read_intervals(motifs_path, "bed", chromsizes, what="file of motifs")
     return orientation_means(model, motifs)
 
 

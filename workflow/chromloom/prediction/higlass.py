@@ -13,10 +13,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_json
+from chromloom.genome.assembly import read_chromsizes
 from chromloom.genome.regions import parse_region
 
 SERVER = "http://localhost:8888/api/v1"
@@ -69,9 +68,9 @@ def write_view(
     groups = [maps, tracks or {}, loops or {}]
     files = [(name, Path(file)) for group in groups for name, file in group.items()]
     _check(files, maps)
-    sizes = pd.read_csv(chromsizes, sep="\t", header=None, usecols=[0, 1], dtype={0: str})
-    offsets = dict(zip(sizes[0], accumulate(sizes[1], initial=0)))
-    chrom, start, end = parse_region(region, dict(zip(sizes[0], sizes[1])))
+    sizes = read_chromsizes(chromsizes)
+    offsets = dict(zip(sizes.index, accumulate(sizes, initial=0)))
+    chrom, start, end = parse_region(region, sizes.to_dict())
     domain = [int(offsets[chrom] + start), int(offsets[chrom] + end)]
 
     def track(name: str, file: str | Path, view: str, **options: Any) -> dict[str, Any]:

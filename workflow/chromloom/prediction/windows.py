@@ -36,7 +36,7 @@ def choose_region(clr: cooler.Cooler, region: str = "") -> tuple[str, int, int]:
     covered = bins[bins["weight"].notna()]
     sizes = {chrom: int(clr.chromsizes[chrom]) for chrom in covered["chrom"].unique()}
     chrom, start, end = parse_region(region or next(iter(sizes)), sizes)
-    if region and ":" in region:
+    if region and region not in sizes:
         return chrom, start, end
     starts = covered.loc[covered["chrom"] == chrom, "start"].to_numpy()
     half = max(WIDTH, 60 * clr.binsize) // 2

@@ -7,7 +7,11 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
+from chromloom.genome.intervals import read_intervals
 from chromloom.genome.names import harmonise_names
+
+BLOCK = 1 << 22  # bp of a bigWig held at a time
+_BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
 
 
 def write_bigwig(table: pd.DataFrame, column: str, path: str | Path, chromsizes: pd.Series) -> None:
@@ -47,75 +51,87 @@ def read_track(path: str | Path, bins: pd.DataFrame, chromsizes: pd.Series) -> n
     Parameters
     ----------
     path : str or Path
-        bigWig (`.bw`, `.bigWig`), or bedGraph text, gzipped or not (chrom, start, end, value).
+        bigWig, or bedGraph text (chrom, start, end, value) as `read_intervals` reads it; told by
+        content.
     bins : DataFrame
         chrom, start, end.
     chromsizes : Series
-        Chromosome name -> bp; the file's names are matched to these (`harmonise_names`).
+        Chromosome name -> bp; the file's names are matched to these (`harmonise_names`), and so
+        are the lengths of a bigWig's chromosomes.
 
     Returns
     -------
     ndarray, (n_bins,), float64
-        Mean over the bases that have a value (bedGraph: of the intervals' values, weighted by
-        their overlap); NaN where there is none.
+        Mean over the bases that have a finite value (bedGraph: of the intervals' values, weighted
+        by their overlap); NaN where no base has one.
 
     Raises
     ------
     InputError
-        The file cannot be read, or none of its chromosomes is in the map.
+        The file cannot be read, none of its chromosomes is in the map, or it is of another
+        assembly: a chromosome has another length, an interval lies beyond its end.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"track {path} does not exist; give a bigWig or bedGraph file")
-    if path.suffix.lower() in (".bw", ".bigwig"):
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in _BIGWIG:
         return _read_bigwig(path, bins, chromsizes)
+    if path.suffix.lower() in (".bw", ".bigwig"):
+        raise InputError(
+            f"track {path} is not a bigWig file (it starts with {magic!r}); fetch or write it "
+            "again, or give bedGraph text"
+        )
     return _read_bedgraph(path, bins, chromsizes)
 
 
 def _read_bigwig(path: Path, bins: pd.DataFrame, chromsizes: pd.Series) -> np.ndarray:
     import pyBigWig
 
-    values = np.full(len(bins), np.nan)
+    means = np.full(len(bins), np.nan)
+    starts, ends = bins["start"].to_numpy(np.int64), bins["end"].to_numpy(np.int64)
     try:
-        handle = pyBigWig.open(str(path))
+        with pyBigWig.open(str(path)) as handle:
+            names = harmonise_names(handle.chroms(), chromsizes, source=f"track {path}")
+            in_file = {chrom: name for name, chrom in names.items()}
+            for chrom, rows in bins.groupby(bins["chrom"].astype(str), sort=False).indices.items():
+                if chrom not in in_file:
+                    continue
+                rows = rows[np.argsort(starts[rows], kind="stable")]
+                block = starts[rows] // BLOCK  # bins that start within a few Mb are read at once
+                for part in np.split(rows, np.flatnonzero(np.diff(block)) + 1):
+                    first, last = int(starts[part[0]]), int(ends[part].max())
+                    values = handle.values(in_file[chrom], first, last, numpy=True)
+                    if len(values) == 0:  # a file without a single value
+                        continue
+                    means[part] = _means(values, starts[part] - first, ends[part] - first)
     except RuntimeError as error:
-        raise InputError(f"track {path} is not a bigWig file ({error}); check the file") from error
-    with handle:
-        names = harmonise_names(list(handle.chroms()), chromsizes, source=str(path))
-        in_file = {chrom: name for name, chrom in names.items()}
-        for chrom, rows in bins.groupby(bins["chrom"].astype(str), sort=False).indices.items():
-            if chrom not in in_file:
-                continue
-            name = in_file[chrom]
-            starts = bins["start"].to_numpy()[rows]
-            ends = np.minimum(bins["end"].to_numpy()[rows], handle.chroms()[name])
-            for row, start, end in zip(rows, starts.tolist(), ends.tolist()):
-                if start < end:
-                    mean = handle.stats(name, start, end, type="mean", exact=True)[0]
-                    values[row] = np.nan if mean is None else mean
-    return values
+        raise InputError(
+            f"track {path} cannot be read as bigWig ({error}); fetch or write it again"
+        ) from error
+    return means
+
+
+def _means(values: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Mean of the finite ones of values[start:end] for each pair, NaN where there is none."""
+    known = np.isfinite(values)
+    # reduceat sums from each index to the next: every second one is a bin, the zero ends the last.
+    edges = np.column_stack([starts, ends]).ravel()
+    total = np.add.reduceat(np.append(np.where(known, values, 0), 0), edges, dtype=float)[::2]
+    count = np.add.reduceat(np.append(known, False), edges, dtype=np.int64)[::2]
+    return np.divide(total, count, out=np.full(len(starts), np.nan), where=count > 0)
 
 
 def _read_bedgraph(path: Path, bins: pd.DataFrame, chromsizes: pd.Series) -> np.ndarray:
     import bioframe
 
-    names = ["chrom", "start", "end", "value"]
-    try:
-        table = pd.read_csv(
-            path, sep="\t", header=None, usecols=range(4), names=names, comment="#",
-            dtype={"chrom": str},
-        ).astype({"start": int, "end": int, "value": float})  # fmt: skip
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"track {path} cannot be read ({error}); expected a bigWig, or bedGraph text of chrom, "
-            "start, end, value without a header"
-        ) from error
-    matched = harmonise_names(table["chrom"].unique(), chromsizes, source=str(path))
-    table = table.assign(chrom=table["chrom"].map(matched)).dropna(subset=["chrom", "value"])
+    table = read_intervals(path, "bedgraph", chromsizes, what="track")
+    table = table.loc[np.isfinite(table["score"]), ["chrom", "start", "end", "score"]]
     numbered = bins[["chrom", "start", "end"]].astype({"chrom": str}).reset_index(drop=True)
     overlap = bioframe.overlap(numbered, table, how="inner", return_index=True, return_overlap=True)
     weight = (overlap["overlap_end"] - overlap["overlap_start"]).to_numpy(float)
     row = overlap["index"].to_numpy(int)
-    total = np.bincount(row, weight * overlap["value_"].to_numpy(float), len(bins))
+    total = np.bincount(row, weight * overlap["score_"].to_numpy(float), len(bins))
     covered = np.bincount(row, weight, len(bins))
     return np.divide(total, covered, out=np.full(len(bins), np.nan), where=covered > 0)

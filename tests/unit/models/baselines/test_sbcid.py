@@ -90,8 +90,24 @@ def test_without_trans_states_come_from_the_chromosome(tiny_map, monkeypatch, ca
     assert max(agreement, 1 - agreement) > 0.8
 
 
-def test_a_file_that_is_no_bed_is_refused(tiny_map, tmp_path):
-    (tmp_path / "x.bed").write_text("chr1\tzero\tone\tA\n")
-    for path in (tmp_path / "x.bed", tmp_path / "absent.bed"):
-        with pytest.raises(InputError, match="cannot be read as subcompartments"):
-            read_subcompartments(path, tiny_map)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chr1\tzer0\tone\tA\n", "line 1: start 'zer0' is not a whole number"),
+        ("chr1\t0\t100\tNA\n", "names no subcompartment"),
+        ("chr1\t0\t100\n", "names no subcompartment"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_file_that_is_no_annotation_is_refused(tiny_map, tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "x.bed").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_subcompartments(tmp_path / "x.bed", tiny_map)
+
+
+def test_names_with_blanks_are_subcompartments(tiny_map, tmp_path):
+    text = "\ufefftrack name=x\nchr1\t0\t200000\tA 1\nchr1\t200000\t400000\tA 2\n"
+    (tmp_path / "x.bed").write_text(text)
+    labels = read_subcompartments(tmp_path / "x.bed", tiny_map)
+    assert set(labels) == {"A 1", "A 2", None}

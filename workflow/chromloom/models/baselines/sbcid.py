@@ -18,11 +18,12 @@ from hmmlearn.hmm import GaussianHMM
 from scipy.sparse.linalg import svds
 
 from chromloom.errors import InputError
-from chromloom.genome.names import harmonise_names
+from chromloom.genome.intervals import read_intervals
 from chromloom.models.baselines.eig import eigen_representation
 from chromloom.models.baselines.rows import has_trans, symmetric_matrix, trans_pixels
 from chromloom.models.baselines.vectors import Fitted, SBCIDSettings
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.tables import MISSING
 
 logger = logging.getLogger(__name__)
 
@@ -80,19 +81,12 @@ def read_subcompartments(path: str | Path, normalized: NormalizedMap) -> np.ndar
     InputError
         The file is missing, is not such a table, or speaks of other chromosomes.
     """
-    try:
-        table = pd.read_csv(
-            path, sep="\t", header=None, comment="#", usecols=range(4),
-            names=["chrom", "start", "end", "name"],
-            dtype={"chrom": str, "start": np.int64, "end": np.int64, "name": str},
-        )  # fmt: skip
-    except (OSError, ValueError) as error:
+    table = read_intervals(path, "bed", normalized.clr.chromsizes, what="BED of subcompartments")
+    table = table[~table["name"].isin(MISSING)]
+    if table.empty:
         raise InputError(
-            f"{path} cannot be read as subcompartments ({error}); expected a BED file of chrom, "
-            "start, end, name"
-        ) from error
-    names = harmonise_names(table["chrom"].unique(), normalized.clr.chromsizes, source=str(path))
-    table = table.assign(chrom=table["chrom"].map(names)).dropna()
+            f"{path} names no subcompartment; expected names in column 4 of a BED file"
+        )
     bins = normalized.bins[["chrom", "start", "end"]].reset_index(names="bin")
     found = bioframe.overlap(bins, table, how="inner", suffixes=("", "_"), return_overlap=True)
     covered = (found["overlap_end"] - found["overlap_start"]).astype(np.int64)
