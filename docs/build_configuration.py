@@ -24,7 +24,7 @@ or a value of the wrong kind stops the run before it starts, with one line that 
 """
 SETTINGS = """Given by model under `training.options`, such as
 `{hiclstm-refined: {embedding_dim: 32}}`; the columns are the presets (`hiclstm-paper` …, `eig`).
-The other models' settings are the attributes in `workflow/chromloom/models/vectors.py`.
+The other models' settings are attributes of the settings in `workflow/chromloom/models/baselines`.
 """
 
 

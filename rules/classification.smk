@@ -109,6 +109,7 @@ rule train_withheld:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         splits="results/classification/{sample}.{resolution}.{norm}.{model}/splits.tsv",
+        code=model_code,
     output:
         "results/withheld/{sample}.{resolution}.{norm}.{model}.{fold}.parquet",
     log:
@@ -117,11 +118,11 @@ rule train_withheld:
         "benchmarks/train_withheld/{sample}.{resolution}.{norm}.{model}.{fold}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: training_threads
     resources:
         mem_mb=16000,
         runtime=720,
-        gpu=0 if config["device"] == "cpu" else 1,
+        gpu=training_gpus,
     params:
         training=training_of,
         device=config["device"],

@@ -10,6 +10,7 @@ ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.errors import ChromloomError
+from chromloom.models.registry import DECODERS
 from chromloom.study import Run, Study
 from chromloom.versions import VERSIONS
 
@@ -62,7 +63,7 @@ wildcard_constraints:
     norm="ICE|KR|VC|VC_SQRT",
     model="[a-z][a-z0-9-]*",
     edit="[A-Za-z0-9][A-Za-z0-9_-]*",
-    decoder="lstm|cnn|fc",
+    decoder="|".join(DECODERS),
     origin="[A-Za-z0-9][A-Za-z0-9_-]*",
     fold="[0-9]+",
     seed="[0-9]+",
@@ -91,8 +92,23 @@ def training_of(wildcards):
 
 def trans_required(wildcards):
     """Proof that a map has contacts between chromosomes, for the models that read them."""
-    reads = STUDY.needs_trans(wildcards.model)
+    reads = STUDY.model(wildcards.model).needs_trans
     return f"results/qc/trans/{wildcards.sample}.tsv" if reads else []
+
+
+def model_code(wildcards):
+    """Files of a model that a plugin registers; the library's own have a version as a parameter."""
+    return STUDY.model_code(wildcards.model)
+
+
+def training_threads(wildcards):
+    """Threads that training of a model has a use for."""
+    return STUDY.model(wildcards.model).threads
+
+
+def training_gpus(wildcards):
+    """GPUs that training of a model has a use for, where the config allows one."""
+    return int(config["device"] != "cpu" and STUDY.model(wildcards.model).gpu)
 
 
 def classified_runs(wildcards):

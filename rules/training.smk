@@ -29,6 +29,7 @@ rule train_model:
         trans=trans_required,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
+        code=model_code,
     output:
         multiext(
             "results/models/{sample}.{resolution}.{norm}.{model}/",
@@ -46,11 +47,11 @@ rule train_model:
         sample=one_of(s for s in SAMPLES.index if not SAMPLES.fine_tune_of[s]),
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: training_threads
     resources:
         mem_mb=16000,
         runtime=720,
-        gpu=0 if config["device"] == "cpu" else 1,
+        gpu=training_gpus,
     params:
         training=training_of,
         device=config["device"],
@@ -72,6 +73,7 @@ rule fine_tune_model:
         ),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
+        code=model_code,
     output:
         multiext(
             "results/models/{sample}.{resolution}.{norm}.{model}/",
@@ -89,11 +91,11 @@ rule fine_tune_model:
         sample=one_of(s for s in SAMPLES.index if SAMPLES.fine_tune_of[s]),
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: training_threads
     resources:
         mem_mb=16000,
         runtime=720,
-        gpu=0 if config["device"] == "cpu" else 1,
+        gpu=training_gpus,
     params:
         region=lambda wildcards: SAMPLES.fine_tune_region[wildcards.sample],
         seed=lambda wildcards: training_of(wildcards)["seed"],

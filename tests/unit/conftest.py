@@ -78,6 +78,7 @@ def tiny_map_path(make_counts, tmp_path_factory) -> Path:
 def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
     """Write a model of the tiny map with random weights and representations, untrained."""
     from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+    from chromloom.models.registry import model_named
     from chromloom.models.trained import write_model
     from chromloom.normalize.maps import NormalizedMap
 
@@ -100,6 +101,7 @@ def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
                 module.barrier.normal_(generator=generator).mul_(0.1)
         folder = tmp_path_factory.mktemp("model") / "model"
         config = {
+            "model": model_named(preset),
             "settings": settings.to_dict(),
             "sample": "tiny",
             "assembly": "tiny",

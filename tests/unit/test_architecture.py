@@ -25,7 +25,6 @@ ROOMS = {
     "download": set(),
     "sheets": set(),
     "runtime": set(),
-    "plotting": set(),
     "kernels": set(),
     "genome": set(),
     "sequence": set(),
@@ -35,6 +34,7 @@ ROOMS = {
     "normalize": {"genome"},
     "analysis": {"normalize", "signals"},
     "models": {"genome", "kernels", "normalize"},
+    "plotting": {"models"},
     "training": {"genome", "kernels", "models", "normalize"},
     "representations": {"models", "signals"},
     "prediction": {"genome", "models", "normalize"},
@@ -49,7 +49,7 @@ ROOMS = {
         *("attribution", "edits", "evaluation", "genome", "models", "normalize", "perturbation"),
         "signals",
     },
-    "study": {"classification", "edits", "sheets", "training"},
+    "study": {"classification", "edits", "models", "sheets"},
     "cli": {"attribution", "evaluation", "perturbation", "plotting", "prediction"},
 }
 # What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.

@@ -22,8 +22,8 @@ from chromloom.classification.labels import read_label_sheet
 from chromloom.edits.edit import Edit
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
+from chromloom.models.registry import Model, code_of, find_model, resolve_model, use_plugins
 from chromloom.sheets import check_config, check_references, read_sheet
-from chromloom.training.models import needs_trans, predicts_maps, resolve_model
 
 # Columns of the sample sheet that name other samples of it.
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
@@ -92,6 +92,7 @@ class Study:
         self.root = Path(root)
         schemas = self.root / "workflow" / "schemas"
         self.config = check_config(dict(config), schemas / "config.schema.yaml")
+        use_plugins(map(self.find_path, self.config["training"]["plugins"]))
         self.samples = self._sheet("samples", "sample")
         self.datasets = self._sheet("datasets", "dataset") if self.config["datasets"] else None
         for column in REFERENCES:
@@ -254,23 +255,22 @@ class Study:
     @cached_property
     def map_runs(self) -> list[Run]:
         """Runs that predict maps by themselves; the others give vectors and need a decoder."""
-        return [run for run in self.runs if predicts_maps(self.base_model(run.model))]
+        return [run for run in self.runs if self.model(run.model).predicts_maps]
 
     @cached_property
     def pair_runs(self) -> list[Run]:
         """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
-        families = ("hiclstm-", "eig")
-        return [run for run in self.map_runs if self.base_model(run.model).startswith(families)]
+        return [run for run in self.map_runs if self.model(run.model).editable]
 
     @cached_property
     def attributed(self) -> list[Run]:
-        """Runs whose predicted contacts are attributed to bins by default; for `eig` it is slow."""
-        return [run for run in self.pair_runs if self.base_model(run.model) != "eig"]
+        """Runs whose predicted contacts are attributed to bins by default."""
+        return [run for run in self.pair_runs if self.model(run.model).attributed]
 
     @cached_property
     def screened(self) -> list[Run]:
-        """Runs in which one bin can be knocked out; not where a frame is decoded at once."""
-        return [run for run in self.pair_runs if self.base_model(run.model) != "hiclstm-released"]
+        """Runs in which one bin can be knocked out by itself."""
+        return [run for run in self.pair_runs if self.model(run.model).screenable]
 
     @cached_property
     def judged(self) -> list[Run]:
@@ -320,19 +320,19 @@ class Study:
         seeds = [s for s in self.config["training"]["seeds"] if s != self.config["seed"]]
         return [model, *(f"{model}-seed{seed}" for seed in seeds)]
 
-    def base_model(self, model: str) -> str:
-        """The model that a name in a run stands for."""
-        return resolve_model(model, self.variants)[0]
+    def model(self, name: str) -> Model:
+        """What the model that a name in a run stands for reads, gives and can do."""
+        return find_model(resolve_model(name, self.variants)[0])
+
+    def model_code(self, name: str) -> list[str]:
+        """Files of a model that a plugin registers; none for a model of the library."""
+        return code_of(resolve_model(name, self.variants)[0])
 
     def training(self, model: str) -> dict[str, Any]:
         """The model that a name stands for, its seed, and the settings that differ from its own."""
         name, options = resolve_model(model, self.variants)
         seed = options.pop("seed", self.config["seed"])
         return {"model": name, "seed": seed, "options": options}
-
-    def needs_trans(self, model: str) -> bool:
-        """Whether the model that a name stands for reads contacts between chromosomes."""
-        return needs_trans(self.base_model(model))
 
     # Simulated genomes
 
@@ -528,7 +528,7 @@ class Study:
 
     def _check_trans(self, run: Run) -> None:
         kept = self.chromosomes(run.sample) or []
-        if self.needs_trans(run.model) and len(kept) == 1:
+        if self.model(run.model).needs_trans and len(kept) == 1:
             raise InputError(
                 f"{self.config['samples']}, sample {run.sample!r}: model {run.model!r} reads "
                 f"contacts between chromosomes and only {kept[0]} is kept; keep more, or give this "

@@ -8,7 +8,7 @@ VERSIONS = {
     "contacts": 2,
     "normalize": 1,
     "analysis": 1,
-    "training": 4,
+    "training": 5,
     "reconstruction": 3,
     "classification": 1,
     "attribution": 2,

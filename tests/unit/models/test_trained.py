@@ -237,6 +237,25 @@ def test_settings_of_another_version_are_named(folders, tmp_path):
         TrainedModel.load(tmp_path / "model")
 
 
+def test_a_folder_of_an_older_version_is_to_be_trained_again(folders, tmp_path):
+    shutil.copytree(folders / "paper", tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    del config["model"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(
+        CheckpointError, match=r"written by an older version.*train the model again"
+    ):
+        TrainedModel.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("preset", "name"), [("eig", "eig"), ("paper", "hiclstm-paper"), ("refined", "hiclstm-refined")]
+)
+def test_a_model_is_called_as_in_the_registry(folders, preset, name):
+    assert TrainedModel.load(folders / preset).name == name
+
+
 def test_unknown_chromosome_and_device_are_named(folders):
     model = TrainedModel.load(folders / "eig")
     with pytest.raises(InputError, match="no chromosome 'chr9'; it has chr1, chr2, chr3"):

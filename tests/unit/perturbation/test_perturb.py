@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.cli import main
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
@@ -132,6 +133,19 @@ def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
     )
     assert 0 < table["scc"] < 1
     assert table["insulation_change"] > 0
+
+
+@pytest.mark.parametrize(("preset", "name"), [("eig", "eig"), ("refined", "hiclstm-refined")])
+def test_the_command_line_calls_a_model_as_the_registry_does(
+    tiny_model_dir, tiny_map_path, tmp_path, preset, name
+):
+    model = tiny_model_dir(preset, **({"hidden_size": 0} if preset == "eig" else {}))
+    (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDEL:a\n")
+    words = [model, tiny_map_path, tmp_path / "e.bed", tmp_path / "out"]
+    assert main(["edit", *map(str, words)]) == 0
+    for table in tmp_path.glob("out/**/*.tsv"):
+        assert set(pd.read_table(table).get("model", [name])) == {name}, table.name
+    assert set(pd.read_table(tmp_path / "out" / "perturbation.tsv")["model"]) == {name}
 
 
 def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_map_path):

@@ -3,14 +3,15 @@
 import pandas as pd
 import pytest
 
+from chromloom.models.registry import MODELS
 from chromloom.plotting import classification, reconstruction
-from chromloom.plotting.style import MODEL_COLOURS, model_colours
-from chromloom.training.models import MODEL_NAMES
+from chromloom.plotting.style import model_colours
 
 
 def test_every_model_has_a_colour_of_its_own():
-    assert set(MODEL_COLOURS) == set(MODEL_NAMES)
-    assert len(set(MODEL_COLOURS.values())) == len(MODEL_NAMES)
+    colours = model_colours(MODELS)
+    assert colours == {name: model.colour for name, model in MODELS.items()}
+    assert len(set(colours.values())) == len(MODELS)
 
 
 def test_variants_take_colours_that_no_other_model_has():
@@ -18,7 +19,7 @@ def test_variants_take_colours_that_no_other_model_has():
     colours = model_colours(models)
     assert list(colours) == list(dict.fromkeys(models))
     assert len(set(colours.values())) == 6
-    assert {m: colours[m] for m in colours if m in MODEL_COLOURS}.items() <= MODEL_COLOURS.items()
+    assert all(colours[name] == MODELS[name].colour for name in colours if name in MODELS)
 
 
 @pytest.mark.parametrize("models", [["eig", "sci-intra", "pca"], ["seed2", "eig", "seed3"]])

@@ -19,8 +19,8 @@ from torch.nn.functional import conv1d, conv2d, max_pool2d, softsign
 from chromloom.errors import InputError
 from chromloom.models.hiclstm.module import PRESETS, HiCLSTM, HiCLSTMSettings
 from chromloom.models.hiclstm.released import ReleasedHiCLSTM
+from chromloom.models.registry import DECODERS
 
-DECODERS = ("lstm", "cnn", "fc")
 VARIANTS: dict[str, dict[str, Any]] = {
     "published": {**PRESETS["released"], "preset": "released", "epochs": 20},
     "dense": {

@@ -24,7 +24,7 @@ from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.genome.bins import Bins, OnBins, blank_band
 from chromloom.kernels import kernel_threads_only
-from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+from chromloom.models.registry import DECODER_VARIANTS, Model, find_model, load
 from chromloom.normalize.probability import (
     contact_probability,
     contact_strength,
@@ -37,9 +37,10 @@ ROWS = 1024
 """Rows of a block when a whole chromosome is gone through."""
 
 
-def describe(settings: HiCLSTMSettings, *, seed: int, device: str) -> dict[str, Any]:
-    """What every model folder's config says of its run: settings, seed, device, versions."""
+def describe(settings: Any, model: str, *, seed: int, device: str) -> dict[str, Any]:
+    """What every model folder's config says of its run: model, settings, seed, device, versions."""
     return {
+        "model": model,
         "settings": settings.to_dict(),
         "seed": seed,
         "device": device,
@@ -71,8 +72,8 @@ def write_model(
     tensors : dict
         Parameters by name, and `recalibration` (see `TrainedModel.to_value`).
     config : dict
-        `settings` (of `HiCLSTMSettings`), sample, resolution, norm, assembly, ignore_diags,
-        seed, device, versions.
+        `model` (its name in the registry), `settings`, sample, resolution, norm, assembly,
+        ignore_diags, seed, device, versions.
     bins : Bins
     expected, history : DataFrame
         Written as they are.
@@ -142,45 +143,15 @@ def load_parameters(module: torch.nn.Module, tensors: dict[str, Tensor], source:
     module.load_state_dict(tensors)
 
 
-def read_settings(values: dict[str, Any]) -> Any:
-    """Settings of any model from what `config.json` keeps of them."""
-    from chromloom.models.baselines.vectors import MODELS, vector_settings
-
-    if values["preset"] in MODELS:
-        own = dict(values)
-        return vector_settings(own.pop("preset"), **own)
-    if "decoder" in values:
-        from chromloom.models.decoders import DecoderSettings
-
-        return DecoderSettings(**values)
-    return HiCLSTMSettings(**values)
-
-
-def new_module(settings: Any, lengths: list[int]) -> tuple[torch.nn.Module, type["TrainedModel"]]:
-    """Module of a model with parameters yet to be set, and the class that it is used through.
-
-    Parameters
-    ----------
-    settings : HiCLSTMSettings, DecoderSettings or VectorSettings
-    lengths : list of int
-        Bins of each chromosome, in the genome's order.
-    """
-    n_bins = sum(lengths)
-    if not isinstance(settings, HiCLSTMSettings):
-        from chromloom.models.baselines.vectors import VectorModel, VectorModule
-
-        return VectorModule(settings, lengths), VectorModel
-    kind, released = TrainedModel, settings.preset == "released"
-    if released:
-        from chromloom.models.hiclstm.released import ReleasedHiCLSTM
-        from chromloom.models.hiclstm.released import ReleasedTrainedModel as kind
-    if type(settings) is not HiCLSTMSettings:
-        from chromloom.models.decoders import new_decoder
-
-        return new_decoder(settings, lengths), kind
-    if released:
-        return ReleasedHiCLSTM(settings, n_bins), kind
-    return HiCLSTM(settings, n_bins, len(lengths)), kind
+def _open_settings(config: dict[str, Any]) -> tuple[Model, Any]:
+    """Where the code of a model folder (of its decoder, where it is one) lies, and its settings."""
+    line = DECODER_VARIANTS[config["variant"]] if "decoder" in config else None
+    line = line or find_model(config["model"])
+    options = dict(config["settings"])
+    try:
+        return line, load(line.settings)(options.pop("preset"), **options)
+    except InputError as error:  # a setting that was renamed, say
+        raise ValueError(error) from error
 
 
 class TrainedModel(OnBins):
@@ -188,13 +159,14 @@ class TrainedModel(OnBins):
 
     Attributes
     ----------
-    settings : HiCLSTMSettings
+    settings
+        Of the model, such as `HiCLSTMSettings`.
     config : dict
-        What `config.json` holds: sample, resolution, norm, assembly, ignore_diags, seed, ….
+        What `config.json` holds: model, sample, resolution, norm, assembly, ignore_diags, seed, ….
     bins : Bins
     expected_table : DataFrame
         Expected of the map trained on.
-    module : HiCLSTM
+    module : nn.Module
     recalibration : ndarray, (n_dist,), float32
         Factor of the contact strength at each distance.
     device : torch.device
@@ -214,7 +186,7 @@ class TrainedModel(OnBins):
         recalibration: np.ndarray,
     ):
         self.module, self.config, self.bins = module, config, bins
-        self.settings: HiCLSTMSettings = module.settings
+        self.settings = module.settings
         self.expected_table, self.recalibration = expected_table, recalibration
         self.ignore_diags = int(config["ignore_diags"])
         self.device = next(module.parameters()).device
@@ -246,7 +218,12 @@ class TrainedModel(OnBins):
             expected = pd.read_csv(
                 folder / "expected.tsv", sep="\t", dtype={"region1": str, "region2": str}
             )
-            settings = read_settings(config["settings"])
+            if "model" not in config:
+                raise CheckpointError(
+                    f"{folder} was written by an older version, whose models are not read any "
+                    "more; train the model again"
+                )
+            line, settings = _open_settings(config)
             recalibration = tensors.pop("recalibration").numpy()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
@@ -254,14 +231,19 @@ class TrainedModel(OnBins):
                 "model.safetensors, config.json, bins.parquet and expected.tsv as training writes "
                 "them: train the model again"
             ) from error
-        module, kind = new_module(settings, bins.lengths)
+        module = load(line.module)(settings, bins.lengths)
         load_parameters(module, tensors, folder / "model.safetensors")
         module.requires_grad_(False).to(resolve_device(device))
-        model = kind(
+        model = load(line.trained)(
             module, config, bins=bins, expected_table=expected, recalibration=recalibration
         )
         model.pairs_path = folder / "pairs.safetensors"
         return model
+
+    @property
+    def name(self) -> str:
+        """Name of the model in the registry; of a decoder, that of the model that it decodes."""
+        return self.config["model"]
 
     def representation(self, chrom: str) -> np.ndarray:
         """Representations of a chromosome's bins, (n, d), float32; NaN at masked bins."""

@@ -136,7 +136,7 @@ def summarise(
     prediction : Prediction
     model : TrainedModel
     name : str, optional
-        Of the model in the table; by default its preset's.
+        Of the model in the table; by default its own in the registry.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def summarise(
             "sample": config["sample"],
             "resolution": resolution,
             "norm": config["norm"],
-            "model": name or f"hiclstm-{model.settings.preset}",
+            "model": name or model.name,
             "edit": edit.edit,
             "kind": edit.kind,
             "region": f"{edit.chrom}:{edit.start}-{edit.end}",

@@ -10,25 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from chromloom.files import atomic_path, write_tsv
+from chromloom.models.registry import models
 
 # Okabe & Ito (2008), readable with every common colour blindness.
 PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999",
 )  # fmt: skip
-MODEL_COLOURS = {
-    "hiclstm-refined": "#0072B2",
-    "hiclstm-paper": "#56B4E9",
-    "hiclstm-released": "#D55E00",
-    "eig": "#009E73",
-    "pca": "#E69F00",
-    "sniper-intra": "#CC79A7",
-    "sniper-inter": "#882255",
-    "sniper-intra-fc": "#AA4499",
-    "sniper-inter-fc": "#332288",
-    "sci": "#999933",
-    "sci-intra": "#000000",
-    "sbcid": "#999999",
-}
 CONTACT_MAP = "Reds"
 DIFFERENCE_MAP = "RdBu_r"
 
@@ -52,11 +39,12 @@ def apply_style() -> None:
     )
 
 
-def model_colours(models: Iterable[str]) -> dict[str, str]:
+def model_colours(names: Iterable[str]) -> dict[str, str]:
     """Colour of each model of a figure: its own; variants get those that no other model has."""
-    names = list(dict.fromkeys(models))
-    own = {name: MODEL_COLOURS[name] for name in names if name in MODEL_COLOURS}
-    colours = dict.fromkeys((*PALETTE, *MODEL_COLOURS.values()))
+    names = list(dict.fromkeys(names))
+    table = {name: model.colour for name, model in models().items()}
+    own = {name: table[name] for name in names if name in table}
+    colours = dict.fromkeys((*PALETTE, *table.values()))
     free = itertools.cycle([colour for colour in colours if colour not in own.values()])
     return {name: own.get(name) or next(free) for name in names}
 

@@ -74,7 +74,7 @@ def judge_model(
     seed : int
         Of the edits and of the bins drawn.
     name : str, optional
-        Of the model in the table; by default its preset's.
+        Of the model in the table; by default its own in the registry.
     device : str
 
     Returns
@@ -104,7 +104,7 @@ def judge_model(
         sample=model.config["sample"],
         resolution=model.resolution,
         norm=model.config["norm"],
-        model=name or f"hiclstm-{model.settings.preset}",
+        model=name or model.name,
     )[COLUMNS]
     write_tsv(table, out)
     return table

@@ -17,7 +17,7 @@ from torch import Tensor
 from chromloom.errors import InputError
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.decoders import DecoderSettings, decoder_settings, new_decoder
-from chromloom.models.hiclstm.released import ReleasedTrainedModel
+from chromloom.models.registry import DECODER_VARIANTS, load
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.learner import LazyAdam, TileLearner, clip_gradients, flatten
@@ -126,13 +126,12 @@ def train_decoder(
         module.embedding.copy_(embedding)
     module.embedding.requires_grad_(False)
     module.to(place)
-    config = describe(settings, seed=seed, device=str(place)) | {
+    config = describe(settings, trained.name, seed=seed, device=str(place)) | {
         "sample": whole.sample,
         "assembly": whole.assembly,
         "resolution": whole.resolution,
         "norm": whole.norm,
         "ignore_diags": whole.ignore_diags,
-        "model": trained.config.get("model", trained.settings.preset),
         "decoder": decoder,
         "variant": variant,
         "representation": {key: trained.config[key] for key in ("sample", "norm", "seed")},
@@ -147,8 +146,7 @@ def train_decoder(
         history = loop.run()
     module.requires_grad_(False)
     released = settings.preset == "released"
-    kind = ReleasedTrainedModel if released else TrainedModel
-    decoded = kind(
+    decoded = load(DECODER_VARIANTS[variant].trained)(
         module, config, bins=bins, expected_table=whole.expected_table,
         recalibration=np.ones(1, dtype=np.float32),
     )  # fmt: skip

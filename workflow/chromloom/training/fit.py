@@ -14,6 +14,7 @@ import torch
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, smooth_by_distance
@@ -59,7 +60,10 @@ def train(
         The map cannot be read, or has no unmasked bins.
     """
     normalized = _open(map_path)
-    model = _new_model(settings, normalized, seed)
+    line = find_model(model_named(settings.preset))
+    lengths = normalized.bins.lengths
+    model = load(line.module)(settings, lengths)
+    model.reset(seed)
     if settings.start != "normal":
         set_eigen_start(model, normalized, seed=seed)
     _fit_and_write(
@@ -239,18 +243,6 @@ def _open(map_path: str | Path) -> NormalizedMap:
     return normalized
 
 
-def _new_model(settings: HiCLSTMSettings, normalized: NormalizedMap, seed: int):
-    """Model of the preset's kind with parameters drawn from the seed."""
-    if settings.preset == "released":
-        from chromloom.models.hiclstm.released import ReleasedHiCLSTM
-
-        model = ReleasedHiCLSTM(settings, len(normalized.bins))
-    else:
-        model = HiCLSTM(settings, len(normalized.bins), len(normalized.clr.chromnames))
-    model.reset(seed)
-    return model
-
-
 def _chrom_numbers(normalized: NormalizedMap) -> dict[str, int]:
     return {name: k for k, name in enumerate(normalized.clr.chromnames)}
 
@@ -272,7 +264,8 @@ def _fit_and_write(
 ) -> None:
     """Run the loop, recalibrate and write the folder."""
     settings, place = model.settings, resolve_device(device)
-    config = describe(settings, seed=seed, device=str(place)) | {
+    name = model_named(settings.preset)
+    config = describe(settings, name, seed=seed, device=str(place)) | {
         "sample": normalized.sample,
         "assembly": normalized.assembly,
         "resolution": normalized.resolution,
@@ -369,11 +362,8 @@ def _check_pairs(loader, normalized: NormalizedMap, region: tuple[str, int, int]
 
 def _as_trained(model, config, bins, normalized) -> TrainedModel:
     """The model as later rooms see it, not yet recalibrated."""
-    kind = TrainedModel
-    if model.settings.preset == "released":
-        from chromloom.models.hiclstm.released import ReleasedTrainedModel as kind
     model.requires_grad_(False)
-    return kind(
+    return load(find_model(config["model"]).trained)(
         model,
         config,
         bins=bins,

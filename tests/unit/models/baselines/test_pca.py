@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from chromloom.errors import InputError
 from chromloom.models.baselines.pca import fit_pca
 from chromloom.models.baselines.rows import cis_pixels, has_trans, trans_pixels
-from chromloom.models.baselines.vectors import vector_settings
+from chromloom.models.registry import model_settings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
@@ -39,7 +39,7 @@ def dense_probability(tiny_map, chrom):
 
 
 def test_scores_are_those_of_dense_pca_up_to_sign(tiny_map):
-    fitted = fit_pca(tiny_map, vector_settings("pca", embedding_dim=6))
+    fitted = fit_pca(tiny_map, model_settings("pca", embedding_dim=6))
     for chrom in tiny_map.chromnames:
         dense, kept = dense_probability(tiny_map, chrom)
         expected = PCA(6, svd_solver="full").fit_transform(dense)
@@ -76,7 +76,7 @@ def test_folder_has_representations_and_mask(tiny_map, model_dir):
 
 
 def test_more_components_than_bins_leave_zeros(tiny_map):
-    fitted = fit_pca(tiny_map, vector_settings("pca", embedding_dim=40))
+    fitted = fit_pca(tiny_map, model_settings("pca", embedding_dim=40))
     small = fitted.embedding[slice(*tiny_map.extent("chr3"))]  # 28 unmasked bins
     assert not small[:, 27:].any()
     assert small[:, :20].any(axis=0).all()

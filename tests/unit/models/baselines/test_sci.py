@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chromloom.errors import InputError
 from chromloom.models.baselines.sci import alias_table, embed_graph, fit_sci
-from chromloom.models.baselines.vectors import vector_settings
+from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 
 
@@ -58,7 +58,7 @@ def test_first_order_finds_the_optimum_of_an_edge():
 
 
 def test_intra_embeds_each_chromosome_alone(tiny_map):
-    options = vector_settings("sci-intra", embedding_dim=6, samples=6_000)
+    options = model_settings("sci-intra", embedding_dim=6, samples=6_000)
     fitted = fit_sci(tiny_map, options, seed=1)
     kept = ~tiny_map.bins["masked"].to_numpy()
     np.testing.assert_allclose(np.linalg.norm(fitted.embedding[kept], axis=1), 1, rtol=1e-5)
@@ -68,15 +68,15 @@ def test_intra_embeds_each_chromosome_alone(tiny_map):
 
 
 def test_whole_genome_is_one_graph(tiny_map):
-    options = vector_settings("sci", embedding_dim=4, samples=3_000, order="second")
+    options = model_settings("sci", embedding_dim=4, samples=3_000, order="second")
     fitted = fit_sci(tiny_map, options)
     assert fitted.embedding.shape == (len(tiny_map.bins), 4)
     assert set(fitted.history["graph"]) == {"genome"}
 
 
 def test_published_sizes():
-    assert vector_settings("sci").embedding_dim == 200
-    assert vector_settings("sci").samples == 25_000_000
+    assert model_settings("sci").embedding_dim == 200
+    assert model_settings("sci").samples == 25_000_000
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_published_sizes():
 )
 def test_settings_are_checked(options, message):
     with pytest.raises(InputError, match=message):
-        vector_settings("sci", **options)
+        model_settings("sci", **options)

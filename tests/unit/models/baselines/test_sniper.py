@@ -1,22 +1,18 @@
 """SNIPER: its layers, what it reads and reproduces, its errors."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-import chromloom
 from chromloom.errors import ChromloomError, InputError
 from chromloom.models.baselines.sniper import decoder, encoder, fit_sniper
-from chromloom.models.baselines.vectors import MODELS, VectorModule, vector_settings
+from chromloom.models.baselines.vectors import VectorModule
+from chromloom.models.registry import MODELS, VECTORS, find_model, model_settings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
-from chromloom.training.models import MODEL_NAMES, needs_trans, predicts_maps, train_model
+from chromloom.training.models import train_model
 
 SMALL = {"embedding_dim": 4, "epochs": 3}
 
@@ -58,7 +54,7 @@ def test_published_layers(monkeypatch):
 
 
 def test_intra_rows_are_learnt(tiny_map):
-    settings = vector_settings("sniper-intra-fc", **{**SMALL, "epochs": 12}, learning_rate=0.02)
+    settings = model_settings("sniper-intra-fc", **{**SMALL, "epochs": 12}, learning_rate=0.02)
     history = fit_sniper(tiny_map, settings).history
     assert set(history["rows"]) == {"chr1", "chr2", "chr3"}
     loss = history.pivot_table(index="epoch", columns="rows", values="loss")
@@ -66,7 +62,7 @@ def test_intra_rows_are_learnt(tiny_map):
 
 
 def test_seed_decides(tiny_map):
-    settings = vector_settings("sniper-intra", **SMALL)
+    settings = model_settings("sniper-intra", **SMALL)
     first, again = (fit_sniper(tiny_map, settings, seed=3).embedding for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - fit_sniper(tiny_map, settings, seed=4).embedding).max() > 1e-3
@@ -88,9 +84,9 @@ def test_folder_predicts_what_its_decoder_says(tiny_map_path, tmp_path):
 
 
 def test_input_map_is_what_is_encoded(tiny_map, tiny_map_path):
-    settings = vector_settings("sniper-intra", **SMALL)
+    settings = model_settings("sniper-intra", **SMALL)
     own = fit_sniper(tiny_map, settings, input_map=tiny_map).embedding
-    reproduced = fit_sniper(tiny_map, vector_settings("sniper-intra-fc", **SMALL)).embedding
+    reproduced = fit_sniper(tiny_map, model_settings("sniper-intra-fc", **SMALL)).embedding
     np.testing.assert_array_equal(own, reproduced)
     assert np.abs(own - fit_sniper(tiny_map, settings).embedding).max() > 1e-3  # thinned input
 
@@ -107,32 +103,27 @@ def test_inter_covers_both_halves_and_predicts_nothing_in_cis(tiny_map, tiny_map
 
 @pytest.mark.parametrize("model", ["sniper-inter", "sniper-inter-fc", "sci"])
 def test_models_of_trans_contacts_say_that_there_are_none(cis_map_path, tmp_path, model):
-    assert needs_trans(model)
+    assert find_model(model).needs_trans
     with pytest.raises(InputError, match="no contacts between chromosomes"):
         train_model(model, cis_map_path, tmp_path / "m", options={"embedding_dim": 4})
 
 
 def test_intra_models_do_not_need_trans():
     models = ("sniper-intra", "sniper-intra-fc", "sci-intra", "pca", "sbcid", "hiclstm-refined")
-    assert not any(map(needs_trans, models))
-    assert set(models) <= set(MODEL_NAMES)
+    assert not any(find_model(name).needs_trans for name in models)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [name for name, model in MODELS.items() if model.module == VECTORS["module"]]
+)
 def test_models_that_predict_maps_are_those_with_a_decoder(name):
-    module = VectorModule(vector_settings(name, embedding_dim=4), [6, 5])
-    assert predicts_maps(name) == (module.rows is not None)
-
-
-def test_asking_what_a_model_needs_is_light():
-    code = "import sys, chromloom.training.models; sys.exit('torch' in sys.modules)"
-    folder = str(Path(chromloom.__file__).parents[1])
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": folder})
+    module = VectorModule(model_settings(name, embedding_dim=4), [6, 5])
+    assert find_model(name).predicts_maps == (module.rows is not None)
 
 
 def test_other_bins_and_bad_settings_are_refused(tiny_map, cis_map_path):
-    settings = vector_settings("sniper-intra", **SMALL)
+    settings = model_settings("sniper-intra", **SMALL)
     with pytest.raises(InputError, match="other bins"):
         fit_sniper(tiny_map, settings, input_map=NormalizedMap(cis_map_path))
     with pytest.raises(InputError, match="input_fraction=0"):
-        vector_settings("sniper-intra", input_fraction=0.0)
+        model_settings("sniper-intra", input_fraction=0.0)

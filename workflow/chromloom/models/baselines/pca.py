@@ -6,21 +6,53 @@ grows with observed pairs. Masked bins are left out, pairs at distance < `ignore
 """
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.decomposition import PCA
+from torch import Tensor, nn
 
 from chromloom.models.baselines.rows import cis_pixels, symmetric_matrix
-from chromloom.models.baselines.vectors import Fitted, PCASettings
+from chromloom.models.baselines.vectors import Fitted, VectorSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 
 logger = logging.getLogger(__name__)
 
 
-def fit_pca(normalized: NormalizedMap, settings: PCASettings, *, seed: int = 0) -> Fitted:
+@dataclass(frozen=True)
+class PCASettings(VectorSettings):
+    """Principal components of each chromosome's contact probability."""
+
+    embedding_dim: int = 16
+    cp_a: float = 8.0
+
+
+class ComponentRows(nn.Module):
+    """Row of a bin from its principal components: mean_j + R_i . V_j."""
+
+    def __init__(self, settings: PCASettings, lengths: list[int]):
+        super().__init__()
+        d = settings.embedding_dim
+        self.edges = np.append(0, np.cumsum(lengths))
+        self.components = nn.Parameter(torch.zeros(sum(lengths), d))
+        self.mean = nn.Parameter(torch.zeros(sum(lengths)))
+
+    def forward(self, R: Tensor, chrom: int) -> Tensor:
+        """Rows (B, n) of the bins with representations R (B, d)."""
+        own = slice(int(self.edges[chrom]), int(self.edges[chrom + 1]))
+        return self.mean[own] + R @ self.components[own].T
+
+
+def fit_pca(
+    normalized: NormalizedMap,
+    settings: PCASettings,
+    *,
+    seed: int = 0,
+    device: object = "cpu",
+) -> Fitted:
     """Principal components of each chromosome.
 
     Parameters
@@ -29,6 +61,8 @@ def fit_pca(normalized: NormalizedMap, settings: PCASettings, *, seed: int = 0) 
     settings : PCASettings
     seed : int
         Of the vector that Lanczos starts from.
+    device
+        Not used.
 
     Returns
     -------

@@ -10,14 +10,17 @@ counts nothing; log(1 + value) keeps shallow maps connected.
 """
 
 import logging
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numba import njit
 
+from chromloom.errors import InputError
 from chromloom.models.baselines.rows import cis_pixels, trans_pixels
-from chromloom.models.baselines.vectors import Fitted, SCISettings
+from chromloom.models.baselines.vectors import Fitted, VectorSettings
+from chromloom.models.registry import find_model
 from chromloom.normalize.maps import NormalizedMap
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,44 @@ NOISE_POWER = 0.75
 STEPS_LOGGED = 10
 
 
-def fit_sci(normalized: NormalizedMap, settings: SCISettings, *, seed: int = 0) -> Fitted:
+@dataclass(frozen=True)
+class SCISettings(VectorSettings):
+    """Embedding of the contact graph by LINE (Tang et al. 2015; Ashoor et al. 2020).
+
+    Attributes
+    ----------
+    order : {"both", "first", "second"}
+        Proximity that is kept; "both" puts two embeddings of half the size side by side.
+    samples : int
+        Edges drawn for each order, over all graphs together.
+    negatives : int
+        Negative vertices an edge.
+    learning_rate : float
+        At the start; falls linearly to a ten-thousandth.
+    """
+
+    embedding_dim: int = 200
+    cp_a: float = 8.0
+    order: str = "both"
+    samples: int = 25_000_000
+    negatives: int = 5
+    learning_rate: float = 0.025
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.order not in ("both", "first", "second"):
+            raise InputError(
+                f"{self.preset}: order='{self.order}' is unknown; expected both, first or second"
+            )
+        if self.order == "both" and self.embedding_dim % 2:
+            raise InputError(
+                f"{self.preset}: embedding_dim={self.embedding_dim} is odd; order=both halves it"
+            )
+
+
+def fit_sci(
+    normalized: NormalizedMap, settings: SCISettings, *, seed: int = 0, device: object = "cpu"
+) -> Fitted:
     """Embed the contact graph (`sci`) or the graph of each chromosome (`sci-intra`).
 
     Parameters
@@ -35,6 +75,8 @@ def fit_sci(normalized: NormalizedMap, settings: SCISettings, *, seed: int = 0) 
     settings : SCISettings
     seed : int
         Of initial vectors and draws. One thread: the same seed gives the same bits.
+    device
+        Not used.
 
     Returns
     -------
@@ -48,7 +90,7 @@ def fit_sci(normalized: NormalizedMap, settings: SCISettings, *, seed: int = 0) 
         `sci` of a map without contacts between chromosomes.
     """
     graphs = []
-    if settings.preset == "sci":
+    if find_model(settings.preset).needs_trans:
         pixels = trans_pixels(normalized)
         graphs.append(("genome", 0, len(normalized.bins), pixels))
     else:

@@ -395,6 +395,11 @@ class Direction(nn.Module):
         return torch.where(ok, torch.stack(states) @ weights.w + weights.bias, 0.0)
 
 
+def new_module(settings: HiCLSTMSettings, lengths: list[int]) -> "HiCLSTM":
+    """Module of a genome with chromosomes of so many bins."""
+    return HiCLSTM(settings, sum(lengths), len(lengths))
+
+
 class HiCLSTM(nn.Module):
     """Representations and decoder of `paper`, `refined` and (without an LSTM) `eig`.
 

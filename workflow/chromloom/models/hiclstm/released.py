@@ -46,6 +46,11 @@ MIN_CONTACTS = 10
 """Rows with this many contacts or fewer are not read."""
 
 
+def new_module(settings: HiCLSTMSettings, lengths: list[int]) -> "ReleasedHiCLSTM":
+    """Module of a genome with chromosomes of so many bins."""
+    return ReleasedHiCLSTM(settings, sum(lengths))
+
+
 class ReleasedHiCLSTM(nn.Module):
     """Representations and decoder of the published code; gates in its order i, f, o, g.
 
@@ -312,7 +317,7 @@ def import_published(
         unread[(bins["chrom"] == chrom).to_numpy()] |= own
     parameters["embedding"] = table[np.minimum(number, len(table) - 1)]
     settings = HiCLSTMSettings.from_preset("released", embedding_dim=table.shape[1])
-    config: dict[str, Any] = describe(settings, seed=seed, device="cpu") | {
+    config: dict[str, Any] = describe(settings, "hiclstm-released", seed=seed, device="cpu") | {
         "sample": sample,
         "assembly": assembly,
         "resolution": resolution,

@@ -1,0 +1,375 @@
+"""Which models there are, and what each reads, gives and can do: one line for each in `MODELS`.
+
+Rules, figures, training and the command line ask this table and nothing else, so that a new model
+is its own file and one line here (CONTRIBUTING.md shows it). Importing it is light: where the code
+of a model lies is written as `module:name` and looked up when it is used. Models of one's own are
+registered by a Python file named in the config (`training.plugins`) or in the environment variable
+CHROMLOOM_PLUGINS.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import os
+import re
+import runpy
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from chromloom.errors import InputError
+
+PLUGINS = "CHROMLOOM_PLUGINS"
+"""Environment variable: Python files that register models, separated as PATH is."""
+READS = {"contacts", "signals", "sequence"}
+GIVES = {"embedding", "map", "expression"}
+SCOPES = ("map", "study")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One line of the table. Paths to code are written `module:name`.
+
+    Attributes
+    ----------
+    settings : str
+        What makes the settings: called with the preset, then options by name.
+    preset : str
+        What the settings call the model, no two the same; its name in the table by default.
+    defaults : mapping
+        Options of this model that differ from the defaults of its settings.
+    train : str
+        Function (map_path, out_dir, settings, *, seed, device, resume_dir) that writes the model
+        folder.
+    fit : str
+        Models of vectors: function (normalized, settings, *, seed, device) that returns a
+        `models.baselines.vectors.Fitted`. "" for others, which are trained by `train` alone.
+    module : str
+        Function (settings, lengths) that returns the torch module, its parameters yet to be set;
+        `lengths` are the bins of each chromosome.
+    decoder : str
+        Models of vectors: class (settings, lengths) of the module that turns vectors into contacts;
+        "" for representations alone.
+    trained : str
+        Class that a trained model is used through, a `models.trained.TrainedModel`.
+    reads : frozenset of {"contacts", "signals", "sequence"}
+    gives : frozenset of {"embedding", "map", "expression"}
+        Without "map" it needs a decoder trained on it to predict contacts.
+    scope : {"map", "study"}
+        Fitted to one map and belonging to it, or learnt on some samples and applied to others.
+    takes_input_map : bool
+        Training takes a second map, of low coverage, whose rows are encoded.
+    needs_trans : bool
+        It reads contacts between chromosomes.
+    editable : bool
+        Its prediction of a pair is a function of vectors that can be moved, removed and replaced.
+    screenable : bool
+        Bins can be knocked out one at a time by `screen_bins`.
+    attributed : bool
+        Its attribution is made by default, not by target alone.
+    gpu : bool
+        A GPU makes training faster.
+    threads : int
+        Threads that training has a use for.
+    colour : str
+        In figures, "#RRGGBB".
+    plugin : Path or None
+        File that registered it; None for the models of this library.
+    """
+
+    settings: str
+    module: str
+    train: str
+    trained: str
+    colour: str = ""
+    preset: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    fit: str = ""
+    decoder: str = ""
+    reads: frozenset[str] = frozenset({"contacts"})
+    gives: frozenset[str] = frozenset({"embedding", "map"})
+    scope: str = "map"
+    takes_input_map: bool = False
+    needs_trans: bool = False
+    editable: bool = False
+    screenable: bool = False
+    attributed: bool = False
+    gpu: bool = False
+    threads: int = 1
+    plugin: Path | None = None
+
+    @property
+    def predicts_maps(self) -> bool:
+        """Whether it predicts contacts without a decoder trained on it."""
+        return "map" in self.gives
+
+
+HICLSTM: dict[str, Any] = {
+    "settings": "chromloom.models.hiclstm.module:HiCLSTMSettings.from_preset",
+    "module": "chromloom.models.hiclstm.module:new_module",
+    "train": "chromloom.training.fit:train",
+    "trained": "chromloom.models.trained:TrainedModel",
+    "editable": True,
+    "screenable": True,
+    "attributed": True,
+    "gpu": True,
+    "threads": 8,
+}
+"""What all Hi-C-LSTMs have in common."""
+VECTORS: dict[str, Any] = {
+    "module": "chromloom.models.baselines.vectors:VectorModule",
+    "train": "chromloom.training.vectors:train",
+    "trained": "chromloom.models.baselines.vectors:VectorModel",
+}
+"""What all models have in common that are fitted as one table of vectors."""
+ALONE = frozenset({"embedding"})
+SNIPER: dict[str, Any] = {
+    **VECTORS,
+    "settings": "chromloom.models.baselines.sniper:SniperSettings.of",
+    "fit": "chromloom.models.baselines.sniper:fit_sniper",
+    "takes_input_map": True,
+    "gpu": True,
+    "threads": 8,
+}
+SNIPER_INTRA = {**SNIPER, "decoder": "chromloom.models.baselines.sniper:DecoderRows"}
+SNIPER_INTER = {**SNIPER, "gives": ALONE, "needs_trans": True}
+SCI: dict[str, Any] = {
+    **VECTORS,
+    "settings": "chromloom.models.baselines.sci:SCISettings.of",
+    "fit": "chromloom.models.baselines.sci:fit_sci",
+    "gives": ALONE,
+}
+PCA: dict[str, Any] = {
+    **VECTORS,
+    "settings": "chromloom.models.baselines.pca:PCASettings.of",
+    "fit": "chromloom.models.baselines.pca:fit_pca",
+    "decoder": "chromloom.models.baselines.pca:ComponentRows",
+}
+SBCID: dict[str, Any] = {
+    **VECTORS,
+    "settings": "chromloom.models.baselines.sbcid:SBCIDSettings.of",
+    "fit": "chromloom.models.baselines.sbcid:fit_sbcid",
+    "gives": ALONE,
+}
+RELEASED: dict[str, Any] = {
+    **HICLSTM,
+    "module": "chromloom.models.hiclstm.released:new_module",
+    "trained": "chromloom.models.hiclstm.released:ReleasedTrainedModel",
+    "screenable": False,  # its decoder sees a frame at once: no bin can be knocked out by itself
+}
+EIG: dict[str, Any] = {
+    **HICLSTM,
+    "attributed": False,  # slow, and nothing asks for it
+    "gpu": False,
+    "threads": 2,
+}
+WHOLE = {"input_fraction": 1.0}  # rows that are encoded are those that are reproduced
+
+MODELS: dict[str, Model] = {
+    "hiclstm-refined": Model(**HICLSTM, preset="refined", colour="#0072B2"),
+    "hiclstm-paper": Model(**HICLSTM, preset="paper", colour="#56B4E9"),
+    "hiclstm-released": Model(**RELEASED, preset="released", colour="#D55E00"),
+    "eig": Model(**EIG, colour="#009E73"),
+    "pca": Model(**PCA, colour="#E69F00"),
+    "sniper-intra": Model(**SNIPER_INTRA, colour="#CC79A7"),
+    "sniper-inter": Model(**SNIPER_INTER, colour="#882255"),
+    "sniper-intra-fc": Model(**SNIPER_INTRA, defaults=WHOLE, colour="#AA4499"),
+    "sniper-inter-fc": Model(**SNIPER_INTER, defaults=WHOLE, colour="#332288"),
+    "sci": Model(**SCI, needs_trans=True, colour="#999933"),
+    "sci-intra": Model(**SCI, colour="#000000"),
+    "sbcid": Model(**SBCID, colour="#999999"),
+}
+DECODERS = ("lstm", "cnn", "fc")
+"""Decoders that are trained on any model's vectors (`models.decoders`)."""
+DECODER: dict[str, Any] = {
+    "settings": "chromloom.models.decoders:DecoderSettings",
+    "module": "chromloom.models.decoders:new_decoder",
+    "train": "chromloom.training.decode:train_decoder",
+    "gives": frozenset({"map"}),
+}
+DECODER_VARIANTS: dict[str, Model] = {
+    "dense": Model(**DECODER, trained="chromloom.models.trained:TrainedModel"),
+    "published": Model(**DECODER, trained="chromloom.models.hiclstm.released:ReleasedTrainedModel"),
+}
+
+
+def register(name: str, model: Model) -> None:
+    """Add a model to the table.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens, as in the names of files; what stands in
+        `training.models`.
+    model : Model
+
+    Raises
+    ------
+    InputError
+        The name, preset or colour is taken, the name is no name, or the model reads, gives or
+        spans what no model does.
+    """
+    if not re.fullmatch("[a-z][a-z0-9-]*", name):
+        raise InputError(
+            f"model '{name}' cannot be registered; expected lower-case letters, digits and hyphens"
+        )
+    model = replace(model, preset=model.preset or name)
+    for other, line in MODELS.items():
+        for key, own in {"name": name, "preset": model.preset, "colour": model.colour}.items():
+            if own == (other if key == "name" else getattr(line, key) or other):
+                raise InputError(f"model '{name}': the {key} '{own}' is that of '{other}'")
+    for key, known in {"reads": READS, "gives": GIVES, "scope": set(SCOPES)}.items():
+        found = {model.scope} if key == "scope" else getattr(model, key)
+        if not found <= known:
+            raise InputError(
+                f"model '{name}': {key} {', '.join(sorted(found))}; expected some of "
+                f"{', '.join(sorted(known))}"
+            )
+    MODELS[name] = model
+
+
+def models() -> dict[str, Model]:
+    """The whole table, with the models that plugins register."""
+    for path in filter(None, os.environ.get(PLUGINS, "").split(os.pathsep)):
+        _run_plugin(Path(path))
+    return MODELS
+
+
+def use_plugins(paths: Iterable[str | Path]) -> None:
+    """Let files register models, here and in the processes that are started from here.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Python files that call `register`. None leaves the plugins of the environment as they are.
+
+    Raises
+    ------
+    InputError
+        A file is missing.
+    """
+    if files := [os.path.abspath(path) for path in paths]:
+        os.environ[PLUGINS] = os.pathsep.join(files)
+    models()
+
+
+@cache
+def _run_plugin(path: Path) -> None:
+    """Run a file that registers models, once; files beside it can be imported."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; training.plugins (or {PLUGINS}) names Python files that "
+            "register models"
+        )
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    before = set(MODELS)
+    runpy.run_path(str(path))
+    for name in set(MODELS) - before:
+        MODELS[name] = replace(MODELS[name], plugin=path)
+
+
+def find_model(name: str) -> Model:
+    """The line of a model.
+
+    Raises
+    ------
+    InputError
+        No model has this name; the message names the nearest.
+    """
+    known = models()
+    if name not in known:
+        raise InputError(_unknown(name, known))
+    return known[name]
+
+
+def model_named(preset: str) -> str:
+    """Name of the model whose settings say `preset`."""
+    for name, model in models().items():
+        if (model.preset or name) == preset:
+            return name
+    raise InputError(_unknown(preset, models()))
+
+
+def model_settings(name: str, **options: Any) -> Any:
+    """Settings of a model, some of them replaced.
+
+    Raises
+    ------
+    InputError
+        An unknown model or setting, or values that do not go together.
+    """
+    model = find_model(name)
+    return load(model.settings)(model.preset or name, **{**model.defaults, **options})
+
+
+def load(path: str) -> Any:
+    """What a path `module:name` of the table leads to."""
+    module, _, name = path.partition(":")
+    return attrgetter(name)(importlib.import_module(module))
+
+
+def code_of(name: str) -> list[str]:
+    """Files that a registered model is made of, beside the library's: plugin and own modules."""
+    model = find_model(name)
+    if model.plugin is None:
+        return []
+    paths = (model.settings, model.fit, model.decoder, model.module, model.train, model.trained)
+    found = (importlib.util.find_spec(path.partition(":")[0]) for path in paths if path)
+    library = str(Path(__file__).parents[1])
+    own = {s.origin for s in found if s and s.origin and not s.origin.startswith(library)}
+    return sorted({str(model.plugin), *own})
+
+
+def resolve_model(name: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict]:
+    """The model that a name stands for, with the settings that differ from its own.
+
+    Parameters
+    ----------
+    name : str
+        A model of the table, or a variant that `options` declares.
+    options : mapping
+        Settings by name. An entry with the key `model` declares a variant of that model (or of
+        another variant): its settings, and those given to the model itself where it has none.
+
+    Returns
+    -------
+    model : str
+    settings : dict
+
+    Raises
+    ------
+    InputError
+        A name that is neither, or variants that lead back to themselves.
+    """
+    settings: dict[str, Any] = {}
+    seen = [name]
+    while True:
+        own = dict(options.get(seen[-1], {}))
+        model = own.pop("model", None)
+        settings = own | settings
+        if model is None:
+            break
+        if model in seen:
+            raise InputError(
+                f"model '{name}' is a variant of itself ({' -> '.join([*seen, model])}); let one "
+                f"name a model: {', '.join(models())}"
+            )
+        seen.append(model)
+    if seen[-1] not in models():
+        raise InputError(_unknown(seen[-1], [*models(), *options]))
+    return seen[-1], settings
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return (
+        f"model '{name}' is unknown; "
+        + (f"did you mean '{near[0]}'? Expected" if near else "expected")
+        + f" one of {', '.join(models())}, a variant in training.options, or a model "
+        "registered by a file in training.plugins"
+    )
