@@ -281,7 +281,9 @@ def _blocks(path: str | Path, what: str, block: int) -> Iterator[tuple[int, str]
     with open_text(path, what=what) as handle:
         while text := handle.read(block):
             if not text.endswith("\n"):
-                text += handle.readline()
+                text += handle.readline(block)
+            if not text.endswith("\n") and len(text) >= 2 * block:
+                raise InputError(f"{what} {path} has a line of over {block:,} characters")
             if "\0" in text:
                 raise InputError(f"{what} {path} is not text (it holds zero bytes)")
             yield number, text

@@ -107,7 +107,7 @@ def test_small_memory_gives_the_same_map(files, extract, monkeypatch):
     for module in ("pixels", "coolers", "hic", "write"):
         monkeypatch.setattr(f"chromloom.contacts.{module}.CHUNK", 300, raising=False)
     monkeypatch.setattr("chromloom.contacts.hic.FIRST_ROWS", 3)
-    monkeypatch.setattr("chromloom.contacts.text.ROWS", 500)
+    monkeypatch.setattr("chromloom.contacts.text.BLOCK", 500)
     monkeypatch.setattr("chromloom.contacts.pixels.pool.__kwdefaults__", {"limit": 600})
     for source in (files.pairs(), files.hic(), files.cool(order=["chrX", "chr2", "chrM", "chr1"])):
         np.testing.assert_array_equal(extract(source).dense(10_000), files.dense)
@@ -225,7 +225,7 @@ BAD = {
     "damaged pixels": (lambda f: (damage_pixels(f.cool()), {}), "damaged or truncated"),
     "truncated hic": (lambda f: (truncate(f.hic(), 0.5), {}), "damaged or truncated"),
     "hic cut at its end": (lambda f: (truncate(f.hic(), 0.995), {}), "damaged or truncated"),
-    "truncated pairs": (lambda f: (truncate(f.pairs(), 0.5), {}), "damaged or truncated"),
+    "truncated pairs": (lambda f: (truncate(f.pairs(), 0.5), {}), "cannot be read"),
     "text named hic": (
         lambda f: (write(f.folder / "t.hic", "chr1 1 2\n"), {}),
         "is not a .hic file",
@@ -254,14 +254,14 @@ BAD = {
         lambda f: (f.pairs(extra=["x\tchr1\t303001\tchr1\t5"]), {}),
         r"chr1:303,001 lies beyond the 303,000 bp of chr1",
     ),
-    "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "not in pairs format"),
+    "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "no list of read pairs"),
     "only a header": (
         lambda f: (write(f.folder / "t.pairs", "## pairs format v1.0\n"), {}),
         "no read pairs",
     ),
     "text in positions": (
-        lambda f: (write(f.folder / "t.pairs", "r\tchr1\tx\tchr1\t5\n"), {}),
-        "cannot be read",
+        lambda f: (write(f.folder / "t.pairs", "r\tchr1\t4\tchr1\t5\nr\tchr1\tx\tchr1\t5\n"), {}),
+        "line 2: pos1 'x' is not a whole number",
     ),
     "empty map": (lambda f: (_empty(f), {}), "holds no contacts"),
     "empty chromosome": (
@@ -304,7 +304,7 @@ BAD = {
     "cells of a hic": (lambda f: (f.hic(), {"cell_type": "B"}), "expected a .scool"),
     "cell table columns": (
         lambda f: (_cells(f), labels(f, "name\tcell_type\nc0\tB\n")),
-        "expected cell and cell_type",
+        "column 'cell' is missing",
     ),
     "cell twice": (lambda f: (_cells(f), labels(f, "cell\tcell_type\nc0\tB\nc0\tT\n")), "twice"),
     "unknown cell": (lambda f: (_cells(f), labels(f, "cell\tcell_type\nz\tB\n")), "'z' the first"),

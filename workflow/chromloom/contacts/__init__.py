@@ -1,8 +1,8 @@
-"""Contact maps of every format in, one `.mcool` of raw counts a sample out, and its quality table.
+"""Contact maps of every format in; one `.mcool` of raw counts per sample and its quality table out.
 
-`extract` writes the `.mcool`, `sources` recognises the format, `coolers`, `hic` and `text` read it
-in chunks, `write` stores it, `thin` draws shallower maps and halves, `qc` tabulates. Balancing is
-done in `chromloom.normalize`.
+`extract` writes the `.mcool`, `sniff` and `sources` recognise the format, `coolers`, `hic` and
+`text` read it in chunks, `write` stores it, `thin` draws shallower maps and halves, `qc` tabulates.
+Balancing is done in `chromloom.normalize`.
 """
 
 from chromloom.contacts.extract import extract_contacts

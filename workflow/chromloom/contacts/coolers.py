@@ -14,6 +14,7 @@ import pandas as pd
 from chromloom.contacts.pixels import BEYOND, CHUNK, NOT_KEPT, Target, n_bins, reading, translate
 from chromloom.errors import InputError
 from chromloom.genome.names import harmonise_names, match_names
+from chromloom.tables import Column, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -347,21 +348,13 @@ def _select_cells(
                 "cells (columns cell, cell_type)"
             )
         return list(cells)
-    try:
-        table = pd.read_csv(labels, sep="\t", dtype=str, comment="#")
-    except (OSError, ValueError) as error:
-        raise InputError(f"cell table {labels} cannot be read: {error}") from error
-    missing = {"cell", "cell_type"} - set(table.columns)
-    if missing:
-        raise InputError(
-            f"cell table {labels} has columns {', '.join(table.columns)}; expected cell and "
-            "cell_type, separated by tabs"
-        )
+    columns = {"cell": Column(), "cell_type": Column(required=False)}
+    table = read_table(labels, columns, what="cell table")
     repeated = table["cell"][table["cell"].duplicated()]
     if len(repeated):
         raise InputError(f"cell table {labels} names cell '{repeated.iloc[0]}' twice; keep one row")
     if cell_type is not None:
-        types = sorted(table["cell_type"].dropna().unique())
+        types = sorted(set(table["cell_type"]) - {""})
         table = table[table["cell_type"] == cell_type]
         if table.empty:
             raise InputError(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from chromloom.contacts.coolers import CoolerReader
 from chromloom.contacts.pixels import Target
+from chromloom.contacts.sniff import magic_of, sniff_text
 from chromloom.contacts.text import DumpReader, PairsReader
 from chromloom.errors import InputError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     Reader = CoolerReader | HicReader | PairsReader | DumpReader
 
-_HDF5, _HIC, _PAIRS = b"\x89HDF\r\n\x1a\n", b"HIC\0", b"## pairs"
+_HDF5, _HIC = b"\x89HDF\r\n\x1a\n", b"HIC\0"
 _HDF5_SUFFIXES = (".cool", ".mcool", ".scool")
 
 
@@ -28,7 +29,7 @@ class ContactsInfo:
     Attributes
     ----------
     path, format : str
-        format is hic, cool, mcool, scool, pairs or dump.
+        format is hic, cool, mcool, scool, pairs, hicpro, juicer (lists of read pairs) or dump.
     assembly : str
         As the file states it, or unknown.
     resolutions : tuple of int
@@ -63,8 +64,9 @@ def open_source(
     Parameters
     ----------
     source : str or Path
-        `.hic`, `.cool`, `.mcool` (or `file::/group`), `.scool`, `.pairs(.gz)`; or juicer `dump`
-        text as a file, a folder of files, a glob, or a path with `{chrom}` in it.
+        `.hic`, `.cool`, `.mcool` (or `file::/group`), `.scool`; a list of read pairs (4DN
+        `.pairs`, `allValidPairs` of HiC-Pro, `merged_nodups.txt` of juicer), compressed or not; or
+        juicer `dump` text as a file, a folder of files, a glob, or a path with `{chrom}` in it.
     cell_labels, cell_type
         See `CoolerReader`.
     source_resolution : int, optional
@@ -79,30 +81,32 @@ def open_source(
     path = Path(source.partition("::")[0])
     cells = {"cell_labels": cell_labels, "cell_type": cell_type}
     given = [name for name, value in cells.items() if value is not None]
-    if path.is_dir() or any(mark in source for mark in "*?[") or "{chrom}" in source:
-        magic = b""
-    elif not path.is_file():
+    one = path.is_file()
+    several = not one and (path.is_dir() or "{chrom}" in source or bool(set("*?[") & set(source)))
+    if not one and not several:
         raise InputError(f"contact map {path} does not exist; give the path of an existing file")
-    else:
-        with path.open("rb") as handle:
-            magic = handle.read(8)
-        if not magic:
-            raise InputError(f"contact map {path} is empty (0 bytes); fetch or write it again")
-    if magic == _HDF5:
+    magic = magic_of(path) if one else b""
+    if magic.startswith(_HDF5):
         return CoolerReader(source, **cells)
     if given:
         raise InputError(f"{source}: {', '.join(given)} is given; expected a .scool file")
     if magic.startswith(_HIC):
+        version = int.from_bytes(magic[4:8], "little")
+        if not 6 <= version <= 9:
+            raise InputError(
+                f"{source} is a .hic of version {version}; expected 6 to 9: write it again with "
+                "juicer tools pre, or convert its read pairs"
+            )
         from chromloom.contacts.hic import HicReader  # hictkpy takes a while to load
 
         return HicReader(source)
     if path.suffix == ".hic" or path.suffix in _HDF5_SUFFIXES:
         expected = "'HIC'" if path.suffix == ".hic" else "the HDF5 signature"
         raise InputError(
-            f"{path} is not a {path.suffix} file: it starts with {magic!r}, expected {expected}; "
-            "fetch it again, or give text as .pairs or as juicer dump (.txt)"
+            f"{path} is not a {path.suffix} file: it starts with {magic[:8]!r}, expected "
+            f"{expected}; fetch it again, or give text as .pairs or as juicer dump (.txt)"
         )
-    if magic == _PAIRS or ".pairs" in path.suffixes:
+    if one and sniff_text(path).kind != "dump":
         return PairsReader(source)
     return DumpReader(source, resolution=source_resolution)
 

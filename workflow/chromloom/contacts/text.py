@@ -1,34 +1,34 @@
-"""Reading contacts from text: 4DN `.pairs(.gz)` and the output of juicer's `dump`."""
+"""Reading contacts from text: lists of read pairs, and the output of juicer's `dump`."""
 
 import glob
-import gzip
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.pixels import Target, reading, upper
+from chromloom.contacts.pixels import Target, upper
+from chromloom.contacts.sniff import sniff_text
 from chromloom.errors import InputError
 from chromloom.genome.names import harmonise_names, match_names
+from chromloom.tables import Column, read_chunks
 
-logger = logging.getLogger(__name__)
-
-ROWS = 1 << 20
-_DEFAULT_COLUMNS = ["readID", "chr1", "pos1", "chr2", "pos2", "strand1", "strand2"]
+BLOCK = 1 << 25  # characters read at a time
+_SIDES = {"chr1": Column("category"), "pos1": Column(int)}
+_SIDES |= {"chr2": Column("category"), "pos2": Column(int)}
+_DUMP = {"i": Column(int), "j": Column(int), "value": Column(float, required=False)}
 
 
 class PairsReader:
-    """A list of read pairs (4DN pairs format 1.0), binned at any resolution.
+    """A list of read pairs, binned at any resolution.
 
-    Positions are 1-based in the file. Rows with an unmapped side (`!`, position 0) are left out.
+    4DN pairs (format 1.0), `allValidPairs` of HiC-Pro, and the lists of juicer (`merged_nodups.txt`
+    and its shorter forms, of which the one with a score counts by it). Positions are 1-based in all
+    of them. Rows with an unmapped side (`!`, position 0) are left out.
     """
 
-    format = "pairs"
     norms: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
     resolutions: tuple[int, ...] | None = None
@@ -37,29 +37,10 @@ class PairsReader:
     def __init__(self, path: str) -> None:
         self.path = str(path)
         self.notes: Counter = Counter()
-        self.assembly = "unknown"
-        self._columns = _DEFAULT_COLUMNS
-        sizes: dict[str, int] = {}
-        with reading(path), _open_text(path) as handle:
-            for line in handle:
-                if not line.startswith("#"):
-                    break
-                fields = line.lstrip("#").split()
-                if line.startswith("#chromsize:"):
-                    sizes[fields[1]] = int(fields[2])
-                elif line.startswith("#columns:"):
-                    self._columns = fields[1:]
-                elif line.startswith("#genome_assembly:"):
-                    self.assembly = fields[1]
-            else:
-                raise InputError(f"{path} holds no read pairs; expected rows below its header")
-        self.sizes: dict[str, int] | None = sizes or None
-        missing = {"chr1", "pos1", "chr2", "pos2"} - {_plain(c) for c in self._columns}
-        if missing or len(line.rstrip("\n").split("\t")) < 5:
-            raise InputError(
-                f"{path} is not in pairs format (its first row is '{line.strip()[:80]}'); expected "
-                "tab-separated readID, chr1, pos1, chr2, pos2 or a #columns line that names them"
-            )
+        self._text = sniff_text(path)
+        self.format = self._text.kind
+        self.assembly = self._text.assembly
+        self.sizes: dict[str, int] | None = self._text.sizes or None
 
     def names(self, target: Target) -> dict[str, str] | None:
         """Name in the header -> name in the assembly; None without chromosome sizes in it."""
@@ -80,15 +61,16 @@ class PairsReader:
     def pixels(
         self, target: Target, names: dict[str, str] | None, resolution: int
     ) -> Iterator[pd.DataFrame]:
-        """Stream the read pairs as counts of 1 in bins of the assembly."""
+        """Stream the read pairs as counts of 1 (or their score) in bins of the assembly."""
         known: dict[str, str | None] = dict(names or {})
         offsets = target.offsets(resolution)
         seen: set[str] = set()
+        self.notes.clear()
         for table in self._chunks():
-            sides = []
+            sides, mapped = [], np.ones(len(table), dtype=bool)
             for side in "12":
-                chrom = table[f"chr{side}"].astype("category")
-                here = [str(name) for name in chrom.cat.categories]
+                chrom = table[f"chr{side}"].cat
+                here = [str(name) for name in chrom.categories]
                 if names is None:
                     new = match_names(set(here) - known.keys(), target.chromsizes)
                     known |= {
@@ -97,47 +79,78 @@ class PairsReader:
                     }
                 seen.update(here)
                 matched = [known.get(name) for name in here]
-                code = chrom.cat.codes.to_numpy()
+                code = chrom.codes.to_numpy()
                 first = np.array([-1 if m is None else offsets[m] for m in matched] + [-1])
                 length = np.array([0 if m is None else target.chromsizes[m] for m in matched] + [0])
+                unmapped = np.array([name in {"!", "*"} for name in here] + [True])
                 position = table[f"pos{side}"].to_numpy() - 1
-                mapped = (first[code] >= 0) & (position >= 0)
-                beyond = np.flatnonzero(mapped & (position >= length[code]))
+                mapped &= ~unmapped[code] & (position >= 0)
+                placed = (first[code] >= 0) & (position >= 0)
+                beyond = np.flatnonzero(placed & (position >= length[code]))
                 if len(beyond):
                     row = beyond[0]
                     raise InputError(
-                        f"{self.path}: position {chrom.iloc[row]}:{position[row] + 1:,} lies "
-                        f"beyond the {length[code[row]]:,} bp of {matched[code[row]]}; name the "
-                        "assembly that the reads were aligned to"
+                        f"{self.path}, line {table.index[row]}: position {here[code[row]]}:"
+                        f"{position[row] + 1:,} lies beyond the {length[code[row]]:,} bp of "
+                        f"{matched[code[row]]}; name the assembly that the reads were aligned to"
                     )
-                sides.append(np.where(mapped, first[code] + position // resolution, -1))
-            yield upper(*sides, np.ones(len(table), dtype=np.int64))
+                sides.append(np.where(placed, first[code] + position // resolution, -1))
+            kept = (sides[0] >= 0) & (sides[1] >= 0)
+            for lost, reason in (
+                (~mapped, "read pairs left out: a side is not mapped"),
+                (
+                    mapped & ~kept,
+                    "read pairs left out: their sequence is not in the assembly, or not kept",
+                ),
+            ):
+                if lost.any():
+                    self.notes[reason] += int(lost.sum())
+            count = table["count"] if "count" in table else np.ones(len(table), dtype=np.int64)
+            yield upper(*sides, np.asarray(count))
         if names is None:
-            harmonise_names(sorted(seen - {"!"}), target.chromsizes, source=self.path)
+            harmonise_names(sorted(seen - {"!", "*"}), target.chromsizes, source=self.path)
 
     def _chunks(self) -> Iterator[pd.DataFrame]:
-        columns = [_plain(c) for c in self._columns]
-        wanted = ["chr1", "pos1", "chr2", "pos2"]
-        with reading(self.path):
-            yield from pd.read_csv(
-                self.path,
-                sep="\t",
-                comment="#",
-                header=None,
-                chunksize=ROWS,
-                usecols=[columns.index(c) for c in wanted],
-                names=sorted(wanted, key=columns.index),
-                dtype={"chr1": "category", "chr2": "category", "pos1": np.int64, "pos2": np.int64},
-            )
+        count = {"count": Column(float)} if "count" in self._text.columns else {}
+        yield from read_chunks(
+            self.path,
+            _SIDES | count,
+            what="read pairs",
+            names=self._text.columns,
+            sep=self._text.sep,
+            block=BLOCK,
+        )
 
 
-def _plain(column: str) -> str:
-    """pairtools writes chrom1, the specification chr1."""
-    return column.replace("chrom", "chr")
+def files_of(source: str | Path) -> list[str]:
+    """The files of a contact map: one, or those of a folder, a glob or a path with `{chrom}`.
+
+    A file that does not exist (yet) is given back as it is; of `file::/group` it is the file.
+
+    Raises
+    ------
+    InputError
+        No file matches.
+    """
+    path = str(source).partition("::")[0]
+    if Path(path).is_file():
+        return [path]
+    if Path(path).is_dir():
+        files = [file for file in Path(path).iterdir() if file.is_file()]
+        files = sorted(str(file) for file in files if not file.name.startswith("."))
+    elif "{chrom}" in path or re.search(r"[*?[]", path):
+        files = sorted(glob.glob(path.replace("{chrom}", "*")))
+    else:
+        return [path]
+    if not files:
+        raise InputError(
+            f"no file matches {source}; expected juicer dump text, one file per chromosome"
+        )
+    return files
 
 
 class DumpReader:
-    """juicer `dump` text: `i j v` in bp, one chromosome a file, one triangle of the matrix.
+    """juicer `dump` text: i, j (bp) and value, one chromosome per file, one triangle of the matrix.
 
     Parameters
     ----------
@@ -157,14 +170,17 @@ class DumpReader:
     def __init__(self, path: str, *, resolution: int | None = None) -> None:
         self.path = str(path)
         self.notes: Counter = Counter()
-        pattern = self.path.replace("{chrom}", "*")
-        if Path(pattern).is_dir():
-            files = sorted(str(file) for file in Path(pattern).iterdir() if file.is_file())
-        else:
-            files = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern))
-        if not files:
-            raise InputError(f"no file matches {path}; expected juicer dump text, one a chromosome")
+        files = files_of(self.path)
         self._files = files
+        self._seps = {}
+        for file in files:
+            text = sniff_text(file)
+            if text.kind != "dump":
+                raise InputError(
+                    f"{file} is a list of read pairs ({text.kind}); give it alone, as the path of "
+                    "one file: a folder, glob or {chrom} is for juicer dump text"
+                )
+            self._seps[file] = text.sep
         self._names = [self._chromosome(file) for file in files]
         self.sizes: dict[str, int] | None = None
         self._resolution = resolution or self._infer_resolution()
@@ -177,8 +193,10 @@ class DumpReader:
             after = after.replace("{chrom}", "*")
             tail = re.escape(after).replace(r"\*", ".*?")
             return re.findall(f"^{re.escape(before)}(.+?){tail}$", file)
-        parts = re.split(r"[^A-Za-z0-9-]+", Path(file).name)
-        return sorted(parts, key=lambda part: not part.lower().startswith("chr"))
+        name = Path(file).name
+        parts = re.split(r"[^A-Za-z0-9-]+", name)
+        stems = [name[: dot.start()] for dot in re.finditer(r"\.", name)]
+        return [*stems, *sorted(parts, key=lambda part: not part.lower().startswith("chr"))]
 
     def _infer_resolution(self) -> int:
         divisor = 0
@@ -188,6 +206,12 @@ class DumpReader:
                     np.gcd.reduce([divisor, *np.unique(table["i"]), *np.unique(table["j"])])
                 )
                 break
+        if divisor == 1:
+            raise InputError(
+                f"{self.path}: its first two columns number bins and are not in bp, as in a "
+                ".matrix of HiC-Pro; convert it: hicConvertFormat -m x.matrix --bedFileHicpro "
+                "x_abs.bed --inputFormat hicpro --outputFormat cool -o x.cool"
+            )
         if not divisor:
             raise InputError(
                 f"{self.path}: its coordinates do not tell the bin size; give source_resolution"
@@ -224,7 +248,7 @@ class DumpReader:
         for file, chrom in names.items():
             above = below = False
             for table in self._chunks(file):
-                i, j, value = (table[column].to_numpy() for column in "ijv")
+                i, j, value = (table[column].to_numpy() for column in _DUMP)
                 above, below = above or bool((i < j).any()), below or bool((i > j).any())
                 if above and below:
                     raise InputError(
@@ -234,15 +258,13 @@ class DumpReader:
                 length = target.chromsizes[chrom]
                 self._refuse(
                     file,
-                    i,
-                    j,
+                    table,
                     (i % resolution != 0) | (j % resolution != 0),
                     f"is no multiple of the bin size {resolution:,} bp; give source_resolution",
                 )
                 self._refuse(
                     file,
-                    i,
-                    j,
+                    table,
                     (np.maximum(i, j) >= length) | (np.minimum(i, j) < 0),
                     f"lies outside the {length:,} bp of {chrom}; name the assembly that the reads "
                     "were aligned to",
@@ -255,30 +277,17 @@ class DumpReader:
                 )
 
     @staticmethod
-    def _refuse(file: str, i: np.ndarray, j: np.ndarray, bad: np.ndarray, what: str) -> None:
+    def _refuse(file: str, table: pd.DataFrame, bad: np.ndarray, what: str) -> None:
         if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise InputError(f"{file}: pair {i[row]}, {j[row]} {what}")
+            row = table[bad].iloc[0]
+            raise InputError(f"{file}, line {row.name}: pair {int(row.i)}, {int(row.j)} {what}")
 
     def _chunks(self, file: str) -> Iterator[pd.DataFrame]:
-        try:
-            yield from pd.read_csv(
-                file,
-                sep=r"\s+",
-                header=None,
-                names=["i", "j", "v"],
-                chunksize=ROWS,
-                index_col=False,
-                dtype={"i": np.int64, "j": np.int64, "v": np.float64},
-            )
-        except pd.errors.EmptyDataError:
-            return
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError(
-                f"{file} is not juicer dump text ({' '.join(str(error).split())}); expected three "
-                "columns, bp, bp and value, one chromosome a file"
-            ) from error
-
-
-def _open_text(path: str) -> IO[str]:
-    return gzip.open(path, "rt") if path.endswith(".gz") else open(path)
+        yield from read_chunks(
+            file,
+            _DUMP,
+            what="juicer dump text",
+            names=list(_DUMP),
+            sep=self._seps[file],
+            block=BLOCK,
+        )
