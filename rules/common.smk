@@ -157,37 +157,11 @@ def files_to_view(wildcards):
     return files
 
 
-# Names of the rules of figures and comparisons, on their way to STUDY.
-find_path, seeds_of, edits_of = STUDY.find_path, STUDY.seeds_of, STUDY.edits_of
-agreement_of, other_maps = STUDY.agreement, STUDY.other_maps
-edits_path, EDITS = STUDY.edits_path, {
-    STUDY.edits_path(sample): edits for sample, edits in STUDY.edits.items()
-}
-
-
-def truth_of(sample):
-    return STUDY.truth(sample)
-
-
-def ablation():
-    return STUDY.ablation
-
-
-def focus_map():
-    return STUDY.focus
-
-
-def samples_like(run, replicate=False):
-    return STUDY.samples_like(
-        next(r for r in STUDY.runs if str(r) == run), replicate=replicate
-    )
-
-
 def compared(key):
     """Input function of a panel that compares runs: its tables."""
 
     def paths(wildcards):
-        stems = COMPARED.get(wildcards.panel, {"stems": []})["stems"]
+        stems = STUDY.agreement_panels.get(wildcards.panel, {"stems": []})["stems"]
         if not stems:
             raise WorkflowError(
                 f"{wildcards.panel} has nothing to show: it needs another cell type (fig3c, figS1a, figS1c), "

@@ -1,28 +1,8 @@
 # What compares maps, bin sizes, sizes of the representation, seeds and costs: targets by name and by file, of which only
 # those in PANELS (figures.smk) belong to `all`.
 
-FOCUS_RUN = FOCUS_PAIR_RUNS[0]
-SAME_SAMPLE = [
-    run
-    for run in MAP_RUNS
-    if run.split(".")[::2] == FOCUS_RUN.split(".")[::2]
-    and run.split(".")[3] == FOCUS_RUN.split(".")[3]
-]
-COMPARED = {
-    "fig3e": samples_like(FOCUS_RUN),
-    "fig3f": samples_like(FOCUS_RUN, replicate=True),
-    "fig5e": {
-        "by": "resolution",
-        "stems": SAME_SAMPLE,
-        "scored": [[FOCUS_SAMPLE] * 2],
-    },
-}
-for (own, replicate), other in zip(
-    [("fig3c", "fig3d"), ("figS1a", "figS1b"), ("figS1c", "figS1d")], other_maps(FOCUS)
-):
-    COMPARED[own] = agreement_of(other)
-    if SAMPLES.against[other.split(".")[0]]:
-        COMPARED[replicate] = agreement_of(other, replicate=True)
+SAME_SAMPLE = STUDY.other_resolutions
+COMPARED = STUDY.agreement_panels
 # Every panel of agreement can be asked for; without anything to show it says what it needs.
 AGREEMENT = [
     panel
@@ -79,9 +59,7 @@ rule hiclstm_agreement:
 rule hiclstm_fig5a:
     input:
         predicted=expand("results/predictions/{run}.mcool", run=SAME_SAMPLE),
-        observed=[
-            f"results/normalized/{run.rsplit('.', 1)[0]}.cool" for run in SAME_SAMPLE
-        ],
+        observed=[f"results/normalized/{run.map}.cool" for run in SAME_SAMPLE],
         settings=expand("results/models/{run}/config.json", run=SAME_SAMPLE),
     output:
         multiext("results/figures/hiclstm/fig5a", ".pdf", ".tsv"),
@@ -115,7 +93,7 @@ rule hiclstm_fig5d:
         needed(
             expand(
                 "results/classification/{run}.tsv",
-                run=[run for run in SAME_SAMPLE if run in CLASSIFIED],
+                run=[run for run in SAME_SAMPLE if run in STUDY.classified],
             ),
             "fig5d needs a label sheet with rows for the cell type of the sample shown",
         ),
@@ -146,10 +124,12 @@ rule hiclstm_fig5d:
 
 rule hiclstm_figS13:
     input:
-        tables=expand(f"results/reconstruction/{FOCUS}.{{name}}.tsv", name=ablation()),
+        tables=expand(
+            f"results/reconstruction/{FOCUS}.{{name}}.tsv", name=STUDY.ablation
+        ),
         classified=expand(
             f"results/classification/{FOCUS}.{{name}}.tsv",
-            name=ablation() if FOCUS_CLASSIFIED else [],
+            name=STUDY.ablation if FOCUS_CLASSIFIED else [],
         ),
     output:
         multiext("results/figures/hiclstm/figS13", ".pdf", ".tsv"),
@@ -172,7 +152,8 @@ rule hiclstm_figS13:
         runtime=30,
     params:
         variants={
-            name: [size, variant] for name, (size, variant, _) in ablation().items()
+            name: [size, variant]
+            for name, (size, variant, _) in STUDY.ablation.items()
         },
     message:
         "Drawing figure S13: sizes of the representation and variants of the LSTM"
@@ -186,7 +167,7 @@ rule hiclstm_tableS3:
             "benchmarks/{rule}/{run}.tsv",
             rule=(
                 "fine_tune_model"
-                if SAMPLES.fine_tune_of[FOCUS_SAMPLE]
+                if SAMPLES.fine_tune_of.get(STUDY.focus_sample)
                 else "train_model"
             ),
             run=FOCUS_RUNS,
@@ -225,9 +206,9 @@ rule hiclstm_tableS3:
 rule summarise_seeds:
     input:
         [
-            f"results/reconstruction/{run.rsplit('.', 1)[0]}.{name}.tsv"
-            for run in MAP_RUNS
-            for name in seeds_of(run.rsplit(".", 1)[1])
+            f"results/reconstruction/{run.map}.{name}.tsv"
+            for run in STUDY.map_runs
+            for name in STUDY.seeds_of(run.model)
         ],
     output:
         report(

@@ -1,6 +1,6 @@
 # Maps in any format in; one .mcool a sample out, at every configured resolution, with its QC table.
 
-QC_TABLES = expand("results/qc/{sample}.tsv", sample=SAMPLES.index)
+QC_TABLES = expand("results/qc/{sample}.tsv", sample=STUDY.mapped)
 THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
 
 

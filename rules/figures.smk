@@ -17,44 +17,24 @@ TABLES = expand(
     # That of simulated genomes belongs to its figure, a target by name.
     table=[t for t, parts in TABLE_PARTS.items() if parts and t != "simulated"],
 )
-FOCUS_RUNS = [run for run in RUNS if run.rsplit(".", 1)[0] == FOCUS]
-FOCUS_PAIR_RUNS = [run for run in FOCUS_RUNS if run in PAIR_RUNS]
-FOCUS_MAP_RUNS = [run for run in FOCUS_RUNS if run in MAP_RUNS]
-FOCUS_CLASSIFIED = [run for run in FOCUS_RUNS if run in CLASSIFIED]
-OTHER_CLASSIFIED = [run for run in CLASSIFIED if run not in FOCUS_RUNS]
-FOCUS_SAMPLE = FOCUS.split(".")[0]
-FOCUS_AGREEMENT = {"fig3a": agreement_of(FOCUS)}
-if SAMPLES.against[FOCUS_SAMPLE]:
-    FOCUS_AGREEMENT["fig3b"] = agreement_of(FOCUS, replicate=True)
-FOCUS_DUPLICATIONS = [
-    edit.edit for edit in EDITS[edits_path(FOCUS_SAMPLE)] if edit.kind == "duplication"
-]
-FOCUS_COMPARED = [
-    stem
-    for stem in COMPARED_EDITS
-    for run in FOCUS_PAIR_RUNS[:1]
-    for edit in FOCUS_DUPLICATIONS[:1]
-    if stem.startswith(f"results/perturbation/{run}/{edit}.against.")
-]
-DOMAINS = config["attribution"]["domains"]
-BOUNDARIES = config["perturbation"]["boundaries"]
-PANELS = {
-    "fig3": ["fig3a", "fig3g", "figS14"]
-    + (["fig3b"] if SAMPLES.against[FOCUS_SAMPLE] else []),
-    "fig4": ["fig4a", "fig4d", "fig4e", "figS3"] if FOCUS_CLASSIFIED else [],
-    "fig4f": ["fig4f"] if len(FOCUS_CLASSIFIED) > 1 else [],
-    "fig6": (
-        (["fig6a"] if DOMAINS else []) + ["fig6c", "fig6e"]
-        if LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]]
-        else []
-    ),
-    "fig7": (
-        ["fig7"] + (["fig7d"] if FOCUS_COMPARED else []) if FOCUS_DUPLICATIONS else []
-    ),
-    "fig8": ["fig8a", "fig8b"] if KNOCKOUTS else [],
-    "fig8c": ["fig8c"] if BOUNDARIES else [],
-    "fig9": ["fig9"] if COMPARED_EDITS else [],
+FOCUS_RUNS = STUDY.shown(STUDY.runs)
+FOCUS_PAIR_RUNS = STUDY.shown(STUDY.pair_runs)
+FOCUS_MAP_RUNS = STUDY.shown(STUDY.map_runs)
+FOCUS_CLASSIFIED = STUDY.shown(STUDY.classified)
+OTHER_CLASSIFIED = [run for run in STUDY.classified if run not in FOCUS_RUNS]
+# The run whose map is drawn.
+FOCUS_SHOWN = [STUDY.focus_run] if STUDY.focus_run else []
+FOCUS_CELL_TYPE = SAMPLES.cell_type.get(STUDY.focus_sample, "")
+FOCUS_LABELS = LABELS.get(FOCUS_CELL_TYPE, [])
+FOCUS_AGREEMENT = {
+    panel: STUDY.agreement_panels[panel]
+    for panel in STUDY.panels["fig3"]
+    if panel in ("fig3a", "fig3b")
 }
+FOCUS_DUPLICATIONS = STUDY.shown_duplications
+FOCUS_COMPARED = [f"results/perturbation/{stem}" for stem in STUDY.shown_compared_edits]
+DOMAINS = config["attribution"]["domains"]
+PANELS = STUDY.panels
 FIGURES = expand(
     "results/figures/hiclstm/{panel}.{suffix}",
     panel=sum(PANELS.values(), []),
@@ -98,9 +78,12 @@ rule hiclstm_fig3:
         distances=expand(
             "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
         ),
-        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_PAIR_RUNS[:1]),
-        settings=expand("results/models/{run}/config.json", run=FOCUS_PAIR_RUNS[:1]),
-        observed=expand("results/normalized/{map}.cool", map=FOCUS),
+        predicted=expand("results/predictions/{run}.mcool", run=FOCUS_SHOWN),
+        settings=expand("results/models/{run}/config.json", run=FOCUS_SHOWN),
+        observed=needed(
+            [f"results/normalized/{FOCUS}.cool"] if FOCUS_SHOWN else [],
+            "figure 3 shows a predicted map; no model of this study predicts one",
+        ),
     output:
         multiext("results/figures/hiclstm/fig3a", ".pdf", ".tsv"),
         multiext("results/figures/hiclstm/fig3g", ".pdf", ".tsv"),
@@ -346,7 +329,7 @@ rule hiclstm_figS15:
             "results/representations/{run}.parquet", run=FOCUS_CLASSIFIED[:1]
         ),
         labels=needed(
-            LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
+            FOCUS_LABELS,
             "figS15 needs a label sheet with rows for the cell type of the map shown",
         ),
     output:
@@ -370,7 +353,7 @@ rule hiclstm_figS15:
         runtime=240,
     params:
         **CLASSIFICATION,
-        cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
+        cell_type=FOCUS_CELL_TYPE,
     message:
         "Drawing figure S15: depth and trees of XGBoost"
     script:
@@ -380,7 +363,7 @@ rule hiclstm_figS15:
 rule hiclstm_fig6:
     input:
         attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
-        labels=LABELS[SAMPLES.cell_type[FOCUS_SAMPLE]],
+        labels=FOCUS_LABELS,
     output:
         expand(
             "results/figures/hiclstm/{panel}.{suffix}",
@@ -411,8 +394,8 @@ rule hiclstm_fig6:
             panel: {"fig6a": "profile", "fig6c": "violins", "fig6e": "ranking"}[panel]
             for panel in PANELS["fig6"]
         },
-        sheet=config["labels"] and find_path(config["labels"]),
-        cell_type=SAMPLES.cell_type[FOCUS_SAMPLE],
+        sheet=STUDY.label_sheet,
+        cell_type=FOCUS_CELL_TYPE,
         domains=DOMAINS,
         column=config["attribution"]["column"],
         comparisons=config["attribution"]["comparisons"],

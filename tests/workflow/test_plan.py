@@ -114,6 +114,29 @@ def test_a_variant_is_asked_for_what_its_model_can(snakemake, tmp_path):
     }
 
 
+def test_a_study_of_vectors_alone_is_planned_with_what_they_can_show(snakemake, tmp_path):
+    command = [*DEMO, "--dry-run", "--config", "training={models: [pca]}"]
+    done = snakemake(tmp_path, *command)
+    assert "Drawing figure 3" in done.stdout
+    assert "Drawing figure 4" in done.stdout
+    assert not re.search("Drawing figure 6|perturb_map|knock_out|attribute_bins", done.stdout)
+    done = snakemake(tmp_path, "fig6", *command, check=False)
+    assert "fig6 has nothing to show in this study" in done.stdout + done.stderr
+
+
+def test_a_sample_without_contacts_is_not_planned(snakemake, tmp_path):
+    sheet = "sample\tcell_type\tassembly\tcontacts\nA\tA\thg38\t-\nB\tB\thg38\tb.cool\n"
+    (tmp_path / "samples.tsv").write_text(sheet)
+    (tmp_path / "b.cool").touch()
+    (tmp_path / "config.yaml").write_text("samples: samples.tsv")
+    command = ["--configfile", str(tmp_path / "config.yaml"), "--dry-run"]
+    done = snakemake(tmp_path, *command)
+    assert "Training hiclstm-refined on B" in done.stdout
+    assert not re.search(r"results/\w+/A\.", done.stdout)
+    (tmp_path / "samples.tsv").write_text("\n".join(sheet.splitlines()[:2]))
+    assert re.search(r"^total +1$", snakemake(tmp_path, *command).stdout, re.MULTILINE)
+
+
 def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig3c", check=False)
     assert done.returncode

@@ -10,7 +10,7 @@ the map of this sample as this model sees it.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,8 @@ class Study:
         cell type -> files of its labels (list of str).
     edits : dict
         sample -> its edits (list of Edit).
+    sources : dict
+        sample -> its contact map; not of samples that are thinned or have no contacts.
     knockouts : dict
         name -> file of a set of sites to knock out.
 
@@ -100,10 +102,11 @@ class Study:
                 self.samples, column, list(self.samples.index), path=self.config["samples"]
             )
         self.labels = self._read_labels()
+        self._check_contacts()
         self.sources = {
             sample: self.dataset_path(row.contacts)
             for sample, row in self.samples.iterrows()
-            if not row.thin_of
+            if row.contacts != "-"
         }
         self.knockouts = self._site_sets(self.config["perturbation"]["knockouts"])
         self.edits = self._read_edits()
@@ -182,6 +185,12 @@ class Study:
 
     # Samples, maps, models
 
+    @cached_property
+    def mapped(self) -> list[str]:
+        """Samples with a contact map; the others have signals or a sequence alone."""
+        rows = self.samples
+        return list(rows.index[(rows.contacts != "-") | (rows.thin_of != "")])
+
     def resolutions(self, sample: str) -> list[int]:
         """Bin sizes (bp) that a sample is extracted at."""
         rows = self.samples.resolutions
@@ -227,7 +236,7 @@ class Study:
         """Names of the maps that models are trained on."""
         return [
             f"{sample}.{resolution}.{norm}"
-            for sample in self.samples.index
+            for sample in self.mapped
             for resolution in self.trained_resolutions(sample)
             for norm in self.norms(sample)
         ]
@@ -237,15 +246,11 @@ class Study:
         """Every model on every map that it is trained on."""
         return [
             Run(sample, resolution, norm, model)
-            for sample in self.samples.index
+            for sample in self.mapped
             for resolution in self.trained_resolutions(sample)
             for norm in self.norms(sample)
             for model in self.models(sample)
         ]
-
-    def runs_of(self, map: str) -> list[Run]:
-        """Runs of a map."""
-        return [run for run in self.runs if run.map == map]
 
     @cached_property
     def classified(self) -> list[Run]:
@@ -292,7 +297,7 @@ class Study:
     @cached_property
     def variants(self) -> dict[str, dict[str, Any]]:
         """Settings by name: of training.options, of further seeds, and of figure S13's variants."""
-        models = {model for sample in self.samples.index for model in self.models(sample)}
+        models = {model for sample in self.mapped for model in self.models(sample)}
         seeds = {
             name: {"model": model, "seed": int(name.rsplit("-seed", 1)[1])}
             for model in models
@@ -429,25 +434,101 @@ class Study:
             )
         return shown[0] if shown else ""
 
-    def agreement(self, map: str, *, replicate: bool = False) -> dict[str, Any]:
-        """What a panel of agreement shows of a map, by model.
+    @property
+    def focus_sample(self) -> str:
+        """Sample of the map that figures show; "" where there is none."""
+        return self.focus.split(".")[0]
 
-        Parameters
-        ----------
-        map : str
-        replicate : bool
-            Scored on the sample in the column against, instead of on the map itself.
+    def shown(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of some runs that are of the map that figures show."""
+        return [run for run in runs if run.map == self.focus]
+
+    @cached_property
+    def focus_run(self) -> Run | None:
+        """The run that is compared with those of other samples and bin sizes; None without one."""
+        return next(iter(self.shown([*self.pair_runs, *self.map_runs])), None)
+
+    @cached_property
+    def shown_duplications(self) -> list[str]:
+        """Names of the duplications among the edits of the sample that figures show."""
+        edits = self.edits.get(self.focus_sample, [])
+        return [edit.edit for edit in edits if edit.kind == "duplication"]
+
+    @cached_property
+    def shown_compared_edits(self) -> list[str]:
+        """Those of `compared_edits` that are of the run and the duplication that figures show."""
+        edits = [f"{self.focus_run}/{edit}.against." for edit in self.shown_duplications[:1]]
+        return [stem for stem in self.compared_edits if stem.startswith(tuple(edits))]
+
+    @cached_property
+    def panels(self) -> dict[str, list[str]]:
+        """Panels by the figure that draws them, of the figures that are made by default."""
+        sample = self.focus_sample
+        n_classified = len(self.shown(self.classified))
+        editable, predicted = self.shown(self.pair_runs), self.shown(self.map_runs)
+        domains = self.config["attribution"]["domains"]
+        panels = {
+            "fig3": ["fig3a", "fig3g", "figS14"] if predicted else [],
+            "fig4": ["fig4a", "fig4d", "fig4e", "figS3"] if n_classified else [],
+            "fig4f": ["fig4f"] if n_classified > 1 else [],
+            "fig6": [],
+            "fig7": [],
+            "fig8": ["fig8a", "fig8b"] if editable and self.knockouts else [],
+            "fig8c": ["fig8c"] if editable and self.config["perturbation"]["boundaries"] else [],
+            "fig9": ["fig9"] if self.compared_edits else [],
+        }
+        if predicted and self.samples.against[sample]:
+            panels["fig3"].append("fig3b")
+        if editable and self.labels_of(sample):
+            panels["fig6"] = [*(["fig6a"] if domains else []), "fig6c", "fig6e"]
+        if editable and self.shown_duplications:
+            panels["fig7"] = ["fig7", *(["fig7d"] if self.shown_compared_edits else [])]
+        return panels
+
+    @cached_property
+    def agreement_panels(self) -> dict[str, dict[str, Any]]:
+        """What every panel of agreement by distance shows, of those that have something to show.
 
         Returns
         -------
         dict
-            by; stems of the tables; scored, the pairs of samples that decoders were trained and
-            scored on.
+            panel -> by (model, sample or resolution); stems of the tables; scored, the pairs of
+            samples that decoders were trained and scored on.
         """
+        if not self.focus:
+            return {}
+        panels = {}
+        names = [("fig3a", "fig3b"), ("fig3c", "fig3d"), ("figS1a", "figS1b"), ("figS1c", "figS1d")]
+        for (own, replicate), shown in zip(names, [self.focus, *self._other_maps()]):
+            panels[own] = self._by_model(shown)
+            if self.samples.against[shown.split(".")[0]]:
+                panels[replicate] = self._by_model(shown, replicate=True)
+        if self.focus_run:
+            panels["fig3e"] = self._by_sample()
+            panels["fig3f"] = self._by_sample(replicate=True)
+            panels["fig5e"] = {
+                "by": "resolution",
+                "stems": list(map(str, self.other_resolutions)),
+                "scored": [[self.focus_sample] * 2],
+            }
+        return {panel: shown for panel, shown in panels.items() if shown["stems"]}
+
+    @cached_property
+    def other_resolutions(self) -> list[Run]:
+        """The run that figures show, at every bin size that it was trained at."""
+        own = self.focus_run
+        return [
+            run
+            for run in self.map_runs
+            if own and (run.sample, run.norm, run.model) == (own.sample, own.norm, own.model)
+        ]
+
+    def _by_model(self, map: str, *, replicate: bool = False) -> dict[str, Any]:
+        """Models of a map, by their decoders where there are any; scored on it or its replicate."""
         sample, decoders = map.split(".")[0], self.config["reconstruction"]["decoders"]
         other = self.samples.against[sample]
         ending = "-replicate" if replicate else ""
-        runs = self.runs_of(map)
+        runs = [run for run in self.runs if run.map == map]
         return {
             "by": "model",
             "stems": [f"{run}.{decoder}{ending}" for run in runs for decoder in decoders]
@@ -455,22 +536,22 @@ class Study:
             "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
         }
 
-    def samples_like(self, run: Run, *, replicate: bool = False) -> dict[str, Any]:
-        """The same model, bin size and norm on every sample; columns as of `agreement`."""
-        kind = (run.resolution, run.norm, run.model)
-        runs = [r for r in self.map_runs if (r.resolution, r.norm, r.model) == kind]
-        scored = [
-            [r.sample, self.samples.against[r.sample] if replicate else r.sample] for r in runs
-        ]
+    def _by_sample(self, *, replicate: bool = False) -> dict[str, Any]:
+        """The model, bin size and norm that figures show, on every sample."""
+        own, samples = self.focus_run, self.samples
+        kind = (own.resolution, own.norm, own.model)
+        runs = [run for run in self.map_runs if (run.resolution, run.norm, run.model) == kind]
+        others = samples.against if replicate else samples["sample"]
+        scored = [[run.sample, others[run.sample]] for run in runs]
         return {
             "by": "sample",
-            "stems": [str(r) for r, pair in zip(runs, scored) if all(pair)],
+            "stems": [str(run) for run, pair in zip(runs, scored) if all(pair)],
             "scored": scored,
         }
 
-    def other_maps(self, map: str) -> list[str]:
+    def _other_maps(self) -> list[str]:
         """The first predicted map of every other cell type; none thinned or fine-tuned."""
-        shown, maps = {self.samples.cell_type[map.split(".")[0]]}, []
+        shown, maps = {self.samples.cell_type[self.focus_sample]}, []
         for run in self.map_runs:
             row = self.samples.loc[run.sample]
             if row.cell_type not in shown and not (row.thin_of or row.fine_tune_of):
@@ -515,6 +596,31 @@ class Study:
             else:
                 sets[name] = str(found)
         return sets
+
+    def _check_contacts(self) -> None:
+        """Refuse what a sample without a contact map cannot be, and a thinned one with a map."""
+        path = self.config["samples"]
+        for sample, row in self.samples.iterrows():
+            where = f"{path}, sample {sample!r}"
+            if row.thin_of and row.contacts != "-":
+                raise InputError(
+                    f"{where}: it is thinned from {row.thin_of!r} and has contacts "
+                    f"{row.contacts!r}; write '-' for contacts, or empty the column thin_of"
+                )
+            for column in REFERENCES:
+                for other in _listed(row[column]):
+                    if other not in self.mapped:
+                        raise InputError(
+                            f"{where}: {column} {other!r} has no contacts; name a sample that has"
+                        )
+            if sample in self.mapped:
+                continue
+            for column in (*REFERENCES, "fine_tune_region", "cell_labels", "models"):
+                if row[column] not in ("", "-"):
+                    raise InputError(
+                        f"{where}: it has no contacts, which {column} {row[column]!r} needs; leave "
+                        f"the column {column} empty, or give the sample a contact map"
+                    )
 
     def _check_measured_edits(self) -> None:
         for sample in self.samples.index[self.samples.edit_of != ""]:

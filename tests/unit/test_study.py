@@ -1,0 +1,311 @@
+"""What a study works out from its config and sheets, on small ones of a few rows."""
+
+import pandas as pd
+import pytest
+
+from chromloom.errors import InputError
+from chromloom.study import Run, Study
+
+CORE = {"cell_type": "A", "assembly": "hg38", "contacts": "a.cool"}
+LABELS = "task\tpath\tformat\tkind\tcell_type\tassembly\tcircular\n"
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch, repo_root):
+    """A study of samples given as `name={column: value}`, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def build(config=None, /, **samples) -> Study:
+        samples = samples or {"A": {}}
+        rows = [{"sample": name, **CORE, **row} for name, row in samples.items()]
+        pd.DataFrame(rows).fillna("").to_csv("samples.tsv", sep="\t", index=False)
+        return Study({"samples": "samples.tsv", **(config or {})}, repo_root)
+
+    return build
+
+
+def names(runs) -> list[str]:
+    return [str(run) for run in runs]
+
+
+def test_a_run_is_named_by_its_parts():
+    run = Run("A", 10_000, "KR", "eig")
+    assert str(run) == f"{run}" == "A.10000.KR.eig"
+    assert run.map == "A.10000.KR"
+
+
+def test_a_bare_config_gets_every_default(study):
+    built = study()
+    assert built.config["seed"] == 1
+    assert names(built.runs) == ["A.10000.ICE.hiclstm-refined"]
+    assert built.labels == {"A": []}
+    assert built.edits == {"A": []}
+    assert built.datasets is None
+    assert built.label_sheet == ""
+
+
+def test_maps_and_runs_are_the_product_of_a_rows_own_columns(study):
+    built = study(
+        {
+            "contacts": {"resolutions": [10_000, 50_000]},
+            "training": {"models": ["eig"], "resolutions": [50_000]},
+        },
+        A={"norms": "KR,ICE"},
+        B={"resolutions": "5000,20000", "models": "pca,eig"},
+        C={"models": "-"},
+    )
+    assert built.maps == [
+        "A.50000.KR", "A.50000.ICE", "B.5000.ICE", "C.50000.ICE",
+    ]  # fmt: skip
+    assert names(built.runs) == [
+        "A.50000.KR.eig", "A.50000.ICE.eig", "B.5000.ICE.pca", "B.5000.ICE.eig",
+    ]  # fmt: skip
+
+
+def test_a_thinned_sample_has_the_resolutions_of_its_whole(study):
+    built = study(A={"resolutions": "5000"}, B={"contacts": "-", "thin_of": "A", "fraction": ".1"})
+    assert built.resolutions("B") == [5000]
+    assert built.sources == {"A": "a.cool"}
+    assert built.maps == ["A.5000.ICE", "B.5000.ICE"]
+
+
+def test_chromosomes_of_the_row_win_over_the_configs_and_none_is_all(study):
+    built = study({"contacts": {"chromosomes": ["chr2"]}}, A={"chromosomes": "chr1, chr3"}, B={})
+    assert built.chromosomes("A") == ["chr1", "chr3"]
+    assert built.chromosomes("B") == ["chr2"]
+    assert study().chromosomes("A") is None
+
+
+def test_what_a_run_can_depends_on_the_model_that_its_name_stands_for(study):
+    models = ["mine", "hiclstm-released", "eig", "pca", "sci"]
+    options = {"mine": {"model": "hiclstm-paper", "epochs": 3, "seed": 7}}
+    built = study({"training": {"models": models, "options": options}})
+
+    def of(runs):
+        return [run.model for run in runs]
+
+    assert of(built.map_runs) == ["mine", "hiclstm-released", "eig", "pca"]
+    assert of(built.pair_runs) == ["mine", "hiclstm-released", "eig"]
+    assert of(built.attributed) == ["mine", "hiclstm-released"]
+    assert of(built.screened) == ["mine", "eig"]
+    assert built.training("mine") == {"model": "hiclstm-paper", "seed": 7, "options": {"epochs": 3}}
+    assert built.needs_trans("sci")
+    assert not built.needs_trans("mine")
+
+
+def test_further_seeds_and_sizes_are_variants(study):
+    built = study({"training": {"seeds": [1, 2]}, "figures": {"ablation": {"sizes": [4]}}})
+    assert built.seeds_of("hiclstm-refined") == ["hiclstm-refined", "hiclstm-refined-seed2"]
+    assert built.training("hiclstm-refined-seed2")["seed"] == 2
+    assert built.training("hiclstm-paper-d4-dropout") == {
+        "model": "hiclstm-paper", "seed": 1, "options": {"embedding_dim": 4, "dropout": 0.2},
+    }  # fmt: skip
+    assert built.ablation["hiclstm-paper-d4"][:2] == (4, "as it is")
+
+
+def test_loops_are_called_at_bin_sizes_at_which_they_can(study):
+    resolutions = {"resolutions": [4_000, 28_000, 100_000]}
+    models = {"models": ["eig"], **resolutions}
+    built = study({"contacts": resolutions, "training": models})
+    assert built.searched_for_loops == [
+        "A.4000.ICE", "A.28000.ICE", "A.4000.ICE.eig", "A.28000.ICE.eig",
+    ]  # fmt: skip
+
+
+def test_a_sample_without_contacts_is_in_the_sheet_and_nothing_of_a_map_is_planned(study):
+    built = study(A={}, B={"contacts": "-", "cell_type": "B"})
+    assert list(built.samples.index) == ["A", "B"]
+    assert built.mapped == ["A"]
+    assert built.sources == {"A": "a.cool"}
+    assert {run.sample for run in built.runs} == {"A"}
+    assert built.maps == ["A.10000.ICE"]
+
+
+def test_a_study_of_samples_without_contacts_plans_nothing(study):
+    built = study(A={"contacts": "-"})
+    assert built.runs == built.maps == built.analysed == []
+    assert built.focus == built.focus_sample == ""
+    assert built.focus_run is None
+    assert not any(built.panels.values())
+    assert not built.agreement_panels
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"B": {"contacts": "-", "models": "eig"}}, "no contacts, which models 'eig' needs"),
+        ({"B": {"contacts": "-", "against": "A"}}, "no contacts, which against 'A' needs"),
+        ({"B": {"contacts": "-"}, "C": {"against": "B"}}, "against 'B' has no contacts"),
+        ({"B": {"thin_of": "A", "fraction": ".1"}}, "thinned from 'A' and has contacts 'a.cool'"),
+        ({"B": {"against": "C"}}, "against 'C' is not known"),
+        ({"B": {"edit_of": "A", "edit": "x"}}, "'A' has no edit 'x'; it has none"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_refused(study, rows, message):
+    with pytest.raises(InputError, match=message):
+        study(A={}, **rows)
+
+
+def test_a_model_of_contacts_between_chromosomes_needs_more_than_one(study):
+    config = {"contacts": {"chromosomes": ["chr1"]}, "training": {"models": ["sci"]}}
+    with pytest.raises(InputError, match="'sci' reads contacts between chromosomes and only chr1"):
+        study(config)
+
+
+def test_knockouts_of_boundaries_need_domains(study):
+    with pytest.raises(InputError, match=r"perturbation\.boundaries needs domains"):
+        study({"perturbation": {"boundaries": "CTCF"}})
+
+
+# Files
+
+
+def test_paths_are_of_the_working_directory_then_of_the_workflows_folder(
+    study, tmp_path, repo_root, monkeypatch
+):
+    built = study()
+    assert built.find_path("config/demo/edits.bed") == str(repo_root / "config/demo/edits.bed")
+    (tmp_path / "config/demo").mkdir(parents=True)
+    (tmp_path / "config/demo/edits.bed").touch()
+    assert built.find_path("config/demo/edits.bed") == "config/demo/edits.bed"
+    monkeypatch.setenv("MAPS", "/maps")
+    assert built.find_path("$MAPS/a.cool") == "/maps/a.cool"
+    assert built.find_path("") == ""
+    with pytest.raises(InputError, match="no such environment variable"):
+        built.find_path("$NO_SUCH_VARIABLE/a.cool")
+
+
+def test_a_data_set_is_where_it_is_downloaded_to(study, tmp_path):
+    table = "dataset\tfile\turl\nd\td.hic\thttps://a.b/d.hic\n"
+    (tmp_path / "datasets.tsv").write_text(table)
+    built = study({"datasets": "datasets.tsv"}, A={"contacts": "dataset:d"})
+    assert built.sources == {"A": "resources/downloads/d.hic"}
+    assert built.dataset_of_file("d.hic")["dataset"] == "d"
+    with pytest.raises(InputError, match=r"dataset:e: no such row .* \(datasets\.tsv\)"):
+        study({"datasets": "datasets.tsv"}, A={"contacts": "dataset:e"})
+    with pytest.raises(InputError, match=r"dataset:e: no such row .* \(none is configured\)"):
+        study(A={"contacts": "dataset:e"})
+
+
+def test_labels_are_those_of_the_cell_type_and_of_any(study, tmp_path):
+    rows = ["X\tx.bed\tbed\tbinary\tA\thg38\tno", "Y\ty.bed,z.bed\tbed\tbinary\t*\thg38\tno"]
+    (tmp_path / "labels.tsv").write_text(LABELS + "\n".join(rows))
+    built = study({"labels": "labels.tsv"}, A={}, B={"cell_type": "B"})
+    assert built.labels_of("A") == ["x.bed", "y.bed", "z.bed"]
+    assert built.labels_of("B") == ["y.bed", "z.bed"]
+    assert built.classified == built.runs
+
+
+def test_a_folder_of_knockouts_is_one_set_a_file(study, tmp_path):
+    (tmp_path / "peaks").mkdir()
+    for name in ("CTCF.narrowPeak.gz", "RAD21.bed", ".hidden"):
+        (tmp_path / "peaks" / name).touch()
+    built = study({"perturbation": {"knockouts": {"folder": "peaks", "one": "one.bed"}}})
+    assert built.knockouts == {
+        "CTCF": "peaks/CTCF.narrowPeak.gz", "RAD21": "peaks/RAD21.bed", "one": "one.bed",
+    }  # fmt: skip
+
+
+def test_edits_are_the_rows_own_or_the_configs_or_none(study, tmp_path):
+    (tmp_path / "all.bed").write_text("chr1\t0\t50000\tDEL:cut\n")
+    (tmp_path / "own.bed").write_text("chr1\t0\t50000\tDUP:twice\n")
+    built = study({"edits": "all.bed"}, A={}, B={"edits": "own.bed"}, C={"edits": "-"})
+    assert [built.edits_of(sample) for sample in "ABC"] == [["cut"], ["twice"], []]
+
+
+# Simulated genomes
+
+
+def test_simulated_genomes_give_what_the_sheets_name(study, tmp_path):
+    (tmp_path / "edits.bed").write_text("chr1\t0\t50000\tDEL:cut\n")
+    maps = "results/simulated/contacts"
+    built = study(
+        {"edits": "edits.bed", "analysis": {"phasing": "results/simulated/signals/gc.bw"}},
+        A={"contacts": f"{maps}/A.hic"},
+        cut={"contacts": f"{maps}/cut.mcool", "edit_of": "A", "edit": "cut", "edits": "-"},
+        other={"contacts": "results/simulated/seed7/contacts/A.hic"},
+        real={},
+    )
+    assert built.simulated_files == ["contacts/A.hic", "contacts/cut.mcool", "signals/gc.bw"]
+    assert [(m["file"], m["edit"].get("kind")) for m in built.other_simulated_maps] == [
+        ("A.hic", None), ("cut.mcool", "deletion"), ("A.hic", None),
+    ]  # fmt: skip
+    assert [built.truth(sample) for sample in built.samples.index] == [
+        "results/simulated/truth", "", "results/simulated/seed7/truth", "",
+    ]  # fmt: skip
+    assert {run.sample for run in built.judged} == {"A", "other"}
+
+
+# What is compared and shown
+
+
+def test_a_transfer_needs_the_same_map_of_the_other_sample(study):
+    run = Run("B", 10_000, "ICE", "eig")
+    built = study(A={}, B={"classify_from": "A"})
+    assert built.transfers(run) == ["B.10000.ICE.eig.from.A"]
+    built = study(A={"norms": "KR"}, B={"classify_from": "A"})
+    with pytest.raises(InputError, match="classify_from 'A' has no map at 10000 bp and ICE"):
+        built.transfers(run)
+
+
+def test_measured_edits_are_compared_by_every_model_of_the_wild_type(study, tmp_path):
+    (tmp_path / "edits.bed").write_text("chr1\t0\t50000\tDUP:twice\n")
+    built = study(
+        {"edits": "edits.bed", "training": {"models": ["hiclstm-paper", "eig", "pca"]}},
+        A={},
+        twice={"edit_of": "A", "edit": "twice", "models": "-", "edits": "-"},
+    )
+    paper, eig = (f"A.10000.ICE.{model}/twice.against.twice" for model in ("hiclstm-paper", "eig"))
+    assert built.compared_edits == [paper, eig]
+    assert built.shown_compared_edits == [paper]
+    assert built.panels["fig7"] == ["fig7", "fig7d"]
+    assert built.panels["fig9"] == ["fig9"]
+
+
+def test_figures_show_the_sample_that_the_config_names_or_the_first_that_can_be_edited(study):
+    samples = {"A": {"models": "pca"}, "B": {"models": "eig"}, "C": {"models": "-"}}
+    assert study(**samples).focus == "B.10000.ICE"
+    assert study({"figures": {"sample": "A"}}, **samples).focus == "A.10000.ICE"
+    with pytest.raises(InputError, match=r"figures\.sample 'C': no sample with a model"):
+        _ = study({"figures": {"sample": "C"}}, **samples).focus
+
+
+def test_a_study_of_models_without_edits_draws_what_they_can_show(study, tmp_path):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\t*\thg38\tno")
+    (tmp_path / "edits.bed").write_text("chr1\t0\t50000\tDUP:twice\n")
+    config = {
+        "labels": "labels.tsv",
+        "edits": "edits.bed",
+        "perturbation": {"knockouts": {"one": "one.bed"}},
+    }
+    full = {figure for figure, panels in study(config).panels.items() if panels}
+    assert full == {"fig3", "fig4", "fig6", "fig7", "fig8"}
+    pca = study({**config, "training": {"models": ["pca"]}})
+    assert {figure for figure, panels in pca.panels.items() if panels} == {"fig3", "fig4"}
+    assert str(pca.focus_run) == "A.10000.ICE.pca"
+    sci = study({**config, "training": {"models": ["sci"]}})
+    assert {figure for figure, panels in sci.panels.items() if panels} == {"fig4"}
+    assert sci.focus_run is None
+    assert sci.agreement_panels == {}
+
+
+def test_panels_of_agreement_say_what_they_compare(study):
+    config = {
+        "contacts": {"resolutions": [10_000, 50_000]},
+        "training": {"models": ["eig", "pca"], "resolutions": [10_000, 50_000]},
+    }
+    replicate = {"models": "-"}
+    built = study(config, A={"against": "R"}, R=replicate, B={"cell_type": "B"})
+    shown = built.agreement_panels
+    assert set(shown) == {"fig3a", "fig3b", "fig3c", "fig3e", "fig3f", "fig5e"}
+    both = ["A.10000.ICE.eig", "A.10000.ICE.pca"]
+    assert shown["fig3a"] == {"by": "model", "stems": both, "scored": [["A", "A"]]}
+    assert shown["fig3b"] == {"by": "model", "stems": both, "scored": [["A", "R"], ["R", "R"]]}
+    assert shown["fig3c"]["stems"] == ["B.10000.ICE.eig", "B.10000.ICE.pca"]
+    assert shown["fig3e"]["stems"] == ["A.10000.ICE.eig", "B.10000.ICE.eig"]
+    assert shown["fig3f"]["stems"] == ["A.10000.ICE.eig"]
+    assert shown["fig5e"]["stems"] == ["A.10000.ICE.eig", "A.50000.ICE.eig"]
+    decoded = study({**config, "reconstruction": {"decoders": ["fc"]}}, A={"against": "R"}, R={})
+    assert decoded.agreement_panels["fig3b"]["stems"] == [
+        "A.10000.ICE.eig.fc-replicate", "A.10000.ICE.pca.fc-replicate",
+    ]  # fmt: skip
