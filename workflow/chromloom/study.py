@@ -29,6 +29,17 @@ from chromloom.sheets import check_config, check_references, read_sheet
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
 # HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
 LOOP_RESOLUTIONS = range(4_000, 28_001)
+# Panels of the figures that are made by default, by the figure that draws them.
+PANELS = {
+    "fig3": ["fig3a", "fig3b", "fig3g", "figS14"],
+    "fig4": ["fig4a", "fig4d", "fig4e", "figS3"],
+    "fig4f": ["fig4f"],
+    "fig6": ["fig6a", "fig6c", "fig6e"],
+    "fig7": ["fig7", "fig7d"],
+    "fig8": ["fig8a", "fig8b"],
+    "fig8c": ["fig8c"],
+    "fig9": ["fig9"],
+}
 
 
 @dataclass(frozen=True)
@@ -462,28 +473,28 @@ class Study:
 
     @cached_property
     def panels(self) -> dict[str, list[str]]:
-        """Panels by the figure that draws them, of the figures that are made by default."""
-        sample = self.focus_sample
-        n_classified = len(self.shown(self.classified))
+        """Those of `PANELS` that have something to show in this study."""
         editable, predicted = self.shown(self.pair_runs), self.shown(self.map_runs)
-        domains = self.config["attribution"]["domains"]
-        panels = {
-            "fig3": ["fig3a", "fig3g", "figS14"] if predicted else [],
-            "fig4": ["fig4a", "fig4d", "fig4e", "figS3"] if n_classified else [],
-            "fig4f": ["fig4f"] if n_classified > 1 else [],
-            "fig6": [],
-            "fig7": [],
-            "fig8": ["fig8a", "fig8b"] if editable and self.knockouts else [],
-            "fig8c": ["fig8c"] if editable and self.config["perturbation"]["boundaries"] else [],
-            "fig9": ["fig9"] if self.compared_edits else [],
+        classified = self.shown(self.classified)
+        labelled = editable and self.labels_of(self.focus_sample)
+        duplicated = editable and self.shown_duplications
+        has = {
+            "fig3b": predicted and self.samples.against[self.focus_sample],
+            "fig3": predicted,
+            "fig4": classified,
+            "fig4f": len(classified) > 1,
+            "fig6a": labelled and self.config["attribution"]["domains"],
+            "fig6": labelled,
+            "fig7": duplicated,
+            "fig7d": duplicated and self.shown_compared_edits,
+            "fig8": editable and self.knockouts,
+            "fig8c": editable and self.config["perturbation"]["boundaries"],
+            "fig9": self.compared_edits,
         }
-        if predicted and self.samples.against[sample]:
-            panels["fig3"].append("fig3b")
-        if editable and self.labels_of(sample):
-            panels["fig6"] = [*(["fig6a"] if domains else []), "fig6c", "fig6e"]
-        if editable and self.shown_duplications:
-            panels["fig7"] = ["fig7", *(["fig7d"] if self.shown_compared_edits else [])]
-        return panels
+        return {
+            figure: [panel for panel in panels if has.get(panel, has[figure])]
+            for figure, panels in PANELS.items()
+        }
 
     @cached_property
     def agreement_panels(self) -> dict[str, dict[str, Any]]:
