@@ -1,4 +1,4 @@
-# Maps in any format in; one .mcool a sample out, at every configured resolution, with its QC table.
+# Maps in any format in; one .mcool per sample out, at every configured resolution, with its QC table.
 
 QC_TABLES = expand("results/qc/{sample}.tsv", sample=STUDY.mapped)
 THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
@@ -6,7 +6,7 @@ THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
 
 rule extract_contacts:
     input:
-        contacts=lambda wildcards: STUDY.sources[wildcards.sample],
+        contacts=lambda wildcards: STUDY.contact_files(wildcards.sample),
     output:
         mcool="results/contacts/{sample}.mcool",
         qc="results/qc/{sample}.tsv",
@@ -23,6 +23,7 @@ rule extract_contacts:
         mem_mb=8000,
         runtime=240,
     params:
+        source=lambda wildcards: STUDY.sources[wildcards.sample],
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
         resolutions=lambda wildcards: STUDY.resolutions(wildcards.sample),
         chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
@@ -60,6 +61,7 @@ rule thin_contacts:
         runtime=120,
     params:
         fraction=lambda wildcards: float(SAMPLES.fraction[wildcards.sample]),
+        complement=lambda wildcards: SAMPLES.part[wildcards.sample] == "rest",
         seed=config["seed"],
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
         chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
@@ -67,6 +69,6 @@ rule thin_contacts:
         balance=BALANCE,
         version=VERSIONS["contacts"],
     message:
-        "Thinning {input.mcool} to {params.fraction} of its reads"
+        "Drawing reads of {input.mcool} for {wildcards.sample}"
     script:
         "../workflow/scripts/thin_contacts.py"

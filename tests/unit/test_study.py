@@ -69,6 +69,16 @@ def test_a_thinned_sample_has_the_resolutions_of_its_whole(study):
     assert built.maps == ["A.5000.ICE", "B.5000.ICE"]
 
 
+def test_dumps_by_chromosome_are_the_files_that_match(study, tmp_path):
+    for name in ("chr1.txt", "chr2.txt"):
+        (tmp_path / name).write_text("0\t5000\t1\n")
+    files = [str(tmp_path / "chr1.txt"), str(tmp_path / "chr2.txt")]
+    built = study(A={"contacts": f"{tmp_path}/{{chrom}}.txt"}, B={"contacts": f"{tmp_path}/chr*"})
+    assert built.contact_files("A") == built.contact_files("B") == files
+    with pytest.raises(InputError, match=r"sample 'A': no file matches .*\{chrom\}\.gz"):
+        study(A={"contacts": f"{tmp_path}/{{chrom}}.gz"})
+
+
 def test_chromosomes_of_the_row_win_over_the_configs_and_none_is_all(study):
     built = study({"contacts": {"chromosomes": ["chr2"]}}, A={"chromosomes": "chr1, chr3"}, B={})
     assert built.chromosomes("A") == ["chr1", "chr3"]

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from chromloom.classification.labels import read_label_sheet
+from chromloom.contacts.text import files_of
 from chromloom.edits.edit import Edit
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
@@ -119,6 +120,8 @@ class Study:
             for sample, row in self.samples.iterrows()
             if row.contacts != "-"
         }
+        for sample in self.sources:
+            self.contact_files(sample)
         self.knockouts = self._site_sets(self.config["perturbation"]["knockouts"])
         self.edits = self._read_edits()
         self._check_measured_edits()
@@ -171,6 +174,19 @@ class Study:
                 f"({self.config['datasets'] or 'none is configured'})"
             )
         return f"resources/downloads/{self.datasets.file[name]}"
+
+    def contact_files(self, sample: str) -> list[str]:
+        """Files of a sample's map: one, or those of a folder, a glob or a path with `{chrom}`.
+
+        Raises
+        ------
+        InputError
+            No file matches.
+        """
+        try:
+            return files_of(self.sources[sample])
+        except InputError as error:
+            raise InputError(f"{self.config['samples']}, sample {sample!r}: {error}") from None
 
     def dataset_of_file(self, file: str) -> dict[str, str]:
         """Row of the table of data sets that gives a downloaded file."""

@@ -7,7 +7,7 @@ from chromloom.logs import job_log
 from chromloom.normalize.balance import BalanceSettings
 from chromloom.normalize.normalized import write_default_weights
 
-params, source = snakemake.params, snakemake.input.contacts
+params, source = snakemake.params, snakemake.params.source
 with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
     assembly = load_assembly(params.assembly)
     common = {"sample": snakemake.wildcards.sample, "assembly": assembly}

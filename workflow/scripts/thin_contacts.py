@@ -8,7 +8,14 @@ from chromloom.normalize.normalized import write_default_weights
 
 params, sample = snakemake.params, snakemake.wildcards.sample
 with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
-    thin_contacts(snakemake.input.mcool, mcool, params.fraction, params.seed, sample=sample)
+    thin_contacts(
+        snakemake.input.mcool,
+        mcool,
+        params.fraction,
+        params.seed,
+        complement=params.complement,
+        sample=sample,
+    )
     balancing = write_default_weights(
         mcool,
         params.norm,

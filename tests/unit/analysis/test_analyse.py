@@ -210,6 +210,17 @@ def test_small_chromosomes_do_not_crash(tmp_path, size):
     assert eigs[eigs["chrom"] == "chr1"]["E1"].notna().any()
 
 
+def test_masked_share_leaves_out_chromosomes_that_the_map_lacks(tmp_path):
+    clr = simulated(tmp_path / "x.cool", {"chr1": 600_000, "chr2": 900_000})
+    with clr.open("r+") as group:
+        weight = group["bins/weight"][:]
+        weight[60:] = np.nan
+        group["bins/weight"][:] = weight
+    analyse_map(clr.uri, tmp_path / "out")
+    summary = pd.read_csv(tmp_path / "out" / "summary.tsv", sep="\t").set_index("metric")["value"]
+    assert summary["masked_share"] == pytest.approx(2 / 60)
+
+
 def test_a_genome_too_small_for_compartments(tmp_path):
     clr = simulated(tmp_path / "x.cool", {"chr1": 180_000})
     analyse_map(clr.uri, tmp_path / "out", windows_bins=(3,))

@@ -139,6 +139,17 @@ def test_halves_sum_to_the_map(files, mcool, tmp_path):
     assert cooler.Cooler(f"{b}::/resolutions/10000").info["metadata"]["sample"] == "half2"
 
 
+def test_the_rest_and_the_drawn_share_no_read(files, mcool, tmp_path):
+    thin_contacts(mcool, tmp_path / "a.mcool", 0.3, 4)
+    thin_contacts(mcool, tmp_path / "b.mcool", 0.3, 4, complement=True, sample="rest")
+    drawn, rest = dense(tmp_path / "a.mcool"), dense(tmp_path / "b.mcool")
+    np.testing.assert_array_equal(drawn + rest, files.dense)
+    share = np.triu(rest).sum() / np.triu(files.dense).sum()
+    assert 0.65 < share < 0.75
+    info = cooler.Cooler(f"{tmp_path}/b.mcool::/resolutions/10000").info["metadata"]
+    assert info["thinned"] == {"fraction": 0.3, "seed": 4, "complement": True}
+
+
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.5])
 def test_a_fraction_outside_zero_and_one_is_refused(mcool, tmp_path, fraction):
     with pytest.raises(InputError, match=r"expected one in \(0, 1\]"):

@@ -97,8 +97,11 @@ def analyse_map(
     with atomic_path(out_dir / "boundaries.bed") as path:
         boundaries.to_csv(path, sep="\t", header=False, index=False)
 
+    masked = bins["weight"].isna()
+    # chromosomes that are masked whole (the map does not hold them) say nothing of its quality
+    held = ~masked.groupby(bins["chrom"]).transform("all")
     summary = {
-        "masked_share": bins["weight"].isna().mean(),
+        "masked_share": masked[held].mean(),
         "E1_resolution": compartment_resolution,
         "E1_bins": int(eigs["E1"].notna().sum()),
         "saddle_strength": strength,

@@ -20,6 +20,7 @@ def thin_contacts(
     fraction: float,
     seed: int,
     *,
+    complement: bool = False,
     sample: str | None = None,
 ) -> None:
     """Keep each contact with probability `fraction`, at every resolution of a `.mcool`.
@@ -36,12 +37,15 @@ def thin_contacts(
     fraction : float
         Between 0 and 1.
     seed : int
+    complement : bool
+        Keep the reads that the same call without it leaves: the two maps share no read and sum to
+        the whole one.
     sample : str, optional
         Name of the new map; the old one's by default.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"fraction of contacts to keep is {fraction}; expected one in (0, 1]")
-    _write_drawn(mcool, out, fraction, seed, complement=False, sample=sample)
+    _write_drawn(mcool, out, fraction, seed, complement=complement, sample=sample)
 
 
 def split_contacts(
