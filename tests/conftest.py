@@ -5,10 +5,15 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from hypothesis import settings
 
 mpl.use("Agg")
 # Threads of torch's own, beside those of the kernels, make small tests several times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The same examples in every run; `pytest --hypothesis-profile search` looks for new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", max_examples=3000, deadline=None, print_blob=True)
+settings.load_profile("fixed")
 ROOT = Path(__file__).resolve().parents[1]
 
 

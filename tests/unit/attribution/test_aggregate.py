@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chromloom.attribution.aggregate import (
@@ -36,6 +36,8 @@ floats = st.lists(numbers, min_size=1, max_size=30).map(np.array)
 
 
 @given(floats)
+@example(np.array([2.2250738585072014e-308, -4.0]))
+@example(np.array([-2.2250738585072014e-308, np.nan, 4.0, 0.0]))
 def test_signed_min_max_keeps_sign_and_order(score):
     got = min_max_signed(score)
     known = np.isfinite(score)

@@ -21,7 +21,11 @@ def min_max_signed(score: np.ndarray) -> np.ndarray:
     """
     score = np.asarray(score, np.float64)
     highest, lowest = np.nanmax(score, initial=0), np.nanmin(score, initial=0)
-    return np.where(score > 0, score / (highest or 1), score / (-lowest or 1))
+    scaled = score.copy()
+    # Only where it is due: a tiny magnitude of one sign makes the other sign's quotients overflow.
+    np.divide(score, highest, out=scaled, where=score > 0)
+    np.divide(score, -lowest, out=scaled, where=score < 0)
+    return scaled
 
 
 def z_score(score: np.ndarray) -> np.ndarray:
