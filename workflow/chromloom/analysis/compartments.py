@@ -53,7 +53,7 @@ def coarsen_for_compartments(clr: cooler.Cooler, ignore_diags: int) -> Iterator[
     weights, pixels = [], []
     first_coarse = 0
     for chrom in clr.chromnames:
-        first, last = clr.extent(chrom)
+        first, last = clr.extent((chrom, None, None))
         n, weight = last - first, fine["weight"].to_numpy()[first:last]
         n_coarse = -(-n // factor)
         unmasked = np.bincount(np.arange(n) // factor, ~np.isnan(weight), n_coarse)
@@ -114,7 +114,7 @@ def short_range_strength(
     starts = clr.bins()["start"][:].to_numpy()
     strength = np.full(coarse.info["nbins"], np.nan)
     for chrom in view_df["chrom"].unique():
-        first, last = clr.extent(chrom)
+        first, last = clr.extent((chrom, None, None))
         n, w = last - first, weight[first:last]
         mask = np.isnan(w)
         curve = Expected(expected, view_df, chrom, starts[first:last], mask, ignore_diags)
@@ -132,7 +132,7 @@ def short_range_strength(
             valid = ~mask[: n - dist] & ~mask[dist:]
             pairs[: n - dist] += valid
             pairs[dist:] += valid
-        coarse_first, coarse_last = coarse.extent(chrom)
+        coarse_first, coarse_last = coarse.extent((chrom, None, None))
         to_coarse = np.arange(n) // factor
         total = np.bincount(to_coarse, total, coarse_last - coarse_first)
         pairs = np.bincount(to_coarse, pairs, coarse_last - coarse_first)

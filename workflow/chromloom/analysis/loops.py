@@ -128,7 +128,7 @@ def _as_reads(clr: cooler.Cooler, scale: float, max_distance: int) -> Iterator[c
 
     def pixels() -> Iterator[pd.DataFrame]:
         for chrom in clr.chromnames:
-            first, last = clr.extent(chrom)
+            first, last = clr.extent((chrom, None, None))
             part = read_cis_pixels(
                 clr, chrom, 0, last - first, columns=["count"],
                 keep=lambda i, j: j - i <= reach,

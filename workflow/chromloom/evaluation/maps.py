@@ -168,7 +168,7 @@ class _Exported:
         self.clr = cooler.Cooler(uri)
 
     def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
-        first, last = self.clr.extent(chrom)
+        first, last = self.clr.extent((chrom, None, None))
         band = np.zeros((last - first - lo, hi - lo), dtype=np.float32)
         start, stop = self.clr.open("r")["indexes/bin1_offset"][[first + lo, first + hi]]
         pixels = self.clr.pixels()[start:stop]
