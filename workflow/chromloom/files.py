@@ -14,6 +14,10 @@ import pandas as pd
 
 from chromloom.errors import InputError
 
+# Columns of tables that hold names of the user's choice.
+TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "chrom", "region",
+        "region1", "region2")  # fmt: skip
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -82,6 +86,21 @@ def write_tsv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as tab-separated text with a header, atomically; NaN is `NaN`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, na_rep="NaN")
+
+
+def read_tsv(path: str | Path) -> pd.DataFrame:
+    """Read a table that `write_tsv` wrote; text that users choose stays what it is.
+
+    Only `NaN` and an empty cell are missing, and columns of names (`TEXT`) are text: a sample may
+    be called NA or 007.
+    """
+    return pd.read_csv(
+        path,
+        sep="\t",
+        dtype=dict.fromkeys(TEXT, str),
+        keep_default_na=False,
+        na_values=["NaN", ""],
+    )
 
 
 def write_json(value: Any, path: str | Path) -> None:

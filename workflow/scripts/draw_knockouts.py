@@ -1,7 +1,6 @@
 from pathlib import Path
 
-import pandas as pd
-
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.perturbation import (
     plot_distance_effect,
@@ -14,7 +13,7 @@ with job_log(snakemake.log[0]):
     apply_style()
     folder = Path(snakemake.output.ranking).parent
     comparison, distance, pileups = (
-        pd.read_table(snakemake.input[name]) for name in ("comparison", "distance", "pileups")
+        read_tsv(snakemake.input[name]) for name in ("comparison", "distance", "pileups")
     )
     save_figure(plot_knockout_ranking(comparison), None, folder / "ranking")
     save_figure(plot_distance_effect(distance), None, folder / "distance")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from chromloom.evaluation.maps import error_by_frame_position
 from chromloom.evaluation.scores import plotted_agreement, read_scores
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.reconstruction import plot_agreement, plot_frame_error, plot_split_map
 from chromloom.plotting.style import apply_style, save_figure
@@ -35,7 +36,7 @@ with job_log(snakemake.log[0]):
     plot_split_map(*maps, start, resolution, ax, frame=settings["frame"], label=chrom)
     save_figure(figure, split_table(*maps), stem("fig3g"))
 
-    distances = pd.concat(map(pd.read_table, snakemake.input.distances)).drop_duplicates()
+    distances = pd.concat(map(read_tsv, snakemake.input.distances)).drop_duplicates()
     distances = distances[(distances["pairs"] == "all") & (distances["against"] == sample)]
     positions = error_by_frame_position(distances, settings["frame"])
     figure, ax = plt.subplots(figsize=(4, 2.6), layout="constrained")

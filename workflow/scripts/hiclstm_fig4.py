@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.classification.paired import compare_protocols, describe_protocols
-from chromloom.files import atomic_path
+from chromloom.files import atomic_path, read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.classification import (
     plot_confusion,
@@ -20,7 +20,7 @@ def stem(name):
 
 
 def read(paths):
-    return pd.concat(map(pd.read_table, paths), ignore_index=True)
+    return pd.concat(map(read_tsv, paths), ignore_index=True)
 
 
 with job_log(snakemake.log[0]):

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.classification import plot_task_grid
 from chromloom.plotting.style import apply_style, save_figure
 
 with job_log(snakemake.log[0]):
     apply_style()
-    metrics = pd.concat(map(pd.read_table, snakemake.input), ignore_index=True)
+    metrics = pd.concat(map(read_tsv, snakemake.input), ignore_index=True)
     metrics = metrics[metrics["metric"] == "mAP"]
     metrics["map"] = metrics["sample"] + ", " + (metrics["resolution"] // 1000).astype(str) + " kb"
     honest, shuffled = (metrics[metrics["protocol"] == name] for name in ("honest", "shuffled"))

@@ -1,17 +1,17 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import pandas as pd
 
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.classification import plot_differences
 from chromloom.plotting.style import apply_style, save_figure
 
 with job_log(snakemake.log[0]):
     apply_style()
-    models = pd.read_table(snakemake.input.models).rename(columns={"p_adjusted": "mean_p"})
+    models = read_tsv(snakemake.input.models).rename(columns={"p_adjusted": "mean_p"})
     keys = ["classifier", "protocol", "model_a", "model_b", "metric"]
-    table = pd.read_table(snakemake.input.tasks).merge(
+    table = read_tsv(snakemake.input.tasks).merge(
         models[[*keys, "mean_difference", "n_tasks", "mean_p"]], on=keys
     )
     table = table[table["model_a"] == table["model_a"].iloc[0]]

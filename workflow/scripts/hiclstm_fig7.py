@@ -1,7 +1,6 @@
 from pathlib import Path
 
-import pandas as pd
-
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.perturbation import plot_edit, plot_observed_edit
 from chromloom.plotting.style import apply_style, save_figure
@@ -9,9 +8,9 @@ from chromloom.plotting.style import apply_style, save_figure
 files, edit = snakemake.input, snakemake.params.edit
 with job_log(snakemake.log[0]):
     apply_style()
-    maps = pd.read_table(files.maps[0])
+    maps = read_tsv(files.maps[0])
     folder = Path(snakemake.output.fig7).parent
     save_figure(plot_edit(maps, title=edit), maps, folder / "fig7")
     if files.pairs:
-        pairs, scores = pd.read_table(files.pairs[0]), pd.read_table(files.scores[0])
+        pairs, scores = read_tsv(files.pairs[0]), read_tsv(files.scores[0])
         save_figure(plot_observed_edit(pairs, scores, title=edit), pairs, folder / "fig7d")

@@ -1,7 +1,6 @@
 from pathlib import Path
 
-import pandas as pd
-
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.perturbation import plot_distance_effect, plot_pileups
 from chromloom.plotting.style import apply_style, save_figure
@@ -13,5 +12,5 @@ with job_log(snakemake.log[0]):
         ("fig8a", snakemake.input.pileups[0], plot_pileups),
         ("fig8b", snakemake.input.distance[0], plot_distance_effect),
     ):
-        table = pd.read_table(path)
+        table = read_tsv(path)
         save_figure(plot(table), table, folder / panel)

@@ -1,14 +1,15 @@
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.perturbation import plot_observed_changes
 from chromloom.plotting.style import apply_style, save_figure
 
 with job_log(snakemake.log[0]):
     apply_style()
-    tables = [pd.read_csv(path, sep="\t") for path in snakemake.input.pairs]
-    scores = [pd.read_csv(path, sep="\t") for path in snakemake.input.scores]
+    tables = [read_tsv(path) for path in snakemake.input.pairs]
+    scores = [read_tsv(path) for path in snakemake.input.scores]
     figure, axes = plt.subplots(
         1, len(tables), figsize=(3.2 * len(tables), 3), layout="constrained", squeeze=False
     )

@@ -3,6 +3,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from chromloom.files import read_tsv
 from chromloom.logs import job_log
 from chromloom.plotting.reconstruction import METRIC_NAMES, plot_sizes
 from chromloom.plotting.style import apply_style, save_figure
@@ -13,11 +14,11 @@ variants = pd.DataFrame.from_dict(
 )
 with job_log(snakemake.log[0]):
     apply_style()
-    scores = pd.concat(map(pd.read_table, snakemake.input.tables))
+    scores = pd.concat(map(read_tsv, snakemake.input.tables))
     scores = scores[(scores["pairs"] == "all") & (scores["stratum"] == "all")]
     scores = scores[scores["metric"].isin(["r2_cp", "pearson_logoe"])][[*KEYS, "value"]]
     if snakemake.input.classified:
-        tasks = pd.concat(map(pd.read_table, snakemake.input.classified))
+        tasks = pd.concat(map(read_tsv, snakemake.input.classified))
         tasks = tasks[(tasks["protocol"] == "honest") & (tasks["metric"] == "mAP")]
         tasks = tasks[tasks["classifier"] == tasks["classifier"].iloc[0]]
         tasks = tasks.groupby("model", sort=False)["value"].mean().reset_index()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.files import read_tsv
 
 # Models of a table that stand beside the trained one.
 CEILING, DISTANCE_MEAN = "ceiling", "distance-mean"
@@ -37,7 +38,7 @@ def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) ->
     InputError
         No such row.
     """
-    table = pd.concat(map(pd.read_table, paths), ignore_index=True)
+    table = pd.concat(map(read_tsv, paths), ignore_index=True)
     table = table.drop_duplicates([key for key in [*KEYS, "distance"] if key in table])
     wanted = {tuple(pair) for pair in scored}
     table = table[[pair in wanted for pair in zip(table["sample"], table["against"])]]

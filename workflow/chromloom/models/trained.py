@@ -21,7 +21,7 @@ from torch import Tensor
 
 import chromloom
 from chromloom.errors import CheckpointError, InputError
-from chromloom.files import atomic_path, write_json, write_tsv
+from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
 from chromloom.genome.bins import Bins, OnBins, blank_band
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.registry import DECODER_VARIANTS, Model, find_model, load
@@ -215,9 +215,7 @@ class TrainedModel(OnBins):
             table = pd.read_parquet(folder / "bins.parquet").astype({"chrom": str, "masked": bool})
             source = f"the model of sample '{config['sample']}'"
             bins = Bins(table, int(config["resolution"]), source=source)
-            expected = pd.read_csv(
-                folder / "expected.tsv", sep="\t", dtype={"region1": str, "region2": str}
-            )
+            expected = read_tsv(folder / "expected.tsv")
             if "model" not in config:
                 raise CheckpointError(
                     f"{folder} was written by an older version, whose models are not read any "

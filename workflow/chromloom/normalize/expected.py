@@ -108,7 +108,7 @@ def compute_expected(
     """
     with quiet_cooltools():
         table = cooltools.expected_cis(
-            clr,
+            _NamedChromosomes(clr.uri),
             view_df,
             intra_only=False,
             smooth=False,
@@ -126,6 +126,22 @@ def compute_expected(
     ]
     filled = [_fill(part) for _, part in pd.concat(curves).groupby(chrom, sort=False)]
     return pd.concat(filled, ignore_index=True)
+
+
+class _NamedChromosomes(cooler.Cooler):
+    """A cooler for which a chromosome's name is no region: `HLA-A*01:01` is cut at no colon.
+
+    cooltools asks `expected_cis` for chromosomes by name.
+    """
+
+    def offset(self, region):
+        return super().offset(self._region(region))
+
+    def extent(self, region):
+        return super().extent(self._region(region))
+
+    def _region(self, region):
+        return (region, None, None) if region in self.chromnames else region
 
 
 def smooth_by_distance(dist: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:

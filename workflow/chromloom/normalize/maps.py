@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.files import read_tsv
 from chromloom.genome.bins import Bins, OnBins, blank_band
 
 PIXEL_CHUNK = 2_000_000
@@ -249,7 +250,7 @@ class NormalizedMap(OnBins):
         if not path.is_file():
             raise InputError(f"{path} is missing; it is written with {self.path}: normalise again")
         try:
-            table = pd.read_csv(path, sep="\t", dtype={"region1": str, "region2": str})
+            table = read_tsv(path)
             regions = self.view_df[self.view_df["chrom"].isin(self.chromnames)]
             absent = set(regions["chrom"]) - set(
                 regions["chrom"][regions["name"].isin(table["region1"])]

@@ -12,7 +12,7 @@ from chromloom.edits.edit import edited_name
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
-from chromloom.files import atomic_path, write_tsv
+from chromloom.files import atomic_path, read_tsv, write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
@@ -206,7 +206,7 @@ def rank_edits(
     """
     from scipy.stats import t
 
-    table = pd.concat([pd.read_csv(path, sep="\t") for path in summaries])
+    table = pd.concat([read_tsv(path) for path in summaries])
     if by not in set(table["metric"]):
         raise InputError(
             f"metric '{by}' is not in {summaries[0]}; it has {', '.join(table['metric'].unique())}"

@@ -153,7 +153,9 @@ def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
     for group in cooler.fileops.list_coolers(str(mcool)):
         clr = cooler.Cooler(f"{mcool}::{group}")
         number = (
-            good["chrom"].map({chrom: clr.offset((chrom, None, None)) for chrom in clr.chromnames}).to_numpy()
+            good["chrom"]
+            .map({chrom: clr.offset((chrom, None, None)) for chrom in clr.chromnames})
+            .to_numpy()
             + good["start"].to_numpy() // clr.binsize
         )
         weight = np.full(clr.info["nbins"], np.nan)
