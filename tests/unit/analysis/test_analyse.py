@@ -1,5 +1,7 @@
 """Analyses of a map: simulated compartments and boundaries come back, small chromosomes pass."""
 
+import json
+
 import cooler
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ from chromloom.analysis.compartments import (
 )
 from chromloom.analysis.distance import contacts_by_distance
 from chromloom.analysis.insulation import boundaries_bed, compute_insulation
+from chromloom.analysis.loops import call_loops
 from chromloom.errors import InputError
+from chromloom.files import read_tsv
 from chromloom.normalize.expected import align_view, compute_expected
 from chromloom.signals.tracks import write_bigwig
 
@@ -261,3 +265,27 @@ def test_insulation_without_any_boundary(tmp_path):
     table = compute_insulation(clr, [50_000])
     assert len(table) == 6
     assert boundaries_bed(table, 50_000).columns.tolist()[:4] == ["chrom", "start", "end", "name"]
+
+
+def test_a_name_is_a_name(tmp_path):
+    """Colons, pipes, even what reads as a region of another chromosome: same numbers."""
+    plain = {"a": 2_500_000, "b": 2_300_000, "c": 2_200_000}
+    odd = dict(zip(["HLA-DRB1*15:01:01:01", "gi|69|gb|J1.1|", "HLA-DRB1*15:5-9"], plain.values()))
+    for folder, sizes in (("plain", plain), ("odd", odd)):
+        clr = simulated(tmp_path / f"{folder}.cool", sizes)
+        with clr.open("r+") as group:
+            view = [[chrom, 0, size, chrom] for chrom, size in sizes.items()]
+            group.attrs["metadata"] = json.dumps({"ignore_diags": 2, "view": view})
+        analyse_map(tmp_path / f"{folder}.cool", tmp_path / folder)
+        call_loops(tmp_path / f"{folder}.cool", tmp_path / folder / "loops.bedpe")
+    back = dict(zip(odd, plain))
+    for name in (
+        "expected.tsv",
+        "ps.tsv",
+        "eigs.tsv",
+        "saddle.tsv",
+        "insulation.tsv",
+        "summary.tsv",
+    ):
+        tables = [read_tsv(tmp_path / folder / name) for folder in ("plain", "odd")]
+        pd.testing.assert_frame_equal(tables[0], tables[1].replace(back))

@@ -16,7 +16,7 @@ from cooltools.api.dotfinder import recommend_kernels
 from chromloom.analysis.analyse import open_finest
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
-from chromloom.normalize.expected import align_view, quiet_cooltools
+from chromloom.normalize.expected import CoolerByName, align_view, quiet_cooltools
 from chromloom.normalize.maps import read_cis_pixels
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,11 @@ def call_loops(
         warnings.simplefilter("ignore", RuntimeWarning)  # donuts without a pair
         warnings.filterwarnings("ignore", "Compatibility checks for 'kernels'")
         expected = cooltools.expected_cis(
-            clr, view_df, smooth=False, ignore_diags=int(metadata["ignore_diags"]), nproc=nproc
+            CoolerByName(clr.uri),
+            view_df,
+            smooth=False,
+            ignore_diags=int(metadata["ignore_diags"]),
+            nproc=nproc,
         )
         table = cooltools.dots(
             reads,

@@ -108,7 +108,7 @@ def compute_expected(
     """
     with quiet_cooltools():
         table = cooltools.expected_cis(
-            _NamedChromosomes(clr.uri),
+            CoolerByName(clr.uri),
             view_df,
             intra_only=False,
             smooth=False,
@@ -128,7 +128,7 @@ def compute_expected(
     return pd.concat(filled, ignore_index=True)
 
 
-class _NamedChromosomes(cooler.Cooler):
+class CoolerByName(cooler.Cooler):
     """A cooler for which a chromosome's name is no region: `HLA-A*01:01` is cut at no colon.
 
     cooltools asks `expected_cis` for chromosomes by name.
@@ -141,7 +141,8 @@ class _NamedChromosomes(cooler.Cooler):
         return super().extent(self._region(region))
 
     def _region(self, region):
-        return (region, None, None) if region in self.chromnames else region
+        known = isinstance(region, str) and region in self.chromnames
+        return (region, None, None) if known else region
 
 
 def smooth_by_distance(dist: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
