@@ -10,7 +10,7 @@ VERSIONS = {
     "analysis": 2,
     "training": 5,
     "reconstruction": 3,
-    "classification": 1,
+    "classification": 2,
     "attribution": 2,
     "perturbation": 2,
 }
