@@ -99,8 +99,8 @@ def test_what_a_run_can_depends_on_the_model_that_its_name_stands_for(study):
     assert of(built.attributed) == ["mine", "hiclstm-released"]
     assert of(built.screened) == ["mine", "eig"]
     assert built.training("mine") == {"model": "hiclstm-paper", "seed": 7, "options": {"epochs": 3}}
-    assert built.needs_trans("sci")
-    assert not built.needs_trans("mine")
+    assert built.model("sci").needs_trans
+    assert not built.model("mine").needs_trans
 
 
 def test_further_seeds_and_sizes_are_variants(study):
