@@ -12,6 +12,7 @@ VIEWS = expand("results/higlass/{run}.json", run=MAP_RUNS)
 rule analyse_map:
     input:
         cool=map_to_analyse,
+        phasing=STUDY.find_path(config["analysis"]["phasing"]) or [],
     output:
         multiext(
             "results/analysis/{map}/",
@@ -39,7 +40,6 @@ rule analyse_map:
         runtime=120,
     params:
         windows_bins=config["analysis"]["insulation_windows_bins"],
-        phasing=STUDY.find_path(config["analysis"]["phasing"]),
         version=VERSIONS["analysis"],
     message:
         "Analysing {wildcards.map}"

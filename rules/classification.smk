@@ -1,7 +1,6 @@
 # Labels of bins told from their representations; across maps, between models, and without the held-out blocks' contacts.
 
 CLASSIFICATION = dict(
-    sheet=STUDY.label_sheet,
     classifiers=config["classification"]["classifiers"],
     folds=config["classification"]["folds"],
     bootstraps=config["reconstruction"]["bootstraps"],
@@ -13,6 +12,7 @@ CLASSIFICATION = dict(
 rule classify_bins:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
+        sheet=STUDY.label_sheet or [],
         labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         table="results/classification/{sample}.{resolution}.{norm}.{model}.tsv",
@@ -48,6 +48,7 @@ rule classify_transfer:
     input:
         train="results/representations/{origin}.{resolution}.{norm}.{model}.parquet",
         test="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
+        sheet=STUDY.label_sheet or [],
         labels=lambda wildcards: STUDY.labels_of(wildcards.sample)
         + STUDY.labels_of(wildcards.origin),
     output:
@@ -142,6 +143,7 @@ rule classify_withheld:
             fold=range(config["classification"]["folds"]),
             **wildcards,
         ),
+        sheet=STUDY.label_sheet or [],
         labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.withheld.tsv",

@@ -7,6 +7,8 @@ THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
 rule extract_contacts:
     input:
         contacts=lambda wildcards: STUDY.contact_files(wildcards.sample),
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
+        cell_labels=lambda wildcards: STUDY.cell_labels(wildcards.sample) or [],
     output:
         mcool="results/contacts/{sample}.mcool",
         qc="results/qc/{sample}.tsv",
@@ -28,7 +30,6 @@ rule extract_contacts:
         resolutions=lambda wildcards: STUDY.resolutions(wildcards.sample),
         chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
         cell_type=lambda wildcards: STUDY.pooled_cell_type(wildcards.sample),
-        cell_labels=lambda wildcards: SAMPLES.cell_labels[wildcards.sample] or None,
         source_resolution=config["contacts"]["source_resolution"] or None,
         float_counts=config["contacts"]["float_counts"],
         length_tolerance=config["contacts"]["length_tolerance"],
@@ -44,6 +45,7 @@ rule extract_contacts:
 rule thin_contacts:
     input:
         mcool=lambda wildcards: f"results/contacts/{SAMPLES.thin_of[wildcards.sample]}.mcool",
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         mcool="results/contacts/{sample}.mcool",
         qc="results/qc/{sample}.tsv",

@@ -328,6 +328,7 @@ rule hiclstm_figS15:
         parquet=expand(
             "results/representations/{run}.parquet", run=FOCUS_CLASSIFIED[:1]
         ),
+        sheet=STUDY.label_sheet or [],
         labels=needed(
             FOCUS_LABELS,
             "figS15 needs a label sheet with rows for the cell type of the map shown",
@@ -363,6 +364,7 @@ rule hiclstm_figS15:
 rule hiclstm_fig6:
     input:
         attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
+        sheet=STUDY.label_sheet or [],
         labels=FOCUS_LABELS,
     output:
         expand(
@@ -394,7 +396,6 @@ rule hiclstm_fig6:
             panel: {"fig6a": "profile", "fig6c": "violins", "fig6e": "ranking"}[panel]
             for panel in PANELS["fig6"]
         },
-        sheet=STUDY.label_sheet,
         cell_type=FOCUS_CELL_TYPE,
         domains=DOMAINS,
         column=config["attribution"]["column"],

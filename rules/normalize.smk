@@ -5,6 +5,7 @@ rule normalize_contacts:
     input:
         mcool="results/contacts/{sample}.mcool",
         source=hic_source,
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",

@@ -28,6 +28,7 @@ rule perturb_map:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
         motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
+        sheet=STUDY.label_sheet if config["perturbation"]["loops"] else [],
         loops=lambda wildcards: (
             STUDY.labels_of(wildcards.sample)
             if config["perturbation"]["loops"]
@@ -60,7 +61,6 @@ rule perturb_map:
     params:
         flank=config["perturbation"]["flank"],
         mode=config["perturbation"]["mode"],
-        sheet=STUDY.label_sheet,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         loops=config["perturbation"]["loops"],
         version=VERSIONS["perturbation"],
@@ -300,6 +300,7 @@ rule knock_out_boundaries:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        sheet=STUDY.label_sheet or [],
         labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
     output:
         multiext(
@@ -318,7 +319,6 @@ rule knock_out_boundaries:
         mem_mb=8000,
         runtime=240,
     params:
-        sheet=STUDY.label_sheet,
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         domains=config["attribution"]["domains"],
         boundaries=config["perturbation"]["boundaries"],

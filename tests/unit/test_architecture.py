@@ -49,7 +49,7 @@ ROOMS = {
         *("attribution", "edits", "evaluation", "genome", "models", "normalize", "perturbation"),
         "signals",
     },
-    "study": {"classification", "contacts", "edits", "models", "sheets"},
+    "study": {"classification", "contacts", "edits", "genome", "models", "sheets"},
     "cli": {"attribution", "evaluation", "perturbation", "plotting", "prediction"},
 }
 # What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.

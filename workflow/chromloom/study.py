@@ -23,6 +23,8 @@ from chromloom.contacts.text import files_of
 from chromloom.edits.edit import Edit
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
+from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
+from chromloom.genome.names import select_chromosomes
 from chromloom.models.registry import Model, code_of, find_model, resolve_model, use_plugins
 from chromloom.sheets import check_config, check_references, read_sheet
 
@@ -30,6 +32,8 @@ from chromloom.sheets import check_config, check_references, read_sheet
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
 # HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
 LOOP_RESOLUTIONS = range(4_000, 28_001)
+# Files of the assembly of a simulated genome.
+SIMULATED_ASSEMBLY = ("chrom.sizes", "centromeres.bed", "blacklist.bed")
 # Panels of the figures that are made by default, by the figure that draws them.
 PANELS = {
     "fig3": ["fig3a", "fig3b", "fig3g", "figS14"],
@@ -89,6 +93,8 @@ class Study:
         Table of data sets, indexed by dataset.
     labels : dict
         cell type -> files of its labels (list of str).
+    tasks : dict
+        cell type -> names of its tasks in the label sheet (list of str).
     edits : dict
         sample -> its edits (list of Edit).
     sources : dict
@@ -113,7 +119,7 @@ class Study:
             check_references(
                 self.samples, column, list(self.samples.index), path=self.config["samples"]
             )
-        self.labels = self._read_labels()
+        self._read_labels()
         self._check_contacts()
         self.sources = {
             sample: self.dataset_path(row.contacts)
@@ -132,6 +138,8 @@ class Study:
             )
         for run in self.runs:
             self._check_trans(run)
+        self._check_assemblies()
+        self._check_tasks()
 
     # Files
 
@@ -251,7 +259,37 @@ class Study:
 
     def assembly_name(self, sample: str) -> str:
         """Name of a sample's assembly, as its normalised map and the label sheet have it."""
-        return Path(self.assembly(sample)).name.split(".")[0]
+        return assembly_name(self.assembly(sample))
+
+    def assembly_files(self, sample: str) -> list[str]:
+        """Files of a sample's assembly: lengths and, where it has them, centromeres and blacklist.
+
+        Raises
+        ------
+        InputError
+            The assembly is neither shipped nor a file or folder.
+        """
+        assembly = self.assembly(sample)
+        if _simulated(assembly)[0]:  # yet to be made
+            return [f"{assembly}/{name}" for name in SIMULATED_ASSEMBLY]
+        found = assembly_files(assembly, self.root / "resources").values()
+        here = Path.cwd()
+        return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in found]
+
+    def chromsizes(self, sample: str) -> pd.Series | None:
+        """Lengths (bp) of a sample's chromosomes by name; None while the genome is to be simulated.
+
+        Raises
+        ------
+        InputError
+            The assembly is neither shipped nor a file or folder, or the file is malformed.
+        """
+        simulated = _simulated(self.assembly(sample))[0]
+        return None if simulated else read_chromsizes(self.assembly_files(sample)[0])
+
+    def cell_labels(self, sample: str) -> str:
+        """Table of the cells of a sample's .scool; "" for other maps."""
+        return self.find_path(self.samples.cell_labels[sample])
 
     def pooled_cell_type(self, sample: str) -> str | None:
         """The cell type whose cells of a .scool are pooled; None for other maps."""
@@ -374,6 +412,7 @@ class Study:
         named = {
             *self.sources.values(),
             *(path for paths in self.labels.values() for path in paths),
+            *(path for sample in self.mapped for path in self.assembly_files(sample)),
             self.config["analysis"]["phasing"],
         }
         return sorted({path for _, path in map(_simulated, named) if path})
@@ -592,20 +631,17 @@ class Study:
         schema = self.root / "workflow" / "schemas" / f"{key}.schema.yaml"
         return read_sheet(self.find_path(self.config[key]), schema, key=index)
 
-    def _read_labels(self) -> dict[str, list[str]]:
+    def _read_labels(self) -> None:
         cell_types = dict.fromkeys(self.samples.cell_type)
+        self.labels, self.tasks = ({cell_type: [] for cell_type in cell_types} for _ in range(2))
         if not self.config["labels"]:
-            return {cell_type: [] for cell_type in cell_types}
+            return
         # Files may still have to be made when the study is planned.
         sheet = read_label_sheet(self.label_sheet, must_exist=False)
-        return {
-            cell_type: [
-                str(path)
-                for paths in sheet.path[sheet.cell_type.isin([cell_type, "*"])]
-                for path in paths
-            ]
-            for cell_type in cell_types
-        }
+        for cell_type in cell_types:
+            rows = sheet[sheet.cell_type.isin([cell_type, "*"])]
+            self.labels[cell_type] = [str(path) for paths in rows.path for path in paths]
+            self.tasks[cell_type] = list(rows.task)
 
     def _read_edits(self) -> dict[str, list[Edit]]:
         files = {sample: self.edits_path(sample) for sample in self.samples.index}
@@ -618,8 +654,14 @@ class Study:
         for name, path in named.items():
             found = Path(self.find_path(path))
             if found.is_dir():
-                files = sorted(found.glob("[!.]*"))
-                sets.update({file.name.split(".")[0]: str(file) for file in files})
+                for file in sorted(found.glob("[!.]*")):
+                    own = file.name.split(".")[0]
+                    if own in sets:
+                        raise InputError(
+                            f"perturbation.knockouts: {file} and {sets[own]} are both called "
+                            f"{own}, after the first part of their names; rename one"
+                        )
+                    sets[own] = str(file)
             else:
                 sets[name] = str(found)
         return sets
@@ -658,6 +700,40 @@ class Study:
                     f"{edit!r}; it has {', '.join(self.edits_of(origin)) or 'none'} (columns "
                     "edit_of, edit)"
                 )
+
+    def _check_assemblies(self) -> None:
+        """Refuse assemblies that are not there, and chromosomes and labels that are not theirs."""
+        path = self.config["samples"]
+        for sample in self.mapped:
+            if (chromsizes := self.chromsizes(sample)) is not None:
+                source = f"{path}, sample {sample!r} (or contacts.chromosomes of the config)"
+                select_chromosomes(self.chromosomes(sample), chromsizes, source=source)
+        kinds = {(run.sample, self.samples.cell_type[run.sample]) for run in self.classified}
+        for sample, cell_type in sorted(kinds):
+            read_label_sheet(
+                self.label_sheet,
+                cell_type=cell_type,
+                assembly=self.assembly_name(sample),
+                must_exist=False,
+            )
+
+    def _check_tasks(self) -> None:
+        """Refuse names of tasks that the label sheet does not have for the samples they are for."""
+        shown = {self.focus_sample} if self.shown(self.pair_runs) else set()
+        edited = {run.sample for run in self.pair_runs if self.edits[run.sample]}
+        wanted = {
+            "attribution.domains": (self.config["attribution"]["domains"], shown),
+            "perturbation.boundaries": (self.config["perturbation"]["boundaries"], shown),
+            "perturbation.loops": (self.config["perturbation"]["loops"], edited),
+        }
+        for key, (task, samples) in wanted.items():
+            for sample in sorted(samples):
+                tasks = self.tasks[self.samples.cell_type[sample]]
+                if task and tasks and task not in tasks:
+                    raise InputError(
+                        f"{key}: {self.label_sheet} has no task {task!r} for cell type "
+                        f"{self.samples.cell_type[sample]!r}; it has {', '.join(tasks)}"
+                    )
 
     def _check_trans(self, run: Run) -> None:
         kept = self.chromosomes(run.sample) or []

@@ -7,7 +7,7 @@ params = snakemake.params
 with job_log(snakemake.log[0]):
     classify_representations(
         snakemake.input.parquet,
-        params.sheet,
+        snakemake.input.sheet,
         snakemake.output.table,
         Path(snakemake.output.details[0]).parent,
         cell_type=params.cell_type,

@@ -6,7 +6,7 @@ with job_log(snakemake.log[0]):
     classify_transfer(
         snakemake.input.train,
         snakemake.input.test,
-        params.sheet,
+        snakemake.input.sheet,
         snakemake.output[0],
         train_cell_type=params.train_cell_type,
         test_cell_type=params.test_cell_type,

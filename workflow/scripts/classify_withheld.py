@@ -5,7 +5,7 @@ params = snakemake.params
 with job_log(snakemake.log[0]):
     classify_representations(
         snakemake.input.parquet,
-        params.sheet,
+        snakemake.input.sheet,
         snakemake.output[0],
         cell_type=params.cell_type,
         assembly=params.assembly,

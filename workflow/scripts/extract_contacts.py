@@ -17,7 +17,7 @@ with job_log(snakemake.log[0]), atomic_path(snakemake.output.mcool) as mcool:
         **common,
         resolutions=params.resolutions,
         chroms=params.chromosomes,
-        cell_labels=params.cell_labels,
+        cell_labels=snakemake.input.cell_labels or None,
         cell_type=params.cell_type,
         source_resolution=params.source_resolution,
         length_tolerance=params.length_tolerance,

@@ -12,7 +12,7 @@ params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
     apply_style()
     bins = read_parquet(snakemake.input.attribution[0])
-    sheet = read_label_sheet(params.sheet, cell_type=params.cell_type)
+    sheet = read_label_sheet(snakemake.input.sheet, cell_type=params.cell_type)
     # Classes of elements: tasks of single bins that are present or not.
     sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]
     labels = load_labels(sheet, bins[["chrom", "start", "end", "masked"]])
@@ -20,7 +20,9 @@ with job_log(snakemake.log[0]):
     domains = None
     if params.domains:
         sizes = bins.groupby("chrom", sort=False)["end"].max()
-        domains = read_task(params.sheet, params.domains, sizes, cell_type=params.cell_type)
+        domains = read_task(
+            snakemake.input.sheet, params.domains, sizes, cell_type=params.cell_type
+        )
     figures = Path(output.comparisons).parent
     with tempfile.TemporaryDirectory(dir=figures) as folder:
         explain_sets(

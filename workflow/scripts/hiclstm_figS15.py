@@ -14,7 +14,7 @@ with job_log(snakemake.log[0]):
     apply_style()
     table = search_xgboost(
         snakemake.input.parquet[0],
-        params.sheet,
+        snakemake.input.sheet,
         cell_type=params.cell_type,
         settings=ClassificationSettings(
             n_folds=params.folds,

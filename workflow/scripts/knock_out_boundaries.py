@@ -9,7 +9,7 @@ params = snakemake.params
 with job_log(snakemake.log[0]):
     sizes = NormalizedMap(snakemake.input.cool).clr.chromsizes
     domains, sites = (
-        read_task(params.sheet, task, sizes, cell_type=params.cell_type)
+        read_task(snakemake.input.sheet, task, sizes, cell_type=params.cell_type)
         for task in (params.domains, params.boundaries)
     )
     knock_out_domains(

@@ -10,7 +10,7 @@ with job_log(snakemake.log[0]):
     loops = None
     if source.loops:
         sizes = NormalizedMap(source.cool).clr.chromsizes
-        loops = read_task(params.sheet, params.loops, sizes, cell_type=params.cell_type)
+        loops = read_task(source.sheet, params.loops, sizes, cell_type=params.cell_type)
     perturb(
         Path(source.weights).parent,
         source.cool,

@@ -11,7 +11,8 @@ The sheet is tab-separated with one row a task:
                enhancer-promoter pairs), expression (table with columns chrom, tss, cpm)
 `kind`         how bins get their labels, see below
 `cell_type`    matched with the sample's; `*` for any
-`assembly`     of the coordinates; must be the sample's
+`assembly`     of the coordinates; must be the sample's, by its name (`hg38`; `dm6` for the file
+               `dm6.chrom.sizes`) or as the sample sheet has it (`dm6.chrom.sizes`)
 `circular`     yes when the labels were computed from a contact map of this kind, else no
 `select`       optional: names (column 4) to take, joined by commas; by default all but NA and `.`
                for multiclass, all for the others
@@ -51,6 +52,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.genome.assembly import assembly_name
 from chromloom.genome.intervals import FORMATS, read_intervals
 from chromloom.tables import Column, read_table
 
@@ -214,10 +216,10 @@ def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
         )
     if row["threshold"] and not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", row["threshold"]):
         raise InputError(f"{where}: threshold '{row['threshold']}' is no number")
-    if assembly is not None and row["assembly"] != assembly:
+    if assembly not in (None, row["assembly"], assembly_name(row["assembly"])):
         raise InputError(
             f"{where}: its coordinates are of {row['assembly']}, the map's of {assembly}; lift "
-            "them over, or give a file of the same assembly"
+            f"them over, or give a file of the same assembly (written {assembly} in the sheet)"
         )
 
 

@@ -5,6 +5,7 @@ assembly is a chromsizes file, or a folder that holds one.
 """
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ LONGEST = 2**31 - 1
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
 
+# What names of files of chromosome lengths end in.
+_SUFFIXES = re.compile(r"(\.(chrom|chromsizes|sizes|fa|fasta|fna|fai|gz|txt|tsv))+$", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Assembly:
     """A reference assembly.
@@ -29,7 +34,7 @@ class Assembly:
     Attributes
     ----------
     name : str
-        hg19, hg38, mm10, or the first part of the chromsizes file's name.
+        As of `assembly_name`.
     chromsizes : pandas.Series
         Chromosome name -> length in bp (int64), in the assembly's order.
     centromeres : pandas.DataFrame
@@ -42,6 +47,49 @@ class Assembly:
     chromsizes: pd.Series
     centromeres: pd.DataFrame
     blacklist: pd.DataFrame
+
+
+def assembly_name(name_or_path: str | Path) -> str:
+    """Name of an assembly: that of its folder, or of its file without `.chrom.sizes` or the like.
+
+    `chm13v2.0.chrom.sizes` is chm13v2.0, the folder `GCF_000001405.40` is GCF_000001405.40.
+    """
+    name = Path(name_or_path).name
+    return name if Path(name_or_path).is_dir() else _SUFFIXES.sub("", name) or name
+
+
+def assembly_files(
+    name_or_path: str | Path, resources: str | Path | None = None
+) -> dict[str, Path]:
+    """Files of an assembly: `chromsizes` and, where there are any, `centromeres` and `blacklist`.
+
+    Parameters
+    ----------
+    name_or_path, resources
+        As for `load_assembly`.
+
+    Raises
+    ------
+    InputError
+        Neither a known name nor a file.
+    """
+    resources = Path(resources or RESOURCES)
+    for folder in (resources / str(name_or_path), Path(name_or_path)):
+        if (folder / "chrom.sizes").is_file():
+            files = {
+                "chromsizes": folder / "chrom.sizes",
+                "centromeres": folder / "centromeres.bed",
+                "blacklist": folder / "blacklist.bed",
+            }
+            return {kind: path for kind, path in files.items() if path.is_file()}
+    if Path(name_or_path).is_file():
+        return {"chromsizes": Path(name_or_path)}
+    known = ", ".join(sorted(p.parent.name for p in resources.glob("*/chrom.sizes")))
+    raise InputError(
+        f"assembly '{name_or_path}' is neither shipped ({known}) nor a file; name one of these, or "
+        "give the path of a chromsizes file (chromosome, length; tab-separated) or of a folder "
+        "with chrom.sizes"
+    )
 
 
 def load_assembly(
@@ -69,22 +117,8 @@ def load_assembly(
     InputError
         Neither a known name nor a file; or a malformed table.
     """
-    resources = Path(resources or RESOURCES)
-    folders = (resources / str(name_or_path), Path(name_or_path))
-    folder = next((f for f in folders if (f / "chrom.sizes").is_file()), None)
-    if folder is not None:
-        name, sizes_path = folder.name, folder / "chrom.sizes"
-        centromeres = centromeres or _existing(folder / "centromeres.bed")
-        blacklist = blacklist or _existing(folder / "blacklist.bed")
-    else:
-        sizes_path = Path(name_or_path)
-        name = sizes_path.name.split(".")[0]
-        if not sizes_path.is_file():
-            known = ", ".join(sorted(p.parent.name for p in resources.glob("*/chrom.sizes")))
-            raise InputError(
-                f"assembly '{name_or_path}' is neither shipped ({known}) nor a file; name one of "
-                "these, or give the path of a chromsizes file (chromosome, length; tab-separated)"
-            )
+    files = assembly_files(name_or_path, resources)
+    sizes_path = files["chromsizes"]
     chromsizes = read_chromsizes(sizes_path)
     for chrom, length in chromsizes[chromsizes > LONGEST].items():
         raise InputError(
@@ -93,15 +127,11 @@ def load_assembly(
             "contacts with it"
         )
     return Assembly(
-        name=name,
+        name=assembly_name(name_or_path),
         chromsizes=chromsizes,
-        centromeres=_read_regions(centromeres, chromsizes),
-        blacklist=_read_regions(blacklist, chromsizes),
+        centromeres=_read_regions(centromeres or files.get("centromeres"), chromsizes),
+        blacklist=_read_regions(blacklist or files.get("blacklist"), chromsizes),
     )
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
 
 
 def read_chromsizes(path: str | Path) -> pd.Series:
