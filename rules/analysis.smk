@@ -95,6 +95,8 @@ rule view_in_higlass:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        version=VERSIONS["reconstruction"],
     message:
         "Writing a HiGlass view of {wildcards.sample} and its prediction by {wildcards.model}"
     script:

@@ -50,6 +50,7 @@ rule hiclstm_agreement:
     params:
         scored=lambda wildcards: COMPARED[wildcards.panel]["scored"],
         by=lambda wildcards: COMPARED[wildcards.panel]["by"],
+        version=VERSIONS["plotting"],
     message:
         "Drawing {wildcards.panel}: agreement by distance"
     script:
@@ -82,6 +83,7 @@ rule hiclstm_fig5a:
         runtime=30,
     params:
         region=config["figures"]["region"],
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 5a: observed and predicted maps by bin size"
     script:
@@ -116,6 +118,8 @@ rule hiclstm_fig5d:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 5d: classification by bin size"
     script:
@@ -155,6 +159,7 @@ rule hiclstm_figS13:
             name: [size, variant]
             for name, (size, variant, _) in STUDY.ablation.items()
         },
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure S13: sizes of the representation and variants of the LSTM"
     script:
@@ -197,6 +202,8 @@ rule hiclstm_tableS3:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing table S3: run time and memory of every method"
     script:
@@ -227,6 +234,8 @@ rule summarise_seeds:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["reconstruction"],
     message:
         "Gathering the scores of every seed"
     script:

@@ -62,6 +62,8 @@ rule gather_table:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["reconstruction"],
     message:
         "Gathering the {wildcards.table} table"
     script:
@@ -138,6 +140,7 @@ rule hiclstm_fig3:
     params:
         region=config["figures"]["region"],
         agreement=FOCUS_AGREEMENT,
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 3: reconstruction"
     script:
@@ -195,6 +198,8 @@ rule hiclstm_fig4:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 4: classification"
     script:
@@ -226,6 +231,8 @@ rule hiclstm_fig4b:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 4b: classification of the other maps"
     script:
@@ -257,6 +264,8 @@ rule hiclstm_fig4c:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 4c: classification across maps"
     script:
@@ -286,6 +295,8 @@ rule hiclstm_fig4f:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 4f: paired tests between models"
     script:
@@ -317,6 +328,8 @@ rule hiclstm_fig4g:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 4g: circular tasks without the contacts of held-out blocks"
     script:
@@ -445,6 +458,7 @@ rule hiclstm_fig7:
         runtime=30,
     params:
         edit=(FOCUS_DUPLICATIONS or [None])[0],
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 7: a duplication"
     script:
@@ -487,6 +501,8 @@ rule hiclstm_fig8:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 8: knockouts"
     script:
@@ -515,6 +531,8 @@ rule hiclstm_fig8c:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 8c: knockouts of boundaries"
     script:
@@ -546,6 +564,8 @@ rule hiclstm_fig9:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 9: predicted against observed change"
     script:

@@ -66,6 +66,8 @@ rule simulated:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing what models say of simulated genomes beside what was simulated"
     script:

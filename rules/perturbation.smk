@@ -91,6 +91,8 @@ rule draw_edit:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model}"
     script:
@@ -159,6 +161,8 @@ rule draw_measured_edit:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model} beside {wildcards.against}"
     script:
@@ -289,6 +293,8 @@ rule draw_knockouts:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        version=VERSIONS["plotting"],
     message:
         "Drawing the knockouts of sites in {wildcards.sample} by {wildcards.model}"
     script:

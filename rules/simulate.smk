@@ -23,6 +23,7 @@ if config["simulate"]:
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
             others=STUDY.other_simulated_maps,
+            version=VERSIONS["simulate"],
         message:
             "Simulating the simulated genome"
         script:
@@ -42,5 +43,6 @@ if config["simulate"]:
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
             others=STUDY.other_simulated_maps,
+            version=VERSIONS["simulate"],
         message:
             "Simulating the simulated genome of seed {wildcards.seed}"

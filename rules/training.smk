@@ -18,6 +18,8 @@ rule require_trans:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        version=VERSIONS["contacts"],
     message:
         "Looking for contacts between chromosomes in {wildcards.sample}"
     script:

@@ -1,4 +1,4 @@
-"""Print every job of a study as JSON, one per line, without running any.
+"""Print every rule and every job of a study as JSON, one per line, without running any.
 
 `python jobs.py SNAKEFILE FOLDER CONFIGFILE [TARGET …]`, from a process of its own, since Snakemake
 changes the working directory.
@@ -31,6 +31,18 @@ def main(snakefile: str, folder: str, configfile: str, *targets: str) -> None:
         )
         dag = workflow.dag(DAGSettings(targets=set(targets), forceall=True))
         dag.execute_workflow(executor="dryrun")
+        for rule in workflow._workflow.rules:
+            line = {
+                "rule": rule.name,
+                "script": rule.script,
+                "log": [str(path) for path in rule.log],
+                "benchmark": str(rule.benchmark or ""),
+                "conda": str(rule.conda_env or ""),
+                "message": rule.message or "",
+                "resources": list(rule.resources),
+                "params": list(rule.params.keys()),
+            }
+            print("RULE", json.dumps(line))
         for job in workflow._workflow_store.dag.jobs:
             params = {key or str(k): plain(v) for k, (key, v) in enumerate(job.params._allitems())}
             line = {"rule": job.rule.name, "input": list(job.input), "params": params}

@@ -5,6 +5,7 @@ carry its number as a parameter. Bump the one whose results change.
 """
 
 VERSIONS = {
+    "simulate": 1,
     "contacts": 2,
     "normalize": 1,
     "analysis": 2,
@@ -13,4 +14,5 @@ VERSIONS = {
     "classification": 2,
     "attribution": 2,
     "perturbation": 2,
+    "plotting": 1,
 }
