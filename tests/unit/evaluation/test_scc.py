@@ -86,6 +86,12 @@ def test_insulation_equals_cooltools(tmp_path):
     np.testing.assert_allclose(difference, np.median(difference), atol=1e-5)
 
 
-@pytest.mark.parametrize(("resolution", "h"), [(10_000, 20), (40_000, 5), (5_000, 20), (10**6, 0)])
+@pytest.mark.parametrize(
+    ("resolution", "h"),
+    [
+        *[(10_000, 20), (25_000, 11), (40_000, 5), (100_000, 3), (500_000, 1), (1_000_000, 0)],
+        *[(5_000, 20), (2_000_000, 0), (200_000, 2)],  # beyond the ends, and in between
+    ],
+)
 def test_smoothing_widths_are_those_of_the_article(resolution, h):
     assert scc.smoothing_half_width(resolution) == h

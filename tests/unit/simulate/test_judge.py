@@ -1,13 +1,39 @@
-"""What the judge on simulated genomes counts, checked against scikit-learn and by hand."""
+"""What the judge on simulated genomes counts, checked against scikit-learn, scipy and by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.simulate.judge import area_under_curve, knock_out_and_simulate
+from chromloom.simulate.judge import (
+    anchor_bins,
+    area_under_curve,
+    judge_model,
+    knock_out_and_simulate,
+    summarise_edits,
+    summarise_knockouts,
+)
 from chromloom.simulate.plan import make_plan
+from chromloom.simulate.write import write_truth
+
+
+@pytest.fixture(scope="module")
+def plan():
+    sizes = {"chr1": 1_195_000, "chr2": 800_000, "chr3": 300_000}
+    return make_plan(1, chromsizes=sizes, resolution=2_500)
+
+
+@pytest.fixture(scope="module")
+def judged(plan, tiny_model_dir, tiny_map_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judged")
+    write_truth(plan, folder / "truth")
+    options = {"modes": (), "max_sites": 2, "name": "tried"}
+    return judge_model(
+        tiny_model_dir(), tiny_map_path, folder / "truth", folder / "table.tsv", **options
+    )
 
 
 def test_the_area_is_that_of_scikit_learn():
@@ -19,15 +45,105 @@ def test_the_area_is_that_of_scikit_learn():
 
 
 def test_removing_the_site_of_a_bin_lowers_its_own_contacts_in_the_simulation(
-    tiny_model_dir, tiny_map_path
+    tiny_model_dir, tiny_map_path, plan
 ):
     model, observed = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
-    plan = make_plan(1, chromsizes={"chr1": 1_195_000}, resolution=10_000)
     sites = plan.rows("sites", "chr1").sort_values("strength")
-    bins = np.array([sites["start"].iloc[-1] // 10_000, 40])
-    bare = not (plan.rows("sites", "chr1")["start"] // 10_000 == 40).any()
+    bare = np.setdiff1d(np.arange(20, 100), sites["start"] // 10_000)[0]
+    bins = np.array([sites["start"].iloc[-1] // 10_000, bare])
     table = knock_out_and_simulate(model, observed, plan, bins)
     assert table.loc[0, "simulated, own"] < -0.01
-    assert not bare or table.loc[1, "simulated, all"] == 0
+    assert table.loc[1, "simulated, all"] == 0
     assert np.isnan(table["shift, own"]).all()  # the bin is gone
     assert (table["average, own"] != 0).all()
+
+
+def diamond_means(observed, chrom, window):
+    """Mean contact strength of rows b - window + 1 … b and columns b … b + window - 1."""
+    n, pixels = len(observed.mask(chrom)), observed.pixels(chrom)
+    dense = np.zeros((n, n))
+    dense[pixels["i"], pixels["j"]] = pixels["value"]
+    masked = np.flatnonzero(observed.mask(chrom))
+    dense[masked], dense[:, masked] = np.nan, np.nan
+    dense[np.tril_indices(n, 1)] = np.nan
+    means = np.full(n, np.nan)
+    for b in range(n):
+        part = dense[max(b - window + 1, 0) : b + 1, b : b + window]
+        if np.isfinite(part).any() and np.nansum(part) > 0:
+            means[b] = np.nanmean(part)
+    return means / np.nanmedian(means)
+
+
+def test_insulation_is_judged_in_a_diamond_of_ten_bins(judged, plan, tiny_model_dir, tiny_map_path):
+    model, observed = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
+    score = np.concatenate([diamond_means(observed, c, 10) for c in ("chr1", "chr2", "chr3")])
+    anchors = anchor_bins(plan, model)
+    known = np.isfinite(score)
+    expected = roc_auc_score(anchors[known], -score[known])
+    row = judged.query("measure == 'anchor_auroc' and method == 'insulation'").iloc[0]
+    assert row["value"] == pytest.approx(expected, abs=1e-9)
+    assert row["n"] == anchors.sum() > 3
+    assert (judged["model"] == "tried").all()
+
+
+def edits(own, other, kind="deletion"):
+    tables = [
+        pd.DataFrame({"edit": range(len(r)), "kind": kind, "method": method, "pearson": r})
+        for method, r in (("model", own), ("rule", other))
+    ]
+    return pd.concat(tables)
+
+
+def test_a_model_above_a_rule_in_every_edit_has_a_small_p_value():
+    better, worse = np.linspace(0.5, 0.9, 8), np.linspace(0.1, 0.4, 8)
+    above = summarise_edits(edits(better, worse), "lifted").set_index("method")
+    below = summarise_edits(edits(worse, better), "lifted").set_index("method")
+    assert above.loc["rule", "p_value"] == 0.5**8  # signed ranks, all on one side
+    assert below.loc["rule", "p_value"] == 1
+    assert above.loc["model, lifted", "value"] == np.median(better)
+    assert above.loc["rule", "value"] == np.median(worse)
+    assert above.loc["rule", "n"] == 8
+
+
+def test_an_undefined_correlation_counts_as_none_and_equal_ones_have_no_p_value():
+    own = np.linspace(0.1, 0.8, 8)
+    row = summarise_edits(edits(own, np.full(8, np.nan)), "lifted").set_index("method").loc["rule"]
+    assert np.isnan(row["value"])
+    assert row["p_value"] == 0.5**8
+    equal = summarise_edits(edits(own, own), "lifted").set_index("method")
+    assert np.isnan(equal.loc["rule", "p_value"])
+
+
+def test_only_lifted_predictions_are_held_against_rules():
+    table = summarise_edits(edits(np.ones(3), np.zeros(3)), "affinity")
+    assert table["method"].tolist() == ["model, affinity"]
+
+
+def test_knockouts_are_asked_whether_they_fall_and_spanning_pairs_whether_they_rise():
+    rng = np.random.default_rng(0)
+    null, low, high = rng.normal(-0.3, 0.01, 8), rng.normal(-1, 0.1, 8), rng.normal(1, 0.1, 8)
+
+    def group(own, spanning):
+        methods = ("average", "zero", "shift", "simulated")
+        columns = {f"{m}, {part}": own for m in methods for part in ("all", "own")}
+        return pd.DataFrame(columns | {f"{m}, spanning": spanning for m in methods})
+
+    effects = {
+        "random": group(null, -null),
+        "anchors": group(high, low),  # both sides wrong
+        "strong anchors": group(low, high),
+    }
+    table = summarise_knockouts(effects)
+    change = table[table["measure"] == "knockout_change"].set_index(["item", "method"])
+    for part in ("all", "own", "spanning"):
+        side, values = ("greater", high) if part == "spanning" else ("less", low)
+        p = mannwhitneyu(values, -null if part == "spanning" else null, alternative=side).pvalue
+        strong = change.loc[(f"strong anchors, {part}", "average")]
+        assert strong["p_value"] == pytest.approx(p)
+        assert strong["p_value"] < 0.001
+        assert strong["value"] == pytest.approx(values.mean())
+        assert change.loc[(f"anchors, {part}", "average"), "p_value"] > 0.999
+        assert change.loc[(f"random, {part}", "average"), "p_value"] == 0.5**8
+    pearson = table[table["measure"] == "knockout_pearson"]
+    np.testing.assert_allclose(pearson["value"], 1)
+    assert len(pearson) == 9

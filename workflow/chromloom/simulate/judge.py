@@ -8,7 +8,7 @@ several genomes side by side.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -230,8 +230,26 @@ def _judge_edits(model, observed, plan, mode, n_edits, seed):
         prediction = predict_edit(model, observed, lay_out(edit, model.bins), mode=mode)
         scored = score_changes(prediction, model, observed, plan)
         tables.append(scored[scored["scale"] == "log2"])
+    return summarise_edits(pd.concat(tables), mode)
+
+
+def summarise_edits(scored: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """Rows `edit_pearson` of one mode, see `judge_model`.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        edit, kind, method, pearson (NaN = undefined): `score_changes` of all edits at one scale.
+    mode : str
+        Mode of the predictions; the rules that need no model are held against `lifted` alone.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `ROW`.
+    """
     rows = []
-    for kind, table in pd.concat(tables).groupby("kind", sort=False):
+    for kind, table in scored.groupby("kind", sort=False):
         pearson = {m: own.set_index("edit")["pearson"] for m, own in table.groupby("method")}
         own = pearson.pop("model")
         rows.append(("edit_pearson", kind, f"model, {mode}", own.median(), np.nan, len(own)))
@@ -254,6 +272,22 @@ def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
     for name, members in groups.items():
         bins = np.sort(rng.permutation(np.flatnonzero(members))[:max_sites])
         effects[name] = knock_out_and_simulate(model, observed, plan, bins)
+    return summarise_knockouts(effects)
+
+
+def summarise_knockouts(effects: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows `knockout_change` and `knockout_pearson`, see `judge_model`.
+
+    Parameters
+    ----------
+    effects : mapping of str to DataFrame
+        `knock_out_and_simulate` of the groups `random`, `anchors` and `strong anchors`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `ROW`.
+    """
     rows = []
     for name, table in effects.items():
         for column in table:
