@@ -30,7 +30,7 @@ ROOMS = {
     "sequence": set(),
     "signals": {"genome"},
     "contacts": {"genome"},
-    "edits": set(),
+    "edits": {"genome"},
     "normalize": {"genome"},
     "analysis": {"normalize", "signals"},
     "models": {"genome", "kernels", "normalize"},

@@ -173,6 +173,11 @@ def test_rows_without_header_that_are_wrong(tmp_path, content, message):
         bed(write(tmp_path, content))
 
 
+def test_a_header_whose_names_hold_digits_is_one(tmp_path):
+    path = write(tmp_path, "chrom1\tstart1\tend1\nchr1\t0\t5\n")
+    assert bed(path)["end"].tolist() == [5]
+
+
 def test_a_file_without_rows_where_that_is_allowed(tmp_path):
     table = bed(write(tmp_path, "# nothing\n"), may_be_empty=True)
     assert list(table.columns) == list(BED)

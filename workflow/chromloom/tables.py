@@ -351,14 +351,14 @@ def _check_header(header, columns, place, strict) -> None:
 
 
 def _is_header(line: str, columns: Contract, names: list[str], sep: str) -> bool:
-    """Whether the first line of a file that need not have names is one: no number where due."""
+    """Whether the first line of a file that need not have names is one: words where numbers are."""
     cells = dict(zip(names, _split(line, sep)))
     numbers = [
         cells[name]
         for name, column in columns.items()
         if column.kind in (int, float) and column.required and name in cells
     ]
-    return bool(numbers) and not any(re.search(r"\d", cell) for cell in numbers)
+    return bool(numbers) and all(re.match("[A-Za-z_]", cell) for cell in numbers)
 
 
 def _parse_fast(text, numbers, columns, names, sep) -> pd.DataFrame | None:

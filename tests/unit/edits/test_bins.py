@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from chromloom.edits.bins import lay_out, lift_table, too_small
+from chromloom.edits.bins import lay_out, lift_table, unfit
 from chromloom.edits.edit import KINDS, Edit, knockouts
 from chromloom.edits.pieces import Piece, edited_pieces, lift_pieces, reciprocal
 from chromloom.errors import InputError
@@ -195,8 +195,10 @@ def test_bins_of_an_edited_chromosome_are_those_of_their_middles():
 
 def test_an_edit_is_too_small_for_bins_that_it_cannot_fill():
     inserted = {"chrom2": "chr2", "start2": 0, "end2": 9}
-    assert "9 bp are less than one bin of 10 bp" in too_small(edit("deletion", 0, 9), 10)
-    assert "less than one bin" in too_small(edit("insertion", 50, 50, **inserted), 10)
-    assert too_small(edit("insertion", 50, 50, **{**inserted, "end2": 10}), 10) is None
-    assert too_small(edit("knockout", 0, 1), 10) is None
-    assert too_small(edit("translocation", 5, 5, **inserted), 10) is None
+    assert "9 bp are less than one bin of 10 bp" in unfit(edit("deletion", 0, 9), sizes, 10)
+    assert "less than one bin" in unfit(edit("insertion", 50, 50, **inserted), sizes, 10)
+    assert unfit(edit("insertion", 50, 50, **{**inserted, "end2": 10}), sizes, 10) is None
+    assert unfit(edit("knockout", 0, 1), sizes, 10) is None
+    assert unfit(edit("translocation", 505, 505, **inserted), sizes, 10) is None
+    assert "leaves 1 bins of chr1" in unfit(edit("deletion", 10, 1000), sizes, 10)
+    assert "leaves nothing" in unfit(edit("deletion", 0, 1000), sizes, 10)

@@ -5,6 +5,7 @@ is bins 6795 to 7008, both included); the breakpoint of an insertion or a transl
 nearest bin border. A layout is the pieces of the edit so rounded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,44 +83,30 @@ def lay_out(edit: Edit, bins: pd.DataFrame) -> EditedChromosome:
         ids = {chrom: np.flatnonzero(bins["chrom"] == chrom) for chrom in bins["chrom"].unique()}
     resolution = int(bins["end"].iloc[0] - bins["start"].iloc[0])
     pieces = edited_pieces(edit, {c: int(bins["end"].iloc[own[-1]]) for c, own in ids.items()})
-    if (reason := too_small(edit, resolution)) is not None:
-        raise InputError(f"edit '{edit.edit}': {reason}")
-    n_bins = {chrom: len(own) for chrom, own in ids.items()}
-    rounded = _in_bins(edit, resolution, n_bins)
-    kept = edited_pieces(rounded, n_bins)
+    rounded, kept = _round(edit, resolution, {chrom: len(own) for chrom, own in ids.items()})
     source = np.concatenate([_bins_of(piece, ids) for piece in kept])
-    if len(source) < 2:
-        raise InputError(
-            f"edit '{edit.edit}' leaves {len(source)} bins of {edit.chrom}; make it smaller"
-        )
     strand = np.concatenate(
         [np.full(p.end - p.start, 1 if p.strand == "+" else -1, np.int8) for p in kept]
     )
-    span = _span(rounded, len(source), n_bins)
+    span = _span(rounded, len(source), len(ids[edit.chrom]))
     replaced = np.zeros(len(source), bool)
     if edit.kind == "orientation" or (edit.kind == "knockout" and edit.method != "shift"):
         replaced[slice(*span)] = True
     return EditedChromosome(edit, source, strand, replaced, span, tuple(pieces))
 
 
-def too_small(edit: Edit, resolution: int) -> str | None:
-    """Why bins of a size cannot show an edit; None where they can.
+def unfit(edit: Edit, chromsizes: Mapping[str, int], resolution: int) -> str | None:
+    """Why bins of a size cannot show an edit that can be made; None where they can.
 
     An edit that moves DNA is at least one bin long. A knockout or an orientation edit replaces the
-    bins that it lies in, whatever its length; a translocation has none.
+    bins that it lies in, whatever its length; a translocation has none. At least two bins are left.
     """
-    if edit.kind == "insertion":
-        length = edit.end2 - edit.start2
-    elif edit.kind in ("deletion", "duplication", "inversion"):
-        length = edit.end - edit.start
-    else:
-        return None
-    if length >= resolution:
-        return None
-    return (
-        f"{length} bp are less than one bin of {resolution} bp; use a finer model, or a "
-        "knockout (KO) of the bin"
-    )
+    chroms = filter(None, (edit.chrom, edit.chrom2))
+    try:
+        _round(edit, resolution, {c: -(-int(chromsizes[c]) // resolution) for c in chroms})
+    except InputError as error:
+        return str(error).partition(": ")[2]
+    return None
 
 
 def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
@@ -153,20 +140,35 @@ def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _in_bins(edit: Edit, resolution: int, n_bins: dict[str, int]) -> Edit:
-    """The edit in units of bins: regions reach outwards, breakpoints go to the nearest border."""
+def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit, list[Piece]]:
+    """An edit and its pieces in units of bins.
 
-    def nearest(position, chrom):
-        return min(round(position / resolution), n_bins[chrom])
-
+    Regions reach outwards to whole bins, breakpoints go to the nearest border.
+    """
+    length = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
+    if edit.kind in ("insertion", "deletion", "duplication", "inversion") and length < resolution:
+        raise InputError(
+            f"edit '{edit.edit}': {length:,} bp are less than one bin of {resolution:,} bp; use a "
+            "finer model, or a knockout (KO) of the bin"
+        )
     if edit.kind not in JOINED:
-        return replace(edit, start=edit.start // resolution, end=-(-edit.end // resolution))
-    start = nearest(edit.start, edit.chrom)
-    if edit.kind == "translocation":
-        start2 = end2 = nearest(edit.start2, edit.chrom2)
+        ends = {"start": edit.start // resolution, "end": -(-edit.end // resolution)}
     else:
-        start2, end2 = edit.start2 // resolution, -(-edit.end2 // resolution)
-    return replace(edit, start=start, end=start, start2=start2, end2=end2)
+        start = min(round(edit.start / resolution), n_bins[edit.chrom])
+        ends = {"start": start, "end": start}
+    if edit.kind == "translocation":
+        start2 = min(round(edit.start2 / resolution), n_bins[edit.chrom2])
+        ends |= {"start2": start2, "end2": start2}
+    if edit.kind == "insertion":
+        ends |= {"start2": edit.start2 // resolution, "end2": -(-edit.end2 // resolution)}
+    rounded = replace(edit, **ends)
+    pieces = edited_pieces(rounded, n_bins)
+    left = sum(piece.end - piece.start for piece in pieces)
+    if left < 2:
+        raise InputError(
+            f"edit '{edit.edit}': it leaves {left} bins of {edit.chrom}; make it smaller"
+        )
+    return rounded, pieces
 
 
 def _bins_of(piece: Piece, ids: dict[str, np.ndarray]) -> np.ndarray:
@@ -174,13 +176,15 @@ def _bins_of(piece: Piece, ids: dict[str, np.ndarray]) -> np.ndarray:
     return bins if piece.strand == "+" else bins[::-1]
 
 
-def _span(edit: Edit, length: int, n_bins: dict[str, int]) -> tuple[int, int]:
-    """Positions [lo, hi) of what an edit in units of bins altered in `length` bins."""
+def _span(edit: Edit, length: int, n_bins: int) -> tuple[int, int]:
+    """Positions [lo, hi) of what an edit in units of bins altered in `length` bins.
+
+    `n_bins` are those of its chromosome before the edit.
+    """
     if edit.kind == "insertion":
         return edit.start, edit.start + edit.end2 - edit.start2
-    if edit.kind == "translocation":
-        kept = n_bins[edit.chrom] - edit.start  # right of the junction where strand is -
-        return (edit.start if edit.strand == "+" else length - kept,) * 2
+    if edit.kind == "translocation":  # where the strand is -, what lies right of it comes last
+        return (edit.start if edit.strand == "+" else length - n_bins + edit.start,) * 2
     if edit.kind == "duplication":
         return edit.start, 2 * edit.end - edit.start
     if edit.kind == "deletion" or (edit.kind, edit.method) == ("knockout", "shift"):

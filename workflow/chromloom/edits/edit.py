@@ -5,12 +5,13 @@ the chromosome in bp (`pieces`) and lay it out in bins (`bins`); what a model pr
 `perturbation.predict`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from chromloom.errors import InputError
+from chromloom.errors import ChromloomError, InputError
 
 KINDS = {
     "DEL": "deletion",
@@ -19,12 +20,41 @@ KINDS = {
     "INS": "insertion",
     "BND": "translocation",
     "TRA": "translocation",
+    "CTX": "translocation",
+    "ITX": "translocation",
     "KO": "knockout",
     "ORI": "orientation",
 }
+"""Type of a structural variant, as files name it -> kind of edit."""
 JOINED = ("insertion", "translocation")
 """Kinds that join a second locus, chrom2, at the breakpoint `start`."""
+# What a subtype may say without making another event of it; graphtyper's are its models of reads.
+CALLING = {"AGGREGATED", "BREAKPOINT", "BREAKPOINT1", "BREAKPOINT2", "COVERAGE"}
+TANDEM = {"TANDEM", "TAN"}
+COMPLEX = {"INV", "INS", "DUP"}  # beside DEL; its other subtypes (ME, ALU) say what is lost
+# The edit that joins two places of one chromosome makes, by what is kept at the lower and at the
+# higher of them (strands as in BEDPE).
+BY_STRANDS = {"+-": "deletion", "-+": "duplication", "++": "inversion", "--": "inversion"}
 METHODS = ("average", "shift", "zero", "padding")
+
+
+class NotAnEdit(ChromloomError):
+    """A record of a file that no edit is made of.
+
+    Attributes
+    ----------
+    reason : str
+        One word: format (not a record), filter, genotype (not carried), type (an event that cannot
+        be expressed), sequence (changes bases, moves nothing that is in the map), place (not known,
+        or not in the assembly), chromosome (not kept), mate (of a breakend that was read before),
+        size (less than a bin).
+    detail : str
+        One sentence.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,7 @@ class Edit:
     Attributes
     ----------
     edit : str
-        Name, unique in its sheet; the output folder has it.
+        Name, unique in its file, of letters, digits, `_` and `-`; the output folder has it.
     kind : str
         deletion, duplication (tandem), inversion, insertion (of the segment chrom2:start2-end2 at
         `start`), translocation (join at chrom:start and chrom2:start2), knockout, orientation
@@ -49,6 +79,8 @@ class Edit:
         orientation that the bins' motifs have now.
     method : str
         Knockout: average (of 10 bins each side), shift (the bins are removed), zero, padding.
+    id : str
+        What its file calls it, where the name was made from that or the file names none: "".
     """
 
     edit: str
@@ -62,6 +94,7 @@ class Edit:
     strand: str = "+"
     strand2: str = "+"
     method: str = "average"
+    id: str = ""
 
 
 EDIT_COLUMNS = [field.name for field in fields(Edit)]
@@ -87,57 +120,118 @@ def knockouts(sites: pd.DataFrame, *, method: str = "average") -> list[Edit]:
     ]
 
 
-def check_edit(edit: Edit, chromsizes: Mapping[str, int]) -> None:
-    """Raise InputError where an edit cannot be made in a genome.
+def kind_of(text: str, more: str = "") -> str:
+    """The kind of edit that a type of structural variant makes.
+
+    Parameters
+    ----------
+    text : str
+        A key of `KINDS`, with subtypes (DUP:TANDEM, DEL:ME:ALU) or without; a kind of edit as it
+        is. A duplication is tandem unless its subtype says otherwise.
+    more : str
+        The same type once more, where it may have further subtypes (SVTYPE beside ALT).
+
+    Raises
+    ------
+    NotAnEdit
+        Unknown types, and those that do not say where a copy lies: copy numbers, dispersed and
+        inverted duplications.
+    """
+    if text.lower() in KINDS.values():
+        return text.lower()
+    head, *subtypes = re.split("[:_/]", text.strip("<>").upper())
+    other, *others = re.split("[:_/]", more.upper())
+    said = {word for word in subtypes + others * (other == head) if "=" not in word} - CALLING
+    if head == "CN0":
+        return "deletion"
+    if re.fullmatch(r"CNV|CN\d+", head):
+        raise NotAnEdit("type", f"{text}: a copy number does not say where the copies lie")
+    if head == "DUP" and said - TANDEM:
+        raise NotAnEdit(
+            "type",
+            f"{text}: the copy lies elsewhere or is turned, and it is not said where; write an "
+            "insertion of the segment (BEDPE or TSV)",
+        )
+    if head not in KINDS or (head == "DEL" and said & COMPLEX) or (head == "INV" and said):
+        known = ", ".join([*KINDS, *dict.fromkeys(KINDS.values())])
+        raise NotAnEdit("type", f"type '{text[:40]}' is none of {known}")
+    return KINDS[head]
+
+
+def join(chrom: str, position: int, strand: str, chrom2: str, position2: int, strand2: str) -> Edit:
+    """The edit that joins two places, nameless.
+
+    Parameters
+    ----------
+    chrom, chrom2 : str
+    position, position2 : int
+        Borders between bases, 0-based.
+    strand, strand2 : str
+        `+` keeps what lies left of the border, `-` what lies right of it.
+
+    Returns
+    -------
+    Edit
+        A translocation; within one chromosome the deletion, the tandem duplication or the inversion
+        that the strands mean (of an inversion they are one of its two junctions).
+
+    Raises
+    ------
+    NotAnEdit
+        Unknown strands; both ends at one place.
+    """
+    if {strand, strand2} - {"+", "-"}:
+        raise NotAnEdit("type", f"strands '{strand}' and '{strand2}' do not say what is joined")
+    if chrom != chrom2:
+        return Edit(
+            "", "translocation", chrom, position, position, chrom2, position2, position2,
+            strand, strand2,
+        )  # fmt: skip
+    (start, first), (end, second) = sorted([(position, strand), (position2, strand2)])
+    if start == end:
+        raise NotAnEdit("place", f"both ends are at {chrom}:{start:,}")
+    return Edit("", BY_STRANDS[first + second], chrom, start, end)
+
+
+def problem(edit: Edit, chromsizes: Mapping[str, int]) -> str | None:
+    """Why an edit cannot be made in a genome; None where it can.
 
     Parameters
     ----------
     edit : Edit
     chromsizes : mapping or Series
         Chromosome name -> length (bp, or any other unit that the edit is in).
-
-    Raises
-    ------
-    InputError
-        Unknown kind or chromosome; a region or a breakpoint that does not lie on its chromosome.
     """
     if edit.kind not in KINDS.values():
-        raise InputError(
-            f"edit '{edit.edit}': kind '{edit.kind}' is none of "
-            f"{', '.join(dict.fromkeys(KINDS.values()))}"
-        )
+        known = ", ".join(dict.fromkeys(KINDS.values()))
+        return f"kind '{edit.kind}' is none of {known}"
+    places = [_breakpoint if edit.kind in JOINED else _region]
+    ends = [(edit.chrom, edit.start, edit.end)]
     if edit.kind in JOINED:
-        _check_breakpoint(edit, edit.chrom, edit.start, chromsizes)
-    else:
-        _check_region(edit, edit.chrom, edit.start, edit.end, chromsizes)
-    if edit.kind == "insertion":
-        _check_region(edit, edit.chrom2, edit.start2, edit.end2, chromsizes)
-    if edit.kind == "translocation":
-        _check_breakpoint(edit, edit.chrom2, edit.start2, chromsizes)
+        places.append(_region if edit.kind == "insertion" else _breakpoint)
+        ends.append((edit.chrom2, edit.start2, edit.end2))
+    for (chrom, start, end), place in zip(ends, places):
+        if chrom not in chromsizes:
+            known = ", ".join(list(map(str, chromsizes.keys()))[:5])
+            return f"chromosome '{chrom}' is not known ({known}, …); use these names"
+        if (wrong := place(chrom, start, end, int(chromsizes[chrom]))) is not None:
+            return f"{wrong}; correct the coordinates"
+    return None
 
 
-def _check_region(edit, chrom, start, end, chromsizes):
-    size = _size(edit, chrom, chromsizes)
-    if not 0 <= start < end <= size:
-        raise InputError(
-            f"edit '{edit.edit}': {chrom}:{start}-{end} does not lie inside {chrom} "
-            f"(0-{size}) with start < end; correct the coordinates"
-        )
+def check_edit(edit: Edit, chromsizes: Mapping[str, int]) -> None:
+    """Raise InputError where an edit cannot be made in a genome; see `problem`."""
+    if (wrong := problem(edit, chromsizes)) is not None:
+        raise InputError(f"edit '{edit.edit}': {wrong}")
 
 
-def _check_breakpoint(edit, chrom, position, chromsizes):
-    size = _size(edit, chrom, chromsizes)
-    if not 0 <= position <= size:
-        raise InputError(
-            f"edit '{edit.edit}': breakpoint {chrom}:{position} does not lie inside "
-            f"{chrom} (0-{size}); correct the coordinates"
-        )
+def _region(chrom: str, start: int, end: int, size: int) -> str | None:
+    if 0 <= start < end <= size:
+        return None
+    return f"{chrom}:{start}-{end} does not lie inside {chrom} (0-{size}) with start < end"
 
 
-def _size(edit, chrom, chromsizes):
-    if chrom not in chromsizes:
-        known = ", ".join(list(map(str, chromsizes.keys()))[:5])
-        raise InputError(
-            f"edit '{edit.edit}': chromosome '{chrom}' is not known ({known}, …); use these names"
-        )
-    return int(chromsizes[chrom])
+def _breakpoint(chrom: str, start: int, _: int, size: int) -> str | None:
+    if 0 <= start <= size:
+        return None
+    return f"breakpoint {chrom}:{start} does not lie inside {chrom} (0-{size})"

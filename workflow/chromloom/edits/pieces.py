@@ -67,7 +67,7 @@ def edited_pieces(edit: Edit, chromsizes: Mapping[str, int]) -> list[Piece]:
         pieces = [Piece(edit.chrom, 0, length)]
     pieces = [piece for piece in pieces if piece.end > piece.start]
     if not pieces:
-        raise InputError(f"edit '{edit.edit}' leaves nothing of {edit.chrom}; make it smaller")
+        raise InputError(f"edit '{edit.edit}': it leaves nothing of {edit.chrom}; make it smaller")
     return pieces
 
 

@@ -1,205 +1,420 @@
 """Readers of edits: BED, BEDPE, VCF (structural variants) and a TSV with the fields of `Edit`.
 
-All are 0-based half-open inside; VCF is converted at the reader.
+Every record of a file becomes a row: an edit, or the reason why it is none. Two kinds of file are
+told apart. BED and TSV are written for the purpose: a row that cannot be made is an error. BEDPE
+and VCF come from callers of structural variants: a record that cannot be made is left out, and the
+file is read on. All coordinates are 0-based half-open inside; VCF is converted at the reader.
 """
 
-import gzip
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import pandas as pd
 
-from chromloom.edits.edit import EDIT_COLUMNS, KINDS, METHODS, Edit
+from chromloom.edits import vcf
+from chromloom.edits.bins import unfit
+from chromloom.edits.edit import (
+    EDIT_COLUMNS,
+    JOINED,
+    METHODS,
+    Edit,
+    NotAnEdit,
+    join,
+    kind_of,
+    problem,
+)
 from chromloom.errors import InputError
+from chromloom.genome.names import match_names, some_names
+from chromloom.tables import BED, BEDPE, Column, read_table
+
+SUFFIXES = (".bed", ".bedpe", ".vcf", ".tsv")
+COMPRESSED = (".gz", ".bgz", ".bgzf", ".bz2", ".xz")
+NAME_LENGTH = 80
 
 
-def read_edits(path: str | Path, *, method: str = "average") -> list[Edit]:
-    """Read edits from a BED, BEDPE, VCF or TSV file (gzip too), by the file's suffix.
+@dataclass(frozen=True)
+class Row:
+    """A record of a file of edits, or one of its alleles.
+
+    Attributes
+    ----------
+    line : int
+        Its number in the file, from 1.
+    id : str
+        As the file names it; "" where it does not.
+    chrom, position : str, int
+        As in the file (VCF: POS, 1-based; else start, 0-based).
+    type : str
+        As in the file: kind or allele.
+    edit : Edit or None
+    reason, detail : str
+        Why there is no edit, see `NotAnEdit`; else "".
+    """
+
+    line: int
+    id: str
+    chrom: str
+    position: int
+    type: str
+    edit: Edit | None
+    reason: str = ""
+    detail: str = ""
+
+    def left_out(self, reason: str, detail: str) -> "Row":
+        """The same record without an edit."""
+        return replace(self, edit=None, reason=reason, detail=detail)
+
+
+SKIPPED_COLUMNS = [field.name for field in fields(Row) if field.name != "edit"]
+
+
+def read_edits(path: str | Path, **options) -> list[Edit]:
+    """The edits of a file; see `read_rows` for what they are and for what is left out."""
+    return [row.edit for row in read_rows(path, **options) if row.edit]
+
+
+def read_rows(
+    path: str | Path,
+    *,
+    chromsizes: pd.Series | None = None,
+    chromosomes: Sequence[str] | None = None,
+    method: str = "average",
+    vcf_filter: str = "pass",
+    vcf_genotype: str = "carried",
+) -> list[Row]:
+    """Read edits from a BED, BEDPE, VCF or TSV file, plain or compressed, by the file's suffix.
 
     Parameters
     ----------
     path : str or Path
         `.bed`: column 4 is `KIND` or `KIND:name` (DEL, DUP, INV, KO; KO where there is none).
-        `.bedpe`: two breakpoints (their midpoints count), name in column 7, strands in 9 and 10,
-        type in 11 (else from the strands); INS inserts region 2 at region 1.
-        `.vcf`: SVTYPE and END in INFO; BND from the ALT field; INS names its locus in INFO as
-        `SOURCE=chrom:first-last` (1-based).
-        `.tsv`: columns edit, kind, chrom, start, end and any other field of `Edit`.
+        `.bedpe`: two breakpoints in either order (their midpoints count), name in column 7,
+        strands in 9 and 10, type in 11 (else from the strands); INS inserts region 2 at region 1.
+        `.vcf`: see `vcf.edit_of`; INS names its locus in INFO as `SOURCE=chrom:first-last`
+        (1-based). `.tsv`: columns kind, chrom, start and any other field of `Edit`.
+    chromsizes : Series, optional
+        Name -> length (bp) of the assembly's chromosomes: edits get its names and are checked.
+    chromosomes : sequence of str, optional
+        Names of the chromosomes that a sample keeps; edits of others are left out.
     method : str
         Knockout method where the file does not say.
+    vcf_filter : {"pass", "all"}
+        Records of a VCF that are taken: those that failed no filter, or all.
+    vcf_genotype : {"carried", "any"}
+        Alleles of a VCF that are taken: not those that no sample carries, or any.
 
     Returns
     -------
-    list of Edit
+    list of Row
+        In the order of the file. Names of edits are made of the names in the file, so that they
+        are unique and can name a folder. A breakend and its mate are one edit.
 
     Raises
     ------
     InputError
-        Unknown suffix, kind or method; a missing column; a coordinate that is no number; two edits
-        of one name; no edits at all.
+        The file cannot be read or is of another assembly; in BED and TSV, a row that is no edit of
+        the assembly, two edits of one name, no edits at all.
     """
     path = Path(path)
-    suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
-    readers = {".bed": _read_bed, ".bedpe": _read_bedpe, ".vcf": _read_vcf, ".tsv": _read_tsv}
-    reader = readers.get(suffix.removesuffix(".gz"))
-    if reader is None:
-        raise InputError(f"{path}: edits are read from {', '.join(readers)}; rename or convert it")
-    try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt") as handle:
-            lines = [line.rstrip("\r\n") for line in handle]
-        edits = reader([line for line in lines if line.strip()], method)
-    except (ValueError, IndexError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as {suffix[1:]} of edits: {error}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    if not edits:
+    suffixes = [s for s in path.suffixes if s not in COMPRESSED]
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"{path}: edits are read from {', '.join(SUFFIXES)} (or compressed, such as .vcf.gz); "
+            "rename or convert it"
+        )
+    written = suffix in (".bed", ".tsv")
+    if suffix == ".vcf":
+        rows = _read_vcf(path, vcf_filter, vcf_genotype)
+        if chromsizes is not None:
+            _check_assembly(path, chromsizes)
+    else:
+        reader = {".bed": _read_bed, ".bedpe": _read_bedpe, ".tsv": _read_tsv}[suffix]
+        rows = reader(path)
+    if written and not rows:
         raise InputError(f"{path}: holds no edits; give at least one")
-    names = pd.Series([edit.edit for edit in edits])
-    if names.duplicated().any():
-        raise InputError(
-            f"{path}: edit '{names[names.duplicated()].iloc[0]}' occurs twice; "
-            "give every edit a name of its own"
-        )
-    for edit in edits:
-        if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", edit.edit):
-            raise InputError(
-                f"{path}: edit name '{edit.edit}' becomes a folder; use letters, "
-                "digits, '_' and '-', starting with a letter or digit"
-            )
-        if edit.kind == "knockout" and edit.method not in METHODS:
-            raise InputError(
-                f"{path}: edit '{edit.edit}': knockout method '{edit.method}' is "
-                f"none of {', '.join(METHODS)}"
-            )
-    return edits
+    rows = [_with_method(row, method, path) for row in rows]
+    if chromsizes is not None:
+        rows = _on_assembly(rows, chromsizes, chromosomes)
+    if written:
+        _refuse(rows, path)
+    return _named(rows)
 
 
-def _kind(text):
-    kind = KINDS.get(text.strip("<>").split(":")[0].upper(), text.lower())
-    if kind not in KINDS.values():
-        raise InputError(f"kind '{text}' is unknown; use one of {', '.join(KINDS)}")
-    return kind
+def fit_bins(rows: Iterable[Row], chromsizes: pd.Series, resolution: int) -> list[Row]:
+    """Leave out the edits that bins of a size cannot show, see `bins.unfit`."""
+    fitted = []
+    for row in rows:
+        detail = row.edit and unfit(row.edit, chromsizes, resolution)
+        fitted.append(row.left_out("size", detail) if detail else row)
+    return fitted
 
 
-def _named(edit: Edit, name: str | None) -> Edit:
-    default = f"{edit.kind}_{edit.chrom}_{edit.start}_{edit.end}"
-    return replace(edit, edit=name if name and name != "." else default)
+def edit_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """The edits of rows: one row per edit, columns of `EDIT_COLUMNS`; a TSV of it is read again."""
+    return pd.DataFrame([asdict(row.edit) for row in rows if row.edit], columns=EDIT_COLUMNS)
 
 
-def _is_comment(line):
-    return line.startswith(("#", "track", "browser"))
+def skipped_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """What was left out: one row per record, or allele, columns of `SKIPPED_COLUMNS`."""
+    left_out = [vars(row) for row in rows if row.edit is None]
+    return pd.DataFrame(left_out, columns=SKIPPED_COLUMNS)
 
 
-def _read_bed(lines: Iterable[str], method) -> list[Edit]:
-    edits = []
-    for line in lines:
-        if _is_comment(line):
-            continue
-        chrom, start, end, *rest = line.split("\t")
-        kind, _, name = (rest[0] if rest else "KO").partition(":")
-        edits.append(
-            _named(Edit("", _kind(kind), chrom, int(start), int(end), method=method), name)
-        )
-    return edits
+def summary(rows: Sequence[Row]) -> str:
+    """What became of a file in one line: `12 edits; 7 records left out (filter 4, size 3)`."""
+    reasons = Counter(row.reason for row in rows if row.edit is None)
+    text = f"{len(rows) - reasons.total():,} edits"
+    if reasons:
+        counts = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
+        text += f"; {reasons.total():,} records left out ({counts})"
+    return text
 
 
-def _read_bedpe(lines, method) -> list[Edit]:
-    by_strand = {"+-": "DEL", "-+": "DUP", "++": "INV", "--": "INV"}
-    edits = []
-    for line in lines:
-        if _is_comment(line):
-            continue
-        cells = line.split("\t") + ["."] * 11
-        chrom, chrom2 = cells[0], cells[3]
-        region, region2 = sorted(map(int, cells[1:3])), sorted(map(int, cells[4:6]))
-        name, strand, strand2, kind = cells[6], cells[8], cells[9], cells[10]
-        if kind == ".":
-            kind = "BND" if chrom != chrom2 else by_strand.get(strand + strand2, strand + strand2)
-        kind = _kind(kind)
-        at, at2 = sum(region) // 2, sum(region2) // 2
-        if kind == "insertion":
-            edit = Edit("", kind, chrom, at, at, chrom2, *region2, strand2=strand2)
-        elif kind == "translocation":
-            edit = Edit("", kind, chrom, at, at, chrom2, at2, at2, strand, strand2)
-        elif chrom != chrom2:
-            raise InputError(
-                f"'{line}': a {kind} has both ends on one chromosome; type BND joins two"
-            )
+# Forms of file
+
+
+def _read_bed(path: Path) -> list[Row]:
+    contract = {name: BED[name] for name in ("chrom", "start", "end", "name")}
+    table = read_table(
+        path, contract, what="file of edits", names=list(contract), sep=None, may_be_empty=True
+    )
+    rows = []
+    for line, chrom, start, end, text in table.itertuples(name=None):
+        kind, _, name = (text or "KO").partition(":")
+        edit = Edit("", _kind(kind, path, line), chrom, start, end, method="")
+        rows.append(_row(line, name, chrom, start, kind, edit))
+    return rows
+
+
+def _read_bedpe(path: Path) -> list[Row]:
+    contract = {**BEDPE, "kind": Column(required=False)}
+    table = read_table(
+        path, contract, what="file of edits", names=list(contract), sep=None, may_be_empty=True
+    )
+    rows = []
+    for cells in table.itertuples():
+        kind = re.split("[;,|]", cells.kind)[0]
+        row = _row(cells.Index, cells.name, cells.chrom1, cells.start1, kind, None)
+        try:
+            edit = _bedpe_edit(cells, kind)
+        except NotAnEdit as error:
+            rows.append(row.left_out(error.reason, error.detail))
         else:
-            edit = Edit("", kind, chrom, min(at, at2), max(at, at2), method=method)
-        edits.append(_named(edit, name))
-    return edits
+            rows.append(replace(row, edit=replace(edit, edit=row.id, method="")))
+    return rows
 
 
-def _read_vcf(lines, method) -> list[Edit]:
-    edits = []
-    for line in lines:
-        if line.startswith("#"):
+def _bedpe_edit(cells, text: str) -> Edit:
+    """Strands say what is joined where column 11 is of no known form, and for a type that joins."""
+    if text.upper() in ("H2HINV", "T2TINV"):  # ICGC's, by the side that is kept
+        text = "INV"
+    kind = "" if re.fullmatch(r"\.?|[-+\d.eE]+", text) else kind_of(text)
+    if min(cells.start1, cells.end1, cells.start2, cells.end2) < 0:
+        raise NotAnEdit("place", "one of the ends is not known")
+    at, at2 = (cells.start1 + cells.end1) // 2, (cells.start2 + cells.end2) // 2
+    if kind == "insertion":
+        region, strand = sorted([cells.start2, cells.end2]), "-" if cells.strand2 == "-" else "+"
+        return Edit("", kind, cells.chrom1, at, at, cells.chrom2, *region, strand2=strand)
+    if kind in ("", "translocation"):
+        if not {cells.strand1, cells.strand2} <= {"+", "-"}:
+            raise NotAnEdit("type", f"neither a type ('{text}') nor strands say what is joined")
+        return join(cells.chrom1, at, cells.strand1, cells.chrom2, at2, cells.strand2)
+    if cells.chrom1 != cells.chrom2:
+        raise NotAnEdit("type", f"a {kind} has both ends on one chromosome; BND joins two")
+    return Edit("", kind, cells.chrom1, min(at, at2), max(at, at2))
+
+
+def _read_tsv(path: Path) -> list[Row]:
+    contract = {name: Column(required=name in ("kind", "chrom", "start")) for name in EDIT_COLUMNS}
+    table = read_table(path, contract, what="sheet of edits", strict=True, may_be_empty=True)
+    rows = []
+    for line, *cells in table.itertuples(name=None):
+        values = {name: cell for name, cell in zip(table, cells) if cell not in ("", ".")}
+        for name in ("start", "end", "start2", "end2"):
+            text = values.get(name, "0")
+            if not re.fullmatch(r"-?\d+", text):
+                raise InputError(f"{path}, line {line}: {name} '{text}' is not a whole number")
+            if name in values:
+                values[name] = int(text)
+        for name in {"kind", "chrom", "start"} - set(values):  # a dot
+            raise InputError(f"{path}, line {line}: '{name}' is empty; fill it in")
+        for name in ("strand", "strand2"):
+            if values.get(name, "+") not in ("+", "-"):
+                raise InputError(f"{path}, line {line}: {name} '{values[name]}' is neither + nor -")
+        kind = _kind(values["kind"], path, line)
+        if kind not in JOINED and "end" not in values:
+            raise InputError(f"{path}, line {line}: a {kind} needs an end; fill it in")
+        values = {"edit": "", "end": values["start"], "method": "", **values}
+        edit = Edit(**{**values, "kind": kind})
+        row = _row(line, edit.id or edit.edit, edit.chrom, edit.start, values["kind"], edit)
+        rows.append(row)
+    return rows
+
+
+def _read_vcf(path: Path, vcf_filter: str, vcf_genotype: str) -> list[Row]:
+    rows, junctions = [], {}
+    for record in vcf.read_records(path):
+        if isinstance(record, vcf.Fault):
+            text = record.text.replace("\t", " ")
+            rows.append(Row(record.line, "", "", -1, text[:40], None, "format", record.detail))
             continue
-        chrom, position, name, _, alt, _, _, info = line.split("\t")[:8]
-        tags = dict(tag.partition("=")[::2] for tag in info.split(";"))
-        kind, at = _kind(tags.get("SVTYPE", alt)), int(position)
-        if kind == "translocation":
-            mate = re.search(r"([\[\]])([^\[\]]+):(\d+)[\[\]]", alt)
-            if mate is None:
-                raise InputError(
-                    f"ALT '{alt}' at {chrom}:{at} is no breakend; write t[chrom:pos[, "
-                    "t]chrom:pos], ]chrom:pos]t or [chrom:pos[t"
-                )
-            bracket, chrom2, position2 = mate.groups()
-            left = alt[0] not in "[]"  # the base comes first: what lies left of it is kept
-            right2 = bracket == "["
-            # 1-based base -> 0-based border: after the base where its left is kept, before it else
-            at, at2 = at - (not left), int(position2) - right2
-            edit = Edit(
-                "",
-                kind,
-                chrom,
-                at,
-                at,
-                chrom2,
-                at2,
-                at2,
-                "+" if left else "-",
-                "-" if right2 else "+",
-            )
-        elif kind == "insertion":
-            source = re.fullmatch(r"(.+):(\d+)-(\d+)", tags.get("SOURCE", ""))
-            if source is None:
-                raise InputError(
-                    f"INS at {chrom}:{at} names no locus; add SOURCE=chrom:first-last "
-                    "to INFO (a sequence that is not in the map cannot be predicted)"
-                )
-            edit = Edit("", kind, chrom, at, at, source[1], int(source[2]) - 1, int(source[3]))
-        else:
-            if "END" not in tags:
-                raise InputError(f"{kind} at {chrom}:{at} has no END in INFO; add it")
-            edit = Edit("", kind, chrom, at, int(tags["END"]), method=method)
-        edits.append(_named(edit, name))
-    return edits
+        for number, alt in enumerate(record.alts, start=1):
+            row = _row(record.line, record.id, record.chrom, record.position, alt, None)
+            try:
+                _check_wanted(record, number, vcf_filter, vcf_genotype)
+                edit = vcf.edit_of(record, number)
+                if "[" in alt or "]" in alt:
+                    _check_mate(record, edit, junctions)
+            except NotAnEdit as error:
+                rows.append(row.left_out(error.reason, error.detail))
+                continue
+            several = record.id and len(record.alts) > 1
+            name = f"{record.id}-{number}" if several else record.id
+            rows.append(replace(row, edit=replace(edit, edit=name, method="")))
+    return rows
 
 
-def _read_tsv(lines, method) -> list[Edit]:
-    if not lines:
-        return []
-    header = lines[0].lstrip("#").split("\t")
-    missing = [column for column in EDIT_COLUMNS[:5] if column not in header]
-    unknown = [column for column in header if column not in EDIT_COLUMNS]
-    if missing or unknown:
-        raise InputError(
-            f"columns {header}: missing {missing}, unknown {unknown}; a sheet of "
-            f"edits has {EDIT_COLUMNS[:5]} and, where needed, {EDIT_COLUMNS[5:]}"
+def _check_wanted(record: vcf.Record, number: int, vcf_filter: str, vcf_genotype: str) -> None:
+    if vcf_filter == "pass" and record.filters:
+        failed = ";".join(record.filters)
+        raise NotAnEdit("filter", f"FILTER is {failed} (vcf_filter: all takes it)")
+    if vcf_genotype == "carried" and record.alts[0] != "." and not record.carries(number):
+        raise NotAnEdit(
+            "genotype", f"no sample carries allele {number} (vcf_genotype: any takes it)"
         )
-    edits = []
-    for line in lines[1:]:
-        row = {key: cell for key, cell in zip(header, line.split("\t")) if cell not in ("", ".")}
-        numbers = {key: int(row[key]) for key in ("start", "end", "start2", "end2") if key in row}
-        values = {"method": method, "edit": "", **row, **numbers}
-        if "kind" not in row or "chrom" not in row or "start" not in numbers:
-            raise InputError(f"row '{line}' lacks kind, chrom or start; fill them in")
-        values.setdefault("end", numbers["start"])
-        edits.append(_named(Edit(**{**values, "kind": _kind(row["kind"])}), row.get("edit")))
-    return edits
+
+
+def _check_mate(record: vcf.Record, edit: Edit, junctions: dict[object, vcf.Record]) -> None:
+    """Raise NotAnEdit for the second of the two records that a junction has."""
+    ends = [(edit.chrom, edit.start, edit.strand), (edit.chrom2, edit.start2, edit.strand2)]
+    keys = [(edit.kind, edit.end if edit.kind != "translocation" else None, *sorted(ends))]
+    keys += [record.id] if record.id else []
+    mates = record.info.get("MATEID", "").split(",")
+    for key in [keys[0], *mates]:
+        if key in junctions:
+            first = junctions[key]
+            raise NotAnEdit(
+                "mate", f"the other end of the junction of line {first.line} ({first.id or '.'})"
+            )
+    junctions.update(dict.fromkeys(keys, record))
+
+
+def _row(line, id, chrom, position, type, edit) -> Row:
+    id = "" if id == "." else id
+    if edit is not None and not edit.edit:
+        edit = replace(edit, edit=id)
+    return Row(int(line), id, str(chrom), int(position), type[:40], edit)
+
+
+def _kind(text: str, path: Path, line: int) -> str:
+    try:
+        return kind_of(text)
+    except NotAnEdit as error:
+        raise InputError(f"{path}, line {line}: {error}") from None
+
+
+def _with_method(row: Row, method: str, path: Path) -> Row:
+    """Knockouts have the method of their row (TSV) or the one of the whole file."""
+    if row.edit is None:
+        return row
+    edit = replace(row.edit, method=row.edit.method or method)
+    if edit.kind == "knockout" and edit.method not in METHODS:
+        raise InputError(
+            f"{path}, line {row.line}: knockout method '{edit.method}' is none of "
+            f"{', '.join(METHODS)}"
+        )
+    return replace(row, edit=edit)
+
+
+# The assembly
+
+
+def _check_assembly(path: Path, chromsizes: pd.Series) -> None:
+    """Refuse a VCF whose header gives the assembly's chromosomes other lengths."""
+    lengths = vcf.contig_lengths(path)
+    for name, chrom in match_names(lengths, chromsizes).items():
+        if chrom is None or chrom.lower().removeprefix("chr") in ("m", "mt"):
+            continue  # several sequences of the mitochondrion are in use
+        if lengths[name] != chromsizes[chrom]:
+            raise InputError(
+                f"{path}: chromosome {name} has {lengths[name]:,} bp in its header, {chrom} of the "
+                f"assembly {chromsizes[chrom]:,} bp; lift it over to the assembly of the maps"
+            )
+
+
+def _on_assembly(
+    rows: list[Row], chromsizes: pd.Series, chromosomes: Sequence[str] | None
+) -> list[Row]:
+    """Edits with the assembly's names of chromosomes, if they can be made there."""
+    used = {c for row in rows if row.edit for c in (row.edit.chrom, row.edit.chrom2) if c}
+    names = match_names(used, chromsizes)
+    kept = None if chromosomes is None else set(match_names(chromosomes, chromsizes).values())
+    return [row if row.edit is None else _placed(row, names, chromsizes, kept) for row in rows]
+
+
+def _placed(row: Row, names: dict, chromsizes: pd.Series, kept: set | None) -> Row:
+    chroms = [c for c in (row.edit.chrom, row.edit.chrom2) if c]
+    for chrom in chroms:
+        if names[chrom] is None:
+            known = some_names(chromsizes.index)
+            return row.left_out(
+                "place", f"chromosome '{chrom}' is not in the assembly; it has {known}"
+            )
+    chrom2 = names[row.edit.chrom2] if row.edit.chrom2 else ""
+    edit = replace(row.edit, chrom=names[row.edit.chrom], chrom2=chrom2)
+    if (wrong := problem(edit, chromsizes)) is not None:
+        return row.left_out("place", wrong)
+    if kept is not None and not {names[chrom] for chrom in chroms} <= kept:
+        return row.left_out("chromosome", f"{' or '.join(chroms)} is not kept in this sample")
+    return replace(row, edit=edit)
+
+
+def _refuse(rows: list[Row], path: Path) -> None:
+    """Raise InputError for what is wrong in a file that is written for the purpose."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.edit is None and row.reason != "chromosome":
+            raise InputError(f"{path}, line {row.line}: {row.detail}")
+        name = row.edit.edit if row.edit else ""
+        if name and first.setdefault(name, row.line) != row.line:
+            raise InputError(
+                f"{path}, line {row.line}: edit '{name}' occurs twice (first in line "
+                f"{first[name]}); give every edit a name of its own"
+            )
+
+
+# Names
+
+
+def _named(rows: list[Row]) -> list[Row]:
+    """Edits with names that are unique and can name a folder."""
+    wanted = [_wanted(row) for row in rows]
+    own = [row.edit is not None and row.edit.edit == name for row, name in zip(rows, wanted)]
+    taken = {name for name, as_is in zip(wanted, own) if as_is}
+    used: set[str] = set()
+    named = []
+    for row, name, as_is in zip(rows, wanted, own):
+        if row.edit is None:
+            named.append(row)
+            continue
+        unique, number = name, 1
+        while unique in used or (unique in taken and not (as_is and number == 1)):
+            number += 1
+            unique = f"{name}-{number}"
+        used.add(unique)
+        named.append(replace(row, edit=replace(row.edit, edit=unique, id=row.id)))
+    return named
+
+
+def _wanted(row: Row) -> str:
+    if row.edit is None:
+        return ""
+    text = row.edit.edit or "_".join(
+        map(str, (row.edit.kind, row.edit.chrom, row.edit.start, row.edit.end))
+    )
+    name = re.sub("[^A-Za-z0-9_-]+", "-", text).strip("-_")[:NAME_LENGTH]
+    return name or row.edit.kind
