@@ -65,6 +65,8 @@ def test_bins_overlapping_counts_one_base():
     )
     touched = bins_overlapping(regions, BINS)
     assert np.flatnonzero(touched).tolist() == [1, 2, 4, 600]
+    assert not bins_overlapping(regions.iloc[:0], BINS).any()
+    assert not bins_overlapping(regions.assign(chrom="chr9"), BINS).any()
 
 
 def test_a_simulated_set_ranks_first_and_random_ones_are_not_significant(scores):

@@ -75,9 +75,12 @@ def test_what_cannot_be_split_is_an_error(bins, tmp_path):
     with pytest.raises(InputError, match="two or more"):
         make_splits(bins[bins["chrom"] == "chr1"], by="chromosomes")
     (tmp_path / "splits.tsv").write_text("chrom\tstart\tend\tfold\nchr1\t0\t1\t0\n")
-    with pytest.raises(InputError, match="expected columns"):
+    with pytest.raises(InputError, match="column 'block' is missing"):
         read_splits(tmp_path / "splits.tsv")
-    with pytest.raises(InputError, match="cannot be read"):
+    (tmp_path / "splits.tsv").write_text("chrom\tstart\tend\tblock\tfold\nchr1\t0\t1\t0\t0\n")
+    with pytest.raises(InputError, match="has 1 fold"):
+        read_splits(tmp_path / "splits.tsv")
+    with pytest.raises(InputError, match="does not exist"):
         read_splits(tmp_path / "absent.tsv")
 
 

@@ -42,6 +42,10 @@ def test_the_area_is_that_of_scikit_learn():
     score[:10] = np.nan
     expected = roc_auc_score(positive[10:], score[10:])
     assert area_under_curve(score, positive) == pytest.approx(expected)
+    own, others = score[10:][positive[10:]], score[10:][~positive[10:]]
+    pairs = np.sign(own[:, None] - others[None]) / 2 + 0.5  # ties count half
+    assert area_under_curve(score, positive) == pytest.approx(pairs.mean())
+    assert np.isnan(area_under_curve(score, np.zeros(200, bool)))
 
 
 def test_removing_the_site_of_a_bin_lowers_its_own_contacts_in_the_simulation(

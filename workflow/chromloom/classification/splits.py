@@ -11,9 +11,17 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
+from chromloom.tables import Column, read_table
 
 BLOCK = 5_000_000  # bp
-COLUMNS = ["chrom", "start", "end", "block", "fold"]
+CONTRACT = {
+    "chrom": Column(),
+    "start": Column(int, low=0),
+    "end": Column(int, low=1),
+    "block": Column(int, low=0),
+    "fold": Column(int, low=0),
+}
+COLUMNS = list(CONTRACT)
 
 
 def make_splits(
@@ -87,17 +95,10 @@ def read_splits(path: str | Path) -> pd.DataFrame:
     InputError
         A column is missing, or there are fewer than two folds.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype={"chrom": str})
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a table of splits ({error})") from error
-    missing = [name for name in COLUMNS if name not in table]
-    if missing or table["fold"].nunique() < 2:
-        raise InputError(
-            f"{path}: expected columns {', '.join(COLUMNS)} with two or more folds; found "
-            f"{', '.join(table.columns)}"
-        )
-    return table[COLUMNS]
+    table = read_table(path, CONTRACT, what="table of splits").reset_index(drop=True)
+    if table["fold"].nunique() < 2:
+        raise InputError(f"{path} has {table['fold'].nunique()} fold; expected two or more")
+    return table
 
 
 def assign_bins(bins: pd.DataFrame, splits: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

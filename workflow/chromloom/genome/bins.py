@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
+import bioframe
 import numpy as np
 import pandas as pd
 
@@ -154,13 +155,7 @@ def make_bins(chromsizes: pd.Series, resolution: int) -> pd.DataFrame:
     pandas.DataFrame
         chrom (str), start, end (int64); row number is `bin_id`, as in cooler.
     """
-    chromsizes = pd.Series(chromsizes)
-    counts = -(-chromsizes.to_numpy(dtype=np.int64) // resolution)
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    start = (np.arange(counts.sum()) - first) * resolution
-    end = np.minimum(start + resolution, np.repeat(chromsizes.to_numpy(), counts))
-    chrom = np.repeat(chromsizes.index.to_numpy(dtype=object), counts)
-    return pd.DataFrame({"chrom": chrom, "start": start, "end": end.astype(np.int64)})
+    return bioframe.binnify(pd.Series(chromsizes), resolution)
 
 
 def make_view(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse.linalg import eigsh
 from scipy.stats import mannwhitneyu, pearsonr, wilcoxon
+from sklearn.metrics import roc_auc_score
 
 from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute_chromosome
@@ -121,10 +122,12 @@ def anchor_bins(plan: Plan, model: TrainedModel) -> np.ndarray:
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve; NaN scores are left out, ties count half."""
+    """Area under the ROC curve; NaN scores are left out, ties count half; NaN for one class."""
     known = np.isfinite(score)
-    own, others = score[known & positive], score[known & ~positive]
-    return float(mannwhitneyu(own, others).statistic / (len(own) * len(others)))
+    positive = positive[known]
+    if positive.all() or not positive.any():
+        return float("nan")
+    return float(roc_auc_score(positive, score[known]))
 
 
 def knock_out_and_simulate(
