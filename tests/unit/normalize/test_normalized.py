@@ -67,6 +67,22 @@ def test_what_is_written(observed, mcool):
     assert stats["converged"].all()
 
 
+def test_counts_above_32_bits_keep_their_value(mcool, assembly, tmp_path):
+    clr = cooler.Cooler(f"{mcool}::resolutions/10000")
+    pixels = clr.pixels()[:]
+    pixels["count"] = pixels["count"].astype(np.int64) * 1_000_000_000
+    cooler.create_cooler(
+        str(tmp_path / "deep.cool"),
+        clr.bins()[["chrom", "start", "end"]][:],
+        pixels,
+        dtypes={"count": np.int64},
+        ordered=True,
+    )
+    normalize(tmp_path / "deep.cool", tmp_path / "s.cool", assembly)
+    written = NormalizedMap(tmp_path / "s.cool").clr.pixels()[:]
+    assert written["count"].tolist() == pixels["count"].tolist()
+
+
 def test_obs_over_exp_averages_to_one_at_each_distance(observed):
     band = observed.band("chr1", 0, 90, "oe")
     mean = np.nanmean(band[2:30], axis=1)

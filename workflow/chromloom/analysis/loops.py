@@ -137,7 +137,7 @@ def _as_reads(clr: cooler.Cooler, scale: float, max_distance: int) -> Iterator[c
                 clr, chrom, 0, last - first, columns=["count"],
                 keep=lambda i, j: j - i <= reach,
             )  # fmt: skip
-            count = np.rint(part["count"] * scale).astype(np.int32)
+            count = np.rint(part["count"] * scale).astype(np.int64)
             table = pd.DataFrame(
                 {"bin1_id": first + part["i"], "bin2_id": first + part["j"], "count": count}
             )
@@ -146,7 +146,7 @@ def _as_reads(clr: cooler.Cooler, scale: float, max_distance: int) -> Iterator[c
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/reads.cool"
         bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
-        cooler.create_cooler(path, bins, pixels(), ordered=True)
+        cooler.create_cooler(path, bins, pixels(), dtypes={"count": np.int64}, ordered=True)
         yield cooler.Cooler(path)
 
 

@@ -120,7 +120,7 @@ def withhold_blocks(
 def _replaced_pixels(normalized, block, rng) -> Iterator[pd.DataFrame]:
     """Raw pixels, chromosome by chromosome, with those inside blocks replaced."""
     for chrom in normalized.clr.chromnames:
-        pixels = normalized.clr.pixels().fetch(chrom)[["bin1_id", "bin2_id", "count"]]
+        pixels = normalized.clr.pixels().fetch((chrom, None, None))[["bin1_id", "bin2_id", "count"]]
         i, j = block[pixels["bin1_id"]], block[pixels["bin2_id"]]
         parts = [pixels[(i < 0) | (i != j)]]
         if chrom in normalized.chromnames:
