@@ -197,6 +197,15 @@ def test_a_data_set_is_where_it_is_downloaded_to(study, tmp_path):
         study(A={"contacts": "dataset:e"})
 
 
+def test_data_sets_have_files_of_their_own_and_web_addresses(study, tmp_path):
+    (tmp_path / "datasets.tsv").write_text("dataset\tfile\nd\tx.hic\ne\tx.hic\n")
+    with pytest.raises(InputError, match=r"data sets d, e have the file 'x\.hic'"):
+        study({"datasets": "datasets.tsv"}, A={})
+    (tmp_path / "datasets.tsv").write_text("dataset\tfile\turl\nd\tx.hic\tftp://a.b/x.hic\n")
+    with pytest.raises(InputError, match="ftp"):
+        study({"datasets": "datasets.tsv"}, A={})
+
+
 def test_labels_are_those_of_the_cell_type_and_of_any(study, tmp_path):
     rows = ["X\tx.bed\tbed\tbinary\tA\thg38\tno", "Y\ty.bed,z.bed\tbed\tbinary\t*\thg38\tno"]
     (tmp_path / "labels.tsv").write_text(LABELS + "\n".join(rows))

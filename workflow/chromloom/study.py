@@ -115,6 +115,8 @@ class Study:
         use_plugins(map(self.find_path, self.config["training"]["plugins"]))
         self.samples = self._sheet("samples", "sample")
         self.datasets = self._sheet("datasets", "dataset") if self.config["datasets"] else None
+        if self.datasets is not None:
+            self._check_datasets()
         for column in REFERENCES:
             check_references(
                 self.samples, column, list(self.samples.index), path=self.config["samples"]
@@ -665,6 +667,16 @@ class Study:
             else:
                 sets[name] = str(found)
         return sets
+
+    def _check_datasets(self) -> None:
+        """Refuse two data sets that would be downloaded to one file."""
+        rows = self.datasets
+        for file, names in rows.groupby("file").groups.items():
+            if len(names) > 1:
+                raise InputError(
+                    f"{self.config['datasets']}: data sets {', '.join(names)} have the file "
+                    f"{file!r}; give each a name of its own"
+                )
 
     def _check_contacts(self) -> None:
         """Refuse what a sample without a contact map cannot be, and a thinned one with a map."""
