@@ -1,7 +1,6 @@
 """Balancing, normalised maps and analyses on real maps."""
 
 import gzip
-import time
 
 import cooler
 import cooltools
@@ -58,12 +57,10 @@ def observed(request, real_data, hg19, tmp_path_factory):
     out = tmp_path_factory.mktemp("normalized") / f"GM12878.{resolution}.KR.cool"
     sizes = hg19.chromsizes[[request.param]]
     assembly = Assembly("hg19", sizes, hg19.centromeres, hg19.blacklist)
-    started = time.monotonic()
     normalize_contacts(
         real_data / "contacts" / file, out, sample="GM12878", resolution=resolution, norm="KR",
         assembly=assembly, cp_a="auto",
     )  # fmt: skip
-    assert time.monotonic() - started < 30  # 1.5 s on an idle machine
     return NormalizedMap(out)
 
 

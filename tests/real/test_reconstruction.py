@@ -1,7 +1,5 @@
 """The evaluator on chr22 at 50 kb: the ceiling as measured elsewhere, and the eigenvectors."""
 
-import time
-
 import cooler
 import numpy as np
 import pandas as pd
@@ -42,9 +40,7 @@ def eig(maps, tmp_path_factory):
 
 
 def test_ceiling_and_eigenvectors_on_the_replicate(maps, eig):
-    start = time.perf_counter()
     table = evaluate_model(eig, maps["prim"], against=[maps["rep"]])
-    seconds = time.perf_counter() - start
     table = table.query("against == 'rep' and pairs == 'observed'")
     pearson = table[table["metric"] == "pearson_cp"].pivot_table(
         index="stratum", columns="model", values="value"
@@ -63,7 +59,6 @@ def test_ceiling_and_eigenvectors_on_the_replicate(maps, eig):
     intervals = table[(table["model"] == "ceiling") & (table["metric"] == "pearson_cp")]
     assert (intervals["ci_low"] < intervals["value"]).all()
     assert (intervals["value"] < intervals["ci_high"]).all()
-    assert seconds < 30
 
 
 def test_the_predicted_map_is_on_the_scale_of_the_observed(maps, eig, tmp_path):

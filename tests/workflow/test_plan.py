@@ -1,6 +1,7 @@
 """What Snakemake makes of the rules without running them: lint, dry runs, targets, bad input."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -217,3 +218,11 @@ def test_a_wrong_config_stops_with_one_message(snakemake, tmp_path, change, mess
     assert message in shown
     assert "Traceback" not in shown
     assert not (tmp_path / "results").exists()
+
+
+def test_the_graph_of_rules_in_the_docs_is_that_of_the_demo(repo_root):
+    script = repo_root / "docs" / "build_rulegraph.py"
+    graph = runpy.run_path(str(script))["rule_graph"]()
+    assert graph.count("-->") > 10
+    page = (repo_root / "docs" / "architecture.md").read_text()
+    assert page.endswith(graph), "run python docs/build_rulegraph.py"

@@ -25,7 +25,7 @@ def rows(request):
 def test_binary_metrics_are_those_of_scikit_learn(rows):
     y, score, block = rows
     found = score_binary(y, score, block, MULTIPLICITY)
-    for values, times in zip(found, MULTIPLICITY):
+    for values, times in zip(found, MULTIPLICITY, strict=True):
         w = times[block]
         called = score >= 0.5
         expected = [
@@ -55,7 +55,7 @@ def test_multiclass_metrics_are_means_over_classes():
     P = rng.random((150, 3)) + np.eye(3)[y]
     P /= P.sum(axis=1, keepdims=True)
     found = score_multiclass(y, P, block, MULTIPLICITY)
-    for values, times in zip(found, MULTIPLICITY):
+    for values, times in zip(found, MULTIPLICITY, strict=True):
         w = times[block]
         called = P.argmax(axis=1)
         per_class = [

@@ -38,6 +38,7 @@ def test_domains_of_one_level_do_not_overlap_and_subtads_lie_in_tads(simulated):
     for _, rows in domains.groupby(["chrom", "level"]):
         assert (rows["start"].to_numpy()[1:] >= rows["end"].to_numpy()[:-1]).all()
     tads = domains[domains["level"] == "TAD"]
+    assert (domains["level"] == "subTAD").any()
     for row in domains[domains["level"] == "subTAD"].itertuples():
         own = tads[(tads["chrom"] == row.chrom) & (tads["start"] <= row.start)]
         crossed = own[(own["end"] > row.start) & (own["end"] < row.end)]

@@ -40,6 +40,7 @@ def test_tables_lie_on_the_chromosome_sorted_and_covers_do_not_overlap(seed, len
 
 
 def test_no_element_in_a_gap(simulated):
+    assert len(simulated.gaps)
     for name in POINTS:
         for gap in simulated.gaps.itertuples():
             rows = simulated.rows(name, gap.chrom)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.kernels import counts
 from chromloom.kernels.counts import drawn_products, near_pairs
 from chromloom.models.baselines.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
@@ -311,21 +312,27 @@ def test_few_deep_pairs_do_not_run_away(tmp_path):
         assert np.abs(found - found.mean() - L[near] + L[near].mean()).max() < 0.5
 
 
-def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path):
-    import numba
-
+def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path, monkeypatch):
     normalized = NormalizedMap(tiny_map_path)
     R, S = eigen_representation(normalized, "chr2", 3)
-    found, threads = [], numba.get_num_threads()
-    for n in (1, threads):
-        numba.set_num_threads(n)
+    found, asked = [], []
+    share = counts.share
+    for n in (1, 2, 3):
+
+        def shared(work, n_items, n_threads, *, n=n, **options):
+            asked.append((n_threads, n))
+            share(work, n_items, n, **options)
+
+        monkeypatch.setattr(counts, "share", shared)
         found.append(
             likelihood_representation(
                 normalized, "chr2", R, S, n_knots=3, sweeps=2, dispersion=0.01, seed=4
             )
         )
+    assert {n for _, n in asked} == {1, 2, 3}
     for name, value in found[0].items():
-        np.testing.assert_array_equal(value, found[1][name])
+        for other in found[1:]:
+            np.testing.assert_array_equal(value, other[name])
 
 
 def test_a_chromosome_smaller_than_the_representation(tiny_map_path):
