@@ -1,4 +1,4 @@
-"""Diamond insulation and boundaries, by cooltools."""
+"""Diamond insulation: of a cooler with boundaries, by cooltools, and of a band in memory."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import cooler
 import numpy as np
 import pandas as pd
-from cooltools.api.insulation import calculate_insulation_score, find_boundaries
-from skimage.filters import threshold_li
 
-from chromloom.normalize.expected import align_view, quiet_cooltools
+WINDOW_BINS = 10
+"""Side of the diamond where bands are scored."""
 
 
 def compute_insulation(
@@ -36,6 +35,11 @@ def compute_insulation(
         log2_insulation_score_W (float64, NaN where too few pairs), n_valid_pixels_W,
         boundary_strength_W (float64, prominence; NaN where no minimum), is_boundary_W (bool).
     """
+    from cooltools.api.insulation import calculate_insulation_score, find_boundaries
+    from skimage.filters import threshold_li
+
+    from chromloom.normalize.expected import align_view, quiet_cooltools
+
     bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
     with quiet_cooltools(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # means of empty diamonds
@@ -76,3 +80,41 @@ def boundaries_bed(insulation: pd.DataFrame, window_bp: int) -> pd.DataFrame:
             "strength": strength.round(4),
         }
     )
+
+
+def score_diamonds(
+    near: np.ndarray, window: int = WINDOW_BINS, *, ignore_diags: int = 2
+) -> np.ndarray:
+    """Diamond insulation score of each bin, log2 of its ratio to the chromosome's median.
+
+    The diamond of bin b holds rows b - window + 1 … b and columns b … b + window - 1, as in
+    cooltools.
+
+    Parameters
+    ----------
+    near : ndarray, (n_dist, n), float32
+        At least 2 * window - 1 distances; NaN where there is no pair.
+    window : int
+        Bins.
+    ignore_diags : int
+        Nearer pairs are left out.
+
+    Returns
+    -------
+    ndarray, (n,), float64
+        NaN where the diamond holds no pair, or no contact.
+    """
+    n = near.shape[1]
+    values, valid = np.nan_to_num(near).astype(np.float64), (~np.isnan(near)).astype(np.float64)
+    total, count = np.zeros(n), np.zeros(n)
+    for d in range(ignore_diags, min(2 * window - 1, len(near))):
+        # Pair (i, i + d) lies in the diamonds of b with i <= b <= i + d, b < i + window,
+        # b > i + d - window.
+        first, last = max(0, d - window + 1), min(d, window - 1)
+        for shift in range(first, last + 1):
+            total[shift:] += values[d, : n - shift]
+            count[shift:] += valid[d, : n - shift]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = total / count
+        score = np.log2(score / np.nanmedian(score)) if np.isfinite(score).any() else score
+    return np.where(np.isfinite(score), score, np.nan)

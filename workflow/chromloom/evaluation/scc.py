@@ -1,8 +1,8 @@
-"""HiCRep's stratum-adjusted correlation and correlation of insulation, from near-diagonal bands.
+"""HiCRep's stratum-adjusted correlation, from the distances near the diagonal.
 
-Both look at neighbouring pairs at once, so they work on the distances near the diagonal of one
-whole chromosome: an array (n_dist, n), linear in the chromosome's length. Zeros of unmasked pairs
-take part; masked bins do not.
+It looks at neighbouring pairs at once, so it works on the near distances of one whole chromosome:
+an array (n_dist, n), linear in the chromosome's length. Zeros of unmasked pairs take part; masked
+bins do not.
 """
 
 import numpy as np
@@ -113,39 +113,3 @@ def scc_terms(x: np.ndarray, y: np.ndarray, blocks: np.ndarray, multiplicity: np
         numerator[:, d] = weight * np.nan_to_num(rho)
         denominator[:, d] = weight
     return numerator, denominator, n
-
-
-def insulation(near: np.ndarray, window: int, ignore_diags: int = 2) -> np.ndarray:
-    """Diamond insulation score of each bin, log2 of its ratio to the chromosome's median.
-
-    The diamond of bin b holds rows b - window + 1 … b and columns b … b + window - 1, as in
-    cooltools.
-
-    Parameters
-    ----------
-    near : ndarray, (n_dist, n), float32
-        At least 2 * window - 1 distances; NaN where there is no pair.
-    window : int
-        Bins.
-    ignore_diags : int
-        Nearer pairs are left out.
-
-    Returns
-    -------
-    ndarray, (n,), float64
-        NaN where the diamond holds no pair, or no contact.
-    """
-    n = near.shape[1]
-    values, valid = np.nan_to_num(near).astype(np.float64), (~np.isnan(near)).astype(np.float64)
-    total, count = np.zeros(n), np.zeros(n)
-    for d in range(ignore_diags, min(2 * window - 1, len(near))):
-        # Pair (i, i + d) lies in the diamonds of b with i <= b <= i + d, b < i + window,
-        # b > i + d - window.
-        first, last = max(0, d - window + 1), min(d, window - 1)
-        for shift in range(first, last + 1):
-            total[shift:] += values[d, : n - shift]
-            count[shift:] += valid[d, : n - shift]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        score = total / count
-        score = np.log2(score / np.nanmedian(score)) if np.isfinite(score).any() else score
-    return np.where(np.isfinite(score), score, np.nan)
