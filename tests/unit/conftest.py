@@ -123,3 +123,15 @@ def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_released_dir(tiny_map_path, tmp_path_factory) -> Path:
+    """A model of preset `released` of the tiny map, untrained: it knows which pairs were read."""
+    from chromloom.models.hiclstm.module import HiCLSTMSettings
+    from chromloom.training.fit import train
+
+    folder = tmp_path_factory.mktemp("released") / "model"
+    settings = HiCLSTMSettings.from_preset("released", frame=20, embedding_dim=3, epochs=1)
+    train(tiny_map_path, folder, settings, seed=2, device="cpu")
+    return folder

@@ -8,9 +8,15 @@ from scipy.stats import pearsonr
 
 from chromloom.errors import InputError
 from chromloom.evaluation import maps as evaluate
-from chromloom.evaluation.maps import EvaluationSettings, evaluate_maps, evaluate_model
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.evaluation.maps import (
+    EvaluationSettings,
+    evaluate_maps,
+    evaluate_model,
+    evaluate_sources,
+)
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.observed import ObservedMap
+from chromloom.prediction.source import n_distances
 
 FAST = EvaluationSettings(n_boot=20, rows=50, insulation_window_bins=5)
 
@@ -130,50 +136,37 @@ def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
     assert distances.loc[distances["model"] == "copy", "mse"].max() == pytest.approx(0, abs=1e-9)
 
 
-class HalfModel:
-    """Predicts half of the observed contact strength; optionally only where observed."""
+class Half(ObservedMap):
+    """Predicts half of the observed contact strength, of some pairs only."""
 
-    settings = HiCLSTMSettings.from_preset("eig")
+    seed = 7
 
-    def __init__(self, path, only_observed=False):
-        self.map, self.only_observed = NormalizedMap(path), only_observed
+    def __init__(self, path, *, observed_only=False, max_distance=None):
+        super().__init__(NormalizedMap(path), "half")
+        self.observed_only, self.max_distance = observed_only, max_distance
 
-    def predict_band(self, chrom, lo, hi, max_dist=None):
-        band = self.map.band(chrom, lo, hi)
-        if self.only_observed:
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        band = super().band(chrom, lo, hi)[: n_distances(self, 10**6, lo, max_dist)]
+        if self.observed_only:
             band[band == 0] = np.nan
-        return band[:max_dist]
-
-    def to_value(self, target, expected):
-        assert target.shape == expected.shape
-        return target / 2
+        return band / 2
 
 
 @pytest.fixture
-def model_dir(tmp_path, tiny_map_path, monkeypatch, request):
-    trained = pytest.importorskip("chromloom.models.trained")
-    folder = tmp_path / "tiny.10000.ICE.half"
-    folder.mkdir()
-    (folder / "config.json").write_text('{"seed": 7}')
-    model = HalfModel(tiny_map_path, getattr(request, "param", False))
-    monkeypatch.setattr(trained.TrainedModel, "load", staticmethod(lambda _: model))
-    return folder
+def half(tiny_map_path):
+    return Half(tiny_map_path)
 
 
-def test_a_model_is_scored_on_both_maps(model_dir, tiny_map_path, replicate, tmp_path):
-    out, distances_out = tmp_path / "table.tsv", tmp_path / "distances.tsv"
-    table = evaluate_model(
-        model_dir, tiny_map_path, out, against=[replicate], distances_out=distances_out,
-        settings=FAST,
-    )  # fmt: skip
-    assert len(pd.read_csv(out, sep="\t")) == len(table)
+def test_a_source_is_scored_on_both_maps(half, replicate):
+    table, distances = evaluate_sources(
+        half.observed, [half], against=[NormalizedMap(replicate)], settings=FAST
+    )
     half = table[table["model"] == "half"]
     assert set(half["against"]) == {"tiny", "replicate"}
     assert (half["seed"] == 7).all()
     keys = {"model": "half", "against": "tiny", "pairs": "observed", "stratum": "all"}
     assert value_of(table, metric="spearman_cp", **keys) == pytest.approx(1, abs=1e-6)
     assert value_of(table, metric="r2_cp", **keys) < 1
-    distances = pd.read_csv(distances_out, sep="\t")
     by_position = evaluate.error_by_frame_position(distances, frame=10)
     base = by_position[by_position["model"] == "distance-mean"]
     np.testing.assert_allclose(base["mse_ratio"], 1)
@@ -185,20 +178,58 @@ def test_a_model_is_scored_on_both_maps(model_dir, tiny_map_path, replicate, tmp
     assert position.set_index("position").loc[3, "mse"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("model_dir", [True], indirect=True)
-def test_a_model_of_observed_pairs_is_scored_on_those_alone(model_dir, tiny_map_path):
-    table = evaluate_model(model_dir, tiny_map_path, settings=FAST)
-    assert set(table.loc[table["model"] == "half", "pairs"]) == {"observed"}
-    assert set(table.loc[table["model"] == "distance-mean", "pairs"]) == {"all", "observed"}
+@pytest.mark.parametrize("options", [{"observed_only": True}, {"max_distance": 90_000}])
+def test_pairs_without_prediction_are_left_out_and_counted(tiny_map_path, caplog, options):
+    half = Half(tiny_map_path, **options)
+    table, distances = evaluate_sources(half.observed, [half], settings=FAST)
+    own = table[(table["model"] == "half") & (table["metric"] == "spearman_cp")]
+    assert set(own["pairs"]) == {"all", "observed"}
+    own, both = own.set_index(["pairs", "stratum"]), ("all", "all")
+    n = sum(len(half.observed.pixels(chrom)) for chrom in half.observed.chromnames)
+    base = table.set_index(["model", "pairs", "stratum", "metric"]).loc["distance-mean"]
+    everything = base.loc[(*both, "spearman_cp"), "n"]
+    assert own.loc[both, "n"] + own.loc[both, "n_unpredicted"] == everything
+    assert own.loc[both, "value"] == pytest.approx(1, abs=1e-6)
+    assert f"no prediction for {own.loc[both, 'n_unpredicted']} unmasked pairs" in caplog.text
+    if "observed_only" in options:
+        assert own.loc[both, "n"] == own.loc[("observed", "all"), "n"] == n
+        assert own.loc[("observed", "all"), "n_unpredicted"] == 0
+    else:
+        assert set(own.index) == {(p, s) for p in ("all", "observed") for s in ("2-10", "all")}
+        near = own.loc[("all", "2-10")]
+        assert near["n_unpredicted"] == 0
+        assert near["n"] == base.loc[("all", "2-10", "spearman_cp"), "n"]
+        assert own.loc[("observed", "all"), "n_unpredicted"] > 0
+    rows = distances[(distances["model"] == "half") & (distances["pairs"] == "all")]
+    if "max_distance" in options:
+        assert rows["distance"].tolist() == list(range(2, 10))
+    assert rows["n_unpredicted"].sum() == (0 if "max_distance" in options else everything - n)
+    smoothed = table[(table["model"] == "half") & table["metric"].isin(["scc", "insulation_r"])]
+    np.testing.assert_allclose(smoothed["value"], 1, atol=1e-6)
+    assert base["n_unpredicted"].max() == 0
 
 
-def test_far_pairs_can_be_left_out(evaluated, model_dir, tiny_map_path, replicate):
-    near = evaluate_model(
-        model_dir, tiny_map_path, against=[replicate],
-        settings=EvaluationSettings(
-            n_boot=20, rows=50, insulation_window_bins=5, max_distance=90_000
-        ),
+def test_a_trained_model_is_scored_from_its_folder(
+    tiny_model_dir, tiny_map_path, replicate, tmp_path
+):
+    out, distances_out = tmp_path / "table.tsv", tmp_path / "distances.tsv"
+    table = evaluate_model(
+        tiny_model_dir(seed=3), tiny_map_path, out, against=[replicate], model="mine",
+        distances_out=distances_out, settings=FAST,
     )  # fmt: skip
+    assert len(pd.read_csv(out, sep="\t")) == len(table)
+    assert len(pd.read_csv(distances_out, sep="\t"))
+    mine = table[table["model"] == "mine"]
+    assert set(mine["against"]) == {"tiny", "replicate"}
+    assert (mine["seed"] == 3).all()
+    assert (mine["n_unpredicted"] == 0).all()
+
+
+def test_far_pairs_can_be_left_out(evaluated, half, replicate):
+    settings = EvaluationSettings(n_boot=20, rows=50, insulation_window_bins=5, max_distance=90_000)
+    near, _ = evaluate_sources(
+        half.observed, [half], against=[NormalizedMap(replicate)], settings=settings
+    )
     assert set(near.loc[near["metric"] != "insulation_r", "stratum"]) == {"2-10", "all"}
     keys = {"model": "ceiling", "against": "replicate", "pairs": "all", "stratum": "2-10"}
     for metric in ("pearson_cp", "spearman_cp", "r2_distance"):
@@ -239,9 +270,3 @@ def test_maps_of_another_resolution_are_an_error(tiny_map_path, make_counts, tmp
     )
     with pytest.raises(InputError, match="20000 bp"):
         evaluate_maps(tiny_map_path, {}, against=[other])
-
-
-def test_a_folder_without_config_is_an_error(model_dir, tiny_map_path):
-    (model_dir / "config.json").unlink()
-    with pytest.raises(InputError, match=r"config\.json"):
-        evaluate_model(model_dir, tiny_map_path)

@@ -24,8 +24,7 @@ def tables(tmp_path):
     reference = rows("distance-mean", both, 0.1)
     eig = rows("eig", both, 0.5) + rows("eig", both, 0.4, against="A_rep2") + reference
     pca = rows("pca", both, 0.3) + reference
-    released = rows("hiclstm-released", ["observed"], 0.2) + reference
-    named = {"eig": eig, "pca": pca, "released": released}
+    named = {"eig": eig, "pca": pca}
     return {name: write(tmp_path, name, table) for name, table in named.items()}
 
 
@@ -35,12 +34,6 @@ def test_a_reference_stands_once_and_other_maps_are_left_out(tables):
     assert set(table["pairs"]) == {"all"}
     replicate = read_scores([tables["eig"]], [["A", "A_rep2"]])
     assert replicate["value"].tolist() == [0.4]
-
-
-def test_a_model_of_observed_pairs_is_met_on_those_by_all(tables):
-    table = read_scores(tables.values(), [["A", "A"]])
-    assert set(table["pairs"]) == {"observed"}
-    assert set(table["model"]) == {"eig", "pca", "hiclstm-released", "distance-mean"}
 
 
 def test_pairs_of_maps_that_nothing_was_scored_on_are_an_error(tables):

@@ -158,7 +158,10 @@ def test_pairs_without_a_prediction_are_counted_and_left_out(maps):
     predicted = maps[0].copy()
     predicted[0, 5:15] = np.nan  # column 7 is masked: 9 pairs
     sums = fill((predicted, *maps[1:]))
-    assert sums.n_unpredicted == 9
+    assert sums.n_unpredicted()[0].tolist() == [4, 5, 0, 0, 0, 0, 0, 9]
+    _, observed, trained, _ = maps
+    seen = (observed[0, 5:15] > 0) & (trained[0, 5:15] > 0)
+    assert sums.n_unpredicted()[1, -1] == seen.sum() > 0
     full = fill(maps).metrics(np.ones((1, 3)))["all", "n"][0, -1]
     assert sums.metrics(np.ones((1, 3)))["all", "n"][0, -1] == full - 9
 

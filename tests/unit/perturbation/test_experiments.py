@@ -8,8 +8,6 @@ import torch
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
-from chromloom.models.trained import TrainedModel
-from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.experiments import (
     compare_domains,
     compare_with_random,
@@ -21,28 +19,23 @@ from chromloom.perturbation.experiments import (
     site_bins,
 )
 from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.open import open_source
 
 
 @pytest.fixture(scope="module")
-def observed(tiny_map_path):
-    return NormalizedMap(tiny_map_path)
+def source(tiny_model_dir, tiny_map_path):
+    return open_source(tiny_model_dir(), tiny_map_path)
 
 
-@pytest.fixture(scope="module")
-def model(tiny_model_dir):
-    return TrainedModel.load(tiny_model_dir())
-
-
-def test_effects_and_pileups_are_those_of_the_single_edits(model, observed):
+def test_effects_and_pileups_are_those_of_the_single_edits(source):
     bins = np.array([60, 150])
-    effects, pileup = knock_out_bins(model, observed, bins, reach=200_000)
+    effects, pileup = knock_out_bins(source, bins, reach=200_000)
     assert pileup.shape == (41, 41)
     np.testing.assert_array_equal(pileup, pileup.T)
     predictions = [
         predict_edit(
-            model,
-            observed,
-            lay_out(Edit("e", "knockout", chrom, at, at + 10_000), model.bins),
+            source,
+            lay_out(Edit("e", "knockout", chrom, at, at + 10_000), source.bins.table),
             flank=200_000,
         )
         for chrom, at in (("chr1", 600_000), ("chr2", 300_000))
@@ -65,10 +58,10 @@ def test_effects_and_pileups_are_those_of_the_single_edits(model, observed):
         np.testing.assert_allclose(step.loc[pairs, "wild_type"], value, rtol=1e-6)
 
 
-def test_own_and_spanning_pairs_are_all_pairs(model, observed):
-    effects, _ = knock_out_bins(model, observed, np.array([60]), reach=200_000)
+def test_own_and_spanning_pairs_are_all_pairs(source):
+    effects, _ = knock_out_bins(source, np.array([60]), reach=200_000)
     edit = Edit("e", "knockout", "chr1", 600_000, 610_000)
-    prediction = predict_edit(model, observed, lay_out(edit, model.bins), flank=200_000)
+    prediction = predict_edit(source, lay_out(edit, source.bins.table), flank=200_000)
     left, right = prediction.bins[:, None], prediction.bins[None, :]
     across = (left <= 60) & (right >= 60) & (right - left < 20)
     across &= np.isfinite(prediction.difference)
@@ -80,8 +73,10 @@ def test_own_and_spanning_pairs_are_all_pairs(model, observed):
     assert list(table.index) == ["all", "own", "spanning"]
 
 
-def test_a_barrier_knocked_out_moves_spanning_pairs_alone(tiny_model_dir, observed):
-    model = TrainedModel.load(tiny_model_dir(hidden_size=0))  # the LSTM reads barriers, too
+def test_a_barrier_knocked_out_moves_spanning_pairs_alone(tiny_model_dir, tiny_map_path):
+    # the LSTM reads barriers, too
+    source = open_source(tiny_model_dir(hidden_size=0), tiny_map_path)
+    model = source.model
     site, (first, last) = 60, model.extent("chr1")
     neighbours = np.r_[site - 10 : site, site + 1 : site + 11]
     around = neighbours[~model.mask("chr1")[neighbours]]
@@ -91,7 +86,7 @@ def test_a_barrier_knocked_out_moves_spanning_pairs_alone(tiny_model_dir, observ
         R[site, -1] += 1
         model.module.barrier.fill_(1)  # heights
         model.module.S[..., -1] = model.module.S[..., -1, :] = 0  # as it is fitted
-    effects, _ = knock_out_bins(model, observed, np.array([site]), reach=200_000)
+    effects, _ = knock_out_bins(source, np.array([site]), reach=200_000)
     sums = effects.groupby("pairs")[["wild_type", "edited"]].sum()
     change = sums["edited"] / sums["wild_type"] - 1
     assert change["own"] == pytest.approx(0, abs=1e-5)
@@ -135,16 +130,16 @@ def test_groups_are_told_from_random_bins_by_own_and_by_spanning_pairs():
     assert (distance["n_sites"] == 20).all()
 
 
-def test_removed_sites_have_no_own_pairs(model, observed):
+def test_removed_sites_have_no_own_pairs(source):
     """Method `shift` deletes the site; what is left of it in the tables is NaN."""
-    effects, _ = knock_out_bins(model, observed, np.array([60, 90]), method="shift", reach=200_000)
+    effects, _ = knock_out_bins(source, np.array([60, 90]), method="shift", reach=200_000)
     table = compare_with_random(effects.assign(group="random")).set_index("pairs")
     assert table["n_sites"].to_dict() == {"all": 2, "own": 0, "spanning": 2}
     assert np.isnan(table["change"]["own"])
     assert table["change"]["all"] == table["change"]["spanning"] > 0
 
 
-def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
+def test_boundaries_of_a_domain_are_knocked_out_together(source):
     domains = pd.DataFrame(
         {
             "chrom": ["chr1", "chr1", "chr2"],
@@ -152,7 +147,7 @@ def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
             "end": [600_000, 200_000, 90_000],
         }
     )
-    changes = knock_out_boundaries(model, observed, domains)
+    changes = knock_out_boundaries(source, domains)
     assert changes.shape == (
         1,
         30,
@@ -167,7 +162,7 @@ def test_boundaries_of_a_domain_are_knocked_out_together(model, observed):
     assert change[12, 16] == 0
     assert change[10, 25] != 0
     with pytest.raises(InputError, match="none of 1 domains"):
-        knock_out_boundaries(model, observed, domains.iloc[1:2])
+        knock_out_boundaries(source, domains.iloc[1:2])
 
 
 def test_domains_are_told_by_sites_at_both_boundaries(tiny_model_dir, tiny_map_path, tmp_path):
@@ -229,7 +224,7 @@ def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
     assert distance.groupby(["group", "pairs"]).size().tolist() == [3] * 6
 
 
-def test_sites_on_masked_bins_only_are_an_error(model):
+def test_sites_on_masked_bins_only_are_an_error(source):
     sites = pd.DataFrame({"chrom": ["chr1"], "start": [52_000], "end": [52_100]})
     with pytest.raises(InputError, match="sites 'x'"):
-        site_bins(sites, model, "x")
+        site_bins(sites, source.bins, "x")

@@ -8,11 +8,11 @@ import pytest
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
 from chromloom.perturbation.observed import compare_with_observed, pair_table, score_parts
 from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.open import open_source
 
 EDIT = Edit("dup", "duplication", "chr1", 500_000, 600_000)
 
@@ -39,9 +39,10 @@ def edited_map_path(tiny_map_path, tmp_path_factory):
 
 
 def test_dosage_is_kept_and_depth_is_not(tiny_model_dir, tiny_map_path, edited_map_path):
-    model, before = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
-    prediction = predict_edit(model, before, lay_out(EDIT, model.bins))
-    table = pair_table(prediction, model, before, NormalizedMap(edited_map_path))
+    source = open_source(tiny_model_dir(), tiny_map_path)
+    before = source.observed
+    prediction = predict_edit(source, lay_out(EDIT, source.bins.table))
+    table = pair_table(prediction, before, NormalizedMap(edited_map_path))
     ratio = table["observed_after"] / table["observed_before"]
     touched = (table["part1"] == "edit") | (table["part2"] == "edit")
     assert touched.any()

@@ -9,8 +9,6 @@ from chromloom.cli import main
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
-from chromloom.models.trained import TrainedModel
-from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.perturb import (
     TABLE_COLUMNS,
     insulation,
@@ -20,6 +18,7 @@ from chromloom.perturbation.perturb import (
     summarise,
 )
 from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.open import open_source
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +117,11 @@ def test_the_virtual_4c_stands_beside_the_edit(out):
 
 
 def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
-    model = TrainedModel.load(tiny_model_dir())
-    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), model.bins)
-    prediction = predict_edit(model, NormalizedMap(tiny_map_path), layout)
-    table = summarise(prediction, model, name="refined-seed2")
-    assert set(table["model"]) == {"refined-seed2"}
+    source = open_source(tiny_model_dir(), tiny_map_path)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    prediction = predict_edit(source, layout)
+    table = summarise(prediction, source)
+    assert set(table["model"]) == {"hiclstm-refined"}
     table = table.set_index("metric")["value"]
     difference = prediction.difference
     i, j = np.nonzero(np.isfinite(difference))
@@ -149,9 +148,9 @@ def test_the_command_line_calls_a_model_as_the_registry_does(
 
 
 def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_map_path):
-    model = TrainedModel.load(tiny_model_dir())
-    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), model.bins)
-    prediction = predict_edit(model, NormalizedMap(tiny_map_path), layout)
+    source = open_source(tiny_model_dir(), tiny_map_path)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    prediction = predict_edit(source, layout)
     loops = pd.DataFrame(
         [
             ("chr1", 400_000, 410_000, 700_000, 720_000),  # across the deletion
@@ -161,7 +160,7 @@ def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_m
         ],
         columns=["chrom", "start", "end", "start2", "end2"],
     )
-    table = loop_changes(prediction, model, loops).set_index("start")
+    table = loop_changes(prediction, source, loops).set_index("start")
     assert set(table.index) == {400_000, 100_000, 510_000}
     np.testing.assert_allclose(
         table.loc[400_000, "edited"], prediction.on_reference[40, [70, 71]].mean()
@@ -169,8 +168,8 @@ def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_m
     assert table.loc[400_000, "log2_change"] > 0
     assert table.loc[100_000, "log2_change"] == 0
     assert np.isnan(table.loc[510_000, "edited"])
-    assert len(loop_changes(prediction, model, None)) == 0
-    scores = insulation(prediction, model)
+    assert len(loop_changes(prediction, source, None)) == 0
+    scores = insulation(prediction, source)
     change = scores["edited"] - scores["wild_type"]  # its median, over the window's, is the same
     changed = scores["start"][(change - change.median()).abs() > 1e-6]
     assert len(changed)

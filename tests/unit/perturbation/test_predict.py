@@ -10,7 +10,11 @@ from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import map_back, predict_edit, predict_pairs
+from chromloom.perturbation.predict import map_back, predict_edit
+from chromloom.prediction.hiclstm import MODES, HiCLSTMMap
+from chromloom.prediction.observed import ObservedMap
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import EditableMap, predict_pairs
 
 
 @pytest.fixture(scope="module")
@@ -19,62 +23,46 @@ def observed(tiny_map_path):
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model_dir):
-    return TrainedModel.load(tiny_model_dir())
+def source(tiny_model_dir, tiny_map_path):
+    return open_source(tiny_model_dir(), tiny_map_path)
 
 
 @pytest.fixture(scope="module")
-def two_directions(tiny_model_dir):
-    return TrainedModel.load(tiny_model_dir(directions=2))
+def two_directions(tiny_model_dir, tiny_map_path):
+    return open_source(tiny_model_dir(directions=2), tiny_map_path)
+
+
+@pytest.fixture(scope="module")
+def released(tiny_released_dir, tiny_map_path):
+    return {mode: open_source(tiny_released_dir, tiny_map_path, mode=mode) for mode in MODES}
 
 
 def edit(kind, start, end, **more):
     return Edit("e", kind, "chr1", start * 10_000, end * 10_000, **more)
 
 
-def whole(model, observed, edited):
+def in_mode(source, mode):
+    return HiCLSTMMap(source.model, source.observed, name="m", mode=mode)
+
+
+def whole(source, edited):
     """Every pair of an edited chromosome predicted anew, (m, m)."""
-    first, _ = model.extent("chr1")
-    vectors = model.representation("chr1")[edited.source - first]
-    masked = model.mask("chr1")[edited.source - first]
-    n = len(vectors)
-    return predict_pairs(
-        model,
-        observed.expected("chr1"),
-        "chr1",
-        np.arange(n),
-        vectors=np.nan_to_num(vectors),
-        masked=masked,
-        strand=edited.strand,
-        home=edited.source - first,
-    )
+    layout = source.layout(edited)
+    return predict_pairs(source, "chr1", np.arange(len(layout.source)), edited=edited)
 
 
-def test_wild_type_is_the_model_s_prediction(model, observed):
-    positions = np.r_[3:40, 90:110]
-    got = predict_pairs(model, observed.expected("chr1"), "chr1", positions)
-    target, expected = model.predict_band("chr1", 0, 120), observed.expected("chr1").band(0, 120)
-    value = model.to_value(target, expected)
-    for a, i in enumerate(positions):
-        for b, j in enumerate(positions):
-            if b > a:
-                np.testing.assert_allclose(got[a, b], value[j - i, i], rtol=1e-5)
-            else:
-                assert np.isnan(got[a, b])
-
-
-def test_an_edit_of_nothing_changes_nothing(model, observed):
-    source = np.arange(120)
+def test_an_edit_of_nothing_changes_nothing(source):
+    order = np.arange(120)
     nothing = EditedChromosome(
-        edit("deletion", 60, 61), source, np.ones(120, np.int8), np.zeros(120, bool), (60, 60)
+        edit("deletion", 60, 61), order, np.ones(120, np.int8), np.zeros(120, bool), (60, 60)
     )
-    prediction = predict_edit(model, observed, nothing)
+    prediction = predict_edit(source, nothing)
     assert prediction.n_predicted == 0
     np.testing.assert_array_equal(prediction.on_reference, prediction.wild_type)
-    np.testing.assert_allclose(prediction.in_edited, whole(model, observed, nothing), rtol=1e-5)
+    np.testing.assert_allclose(prediction.in_edited, whole(source, nothing), rtol=1e-5)
 
 
-@pytest.mark.parametrize("which", ["model", "two_directions"])
+@pytest.mark.parametrize("which", ["source", "two_directions"])
 @pytest.mark.parametrize(
     "change",
     [
@@ -83,18 +71,16 @@ def test_an_edit_of_nothing_changes_nothing(model, observed):
         ("inversion", 70, 90),
     ],
 )
-def test_predictions_are_those_of_the_whole_edited_chromosome(which, change, observed, request):
+def test_predictions_are_those_of_the_whole_edited_chromosome(which, change, request):
     """Also where most of it is taken over from the wild type."""
-    model = request.getfixturevalue(which)
-    edited = lay_out(edit(*change), model.bins)
-    prediction = predict_edit(model, observed, edited)
-    np.testing.assert_allclose(
-        prediction.in_edited, whole(model, observed, edited), rtol=2e-4, atol=1e-6
-    )
+    source = request.getfixturevalue(which)
+    edited = lay_out(edit(*change), source.bins.table)
+    prediction = predict_edit(source, edited)
+    np.testing.assert_allclose(prediction.in_edited, whole(source, edited), rtol=2e-4, atol=1e-6)
 
 
-def test_a_deletion_changes_only_pairs_that_span_it(model, observed):
-    prediction = predict_edit(model, observed, lay_out(edit("deletion", 50, 60), model.bins))
+def test_a_deletion_changes_only_pairs_that_span_it(source):
+    prediction = predict_edit(source, lay_out(edit("deletion", 50, 60), source.bins.table))
     difference, bins = prediction.difference, prediction.bins
     left, right = bins < 50, bins >= 60
     for side in (left, right):
@@ -107,25 +93,31 @@ def test_a_deletion_changes_only_pairs_that_span_it(model, observed):
     assert prediction.n_predicted == len(known)
 
 
-def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(model, observed):
+def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(source, observed):
     """With a model that predicts nothing but the expected (log O/E 0, factor 1)."""
-    flat = TrainedModel(
+
+    class Flat(TrainedModel):
+        def predict_band(self, *arguments, **options):
+            return np.zeros_like(super().predict_band(*arguments, **options))
+
+    model = source.model
+    flat = Flat(
         model.module,
         model.config,
         bins=model.bins,
         expected_table=model.expected_table,
         recalibration=np.ones(120, np.float32),
     )
-    flat.predict_band = lambda *a, **k: np.zeros_like(model.predict_band(*a, **k))
-    prediction = predict_edit(flat, observed, lay_out(edit("deletion", 50, 60), model.bins))
+    flat = HiCLSTMMap(flat, observed, name="flat")
+    prediction = predict_edit(flat, lay_out(edit("deletion", 50, 60), flat.bins.table))
     expected = observed.expected("chr1")
     new = expected.at_distance(40, 80, 30)
     assert new > expected.at(40, 80)
     np.testing.assert_allclose(prediction.on_reference[40, 80], new, rtol=1e-5)
 
 
-def test_an_inversion_of_an_inverted_segment_is_the_wild_type(model, observed):
-    once = lay_out(edit("inversion", 70, 90), model.bins)
+def test_an_inversion_of_an_inverted_segment_is_the_wild_type(source):
+    once = lay_out(edit("inversion", 70, 90), source.bins.table)
     twice = EditedChromosome(
         once.edit,
         once.source[once.source],
@@ -133,13 +125,13 @@ def test_an_inversion_of_an_inverted_segment_is_the_wild_type(model, observed):
         once.replaced,
         once.span,
     )
-    prediction = predict_edit(model, observed, twice)
+    prediction = predict_edit(source, twice)
     np.testing.assert_array_equal(prediction.on_reference, prediction.wild_type)
 
 
-def test_both_copies_of_a_duplication_are_summed_on_the_reference(model, observed):
-    edited = lay_out(edit("duplication", 20, 35), model.bins)
-    prediction = predict_edit(model, observed, edited)
+def test_both_copies_of_a_duplication_are_summed_on_the_reference(source):
+    edited = lay_out(edit("duplication", 20, 35), source.bins.table)
+    prediction = predict_edit(source, edited)
     values = prediction.in_edited
     at = {bin_id: np.flatnonzero(edited.source == bin_id) for bin_id in range(120)}
     for i, j in [(10, 25), (22, 33), (25, 60), (2, 110), (21, 24)]:
@@ -173,11 +165,12 @@ def test_mapping_back_sums_pairs_by_their_bins(n, seed):
                 np.testing.assert_allclose(total[i, j], np.sum(pairs))
 
 
-def test_an_insertion_keeps_the_original_copy(model, observed):
+def test_an_insertion_keeps_the_original_copy(source):
     edited = lay_out(
-        edit("insertion", 90, 90, chrom2="chr1", start2=100_000, end2=200_000), model.bins
+        edit("insertion", 90, 90, chrom2="chr1", start2=100_000, end2=200_000),
+        source.bins.table,
     )
-    prediction = predict_edit(model, observed, edited, flank=200_000)
+    prediction = predict_edit(source, edited, flank=200_000)
     assert set(range(10, 20)) <= set(prediction.bins.tolist())
     k = {bin_id: position for position, bin_id in enumerate(prediction.bins)}
     within = prediction.on_reference[k[11], k[18]]
@@ -192,11 +185,12 @@ def test_an_insertion_keeps_the_original_copy(model, observed):
     assert within > copy > 0
 
 
-def test_an_insertion_from_another_chromosome_adds_to_what_is_there(model, observed, caplog):
+def test_an_insertion_from_another_chromosome_adds_to_what_is_there(source, caplog):
     edited = lay_out(
-        edit("insertion", 90, 90, chrom2="chr2", start2=100_000, end2=200_000), model.bins
+        edit("insertion", 90, 90, chrom2="chr2", start2=100_000, end2=200_000),
+        source.bins.table,
     )
-    prediction = predict_edit(model, observed, edited, flank=200_000)
+    prediction = predict_edit(source, edited, flank=200_000)
     k = {bin_id: position for position, bin_id in enumerate(prediction.bins)}
     pair = k[120 + 11], k[120 + 18]
     assert prediction.on_reference[pair] > prediction.wild_type[pair]
@@ -207,12 +201,13 @@ def test_an_insertion_from_another_chromosome_adds_to_what_is_there(model, obser
 
 
 @pytest.mark.parametrize("method", ["average", "zero"])
-def test_a_knockout_changes_pairs_at_and_across_the_site(model, observed, method):
-    edited = lay_out(edit("knockout", 60, 61, method=method), model.bins)
-    difference = predict_edit(model, observed, edited).difference
+def test_a_knockout_changes_pairs_at_and_across_the_site(source, observed, method):
+    edited = lay_out(edit("knockout", 60, 61, method=method), source.bins.table)
+    difference = predict_edit(source, edited).difference
     changed = np.argwhere(np.nan_to_num(difference) != 0)
     assert len(changed)
     assert ((changed[:, 0] <= 60) & (changed[:, 1] >= 60)).all()
+    model = source.model
     R = model.representation("chr1")
     vector = np.nanmean(R[np.r_[50:60, 61:71]], axis=0) if method == "average" else 0
     R[60] = vector
@@ -227,10 +222,10 @@ def test_a_knockout_changes_pairs_at_and_across_the_site(model, observed, method
     np.testing.assert_allclose(difference[55, 62], (value - wild_type)[7, 55], rtol=1e-3, atol=1e-5)
 
 
-def test_affinity_mode_takes_the_observed_over_expected_along(model, observed):
+def test_affinity_mode_takes_the_observed_over_expected_along(source, observed):
     expected = observed.expected("chr1")
     lifted, moved = (
-        predict_edit(model, observed, lay_out(edit("duplication", 20, 35), model.bins), mode=mode)
+        predict_edit(in_mode(source, mode), lay_out(edit("duplication", 20, 35), source.bins.table))
         for mode in ("lifted", "affinity")
     )
     # first copy's bin 33, second copy's bin 22 (at position 37): 4 apart now, 11 before
@@ -244,17 +239,18 @@ def test_affinity_mode_takes_the_observed_over_expected_along(model, observed):
     assert moved.in_edited[same_bin] == lifted.in_edited[same_bin]
     np.testing.assert_array_equal(np.isnan(moved.in_edited), np.isnan(lifted.in_edited))
     np.testing.assert_array_equal(moved.in_edited[:20, :20], lifted.in_edited[:20, :20])
-    knockout = lay_out(edit("knockout", 60, 61), model.bins)
+    knockout = lay_out(edit("knockout", 60, 61), source.bins.table)
     np.testing.assert_array_equal(
-        predict_edit(model, observed, knockout, mode="affinity").in_edited[:, 60],
-        predict_edit(model, observed, knockout).in_edited[:, 60],
+        predict_edit(in_mode(source, "affinity"), knockout).in_edited[:, 60],
+        predict_edit(source, knockout).in_edited[:, 60],
     )
 
 
-def test_released_mode_compares_position_with_position(model, observed):
-    edited = lay_out(edit("deletion", 50, 60), model.bins)
-    prediction = predict_edit(model, observed, edited, mode="released")
+def test_released_mode_compares_position_with_position(source, observed):
+    edited = lay_out(edit("deletion", 50, 60), source.bins.table)
+    prediction = predict_edit(in_mode(source, "released"), edited)
     assert len(prediction.in_edited) == 120
+    model = source.model
     R = np.nan_to_num(model.representation("chr1"))
     moved = np.concatenate([R[:50], R[60:], np.zeros((10, R.shape[1]), R.dtype)])
     value = model.to_value(
@@ -269,14 +265,76 @@ def test_released_mode_compares_position_with_position(model, observed):
     )
 
 
+@pytest.mark.parametrize("change", [("deletion", 50, 60), ("knockout", 60, 61)])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_head_that_reads_the_whole_frame_is_asked_anew_everywhere(released, change, mode):
+    """The frames of a row reach over the edit, so that pairs beside it change, too."""
+    source = released[mode]
+    edited = lay_out(edit(*change), source.bins.table)
+    prediction = predict_edit(source, edited)
+    np.testing.assert_array_equal(prediction.in_edited, whole(source, edited))
+    left = prediction.positions < 50
+    beside = (prediction.in_edited - prediction.wild_type[: len(left), : len(left)])[left][:, left]
+    assert mode == "affinity" or (np.nan_to_num(beside) != 0).any()
+
+
+class Blurred(EditableMap):
+    """A source that reads `reach` bins beyond both ends of a pair: a sum of numbers of bins."""
+
+    def __init__(self, bins, reach):
+        self.bins, self.name, self.ignore_diags = bins, "blurred", 2
+        self.context, self.reach = reach * bins.resolution, reach
+        self.n_asked = 0
+
+    def layout(self, edited):
+        return edited
+
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        source = np.arange(*self.bins.extent(chrom)) if edited is None else edited.source
+        n, self.n_asked = len(source), self.n_asked + hi - lo
+        sums = np.concatenate([[0.0], np.cumsum(np.sin(source))])
+        band = np.full((min(n - lo, max_dist or n), hi - lo), np.nan)
+        for d in range(2, len(band)):
+            for i in range(lo, min(hi, n - d)):
+                a, b = max(i - self.reach, 0), min(i + d + self.reach + 1, n)
+                band[d, i - lo] = 2 + (sums[b] - sums[a]) / (b - a)
+        return band
+
+
+@pytest.mark.parametrize("reach", [0, 4])
 @pytest.mark.parametrize(
-    ("change", "more", "message"),
+    "change", [("deletion", 50, 60), ("duplication", 2, 9), ("inversion", 100, 118)]
+)
+def test_any_source_is_asked_only_for_what_an_edit_may_change(source, reach, change):
+    """Pairs whose context is unaltered are taken from the wild type, the others are not."""
+    blurred = Blurred(source.bins, reach)
+    edited = lay_out(edit(*change), blurred.bins.table)
+    n = len(edited.source)
+    prediction = predict_edit(blurred, edited)
+    np.testing.assert_allclose(
+        prediction.in_edited, predict_pairs(blurred, "chr1", np.arange(n), edited=edited)
+    )
+    assert 0 < prediction.n_predicted < np.isfinite(prediction.in_edited).sum()
+
+
+def test_a_source_that_cannot_be_edited_is_refused(observed, source):
+    edited = lay_out(edit("deletion", 50, 60), source.bins.table)
+    with pytest.raises(InputError, match="'ceiling' predicts no edited chromosomes"):
+        predict_edit(ObservedMap(observed, "ceiling"), edited)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
     [
-        (edit("knockout", 60, 61, method="padding"), {}, "padding vector"),
-        (edit("orientation", 60, 61), {}, "needs the motifs"),
-        (edit("deletion", 60, 61), {"mode": "moved"}, "mode 'moved'"),
+        (edit("knockout", 60, 61, method="padding"), "padding vector"),
+        (edit("orientation", 60, 61), "needs the motifs"),
     ],
 )
-def test_what_cannot_be_predicted(model, observed, change, more, message):
+def test_what_cannot_be_predicted(source, change, message):
     with pytest.raises(InputError, match=message):
-        predict_edit(model, observed, lay_out(change, model.bins), **more)
+        predict_edit(source, lay_out(change, source.bins.table))
+
+
+def test_an_unknown_mode_is_an_error(source):
+    with pytest.raises(InputError, match="mode 'moved'"):
+        in_mode(source, "moved")

@@ -5,10 +5,10 @@ import pytest
 
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.perturbation.simple import baselines
+from chromloom.prediction.open import open_source
 
 ARM, END, FROM, TO = 50, 120, 70, 80  # bins: the arm, and the edit inside
 SIZE = TO - FROM
@@ -41,14 +41,14 @@ def expected(observed):
 
 
 @pytest.fixture(scope="module")
-def rules(tiny_model_dir, observed):
-    model = TrainedModel.load(tiny_model_dir())
+def rules(tiny_model_dir, tiny_map_path, observed):
+    source = open_source(tiny_model_dir(), tiny_map_path)
 
     def of(kind):
         edit = Edit("e", kind, "chr1", FROM * 10_000, TO * 10_000)
-        prediction = predict_edit(model, observed, lay_out(edit, model.bins))
+        prediction = predict_edit(source, lay_out(edit, source.bins.table))
         assert (prediction.bins == np.arange(END)).all()  # the window is the chromosome
-        return baselines(prediction, model, observed)
+        return baselines(prediction, observed)
 
     return of
 

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.open import open_source
 from chromloom.simulate.judge import (
     anchor_bins,
     area_under_curve,
@@ -51,11 +51,11 @@ def test_the_area_is_that_of_scikit_learn():
 def test_removing_the_site_of_a_bin_lowers_its_own_contacts_in_the_simulation(
     tiny_model_dir, tiny_map_path, plan
 ):
-    model, observed = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
+    source = open_source(tiny_model_dir(), tiny_map_path)
     sites = plan.rows("sites", "chr1").sort_values("strength")
     bare = np.setdiff1d(np.arange(20, 100), sites["start"] // 10_000)[0]
     bins = np.array([sites["start"].iloc[-1] // 10_000, bare])
-    table = knock_out_and_simulate(model, observed, plan, bins)
+    table = knock_out_and_simulate(source, source.observed, plan, bins)
     assert table.loc[0, "simulated, own"] < -0.01
     assert table.loc[1, "simulated, all"] == 0
     assert np.isnan(table["shift, own"]).all()  # the bin is gone
@@ -78,10 +78,10 @@ def diamond_means(observed, chrom, window):
     return means / np.nanmedian(means)
 
 
-def test_insulation_is_judged_in_a_diamond_of_ten_bins(judged, plan, tiny_model_dir, tiny_map_path):
-    model, observed = TrainedModel.load(tiny_model_dir()), NormalizedMap(tiny_map_path)
+def test_insulation_is_judged_in_a_diamond_of_ten_bins(judged, plan, tiny_map_path):
+    observed = NormalizedMap(tiny_map_path)
     score = np.concatenate([diamond_means(observed, c, 10) for c in ("chr1", "chr2", "chr3")])
-    anchors = anchor_bins(plan, model)
+    anchors = anchor_bins(plan, observed.bins)
     known = np.isfinite(score)
     expected = roc_auc_score(anchors[known], -score[known])
     row = judged.query("measure == 'anchor_auroc' and method == 'insulation'").iloc[0]

@@ -7,11 +7,11 @@ import pytest
 
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.perturbation.predict import predict_edit
 from chromloom.perturbation.simple import baselines
+from chromloom.prediction.open import open_source
 from chromloom.simulate import truth
 from chromloom.simulate.plan import make_plan
 
@@ -30,18 +30,18 @@ def observed(tiny_map_path):
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model_dir):
-    return TrainedModel.load(tiny_model_dir())
+def source(tiny_model_dir, tiny_map_path):
+    return open_source(tiny_model_dir(), tiny_map_path)
 
 
-def predict(model, observed, kind="deletion"):
+def predict(source, kind="deletion"):
     edit = Edit("e", kind, "chr1", 700_000, 800_000)
-    return predict_edit(model, observed, lay_out(edit, model.bins))
+    return predict_edit(source, lay_out(edit, source.bins.table))
 
 
-def test_the_simulated_wild_type_has_the_strength_of_the_observed_map(model, observed, plan):
+def test_the_simulated_wild_type_has_the_strength_of_the_observed_map(source, observed, plan):
     """Over the pairs that are known to both: masked bins of the map, gaps of the plan."""
-    wild_type, _ = truth.simulate_change(predict(model, observed), model, observed, plan)
+    wild_type, _ = truth.simulate_change(predict(source), observed, plan)
     raw = truth.intensities(plan, "chr1", 10_000, np.arange(N), 2)
     dense, pixels = np.zeros((N, N)), observed.pixels("chr1")
     dense[pixels["i"], pixels["j"]] = pixels["value"]
@@ -55,9 +55,9 @@ def test_the_simulated_wild_type_has_the_strength_of_the_observed_map(model, obs
 
 
 @pytest.mark.parametrize("kind", ["deletion", "inversion", "duplication"])
-def test_the_edited_map_is_on_the_scale_of_the_wild_type(model, observed, plan, kind):
+def test_the_edited_map_is_on_the_scale_of_the_wild_type(source, observed, plan, kind):
     """Pairs wholly beside the edit keep their contacts, to what loops across it change."""
-    wild_type, edited = truth.simulate_change(predict(model, observed, kind), model, observed, plan)
+    wild_type, edited = truth.simulate_change(predict(source, kind), observed, plan)
     far = slice(0, 40)
     before, after = wild_type[far, far], edited[far, far]
     known = np.isfinite(before) & np.isfinite(after)
@@ -69,23 +69,23 @@ def test_the_edited_map_is_on_the_scale_of_the_wild_type(model, observed, plan, 
 
 
 def test_a_prediction_of_the_truth_is_perfect_and_a_flat_one_has_no_correlation(
-    model, observed, plan
+    source, observed, plan
 ):
-    prediction = predict(model, observed)
-    before, after = truth.simulate_change(prediction, model, observed, plan)
+    prediction = predict(source)
+    before, after = truth.simulate_change(prediction, observed, plan)
     perfect = replace(prediction, wild_type=before, on_reference=after)
-    table = truth.score_changes(perfect, model, observed, plan).set_index(["method", "scale"])
+    table = truth.score_changes(perfect, observed, plan).set_index(["method", "scale"])
     for scale in ("log2", "cp", "value"):
         assert table.loc[("model", scale), "pearson"] == pytest.approx(1)
         assert table.loc[("model", scale), "mse"] == pytest.approx(0, abs=1e-12)
         assert np.isnan(table.loc[("no change", scale), "pearson"])
 
 
-def test_scores_are_those_of_the_documented_scales(model, observed, plan):
-    prediction = predict(model, observed)
-    before, after = truth.simulate_change(prediction, model, observed, plan)
-    table = truth.score_changes(prediction, model, observed, plan).set_index(["method", "scale"])
-    methods = baselines(prediction, model, observed)
+def test_scores_are_those_of_the_documented_scales(source, observed, plan):
+    prediction = predict(source)
+    before, after = truth.simulate_change(prediction, observed, plan)
+    table = truth.score_changes(prediction, observed, plan).set_index(["method", "scale"])
+    methods = baselines(prediction, observed)
     methods["model"] = prediction.wild_type, prediction.on_reference
     known = np.isfinite(before) & np.isfinite(after)
     for pair in methods.values():

@@ -23,23 +23,25 @@ Metrics by stratum of distance (`2-10` … `1000-` bins, half-open, and `all`):
 
 Intervals are bootstraps over 5-Mb blocks; a pair belongs to the block of its row.
 
+What is scored is a map source (`chromloom.prediction.source`), whatever is behind it; log O/E of a
+prediction is taken over the expected of the map that it predicts. An unmasked pair without
+prediction is left out and counted: `n_unpredicted`, of the row's pairs and stratum.
+
 Contact probability is defined on the scale of counts, so that a prediction of a map of another
 depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
 scored on is against the one trained on, a ratio beyond `SAME_DEPTH` is logged, and `r2_cp_depth` is
 the score that does not suffer from it.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cooler
 import numpy as np
 import pandas as pd
-from scipy.signal import correlate
 
+from chromloom.analysis.insulation import WINDOW_BINS, score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
 from chromloom.evaluation.scores import CEILING, DISTANCE_MEAN, KEYS
@@ -54,17 +56,17 @@ from chromloom.evaluation.statistics import (
 )
 from chromloom.files import write_tsv
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import (
-    contact_probability,
-    contact_strength,
-    mean_contact_probability,
-)
+from chromloom.normalize.probability import contact_probability
+from chromloom.prediction.exported import ExportedMap
+from chromloom.prediction.observed import DistanceMean, ObservedMap
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import MapSource, distance_bins
 
 logger = logging.getLogger(__name__)
 
 BLOCK = 5_000_000  # bp
 SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
-COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "seed", "depth_ratio"]
+COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "n_unpredicted", "seed", "depth_ratio"]
 
 
 @dataclass(frozen=True)
@@ -89,97 +91,14 @@ class EvaluationSettings:
 
     n_boot: int = 200
     seed: int = 0
-    insulation_window_bins: int = 10
+    insulation_window_bins: int = WINDOW_BINS
     rows: int = 128
     max_distance: int | None = None
     keep_pairs: int = 20_000_000
 
     def max_dist(self, resolution: int) -> int | None:
         """Distances below this many bins are scored."""
-        return None if self.max_distance is None else self.max_distance // resolution + 1
-
-
-class _Observed:
-    """An observed map as a prediction of another: the replicate ceiling."""
-
-    def __init__(self, observed: NormalizedMap):
-        self.map, self.model, self.seed = observed, CEILING, np.nan
-
-    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
-        return self.map.band(chrom, lo, hi)
-
-    def probability(self, band: np.ndarray) -> None:
-        """Contact probability that is predicted with a band, where it is not that of the band."""
-        return None
-
-
-class _DistanceMean(_Observed):
-    """The mean contact probability at each distance of the map trained on: the baseline."""
-
-    def __init__(self, observed: NormalizedMap):
-        super().__init__(observed)
-        self.model, self._curves = DISTANCE_MEAN, {}
-
-    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
-        if chrom not in self._curves:
-            self._curves[chrom] = self._curve(chrom)
-        ok = ~self.map.mask(chrom)
-        pairs = np.lib.stride_tricks.sliding_window_view(
-            np.concatenate([ok[lo:], np.zeros(hi - lo - 1, dtype=bool)]), hi - lo
-        )
-        return np.where(pairs & ok[lo:hi], self._curves[chrom][: len(pairs), None], np.nan)
-
-    def _curve(self, chrom: str) -> np.ndarray:
-        """Contact strength whose probability is the mean over unmasked pairs, (n,)."""
-        pixels, ok = self.map.pixels(chrom), ~self.map.mask(chrom)
-        cp = contact_probability(pixels["value"].to_numpy(np.float64), self.map.cp_a)
-        total = np.bincount(pixels["j"] - pixels["i"], cp, minlength=len(ok))
-        count = np.rint(correlate(ok.astype(float), ok.astype(float), method="fft")[len(ok) - 1 :])
-        return contact_strength(total / np.maximum(count, 1), self.map.cp_a).astype(np.float32)
-
-
-class _Trained:
-    """A trained model as a prediction of contact strength."""
-
-    def __init__(self, model, trained_on: NormalizedMap, name: str, seed: float):
-        self.trained, self.map, self.model, self.seed = model, trained_on, name, seed
-
-    def band(self, chrom: str, lo: int, hi: int, max_dist: int | None) -> np.ndarray:
-        target = self.trained.predict_band(chrom, lo, hi, max_dist=max_dist)
-        expected = self.map.expected(chrom).band(lo, hi)[: len(target)]
-        return self.trained.to_value(target, expected)
-
-    def probability(self, band: np.ndarray) -> np.ndarray | None:
-        """Of a model of counts, the mean over counts of the predicted mean."""
-        counts = getattr(self.trained.settings, "loss", None) == "poisson"
-        return mean_contact_probability(band, self.map.cp_a) if counts else None
-
-
-class _Exported:
-    """A predicted map from a cooler of contact strengths (pixels `count`, float)."""
-
-    def __init__(self, uri: str, model: str, resolution: int):
-        self.model, self.seed = model, np.nan
-        if "::" not in uri and len(groups := cooler.fileops.list_coolers(uri)) > 1:
-            group = next((g for g in groups if g.split("/")[-1] == str(resolution)), None)
-            if group is None:
-                raise InputError(f"{uri} has no resolution {resolution}; it has {groups}")
-            uri = f"{uri}::{group}"
-        self.clr = cooler.Cooler(uri)
-
-    def band(self, chrom: str, lo: int, hi: int) -> np.ndarray:
-        first, last = self.clr.extent((chrom, None, None))
-        band = np.zeros((last - first - lo, hi - lo), dtype=np.float32)
-        start, stop = self.clr.open("r")["indexes/bin1_offset"][[first + lo, first + hi]]
-        pixels = self.clr.pixels()[start:stop]
-        pixels = pixels[pixels["bin2_id"] < last]
-        i, j = pixels["bin1_id"] - first, pixels["bin2_id"] - first
-        band[j - i, i - lo] = pixels["count"]
-        return band
-
-    def probability(self, band: np.ndarray) -> None:
-        """That of the band."""
-        return None
+        return None if self.max_distance is None else distance_bins(self.max_distance, resolution)
 
 
 def evaluate_model(
@@ -226,26 +145,17 @@ def evaluate_model(
     -------
     DataFrame
         Columns of `COLUMNS`: one row a model, map scored on (`against`), pairs, metric, stratum.
-        `n` is the number of pairs (bins for `insulation_r`), `seed` the training's, `depth_ratio`
-        the contacts of `against` over those of `sample` on the chromosomes scored.
+        `n` is the number of pairs (bins for `insulation_r`), `n_unpredicted` that of unmasked pairs
+        left out because they have no prediction, `seed` the training's, `depth_ratio` the contacts
+        of `against` over those of `sample` on the chromosomes scored.
     """
-    from chromloom.models.trained import TrainedModel
-
+    source = open_source(model_dir, map_path, name=model)
     trained_on = NormalizedMap(map_path)
-    trained = TrainedModel.load(model_dir)
-    config = _training_config(model_dir)
-    name = model or config.get("model") or Path(model_dir).name.rsplit(".", 1)[-1]
-    predictions = [
-        _Trained(trained, trained_on, name, config.get("seed", np.nan)),
-        _DistanceMean(trained_on),
-    ]
-    if against:
-        predictions.append(_Observed(trained_on))
-    table, distances = _evaluate(
-        trained_on, predictions, [NormalizedMap(path) for path in against],
-        decoder=decoder or config.get("decoder", "own"), chroms=chroms,
-        regions=config.get("held_out") if regions is None else regions,
-        settings=settings or EvaluationSettings(),
+    table, distances = evaluate_sources(
+        trained_on, [source], against=[NormalizedMap(path) for path in against],
+        decoder=decoder or source.model.config.get("decoder", "own"), chroms=chroms,
+        regions=source.held_out if regions is None else regions,
+        settings=settings,
     )  # fmt: skip
     if out is not None:
         write_tsv(table, out)
@@ -270,30 +180,64 @@ def evaluate_maps(
     map_path : str or Path
         Normalised map that the predictions were made from.
     predicted : mapping str -> path
-        Model name -> cooler (or .mcool) of contact strengths in the pixel column `count`; an absent
-        pixel is a predicted 0.
+        Model name -> cooler (or .mcool) of contact strengths in the pixel column `count`; which
+        pairs an absent pixel makes a predicted 0 is said by `prediction.exported.ExportedMap`.
     against, decoder, chroms, settings
         As in `evaluate_model`.
+
+    Returns
+    -------
+    table, distances : DataFrame
+        As `evaluate_sources`.
+    """
+    trained_on = NormalizedMap(map_path)
+    return evaluate_sources(
+        trained_on,
+        [ExportedMap(str(path), trained_on, name) for name, path in predicted.items()],
+        against=[NormalizedMap(path) for path in against],
+        decoder=decoder,
+        chroms=chroms,
+        settings=settings,
+    )
+
+
+def evaluate_sources(
+    trained_on: NormalizedMap,
+    sources: Sequence[MapSource],
+    *,
+    against: Sequence[NormalizedMap] = (),
+    decoder: str = "own",
+    chroms: Sequence[str] | None = None,
+    regions: Sequence[tuple[str, int, int]] | None = None,
+    settings: EvaluationSettings | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score map sources, with the mean at each distance and the ceiling beside them.
+
+    Parameters
+    ----------
+    trained_on : NormalizedMap
+        The map that the sources predict; its expected is theirs.
+    sources : sequence of MapSource
+    against : sequence of NormalizedMap
+        Maps of the same bins to score on too.
+    decoder, chroms, regions, settings
+        As in `evaluate_model`; `regions` None is all of the map.
 
     Returns
     -------
     table : DataFrame
         As `evaluate_model`.
     distances : DataFrame
-        sample, resolution, model, decoder, against, pairs, distance (bins), n, mean_observed,
-        mean_predicted, mse, pearson_cp, r2_cp: contact probability by single distance, without
-        intervals.
+        sample, resolution, model, decoder, against, pairs, distance (bins), n, n_unpredicted,
+        mean_observed, mean_predicted, mse, pearson_cp, r2_cp: contact probability by single
+        distance, without intervals.
     """
-    trained_on = NormalizedMap(map_path)
-    predictions = [
-        _Exported(str(path), name, trained_on.resolution) for name, path in predicted.items()
-    ]
-    predictions.append(_DistanceMean(trained_on))
+    predictions = [*sources, DistanceMean(trained_on, DISTANCE_MEAN)]
     if against:
-        predictions.append(_Observed(trained_on))
+        predictions.append(ObservedMap(trained_on, CEILING))
     return _evaluate(
-        trained_on, predictions, [NormalizedMap(path) for path in against],
-        decoder=decoder, chroms=chroms, settings=settings or EvaluationSettings(),
+        trained_on, predictions, against, decoder=decoder, chroms=chroms, regions=regions,
+        settings=settings or EvaluationSettings(),
     )  # fmt: skip
 
 
@@ -362,7 +306,7 @@ def row_blocks(n: int, resolution: int, rows: int) -> Iterator[tuple[int, int, i
 class _Comparison:
     """What is gathered of one prediction scored on one observed map."""
 
-    prediction: object
+    prediction: MapSource
     observed: NormalizedMap
     depth_ratio: float
     sums: PairSums
@@ -408,7 +352,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
         )
         multiplicity = resample_blocks(has_data, settings.n_boot, settings.seed)
         for prediction in predictions:
-            if prediction.model == CEILING and observed is trained_on:
+            if prediction.name == CEILING and observed is trained_on:
                 continue
             sums = PairSums(
                 n_blocks, max(lengths.values()), trained_on.cp_a, trained_on.ignore_diags,
@@ -438,49 +382,59 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             "sample": trained_on.sample,
             "resolution": trained_on.resolution,
             "norm": trained_on.norm,
-            "model": c.prediction.model,
-            "decoder": decoder if c.prediction.model not in (CEILING, DISTANCE_MEAN) else "own",
+            "model": c.prediction.name,
+            "decoder": decoder if c.prediction.name not in (CEILING, DISTANCE_MEAN) else "own",
             "against": c.observed.sample,
         }
-        complete = _predicts_all(c)
+        _tell_unpredicted(c)
         table, by_distance = _table(c, settings.seed), _distance_table(c)
-        if not complete:
-            table, by_distance = (t[t["pairs"] == "observed"] for t in (table, by_distance))
         labels |= {"seed": c.prediction.seed, "depth_ratio": c.depth_ratio}
         tables.append(table.assign(**labels))
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
-    columns = ["n", "mean_observed", "mean_predicted", "mse", "pearson_cp", "r2_cp"]
+    columns = ["n", "n_unpredicted", "mean_observed", "mean_predicted", "mse", "pearson_cp"]
+    columns.append("r2_cp")
     keys = ["sample", "resolution", "model", "decoder", "against", "pairs", "distance"]
     distances = distances[[*keys, *columns]]
     return pd.concat(tables, ignore_index=True)[COLUMNS], distances
 
 
 class _Bands:
-    """Bands of one block of rows, each read or predicted once, cut at `max_dist` bins.
+    """Bands of one block of rows, each read or predicted once.
 
-    Rows of the chromosome that are not to be scored are NaN.
+    All have the same distances, those below `max_dist` bins; NaN in rows that are not to be scored
+    and where a source has no prediction.
     """
 
     def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None, rows: np.ndarray):
-        self.where, self.max_dist, self._known = (chrom, lo, hi), max_dist, {}
+        n_dist = len(rows) - lo
+        self.where, self._known = (chrom, lo, hi), {}
+        self.n_dist = n_dist if max_dist is None else min(n_dist, max_dist)
         self._unscored = ~rows[lo:hi]
 
-    def of(self, source, kind: str = "band") -> np.ndarray:
-        key = (id(source), kind)
-        if key not in self._known:
-            chrom, lo, hi = self.where
-            if kind == "expected":
-                band = source.expected(chrom).band(lo, hi)
-            elif isinstance(source, _Trained):
-                band = source.band(chrom, lo, hi, self.max_dist)
-            else:
-                band = source.band(chrom, lo, hi)
-            band = np.asarray(band[: self.max_dist], dtype=np.float32)
+    def of(self, source: MapSource | NormalizedMap) -> np.ndarray:
+        """Contact strength, (n_dist, hi - lo), float32."""
+        chrom, lo, hi = self.where
+        if isinstance(source, NormalizedMap):
+            return self._once(source, lambda: source.band(chrom, lo, hi))
+        return self._once(source, lambda: source.band(chrom, lo, hi, max_dist=self.n_dist))
+
+    def expected_of(self, observed: NormalizedMap) -> np.ndarray:
+        """Expected of an observed map, (n_dist, hi - lo), float32."""
+        chrom, lo, hi = self.where
+        expected = observed.expected(chrom)
+        return self._once(expected, lambda: expected.band(lo, hi, self.n_dist))
+
+    def _once(self, key, read) -> np.ndarray:
+        if id(key) not in self._known:
+            band = np.asarray(read()[: self.n_dist], dtype=np.float32)
+            if len(band) < self.n_dist:
+                beyond = np.full((self.n_dist - len(band), band.shape[1]), np.nan, np.float32)
+                band = np.concatenate([band, beyond])
             if self._unscored.any():
                 band = np.where(self._unscored, np.float32(np.nan), band)
-            self._known[key] = band
-        return self._known[key]
+            self._known[id(key)] = band
+        return self._known[id(key)]
 
 
 def _rows_in(normalized: NormalizedMap, chrom: str, regions) -> np.ndarray:
@@ -509,11 +463,10 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
             band = bands.of(source)[:n_near]
             near[key][: len(band), lo:hi] = band
         for c in comparisons:
-            expected_of = getattr(c.prediction, "map", trained_on)
             c.sums.add(
                 first_block + block, bands.of(c.prediction), bands.of(c.observed),
-                bands.of(trained_on), bands.of(expected_of, "expected"),
-                bands.of(c.observed, "expected"),
+                bands.of(trained_on), bands.expected_of(trained_on),
+                bands.expected_of(c.observed),
                 probability=c.prediction.probability(bands.of(c.prediction)),
                 at_depth=_at_depth(c, trained_on, bands),
             )  # fmt: skip
@@ -521,22 +474,29 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
     for band in near.values():
         band[absent] = np.nan
     blocks = np.arange(n) // max(BLOCK // resolution, 1)
-    smoothed = {key: _padded_smooth(band, h, n_scc) for key, band in near.items()}
-    diamonds = {
-        key: scc.insulation(band, settings.insulation_window_bins, trained_on.ignore_diags)
-        for key, band in near.items()
-    }
+
+    def neighbourhoods(band):
+        diamonds = score_diamonds(
+            band, settings.insulation_window_bins, ignore_diags=trained_on.ignore_diags
+        )
+        return _padded_smooth(band, h, n_scc), diamonds
+
+    local = {key: neighbourhoods(band) for key, band in near.items()}
     window = slice(first_block, first_block + n_blocks)
     strata = stratum_of(np.arange(n_scc))
     for c in comparisons:
         c.sums.finish_chromosome()
-        x, y = smoothed[id(c.prediction)], smoothed[id(c.observed)]
-        *terms, pairs = scc.scc_terms(x, y, blocks, c.multiplicity[:, window])
+        predicted, observed = (near[id(part)] for part in (c.prediction, c.observed))
+        both = [local[id(part)] for part in (c.prediction, c.observed)]
+        if (unpredicted := np.isnan(predicted) & ~np.isnan(observed)).any():
+            both[1] = neighbourhoods(np.where(unpredicted, np.float32(np.nan), observed))
+        smoothed, diamonds = zip(*both)
+        *terms, pairs = scc.scc_terms(*smoothed, blocks, c.multiplicity[:, window])
         for k, stratum in enumerate(STRATA):
             chosen = strata >= 0 if stratum == "all" else strata == k
             c.scc[:, :, k] += [term[:, chosen].sum(axis=1) for term in terms]
             c.scc_n[k] += pairs[chosen].sum()
-        x, y = diamonds[id(c.prediction)], diamonds[id(c.observed)]
+        x, y = diamonds
         good = np.isfinite(x) & np.isfinite(y)
         x, y = x[good], y[good]
         for k, weights in enumerate([np.ones(len(x)), x, y, x * x, y * y, x * y]):
@@ -560,7 +520,7 @@ def _padded_smooth(near: np.ndarray, h: int, n_scc: int) -> np.ndarray:
 
 
 def _table(c: _Comparison, seed: int) -> pd.DataFrame:
-    """Rows pairs, metric, stratum, value, ci_low, ci_high, n."""
+    """Rows pairs, metric, stratum, value, ci_low, ci_high, n, n_unpredicted."""
     metrics = c.sums.metrics(c.multiplicity)
     rows = []
     for (pairs, metric), samples in metrics.items():
@@ -574,7 +534,10 @@ def _table(c: _Comparison, seed: int) -> pd.DataFrame:
     published = c.sums.r2_published(seed)[None]
     rows += _rows("observed", "r2_published", published, metrics["observed", "n"][0])
     columns = ["pairs", "metric", "stratum", "value", "ci_low", "ci_high", "n"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    unpredicted = pd.DataFrame(c.sums.n_unpredicted(), index=PAIRS, columns=STRATA)
+    counts = [unpredicted.loc[place] for place in zip(table["pairs"], table["stratum"])]
+    return table.assign(n_unpredicted=counts)
 
 
 def _rows(pairs, metric, samples, n, strata=STRATA):
@@ -601,6 +564,7 @@ def _distance_table(c: _Comparison) -> pd.DataFrame:
                     "pairs": pairs,
                     "distance": seen,
                     "n": n.astype(np.int64),
+                    "n_unpredicted": c.sums.unpredicted[k, seen],
                     "mean_observed": y / n,
                     "mean_predicted": x / n,
                     "mse": mse,
@@ -629,16 +593,14 @@ def _warn_of_depth(trained_on: NormalizedMap, observed: NormalizedMap, ratio: fl
         )
 
 
-def _predicts_all(c: _Comparison) -> bool:
-    """Whether every unmasked pair has a prediction; the `released` preset reads observed ones."""
-    if c.sums.n_unpredicted:
+def _tell_unpredicted(c: _Comparison) -> None:
+    if n := c.sums.n_unpredicted()[0, -1]:
         logger.warning(
-            "%s on %s: no prediction for %d unmasked pairs; only observed pairs are scored",
-            c.prediction.model,
+            "%s on %s: no prediction for %d unmasked pairs, which are left out (n_unpredicted)",
+            c.prediction.name,
             c.observed.sample,
-            c.sums.n_unpredicted,
+            n,
         )
-    return not c.sums.n_unpredicted
 
 
 def _common_chromosomes(maps, chroms) -> list[str]:
@@ -660,10 +622,3 @@ def _common_chromosomes(maps, chroms) -> list[str]:
             f"{', '.join(str(m.path) for m in maps)}; these have: {', '.join(common) or 'none'}"
         )
     return [chrom for chrom in common if chroms is None or chrom in chroms]
-
-
-def _training_config(model_dir: str | Path) -> dict:
-    path = Path(model_dir) / "config.json"
-    if not path.is_file():
-        raise InputError(f"{model_dir} has no config.json; expected the folder of a trained model")
-    return json.loads(path.read_text())

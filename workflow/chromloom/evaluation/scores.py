@@ -30,8 +30,8 @@ def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) ->
     Returns
     -------
     DataFrame
-        Rows of the tables without the references' repetitions. All unmasked pairs where every
-        model predicts them, else observed ones (the `released` preset predicts no others).
+        Rows of the tables without the references' repetitions, over all unmasked pairs that have a
+        prediction (`n_unpredicted` of them have none).
 
     Raises
     ------
@@ -44,9 +44,7 @@ def read_scores(paths: Iterable[str | Path], scored: Sequence[Sequence[str]]) ->
     table = table[[pair in wanted for pair in zip(table["sample"], table["against"])]]
     if table.empty:
         raise InputError(f"none of {len(wanted)} pairs of maps is in the tables: {sorted(wanted)}")
-    models = table[~table["model"].isin([CEILING, DISTANCE_MEAN])]
-    complete = (models["pairs"] == "all").groupby([models["sample"], models["model"]]).any().all()
-    return table[table["pairs"] == ("all" if complete else "observed")]
+    return table[table["pairs"] == "all"]
 
 
 def plotted_agreement(metrics: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:

@@ -56,12 +56,13 @@ class PairSums:
     by_distance: np.ndarray = field(init=False)  # (2, n_distances, 6)
     levels: np.ndarray = field(init=False)  # (2, strata, 2 predicted/observed, N_LEVELS)
     ranks: np.ndarray = field(init=False)  # (2, n_blocks, strata + all, 6)
-    n_unpredicted: int = field(init=False, default=0)
+    unpredicted: np.ndarray = field(init=False)  # (2, n_distances): pairs left out
 
     def __post_init__(self):
         n_strata = len(STRATUM_EDGES)
         self.by_block = np.zeros((2, self.n_blocks, n_strata, 14))
         self.by_distance = np.zeros((2, self.n_distances, 6))
+        self.unpredicted = np.zeros((2, self.n_distances), dtype=np.int64)
         self.levels = np.zeros((2, n_strata, 2, N_LEVELS), dtype=np.int64)
         self.ranks = np.zeros((2, self.n_blocks, n_strata + 1, 6))
         self._kept: list[tuple] | None = []
@@ -69,6 +70,12 @@ class PairSums:
         self._tables: np.ndarray | None = None
         self._has_depth = False
         self.start_chromosome(0, 0, 0)
+
+    def n_unpredicted(self) -> np.ndarray:
+        """Unmasked pairs that were left out for want of a prediction, (2 PAIRS, strata + all)."""
+        strata = stratum_of(np.arange(self.n_distances))
+        by_stratum = [self.unpredicted[:, strata == k].sum(axis=1) for k in range(len(STRATA) - 1)]
+        return np.stack([*by_stratum, self.unpredicted[:, strata >= 0].sum(axis=1)], axis=1)
 
     @property
     def needs_second_pass(self) -> bool:
@@ -92,7 +99,8 @@ class PairSums:
             Block of the genome that the rows lie in.
         predicted, observed, trained : ndarray, (n_dist, rows), float32
             Contact strengths in band layout; `trained` is the map trained on, pairs without contact
-            in it are not among the `observed` ones.
+            in it are not among the `observed` ones. Where `predicted` is NaN the pair is left out
+            and counted (`n_unpredicted`).
         predicted_expected, observed_expected : ndarray, (n_dist, rows), float32
             Expected of each, in band layout.
         probability : ndarray, (n_dist, rows), float32, optional
@@ -104,15 +112,14 @@ class PairSums:
         nothing = np.empty((0, 0), np.float32)
         strata = stratum_of(np.arange(len(observed)))
         out = np.empty((3, observed.size if self._kept is not None else 0), dtype=np.uint16)
-        n, unpredicted = _add_pairs(
+        n = _add_pairs(
             predicted, observed, trained, predicted_expected, observed_expected,
             nothing if probability is None else probability,
             nothing if at_depth is None else at_depth,
             *_bits(predicted, observed), strata, self.cp_a, self.ignore_diags,
             self.by_block[:, block], self.by_distance,
-            self._distance_sums[:, block - self._first_block], self.levels, out,
+            self._distance_sums[:, block - self._first_block], self.levels, out, self.unpredicted,
         )  # fmt: skip
-        self.n_unpredicted += unpredicted
         if self._kept is not None:
             self._n_kept += n
             self._kept.append((block, out[:, :n].copy()))
@@ -281,9 +288,9 @@ def _level(bits):
 def _add_pairs(
     predicted, observed, trained, predicted_expected, observed_expected, probability, at_depth,
     predicted_bits, observed_bits, strata, a, ignore_diags,
-    by_block, by_distance, distance_sums, levels, out,
+    by_block, by_distance, distance_sums, levels, out, unpredicted,
 ):  # fmt: skip
-    n_out, unpredicted = 0, 0
+    n_out = 0
     n_distances, rows = observed.shape
     for d in range(ignore_diags, n_distances):
         k = strata[d]
@@ -295,7 +302,9 @@ def _add_pairs(
                 continue
             x_value = predicted[d, r]
             if np.isnan(x_value):
-                unpredicted += not np.isnan(trained[d, r])
+                if not np.isnan(trained[d, r]):
+                    unpredicted[0, d] += 1
+                    unpredicted[1, d] += y_value > 0 and trained[d, r] > 0
                 continue
             x_value = max(x_value, 0.0)
             x, y = np.exp(-a / (x_value + 1e-10)), np.exp(-a / (y_value + 1e-10))
@@ -335,7 +344,7 @@ def _add_pairs(
             if out.shape[1]:
                 out[0, n_out], out[1, n_out], out[2, n_out] = level_x, level_y, 2 * k + seen
             n_out += 1
-    return n_out, unpredicted
+    return n_out
 
 
 @numba.njit(cache=True, nogil=True)

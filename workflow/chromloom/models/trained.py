@@ -243,6 +243,14 @@ class TrainedModel(OnBins):
         """Name of the model in the registry; of a decoder, that of the model that it decodes."""
         return self.config["model"]
 
+    @property
+    def reads_between(self) -> bool:
+        """Whether a pair depends on no other bins than those from its first to its second.
+
+        False where a frame is read backwards or decoded as a whole.
+        """
+        return self.settings.directions == 1 and self.settings.head == "step"
+
     def representation(self, chrom: str) -> np.ndarray:
         """Representations of a chromosome's bins, (n, d), float32; NaN at masked bins."""
         values = self.module.embedding[slice(*self.extent(chrom))].cpu().numpy().copy()

@@ -6,22 +6,23 @@ those that span it, with an end on either side, gain where a boundary opens. Sum
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import bioframe
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.bins import EditedChromosome, lay_out
+from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit, knockouts
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
+from chromloom.genome.bins import Bins
 from chromloom.genome.intervals import read_intervals
-from chromloom.models.trained import TrainedModel
-from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
-from chromloom.perturbation.screen import null_vectors
 from chromloom.perturbation.simple import PSEUDOCOUNT
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import MapSource
 
 logger = logging.getLogger(__name__)
 
@@ -71,19 +72,17 @@ def knock_out_groups(
     InputError
         A group has no site on an unmasked bin.
     """
-    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    source = open_source(model_dir, map_path, device=device, mode=mode)
     rng = np.random.default_rng(seed)
-    chromsizes = model.bins.chromsizes
+    chromsizes = source.bins.chromsizes
     sites = {name: read_intervals(path, "bed", chromsizes) for name, path in groups.items()}
-    sites = {name: site_bins(table, model, name) for name, table in sites.items()}
-    unmasked = np.flatnonzero(~model.bins["masked"])
+    sites = {name: site_bins(table, source.bins, name) for name, table in sites.items()}
+    unmasked = np.flatnonzero(~source.bins.masked)
     sites["random"] = rng.permutation(unmasked)[:n_random]
     effects, pileups = [], {}
     for name, bins in sites.items():
         bins = np.sort(rng.permutation(bins)[:max_sites])
-        table, pileups[name] = knock_out_bins(
-            model, observed, bins, method=method, mode=mode, reach=reach
-        )
+        table, pileups[name] = knock_out_bins(source, bins, method=method, reach=reach)
         effects.append(table.assign(group=name))
         logger.info("%s: %d sites knocked out", name, len(bins))
     effects = pd.concat(effects, ignore_index=True)
@@ -93,7 +92,7 @@ def knock_out_groups(
     out_dir = Path(out_dir)
     write_tsv(comparison, out_dir / "comparison.tsv")
     write_tsv(distance, out_dir / "distance.tsv")
-    write_tsv(pileup_table(pileups, model.resolution), out_dir / "pileups.tsv")
+    write_tsv(pileup_table(pileups, source.bins.resolution), out_dir / "pileups.tsv")
 
 
 def pileup_table(pileups: Mapping[str, np.ndarray], resolution: int) -> pd.DataFrame:
@@ -121,23 +120,21 @@ def pileup_table(pileups: Mapping[str, np.ndarray], resolution: int) -> pd.DataF
 
 
 def knock_out_bins(
-    model: TrainedModel,
-    observed: NormalizedMap,
+    source: MapSource,
     bins: np.ndarray,
     *,
     method: str = "average",
-    mode: str = "lifted",
     reach: int = REACH,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Knock out single bins in turn.
 
     Parameters
     ----------
-    model : TrainedModel
-    observed : NormalizedMap
+    source : MapSource
+        An editable one.
     bins : ndarray, int
         Genome-wide bin numbers.
-    method, mode, reach
+    method, reach
         See `knock_out_groups`.
 
     Returns
@@ -151,15 +148,14 @@ def knock_out_bins(
         log2((edited + 0.5) / (wild type + 0.5)), averaged over sites, symmetric; the site is in the
         middle. NaN where no site has a pair.
     """
-    r, resolution = reach // model.resolution, model.resolution
+    resolution = source.bins.resolution
+    r = reach // resolution
     n_steps = -(-reach // STEP)
     total, count = np.zeros((2 * r + 1,) * 2), np.zeros((2 * r + 1,) * 2)
     rows = []
-    for edit in knockouts(model.bins.table.iloc[bins], method=method):
-        prediction = predict_edit(
-            model, observed, lay_out(edit, model.bins), flank=reach, mode=mode
-        )
-        site = model.extent(edit.chrom)[0] + edit.start // resolution
+    for edit in knockouts(source.bins.table.iloc[bins], method=method):
+        prediction = predict_edit(source, lay_out(edit, source.bins.table), flank=reach)
+        site = source.bins.extent(edit.chrom)[0] + edit.start // resolution
         offset = prediction.bins - site
         near = np.abs(offset) <= r
         offset = offset[near]
@@ -290,8 +286,8 @@ def knock_out_domains(
     InputError
         A group without a domain that can be knocked out.
     """
-    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
-    rng, resolution = np.random.default_rng(seed), model.resolution
+    source = open_source(model_dir, map_path, device=device)
+    rng, resolution = np.random.default_rng(seed), source.bins.resolution
     held = np.zeros((len(domains), 2), bool)
     for k, edge in enumerate(("start", "end")):
         at = domains[edge] // resolution * resolution - (resolution if edge == "end" else 0)
@@ -303,7 +299,7 @@ def knock_out_domains(
     changes = {}
     for name, own in groups.items():
         own = own.iloc[np.sort(rng.permutation(len(own))[:max_domains])]
-        changes[name] = knock_out_boundaries(model, observed, own)
+        changes[name] = knock_out_boundaries(source, own)
         logger.info("%s: boundaries of %d domains knocked out", name, len(changes[name]))
     write_tsv(compare_domains(changes), Path(f"{out}.comparison.tsv"))
     means = {name: _mean(values) for name, values in changes.items()}
@@ -316,8 +312,7 @@ def knock_out_domains(
 
 
 def knock_out_boundaries(
-    model: TrainedModel,
-    observed: NormalizedMap,
+    source: MapSource,
     domains: pd.DataFrame,
     *,
     inside: int = INSIDE,
@@ -327,8 +322,8 @@ def knock_out_boundaries(
 
     Parameters
     ----------
-    model : TrainedModel
-    observed : NormalizedMap
+    source : MapSource
+        An editable one.
     domains : DataFrame
         chrom, start, end; those smaller than `inside` bins, or nearer to the chromosome's end than
         the flank, are left out.
@@ -341,15 +336,14 @@ def knock_out_boundaries(
         log2 change of the mean contact strength of every domain that was kept, upper triangle; NaN
         where nothing is known.
     """
-    changes = []
+    bins, changes = source.bins, []
+    resolution = bins.resolution
     for chrom, own in domains.groupby("chrom", sort=False):
-        if chrom not in model.chromnames:
+        if chrom not in bins.chromnames:
             continue
-        first, last = model.extent(chrom)
-        mask, R = model.mask(chrom), model.representation(chrom)
-        null = null_vectors(np.nan_to_num(R), mask, "average")
-        lows = own["start"].to_numpy() // model.resolution
-        highs = -(-own["end"].to_numpy() // model.resolution)
+        (first, last), mask = bins.extent(chrom), bins.mask(chrom)
+        lows = own["start"].to_numpy() // resolution
+        highs = -(-own["end"].to_numpy() // resolution)
         for lo, hi in zip(lows, highs):
             ends = np.array([lo, hi - 1])
             if (
@@ -359,25 +353,12 @@ def knock_out_boundaries(
                 or mask[ends].any()
             ):
                 continue
-            edit = Edit(
-                "boundaries",
-                "knockout",
-                str(chrom),
-                int(lo) * model.resolution,
-                int(hi) * model.resolution,
-            )
+            start, end = int(lo) * resolution, int(hi) * resolution
+            edit = Edit("boundaries", "knockout", str(chrom), start, end)
             replaced = np.zeros(last - first, bool)
             replaced[ends] = True
-            layout = EditedChromosome(
-                edit,
-                np.arange(first, last),
-                np.ones(last - first, np.int8),
-                replaced,
-                (int(lo), int(hi)),
-            )
-            prediction = predict_edit(
-                model, observed, layout, replacement=null[ends], flank=flank_bins * model.resolution
-            )
+            layout = replace(lay_out(edit, bins.table), replaced=replaced)
+            prediction = predict_edit(source, layout, flank=flank_bins * resolution)
             edges = np.r_[
                 np.arange(flank_bins),
                 np.linspace(0, hi - lo, inside + 1) + flank_bins,
@@ -433,7 +414,7 @@ def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "p_difference"])
 
 
-def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray:
+def site_bins(sites: pd.DataFrame, bins: Bins, name: str) -> np.ndarray:
     """Genome-wide numbers of the unmasked bins that hold the middle of a site, (n,), sorted.
 
     Raises
@@ -442,10 +423,10 @@ def site_bins(sites: pd.DataFrame, model: TrainedModel, name: str) -> np.ndarray
         There is none.
     """
     found = []
-    for chrom in model.chromnames:
+    for chrom in bins.chromnames:
         own = sites[sites["chrom"] == chrom]
-        middle = (own["start"] + own["end"]).to_numpy() // 2 // model.resolution
-        found.append(np.unique(middle[~model.mask(chrom)[middle]]) + model.extent(chrom)[0])
+        middle = (own["start"] + own["end"]).to_numpy() // 2 // bins.resolution
+        found.append(np.unique(middle[~bins.mask(chrom)[middle]]) + bins.extent(chrom)[0])
     found = np.concatenate(found)
     if not len(found):
         raise InputError(

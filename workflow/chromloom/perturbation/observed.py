@@ -15,11 +15,11 @@ from chromloom.edits.bins import lay_out
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
 from chromloom.normalize.probability import contact_probability
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
 from chromloom.perturbation.simple import PSEUDOCOUNT, baselines
+from chromloom.prediction.open import open_source
 
 logger = logging.getLogger(__name__)
 
@@ -73,33 +73,31 @@ def compare_with_observed(
     InputError
         No such edit; maps of other bins; no pair that both maps know.
     """
-    model = TrainedModel.load(model_dir, device)
+    source = open_source(model_dir, map_path, device=device, mode=mode)
     before, after = NormalizedMap(map_path), NormalizedMap(edited_map_path)
-    if not model.bins.match(after.bins):
+    if not before.bins.match(after.bins):
         raise InputError(
-            f"{edited_map_path} has other bins than the model {model_dir} "
-            f"({model.resolution} bp); extract it at the same resolution and assembly"
+            f"{edited_map_path} has other bins than {map_path} ({before.resolution} bp); extract "
+            "it at the same resolution and assembly"
         )
     chosen = {one.edit: one for one in read_edits(edits_path)}.get(edit)
     if chosen is None:
         raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
-    prediction = predict_edit(model, before, lay_out(chosen, model.bins), flank=flank, mode=mode)
-    table = pair_table(prediction, model, before, after)
+    prediction = predict_edit(source, lay_out(chosen, source.bins.table), flank=flank)
+    table = pair_table(prediction, before, after)
     if not len(table):
         raise InputError(
             f"edit '{edit}': {map_path} and {edited_map_path} have no unmasked pair in common "
             f"within {flank} bp of it; is the experiment's region another one?"
         )
-    scores = score_parts(table, model.resolution, before.cp_a)
+    scores = score_parts(table, before.resolution, before.cp_a)
     names = {"edit": edit, "kind": chosen.kind, "sample": before.sample, "against": after.sample}
     write_tsv(scores.assign(**names), Path(f"{out}.scores.tsv"))
     write_tsv(table, Path(f"{out}.tsv"))
     return scores
 
 
-def pair_table(
-    prediction: Prediction, model: TrainedModel, before: NormalizedMap, after: NormalizedMap
-) -> pd.DataFrame:
+def pair_table(prediction: Prediction, before: NormalizedMap, after: NormalizedMap) -> pd.DataFrame:
     """Pairs around an edit, before and after it, observed and predicted.
 
     Returns
@@ -110,10 +108,10 @@ def pair_table(
         and every rule of `baselines.baselines` `{method}_before`, `{method}_after`. Pairs that all
         of them know.
     """
-    edit, resolution = prediction.edited.edit, model.resolution
-    positions = prediction.bins - model.extent(edit.chrom)[0]
+    edit, resolution = prediction.edited.edit, before.resolution
+    positions = prediction.bins - before.extent(edit.chrom)[0]
     maps = {"model": (prediction.wild_type, prediction.on_reference)}
-    maps |= baselines(prediction, model, before)
+    maps |= baselines(prediction, before)
     parts = (positions >= edit.start // resolution).astype(int) + (
         positions >= -(-edit.end // resolution)
     )

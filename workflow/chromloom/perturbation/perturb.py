@@ -7,6 +7,7 @@ import cooler
 import numpy as np
 import pandas as pd
 
+from chromloom.analysis.insulation import score_diamonds
 from chromloom.edits.bins import lay_out, lift_table
 from chromloom.edits.edit import edited_name
 from chromloom.edits.read import read_edits
@@ -14,15 +15,15 @@ from chromloom.errors import InputError
 from chromloom.evaluation import scc
 from chromloom.files import atomic_path, read_tsv, write_tsv
 from chromloom.genome.intervals import read_intervals
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
 from chromloom.perturbation.simple import PSEUDOCOUNT
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import MapSource, require_editable
 
 logger = logging.getLogger(__name__)
 
 WINDOWS = {"200kb": 200_000, "1Mb": 1_000_000, "2Mb": 2_000_000}
-INSULATION_WINDOW_BINS = 10
 TABLE_COLUMNS = [
     "sample",
     "resolution",
@@ -76,13 +77,13 @@ def perturb(
     flank : int
         bp each side of an edit.
     mode : {"lifted", "affinity", "released"}
-        See `predict_edit`.
+        See `prediction.hiclstm.HiCLSTMMap`.
     motifs_path : str or Path, optional
         BED6 of CTCF motifs; needed for orientation edits.
     loops : DataFrame, optional
         chrom, start, end, start2, end2 of loops whose change is written.
     name : str, optional
-        Of the model in the tables; by default its preset's.
+        Of the model in the tables; by default see `prediction.open.open_source`.
     device : str
         auto, cpu or cuda.
 
@@ -91,28 +92,27 @@ def perturb(
     InputError
         An edit that cannot be read or laid out; nothing is written then.
     """
-    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
-    if model.resolution != observed.resolution:
-        raise InputError(
-            f"{map_path} has bins of {observed.resolution} bp, the model {model_dir} "
-            f"of {model.resolution} bp; give the map the model was trained on"
-        )
     edits = read_edits(edits_path)
     if edit is not None:
         edits = [one for one in edits if one.edit == edit]
         if not edits:
             raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
-    layouts = [lay_out(edit, model.bins) for edit in edits]
-    orientations = _orientation_means(model, motifs_path, edits)
+    motifs = None
+    if motifs_path is not None and any(one.kind == "orientation" for one in edits):
+        sizes = NormalizedMap(map_path).bins.chromsizes
+        motifs = read_intervals(motifs_path, "bed", sizes, what="file of motifs")
+    source = require_editable(
+        open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
+    )
+    layouts = [lay_out(one, source.bins.table) for one in edits]
+    for layout in layouts:  # what cannot be predicted is told before anything is written
+        source.layout(layout)
     tables = []
     for one, layout in zip(edits, layouts):
-        replacement = orientations[one.strand] if one.kind == "orientation" else None
-        prediction = predict_edit(
-            model, observed, layout, flank=flank, mode=mode, replacement=replacement
-        )
-        summary = summarise(prediction, model, name=name)
+        prediction = predict_edit(source, layout, flank=flank)
+        summary = summarise(prediction, source)
         write_prediction(
-            prediction, model, Path(out_dir) / one.edit, summary, mode=mode, loops=loops
+            prediction, source, Path(out_dir) / one.edit, summary, mode=mode, loops=loops
         )
         tables.append(summary)
         logger.info(
@@ -126,17 +126,14 @@ def perturb(
         write_tsv(pd.concat(tables), Path(out_dir) / "perturbation.tsv")
 
 
-def summarise(
-    prediction: Prediction, model: TrainedModel, *, name: str | None = None
-) -> pd.DataFrame:
+def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     """Effect of an edit in numbers.
 
     Parameters
     ----------
     prediction : Prediction
-    model : TrainedModel
-    name : str, optional
-        Of the model in the table; by default its own in the registry.
+    source : MapSource
+        What predicted it.
 
     Returns
     -------
@@ -148,7 +145,7 @@ def summarise(
         `insulation_change` (mean |change| of the log2 insulation score within 200 kb of the edit)
         and `scc` (HiCRep's, edited against wild type).
     """
-    edit, resolution = prediction.edited.edit, model.resolution
+    edit, resolution = prediction.edited.edit, source.bins.resolution
     wild_type, edited = prediction.wild_type, prediction.on_reference
     known = np.isfinite(wild_type) & np.isfinite(edited)
     dist = prediction.bins[None, :] - prediction.bins[:, None]
@@ -161,21 +158,20 @@ def summarise(
         ratio = (edited[near] + PSEUDOCOUNT) / (wild_type[near] + PSEUDOCOUNT)
         metrics[f"mean_abs_difference_{label}"] = float(np.abs(change).mean())
         metrics[f"mean_log2_change_{label}"] = float(np.log2(ratio).mean())
-    scores = insulation(prediction, model)
+    scores = insulation(prediction, source)
     beside = (scores["end"] > edit.start - WINDOWS["200kb"]) & (
         scores["start"] < edit.end + WINDOWS["200kb"]
     )
     metrics["insulation_change"] = float(
         (scores["edited"] - scores["wild_type"])[beside].abs().mean()
     )
-    metrics["scc"] = _scc(*_contiguous(prediction, model)[1], resolution)
-    config = model.config
+    metrics["scc"] = _scc(*_contiguous(prediction, source)[1], resolution)
     table = pd.DataFrame(
         {
-            "sample": config["sample"],
+            "sample": source.sample,
             "resolution": resolution,
-            "norm": config["norm"],
-            "model": name or model.name,
+            "norm": source.norm,
+            "model": source.name,
             "edit": edit.edit,
             "kind": edit.kind,
             "region": f"{edit.chrom}:{edit.start}-{edit.end}",
@@ -225,7 +221,7 @@ def rank_edits(
 
 def write_prediction(
     prediction: Prediction,
-    model: TrainedModel,
+    source: MapSource,
     folder: str | Path,
     summary: pd.DataFrame,
     *,
@@ -233,18 +229,18 @@ def write_prediction(
     loops: pd.DataFrame | None = None,
 ) -> None:
     """Write one edit's folder; see `perturb`."""
-    edit, resolution = prediction.edited.edit, model.resolution
-    lift = lift_table(prediction.edited, model.bins.table)
+    edit, resolution = prediction.edited.edit, source.bins.resolution
+    lift = lift_table(prediction.edited, source.bins.table)
     about = {
         "edit": edit.edit,
         "kind": edit.kind,
         "mode": mode,
-        "sample": model.config["sample"],
+        "sample": source.sample,
         "pixels": "contact strength, scale of counts; pairs that are absent are unknown or 0",
     }
-    reference = {**about, "coordinates": f"reference ({model.config['assembly']})"}
+    reference = {**about, "coordinates": f"reference ({source.assembly})"}
     changed = {**about, "coordinates": f"edited chromosome {edited_name(edit)}, see lift.tsv"}
-    reference_bins = model.bins[["chrom", "start", "end"]]
+    reference_bins = source.bins[["chrom", "start", "end"]]
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         maps = {
@@ -267,9 +263,9 @@ def write_prediction(
             write_window(values, bins, index, temporary / f"{name}.mcool", resolution, metadata)
         write_tsv(lift, temporary / "lift.tsv")
         write_tsv(summary, temporary / "summary.tsv")
-        write_tsv(virtual_4c(prediction, model), temporary / "virtual_4c.tsv")
-        write_tsv(insulation(prediction, model), temporary / "insulation.tsv")
-        write_tsv(loop_changes(prediction, model, loops), temporary / "loops.tsv")
+        write_tsv(virtual_4c(prediction, source), temporary / "virtual_4c.tsv")
+        write_tsv(insulation(prediction, source), temporary / "insulation.tsv")
+        write_tsv(loop_changes(prediction, source, loops), temporary / "loops.tsv")
         write_tsv(
             map_table(
                 prediction,
@@ -316,7 +312,7 @@ def map_table(prediction: Prediction, bins: pd.DataFrame, lift: pd.DataFrame) ->
     return pd.concat(tables, ignore_index=True)
 
 
-def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+def virtual_4c(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     """Contacts of the bins beside the edit with all bins of the window.
 
     Returns
@@ -325,9 +321,10 @@ def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         viewpoint ("chrom:start-end", the last unmasked bin left of the edit and the first right of
         it), chrom, start, end, wild_type, edited (contact strength, reference coordinates).
     """
-    edit, first = prediction.edited.edit, _start_of(model, prediction.edited.edit.chrom)
-    bins = model.bins.table.iloc[prediction.bins].reset_index(drop=True)
-    lo, hi = first + edit.start // model.resolution, first - (-edit.end // model.resolution)
+    edit, resolution = prediction.edited.edit, source.bins.resolution
+    first, _ = source.bins.extent(edit.chrom)
+    bins = source.bins.table.iloc[prediction.bins].reset_index(drop=True)
+    lo, hi = first + edit.start // resolution, first - (-edit.end // resolution)
     open_bins = prediction.bins[~bins["masked"].to_numpy()]
     tables = []
     for viewpoint in [*open_bins[open_bins < lo][-1:], *open_bins[open_bins >= hi][:1]]:
@@ -343,7 +340,7 @@ def virtual_4c(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def insulation(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
+def insulation(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     """Insulation along the reference before and after.
 
     Returns
@@ -352,21 +349,21 @@ def insulation(prediction: Prediction, model: TrainedModel) -> pd.DataFrame:
         chrom, start, end of the run of bins around the edit; wild_type, edited (log2 diamond score
         of 10 bins over the window's median; NaN where there are too few pairs).
     """
-    run, bands = _contiguous(prediction, model)
-    scores = [scc.insulation(band, INSULATION_WINDOW_BINS, model.ignore_diags) for band in bands]
-    bins = model.bins[["chrom", "start", "end"]].iloc[run].reset_index(drop=True)
+    run, bands = _contiguous(prediction, source)
+    scores = [score_diamonds(band, ignore_diags=source.ignore_diags) for band in bands]
+    bins = source.bins[["chrom", "start", "end"]].iloc[run].reset_index(drop=True)
     return bins.assign(wild_type=scores[0], edited=scores[1])
 
 
 def loop_changes(
-    prediction: Prediction, model: TrainedModel, loops: pd.DataFrame | None
+    prediction: Prediction, source: MapSource, loops: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Contact strength of loops before and after.
 
     Parameters
     ----------
     prediction : Prediction
-    model : TrainedModel
+    source : MapSource
     loops : DataFrame or None
         chrom, start, end, start2, end2; those whose ends lie in the window are kept.
 
@@ -380,13 +377,13 @@ def loop_changes(
     columns = ["chrom", "start", "end", "start2", "end2"]
     rows = []
     for loop in [] if loops is None else loops[columns].itertuples(index=False):
-        if loop.chrom not in model.chromnames or loop.start2 < 0:
+        if loop.chrom not in source.bins.chromnames or loop.start2 < 0:
             continue
-        first = _start_of(model, loop.chrom)
+        first, _ = source.bins.extent(loop.chrom)
         ends = [
             np.flatnonzero(
-                (prediction.bins >= first + start // model.resolution)
-                & (prediction.bins < first - (-end // model.resolution))
+                (prediction.bins >= first + start // source.bins.resolution)
+                & (prediction.bins < first - (-end // source.bins.resolution))
             )
             for start, end in ((loop.start, loop.end), (loop.start2, loop.end2))
         ]
@@ -453,70 +450,13 @@ def write_window(
         base.unlink()
 
 
-def _orientation_means(model, motifs_path, edits):
-    """Mean vector of the bins with motifs of the *other* orientation, by orientation."""
-    if not any(edit.kind == "orientation" for edit in edits):
-        return {}
-    if motifs_path is None:
-        raise InputError(
-            "an edit of kind orientation needs stranded CTCF motifs; give a BED6 file "
-            "of them (attribution's motif search writes one)"
-        )
-    chromsizes = model.bins.groupby("chrom", sort=False)["end"].max()
-    motifs = read_intervals(motifs_path, "bed", chromsizes, what="file of motifs")
-    return orientation_means(model, motifs)
-
-
-def orientation_means(model: TrainedModel, motifs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Vector that replaces bins of one motif orientation: the mean vector of the other's bins.
-
-    Parameters
-    ----------
-    model : TrainedModel
-    motifs : DataFrame
-        chrom, start, end, strand.
-
-    Returns
-    -------
-    dict
-        Present orientation ("+", "-") -> replacement, ndarray (d,), float32. Bins that hold both
-        orientations count for neither.
-    """
-    vectors = {"+": [], "-": []}
-    for chrom in model.chromnames:
-        R = model.representation(chrom)
-        holds = {}
-        for strand in "+-":
-            own = motifs[(motifs["chrom"] == chrom) & (motifs["strand"] == strand)]
-            holds[strand] = np.zeros(len(R), bool)
-            middle = (own["start"] + own["end"]) // 2 // model.resolution
-            holds[strand][middle[middle < len(R)]] = True
-        unmasked = ~model.mask(chrom)
-        vectors["+"].append(R[holds["+"] & ~holds["-"] & unmasked])
-        vectors["-"].append(R[holds["-"] & ~holds["+"] & unmasked])
-    means = {}
-    for strand, other in (("+", "-"), ("-", "+")):
-        own = np.concatenate(vectors[other])
-        if not len(own):
-            raise InputError(
-                f"no unmasked bin of the model holds a '{other}' motif alone; are the "
-                "motifs of another assembly?"
-            )
-        means[strand] = own.mean(axis=0)
-    return means
-
-
-def _start_of(model, chrom):
-    return model.extent(chrom)[0]
-
-
-def _contiguous(prediction, model):
+def _contiguous(prediction, source):
     """The run of reference bins around the edit, and both maps on it as (n_dist, n) bands."""
-    first, last = model.extent(prediction.edited.edit.chrom)
+    first, last = source.bins.extent(prediction.edited.edit.chrom)
     bins = prediction.bins
     near = int(
         np.clip(
-            np.searchsorted(bins, first + prediction.edited.edit.start // model.resolution),
+            np.searchsorted(bins, first + prediction.edited.edit.start // source.bins.resolution),
             0,
             len(bins) - 1,
         )

@@ -4,7 +4,7 @@ import numpy as np
 
 from chromloom.edits.bins import lay_out
 from chromloom.errors import InputError
-from chromloom.models.trained import TrainedModel
+from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import Prediction, map_back
 
@@ -12,7 +12,7 @@ PSEUDOCOUNT = 0.5
 
 
 def baselines(
-    prediction: Prediction, model: TrainedModel, observed: NormalizedMap
+    prediction: Prediction, observed: NormalizedMap
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What an edit would do by simple rules: method -> (wild type, edited on the reference).
 
@@ -22,8 +22,8 @@ def baselines(
     distance, before and after; copies are summed. `shifted observed`: the observed O/E moves with
     its pair and takes the expected of the new distance.
     """
-    edit, resolution = prediction.edited.edit, model.resolution
-    first, last = model.extent(edit.chrom)
+    edit, resolution = prediction.edited.edit, observed.resolution
+    first, last = observed.extent(edit.chrom)
     if ((prediction.bins < first) | (prediction.bins >= last)).any():
         raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines know one")
     positions = prediction.bins - first
@@ -35,7 +35,7 @@ def baselines(
     segment = (positions >= edit.start // resolution) & (positions < -(-edit.end // resolution))
     average = np.where(segment[:, None] & segment[None, :], before, values)
 
-    at, index = edited_positions(prediction, model)
+    at, index = edited_positions(prediction, observed.bins)
     source = positions[index]
     a, b = np.meshgrid(at, at, indexing="ij")
     moved = expected.at_distance(source[:, None], source[None, :], np.abs(b - a))
@@ -72,12 +72,12 @@ def observed_window(observed: NormalizedMap, chrom: str, positions: np.ndarray) 
     return values
 
 
-def edited_positions(prediction: Prediction, model: TrainedModel) -> tuple[np.ndarray, np.ndarray]:
+def edited_positions(prediction: Prediction, bins: Bins) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the edited chromosome in the window, and the window's bin that each holds.
 
     From the edit itself, so that a prediction in `released` mode meets the same truth.
     """
-    source = lay_out(prediction.edited.edit, model.bins).source
+    source = lay_out(prediction.edited.edit, bins.table).source
     at = np.flatnonzero(np.isin(source, prediction.bins))
     return at, np.searchsorted(prediction.bins, source[at])
 

@@ -2,7 +2,9 @@
 
 A predicted .mcool holds contact strength, on the scale of counts, in the float pixel column
 `count`. It is balanced already: the bin column `weight` is 1, or NaN where the model has no
-prediction, so that cooler, cooltools and HiGlass show the same map with and without balancing.
+prediction, so that cooler, cooltools and HiGlass show the same map with and without balancing. The
+metadata says which pairs the file speaks of: `max_distance` (bp, null for no limit), `support` and
+`region`.
 """
 
 import logging
@@ -16,25 +18,17 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
+from chromloom.genome.bins import Bins
 from chromloom.genome.regions import parse_region
-from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import ROWS, MapSource, distance_bins
 
 logger = logging.getLogger(__name__)
 
-ROWS = 256
-
 
 def predict_map(
-    model_dir: str | Path,
-    map_path: str | Path,
-    out_mcool: str | Path,
-    *,
-    max_distance: int | None = None,
-    support: str = "all",
-    min_value: float = 0.0,
-    zoomify: bool | Sequence[int] = True,
-    region: str | None = None,
+    model_dir: str | Path, map_path: str | Path, out_mcool: str | Path, **options
 ) -> None:
     """Write a model's prediction of contact strength as an .mcool.
 
@@ -43,9 +37,37 @@ def predict_map(
     model_dir : str or Path
         Folder of a trained model.
     map_path : str or Path
-        Normalised map that it was trained on: its bins, mask and expected are used.
+        Normalised map that it was trained on.
     out_mcool : str or Path
         File to write.
+    **options
+        Of `write_map`.
+    """
+    source = open_source(model_dir, map_path)
+    write_map(source, out_mcool, observed=NormalizedMap(map_path), **options)
+
+
+def write_map(
+    source: MapSource,
+    out_mcool: str | Path,
+    *,
+    observed: NormalizedMap | None = None,
+    max_distance: int | None = None,
+    support: str = "all",
+    min_value: float = 0.0,
+    zoomify: bool | Sequence[int] = True,
+    region: str | None = None,
+) -> None:
+    """Write the contact strengths of a map source as an .mcool.
+
+    Parameters
+    ----------
+    source : MapSource
+    out_mcool : str or Path
+        File to write.
+    observed : NormalizedMap, optional
+        The map that is predicted: gives the regions of the expected to the metadata, and the pairs
+        of support `observed`.
     max_distance : int, optional
         bp; farther pairs are left out. The file grows linearly with it.
     support : {"all", "observed"}
@@ -53,8 +75,8 @@ def predict_map(
     min_value : float
         Smaller predictions are left out, as are zeros.
     zoomify : bool or sequence of int
-        Coarser resolutions in bp to add: multiples of the map's. True doubles it while the longest
-        chromosome has more than 256 bins.
+        Coarser resolutions in bp to add: multiples of the source's. True doubles it while the
+        longest chromosome has more than 256 bins.
     region : str, optional
         `chrom` or `chrom:start-end`: pairs of bins that overlap it, instead of all. The bins of the
         file are those of the genome all the same.
@@ -62,51 +84,55 @@ def predict_map(
     Raises
     ------
     InputError
-        `support` is unknown, a resolution no multiple of the map's, or `region` not in the map.
+        `support` is unknown or `observed` without a map, a resolution no multiple of the source's,
+        or `region` not in its bins.
     """
-    if support not in ("all", "observed"):
-        raise InputError(f"support '{support}' is unknown; expected all or observed")
-    observed = NormalizedMap(map_path)
-    trained = TrainedModel.load(model_dir)
-    resolutions = _resolutions(observed, zoomify)
-    max_dist = None if max_distance is None else max(max_distance // observed.resolution, 0) + 1
-    spans = _spans(observed, region)
-    pixels = _pixels(trained, observed, spans, max_dist, support, min_value)
+    if support not in ("all", "observed") or (support == "observed" and observed is None):
+        raise InputError(
+            f"support '{support}' is unknown; expected all, or observed with an observed map"
+        )
+    bins, max_distance = source.bins, _nearer(max_distance, source.max_distance)
+    resolutions = _resolutions(bins, zoomify)
+    spans, part = _spans(bins, region)
+    pixels = _pixels(source, observed, spans, max_distance, support, min_value)
     metadata = {
-        "sample": observed.sample,
-        "assembly": observed.assembly,
-        "norm": observed.norm,
-        "ignore_diags": observed.ignore_diags,
-        "view": observed.view_df.to_numpy(dtype=object).tolist(),
-        "model": Path(model_dir).name.rsplit(".", 1)[-1],
+        "sample": source.sample,
+        "assembly": source.assembly,
+        "norm": source.norm,
+        "ignore_diags": source.ignore_diags,
+        "model": source.name,
         "content": "predicted contact strength, balanced; weight is 1, NaN where masked",
+        "max_distance": max_distance,
+        "support": support,
+        "region": part,
     }
+    if observed is not None:
+        metadata["view"] = observed.view_df.to_numpy(dtype=object).tolist()
     with atomic_path(out_mcool) as path:
         base = path.with_name("base.cool")
         cooler.create_cooler(
-            str(base), observed.bins[["chrom", "start", "end"]], pixels,
+            str(base), bins[["chrom", "start", "end"]], pixels,
             columns=["count"], dtypes={"count": np.float32}, ordered=True,
-            symmetric_upper=True, assembly=observed.assembly, metadata=metadata,
+            symmetric_upper=True, assembly=source.assembly, metadata=metadata,
         )  # fmt: skip
         cooler.zoomify_cooler(
-            [str(base)], str(path), [observed.resolution, *resolutions], 10_000_000,
+            [str(base)], str(path), [bins.resolution, *resolutions], 10_000_000,
             columns=["count"], dtypes={"count": np.float32},
         )  # fmt: skip
         base.unlink()
-        _write_weights(path, observed)
+        _write_weights(path, bins, source.ignore_diags)
     logger.info("%s: predicted map written", out_mcool)
 
 
-def _predict(trained, observed, chrom, lo, hi, max_dist) -> np.ndarray:
-    target = trained.predict_band(chrom, lo, hi, max_dist=max_dist)
-    expected = observed.expected(chrom).band(lo, hi)[: len(target)]
-    return trained.to_value(target, expected)
+def _nearer(*distances: int | None) -> int | None:
+    """The smallest of some distances; None is no limit."""
+    return min((d for d in distances if d is not None), default=None)
 
 
-def _resolutions(observed: NormalizedMap, zoomify) -> list[int]:
-    base = observed.resolution
+def _resolutions(bins: Bins, zoomify) -> list[int]:
+    base = bins.resolution
     if zoomify is True:
-        longest, factors = int(observed.clr.chromsizes.max()), [2]
+        longest, factors = int(bins.chromsizes.max()), [2]
         while longest / (base * factors[-1]) > 256:
             factors.append(2 * factors[-1])
         return [base * factor for factor in factors]
@@ -117,22 +143,24 @@ def _resolutions(observed: NormalizedMap, zoomify) -> list[int]:
     return resolutions
 
 
-def _spans(observed, region: str | None) -> dict[str, tuple[int, int]]:
-    """Bins to predict of each chromosome: first, last + 1."""
+def _spans(bins: Bins, region: str | None) -> tuple[dict[str, tuple[int, int]], list | None]:
+    """Bins to predict of each chromosome: first, last + 1; and the region."""
     if region is None:
-        return {chrom: (0, len(observed.mask(chrom))) for chrom in observed.chromnames}
-    sizes = observed.clr.chromsizes[observed.chromnames]
+        return {chrom: (0, len(bins.mask(chrom))) for chrom in bins.chromnames}, None
+    sizes = bins.chromsizes[bins.chromnames]
     chrom, start, end = parse_region(region, sizes.to_dict())
-    return {chrom: (start // observed.resolution, -(-end // observed.resolution))}
+    return {chrom: (start // bins.resolution, -(-end // bins.resolution))}, [chrom, start, end]
 
 
-def _pixels(trained, observed, spans, max_dist, support, min_value) -> Iterator[pd.DataFrame]:
+def _pixels(source, observed, spans, max_distance, support, min_value) -> Iterator[pd.DataFrame]:
+    bins = source.bins
     for chrom, (begin, stop) in spans.items():
-        first, _ = observed.extent(chrom)
+        first, _ = bins.extent(chrom)
         for lo in range(begin, stop, ROWS):
-            hi = min(lo + ROWS, stop)
-            n_dist = stop - lo if max_dist is None else min(stop - lo, max_dist)
-            band = _predict(trained, observed, chrom, lo, hi, n_dist)
+            hi, max_dist = min(lo + ROWS, stop), stop - lo
+            if max_distance is not None:
+                max_dist = min(max_dist, distance_bins(max_distance, bins.resolution))
+            band = source.band(chrom, lo, hi, max_dist=max_dist)
             if support == "observed":
                 band[~(observed.band(chrom, lo, hi)[: len(band)] > 0)] = np.nan
             row, dist = np.nonzero((band > max(min_value, 0)).T)  # sorted by row, then distance
@@ -147,9 +175,9 @@ def _pixels(trained, observed, spans, max_dist, support, min_value) -> Iterator[
             )
 
 
-def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
+def _write_weights(mcool: Path, bins: Bins, ignore_diags: int) -> None:
     """Weight 1 for bins that hold an unmasked bin of the map, NaN for the others."""
-    good = observed.bins.table.loc[~observed.bins.masked, ["chrom", "start"]]
+    good = bins.table.loc[~bins.masked, ["chrom", "start"]]
     for group in cooler.fileops.list_coolers(str(mcool)):
         clr = cooler.Cooler(f"{mcool}::{group}")
         number = (
@@ -162,4 +190,4 @@ def _write_weights(mcool: Path, observed: NormalizedMap) -> None:
         weight[number] = 1.0
         with h5py.File(mcool, "r+") as file:
             dataset = file[group]["bins"].create_dataset("weight", data=weight)
-            dataset.attrs["ignore_diags"] = observed.ignore_diags
+            dataset.attrs["ignore_diags"] = ignore_diags

@@ -42,7 +42,7 @@ class ExportedMap(MapSource):
         self.sample, self.norm, self.assembly = observed.sample, observed.norm, observed.assembly
         self.ignore_diags = observed.ignore_diags
         resolution = observed.resolution
-        if "::" not in uri and len(groups := cooler.fileops.list_coolers(uri)) > 1:
+        if "::" not in uri and (groups := cooler.fileops.list_coolers(uri)) != ["/"]:
             group = next((g for g in groups if g.split("/")[-1] == str(resolution)), None)
             if group is None:
                 raise InputError(f"{uri} has no resolution {resolution}; it has {groups}")

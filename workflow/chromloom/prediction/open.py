@@ -28,7 +28,8 @@ def open_source(
     map_path : str or Path
         Normalised map that it was trained on.
     name : str, optional
-        Of the model in tables; by default see `model_name`.
+        Of the model in tables; by default that of its run, where the folder is named as one
+        (`{sample}.{resolution}.{norm}.{model}`), else the model's own in the registry.
     device : {"auto", "cpu", "cuda"}
     mode, motifs
         How edits are predicted; see `HiCLSTMMap`.
@@ -41,19 +42,9 @@ def open_source(
         The map has other bins than the model, or an option is unknown.
     """
     model = TrainedModel.load(model_dir, device)
-    name = name or model_name(model_dir, model)
-    return HiCLSTMMap(model, NormalizedMap(map_path), name=name, mode=mode, motifs=motifs)
-
-
-def model_name(model_dir: str | Path, model: TrainedModel) -> str:
-    """Name of a model: that of its run where the folder is named so, else that of its settings.
-
-    A decoder's folder says in its config of which model it decodes the representations.
-    """
-    parts = Path(model_dir).name.split(".")
-    if "model" in model.config:
-        return model.config["model"]
-    if len(parts) > 3:  # sample.resolution.norm.model
-        return parts[-1]
-    preset = model.settings.preset
-    return f"hiclstm-{preset}" if preset in ("refined", "paper", "released") else preset
+    observed = NormalizedMap(map_path)
+    run = "{sample}.{resolution}.{norm}.".format(**model.config)
+    of_run = Path(model_dir).name.removeprefix(run)
+    if of_run == Path(model_dir).name or "." in of_run:
+        of_run = model.name
+    return HiCLSTMMap(model, observed, name=name or of_run, mode=mode, motifs=motifs)

@@ -17,16 +17,19 @@ from scipy.sparse.linalg import eigsh
 from scipy.stats import mannwhitneyu, pearsonr, wilcoxon
 from sklearn.metrics import roc_auc_score
 
+from chromloom.analysis.insulation import WINDOW_BINS, score_diamonds
 from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute_chromosome
 from chromloom.attribution.scores import contrast_directions
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import knockouts
-from chromloom.evaluation import scc
 from chromloom.files import write_tsv
-from chromloom.models.trained import TrainedModel
+from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import MODES, predict_edit
+from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.hiclstm import MODES
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import MapSource
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
 from chromloom.simulate.plan import Plan, read_plan
@@ -37,7 +40,6 @@ logger = logging.getLogger(__name__)
 ROW = ["measure", "item", "method", "value", "p_value", "n"]
 COLUMNS = ["sample", "resolution", "norm", "model", *ROW]
 ANCHOR_DISTANCE = 400_000  # pairs that attribution of anchors explains, bp
-INSULATION_WINDOW_BINS = 10
 STRONG = 0.6  # CTCF strength of a strong anchor
 KNOCKOUT_REACH = 200_000
 KNOCKOUT_METHODS = ("average", "zero", "shift")
@@ -71,7 +73,7 @@ def judge_model(
     max_sites : int
         Bins knocked out of each group.
     modes : iterable of {"lifted", "affinity", "released"}
-        See `predict_edit`.
+        How edits are predicted, see `prediction.hiclstm.HiCLSTMMap`.
     seed : int
         Of the edits and of the bins drawn.
     name : str, optional
@@ -93,32 +95,37 @@ def judge_model(
         values for pairs that span the bin, since they rise where a boundary opens.
         `knockout_pearson`: r of predicted and simulated change over n strong anchors.
     """
-    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
-    plan, rng = read_plan(truth_dir), np.random.default_rng(seed)
-    anchors = anchor_bins(plan, model)
+    observed, plan = NormalizedMap(map_path), read_plan(truth_dir)
+    rng = np.random.default_rng(seed)
+    sources = {
+        mode: open_source(model_dir, map_path, name=name, device=device, mode=mode)
+        for mode in dict.fromkeys(["lifted", *modes])
+    }
+    source = sources["lifted"]
+    anchors = anchor_bins(plan, source.bins)
     tables = [
-        _judge_attribution(model, observed, anchors),
-        *(_judge_edits(model, observed, plan, mode, n_edits, seed) for mode in modes),
-        _judge_knockouts(model, observed, plan, anchors, max_sites, rng),
+        _judge_attribution(source.model, observed, anchors),
+        *(_judge_edits(sources[mode], observed, plan, mode, n_edits, seed) for mode in modes),
+        _judge_knockouts(source, observed, plan, anchors, max_sites, rng),
     ]
     table = pd.concat(tables, ignore_index=True).assign(
-        sample=model.config["sample"],
-        resolution=model.resolution,
-        norm=model.config["norm"],
-        model=name or model.name,
+        sample=source.sample,
+        resolution=source.bins.resolution,
+        norm=source.norm,
+        model=source.name,
     )[COLUMNS]
     write_tsv(table, out)
     return table
 
 
-def anchor_bins(plan: Plan, model: TrainedModel) -> np.ndarray:
+def anchor_bins(plan: Plan, bins: Bins) -> np.ndarray:
     """Unmasked bins that hold an end of a simulated loop, (n_bins,), bool."""
     loops = find_loops(plan)
     ends = pd.concat(
         loops[[f"chrom{k}", f"start{k}", f"end{k}"]].set_axis(["chrom", "start", "end"], axis=1)
         for k in (1, 2)
     )
-    return bins_overlapping(ends, model.bins.table) & ~model.bins["masked"].to_numpy(bool)
+    return bins_overlapping(ends, bins.table) & ~bins.masked
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
@@ -131,7 +138,7 @@ def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def knock_out_and_simulate(
-    model: TrainedModel,
+    source: MapSource,
     observed: NormalizedMap,
     plan: Plan,
     bins: np.ndarray,
@@ -142,7 +149,8 @@ def knock_out_and_simulate(
 
     Parameters
     ----------
-    model : TrainedModel
+    source : MapSource
+        An editable one.
     observed : NormalizedMap
     plan : Plan
         Of the map's genome.
@@ -159,23 +167,23 @@ def knock_out_and_simulate(
         (`all`), of its own pairs (`own`), of those that only span it (`spanning`). NaN without
         pairs: `shift` removes the bin's own.
     """
-    rows = []
+    rows, table, resolution = [], source.bins.table, source.bins.resolution
     for site in bins:
         row = {}
         for method in KNOCKOUT_METHODS:
-            (edit,) = knockouts(model.bins.table.iloc[[site]], method=method)
-            prediction = predict_edit(model, observed, lay_out(edit, model.bins), flank=reach)
+            (edit,) = knockouts(table.iloc[[site]], method=method)
+            prediction = predict_edit(source, lay_out(edit, table), flank=reach)
             maps = {method: (prediction.wild_type, prediction.on_reference)}
             if method == "average":
-                positions = prediction.bins - model.extent(edit.chrom)[0]
+                positions = prediction.bins - source.bins.extent(edit.chrom)[0]
                 maps["simulated"] = [
-                    intensities(p, edit.chrom, model.resolution, positions, observed.ignore_diags)
+                    intensities(p, edit.chrom, resolution, positions, observed.ignore_diags)
                     for p in (plan, remove_sites(plan, edit.chrom, edit.start, edit.end))
                 ]
             known = np.logical_and.reduce([np.isfinite(m) for pair in maps.values() for m in pair])
             left, right = prediction.bins[:, None], prediction.bins[None, :]
             across = known & (left <= site) & (right >= site)
-            across &= (right - left) * model.resolution < reach
+            across &= (right - left) * resolution < reach
             own = across & ((left == site) | (right == site))
             for name, (wild_type, edited) in maps.items():
                 for part, pairs in (("all", across), ("own", own), ("spanning", across & ~own)):
@@ -201,10 +209,8 @@ def _judge_attribution(model, observed, anchors):
         pixels, n = observed.pixels(chrom), len(model.mask(chrom))
         degree = sum(np.bincount(pixels[end], pixels["count"], minlength=n) for end in "ij")
         scores["degree"][at] = np.where(model.mask(chrom), np.nan, degree)
-        band = observed.band(chrom, 0, n)[: 2 * INSULATION_WINDOW_BINS + 1]
-        scores["insulation"][at] = -scc.insulation(
-            band, INSULATION_WINDOW_BINS, observed.ignore_diags
-        )
+        band = observed.band(chrom, 0, n)[: 2 * WINDOW_BINS + 1]
+        scores["insulation"][at] = -score_diamonds(band, ignore_diags=observed.ignore_diags)
         scores["eigenvector"][at] = _leading_eigenvector(pixels, model.mask(chrom))
         whole = attribute_chromosome(model, chrom)
         rows.append(("completeness_error", chrom, "model", whole.completeness_error, np.nan, n))
@@ -227,11 +233,11 @@ def _leading_eigenvector(pixels, mask):
     return vector
 
 
-def _judge_edits(model, observed, plan, mode, n_edits, seed):
+def _judge_edits(source, observed, plan, mode, n_edits, seed):
     tables = []
-    for edit in draw_edits(plan, model, n_edits=n_edits, seed=seed):
-        prediction = predict_edit(model, observed, lay_out(edit, model.bins), mode=mode)
-        scored = score_changes(prediction, model, observed, plan)
+    for edit in draw_edits(plan, source.bins, n_edits=n_edits, seed=seed):
+        prediction = predict_edit(source, lay_out(edit, source.bins.table))
+        scored = score_changes(prediction, observed, plan)
         tables.append(scored[scored["scale"] == "log2"])
     return summarise_edits(pd.concat(tables), mode)
 
@@ -264,17 +270,17 @@ def summarise_edits(scored: pd.DataFrame, mode: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=ROW)
 
 
-def _judge_knockouts(model, observed, plan, anchors, max_sites, rng):
+def _judge_knockouts(source, observed, plan, anchors, max_sites, rng):
     strong = plan.sites[plan.sites["strength"] > STRONG]
     groups = {
-        "random": ~model.bins["masked"].to_numpy(bool),
+        "random": ~source.bins.masked,
         "anchors": anchors,
-        "strong anchors": anchors & bins_overlapping(strong, model.bins.table),
+        "strong anchors": anchors & bins_overlapping(strong, source.bins.table),
     }
     effects = {}
     for name, members in groups.items():
         bins = np.sort(rng.permutation(np.flatnonzero(members))[:max_sites])
-        effects[name] = knock_out_and_simulate(model, observed, plan, bins)
+        effects[name] = knock_out_and_simulate(source, observed, plan, bins)
     return summarise_knockouts(effects)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
-from chromloom.models.trained import TrainedModel
+from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.perturbation.predict import Prediction, map_back
@@ -30,19 +30,19 @@ from chromloom.simulate.plan import Plan
 KINDS = ("deletion", "inversion", "duplication")
 
 
-def draw_edits(plan: Plan, model: TrainedModel, *, n_edits: int, seed: int) -> list[Edit]:
+def draw_edits(plan: Plan, bins: Bins, *, n_edits: int, seed: int) -> list[Edit]:
     """Draw edits of every kind: 100 to 800 kb long, at a random place inside, off masked bins.
 
     Half of them are centred on a strong CTCF site, where an edit matters most.
     """
     rng = np.random.default_rng(seed)
-    resolution = model.resolution
+    resolution = bins.resolution
     edits = []
     for kind in KINDS:
         for number in range(n_edits):
             for _ in range(1000):
-                chrom = str(rng.choice(model.chromnames))
-                mask = model.mask(chrom)
+                chrom = str(rng.choice(bins.chromnames))
+                mask = bins.mask(chrom)
                 size = int(rng.integers(100_000, 800_001) // resolution)
                 sites = plan.rows("sites", chrom)
                 sites = sites.loc[sites["strength"] > 0.5, "start"].to_numpy() // resolution
@@ -61,15 +61,13 @@ def draw_edits(plan: Plan, model: TrainedModel, *, n_edits: int, seed: int) -> l
     return edits
 
 
-def score_changes(
-    prediction: Prediction, model: TrainedModel, observed: NormalizedMap, plan: Plan
-) -> pd.DataFrame:
+def score_changes(prediction: Prediction, observed: NormalizedMap, plan: Plan) -> pd.DataFrame:
     """Score a prediction and the baselines against the simulated change; see the module."""
     edit = prediction.edited.edit
-    truth = simulate_change(prediction, model, observed, plan)
+    truth = simulate_change(prediction, observed, plan)
     methods = {
         "model": (prediction.wild_type, prediction.on_reference),
-        **baselines(prediction, model, observed),
+        **baselines(prediction, observed),
     }
     scales = {
         "log2": _log2,
@@ -103,7 +101,7 @@ def score_changes(
 
 
 def simulate_change(
-    prediction: Prediction, model: TrainedModel, observed: NormalizedMap, plan: Plan
+    prediction: Prediction, observed: NormalizedMap, plan: Plan
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noise-free wild type and edited map on the reference bins of a prediction.
 
@@ -112,14 +110,14 @@ def simulate_change(
     wild_type, edited : ndarray, (k, k), float64
         Upper triangle, scaled so that the wild type sums to the observed map's strength.
     """
-    edit, resolution = prediction.edited.edit, model.resolution
+    edit, resolution = prediction.edited.edit, observed.resolution
     lo = edit.start // resolution * resolution
     hi = min(-(-edit.end // resolution) * resolution, int(plan.chromsizes[edit.chrom]))
     changed = apply_edit(plan, replace(edit, start=lo, end=hi))
-    first, _ = model.extent(edit.chrom)
+    first, _ = observed.extent(edit.chrom)
     positions = prediction.bins - first
     wild_type = intensities(plan, edit.chrom, resolution, positions, observed.ignore_diags)
-    at, index = edited_positions(prediction, model)
+    at, index = edited_positions(prediction, observed.bins)
     in_edited = intensities(changed, edit.chrom, resolution, at, observed.ignore_diags)
     on_reference = map_back(in_edited, index, len(positions))
     values = observed_window(observed, edit.chrom, positions)

@@ -119,6 +119,8 @@ class VectorModule(nn.Module):
 class VectorModel(TrainedModel):
     """A trained model of this family; predicts contact probability if it has its own decoder."""
 
+    reads_between = False  # the decoder predicts a whole row
+
     def _target(
         self,
         chrom: str,
