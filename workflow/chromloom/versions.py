@@ -10,9 +10,9 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 2,
     "training": 5,
-    "reconstruction": 3,
+    "reconstruction": 4,
     "classification": 2,
     "attribution": 2,
-    "perturbation": 2,
+    "perturbation": 3,
     "plotting": 1,
 }
