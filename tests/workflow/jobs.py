@@ -1,18 +1,19 @@
-"""Print every rule and every job of a study as JSON, one per line, without running any.
+"""Write every rule and every job of a study as JSON, without running any.
 
-`python jobs.py SNAKEFILE FOLDER CONFIGFILE [TARGET …]`, from a process of its own, since Snakemake
-changes the working directory.
+`python jobs.py OUT SNAKEFILE FOLDER CONFIGFILE [TARGET …]`, as a process of its own, since
+Snakemake changes the working directory.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A parameter as JSON has it."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
@@ -21,32 +22,40 @@ def plain(value):
     return value if isinstance(value, int | float | str | None) else str(value)
 
 
-def main(snakefile: str, folder: str, configfile: str, *targets: str) -> None:
+def main(out: str, snakefile: str, folder: str, configfile: str, *targets: str) -> None:
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
-        workflow = api.workflow(
+        asked = api.workflow(
             resource_settings=ResourceSettings(cores=2),
             config_settings=ConfigSettings(configfiles=[Path(configfile)]),
             snakefile=Path(snakefile),
             workdir=Path(folder),
         )
-        dag = workflow.dag(DAGSettings(targets=set(targets), forceall=True))
+        dag = asked.dag(DAGSettings(targets=set(targets), forceall=True))
         dag.execute_workflow(executor="dryrun")
-        for rule in workflow._workflow.rules:
-            line = {
+        workflow = asked._workflow_store
+        rules = [
+            {
                 "rule": rule.name,
                 "script": rule.script,
-                "log": [str(path) for path in rule.log],
+                "log": list(map(str, rule.log)),
                 "benchmark": str(rule.benchmark or ""),
                 "conda": str(rule.conda_env or ""),
-                "message": rule.message or "",
+                "message": rule.message,
                 "resources": list(rule.resources),
                 "params": list(rule.params.keys()),
             }
-            print("RULE", json.dumps(line))
-        for job in workflow._workflow_store.dag.jobs:
-            params = {key or str(k): plain(v) for k, (key, v) in enumerate(job.params._allitems())}
-            line = {"rule": job.rule.name, "input": list(job.input), "params": params}
-            print("JOB", json.dumps(line))
+            for rule in workflow.rules
+        ]
+        jobs = [
+            {
+                "rule": job.rule.name,
+                "input": list(map(str, job.input)),
+                "output": list(map(str, job.output)),
+                "params": [plain(value) for value in job.params],
+            }
+            for job in workflow.dag.jobs
+        ]
+    Path(out).write_text(json.dumps({"rules": rules, "jobs": jobs}))
 
 
 if __name__ == "__main__":

@@ -171,15 +171,6 @@ def test_the_shim_of_the_workflow_folder_is_the_same_workflow(snakemake, repo_ro
     assert done.stdout.count("train_model") == other.stdout.count("train_model") > 0
 
 
-def test_every_rule_is_complete(repo_root):
-    """Every rule has log, benchmark, conda, threads, resources and a message."""
-    for path in (repo_root / "rules").glob("*.smk"):
-        for rule in re.split(r"\n *rule ", path.read_text())[1:]:
-            name = rule.split(":")[0]
-            for directive in ("log", "benchmark", "conda", "threads", "resources", "message"):
-                assert f"    {directive}:" in rule, f"{path.name}, {name}: no {directive}"
-
-
 def test_a_rule_and_its_script_have_one_name(repo_root):
     scripts = {path.stem for path in (repo_root / "workflow" / "scripts").glob("*.py")}
     named = set()
