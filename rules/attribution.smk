@@ -36,3 +36,40 @@ rule attribute_bins:
         "Attributing predicted contacts of {wildcards.sample} by {wildcards.model}"
     script:
         "../workflow/scripts/attribute_bins.py"
+
+
+# Elements are the labels that single bins have or lack.
+rule rank_elements:
+    input:
+        attribution="results/attribution/{sample}.{resolution}.{norm}.{model}.parquet",
+        sheet=STUDY.label_sheet or [],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+    output:
+        multiext(
+            "results/attribution/{sample}.{resolution}.{norm}.{model}.elements/",
+            ranking="ranking.tsv",
+            comparisons="comparisons.tsv",
+            profile="profile.tsv",
+            values="values.parquet",
+        ),
+    log:
+        "logs/rank_elements/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/rank_elements/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        domains=config["attribution"]["domains"],
+        column=config["attribution"]["column"],
+        comparisons=config["attribution"]["comparisons"],
+        seed=config["seed"],
+        version=VERSIONS["attribution"],
+    message:
+        "Ranking elements of {wildcards.sample} by their attribution by {wildcards.model}"
+    script:
+        "../workflow/scripts/rank_elements.py"

@@ -376,24 +376,47 @@ rule hiclstm_figS15:
 
 rule hiclstm_fig6:
     input:
-        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
-        sheet=STUDY.label_sheet or [],
-        labels=FOCUS_LABELS,
+        **{
+            name: expand(
+                "results/attribution/{run}.elements/{file}",
+                run=FOCUS_PAIR_RUNS[:1],
+                file=file,
+            )
+            for name, file in {
+                "ranking": "ranking.tsv",
+                "profile": "profile.tsv",
+                "values": "values.parquet",
+            }.items()
+        },
     output:
-        expand(
-            "results/figures/hiclstm/{panel}.{suffix}",
-            panel=PANELS["fig6"],
-            suffix=["pdf", "tsv"],
+        multiext("results/figures/hiclstm/fig6c", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig6e", ".pdf", ".tsv"),
+        multiext("results/figures/hiclstm/fig6a", ".pdf", ".tsv") if DOMAINS else [],
+        fig6a=(
+            report(
+                "results/figures/hiclstm/fig6a.png",
+                caption="../workflow/report/hiclstm/fig6.rst",
+                category="Hi-C-LSTM",
+                subcategory="Figure 6",
+                labels={"panel": "a"},
+            )
+            if DOMAINS
+            else []
         ),
-        report(
-            expand(
-                "results/figures/hiclstm/{panel}.png", panel=PANELS["fig6"] or ["fig6"]
-            ),
+        fig6c=report(
+            "results/figures/hiclstm/fig6c.png",
             caption="../workflow/report/hiclstm/fig6.rst",
             category="Hi-C-LSTM",
             subcategory="Figure 6",
+            labels={"panel": "c"},
         ),
-        comparisons="results/figures/hiclstm/fig6.comparisons.tsv",
+        fig6e=report(
+            "results/figures/hiclstm/fig6e.png",
+            caption="../workflow/report/hiclstm/fig6.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 6",
+            labels={"panel": "e"},
+        ),
     log:
         "logs/hiclstm_fig6.log",
     benchmark:
@@ -403,22 +426,51 @@ rule hiclstm_fig6:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=30,
     params:
-        panels={
-            panel: {"fig6a": "profile", "fig6c": "violins", "fig6e": "ranking"}[panel]
-            for panel in PANELS["fig6"]
-        },
-        cell_type=FOCUS_CELL_TYPE,
-        domains=DOMAINS,
         column=config["attribution"]["column"],
-        comparisons=config["attribution"]["comparisons"],
-        seed=config["seed"],
-        version=VERSIONS["attribution"],
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure 6: attribution by element"
     script:
         "../workflow/scripts/hiclstm_fig6.py"
+
+
+rule hiclstm_fig6b:
+    input:
+        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
+        observed=expand("results/normalized/{map}.cool", map=FOCUS),
+        E1=expand("results/analysis/{map}/E1.bw", map=FOCUS),
+        insulation=expand("results/analysis/{map}/insulation.bw", map=FOCUS),
+        sheet=STUDY.label_sheet or [],
+        labels=FOCUS_LABELS,
+    output:
+        multiext("results/figures/hiclstm/fig6b", ".pdf", ".tsv"),
+        fig6b=report(
+            "results/figures/hiclstm/fig6b.png",
+            caption="../workflow/report/hiclstm/fig6b.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 6",
+            labels={"panel": "b"},
+        ),
+    log:
+        "logs/hiclstm_fig6b.log",
+    benchmark:
+        "benchmarks/hiclstm_fig6b.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        region=config["figures"]["region"],
+        cell_type=FOCUS_CELL_TYPE,
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing figure 6b: attribution along a region"
+    script:
+        "../workflow/scripts/hiclstm_fig6b.py"
 
 
 rule hiclstm_fig7:

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute
-from chromloom.attribution.panels import explain_elements
+from chromloom.attribution.explain import explain_sets
 from chromloom.contacts.extract import extract_contacts
 from chromloom.genome.assembly import load_assembly
+from chromloom.genome.intervals import read_intervals
 from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.normalized import normalize_contacts
@@ -57,9 +59,15 @@ def test_attribution_of_a_real_map_is_complete_and_explains_elements(trained, re
     report = attribute(trained / "model", trained / "a.bw", trained / "a.parquet")
     assert (report["completeness_error"] <= 0.01).all()
     labels = real_data / "labels"
-    explain_elements(
+    bins = pd.read_parquet(trained / "a.parquet")
+    sizes = bins.groupby("chrom", sort=False)["end"].max()
+    peaks = {name: labels / f"GM12878_{name}.narrowPeak.gz" for name in ("CTCF", "RAD21", "EZH2")}
+    explain_sets(
         trained / "a.parquet",
-        {name: labels / f"GM12878_{name}.narrowPeak.gz" for name in ("CTCF", "RAD21", "EZH2")},
+        {
+            name: bins_overlapping(read_intervals(path, "bed", sizes), bins)
+            for name, path in peaks.items()
+        },
         trained / "elements",
         comparisons={"cohesin": ("CTCF&RAD21", "CTCF-RAD21")},
     )

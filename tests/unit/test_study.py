@@ -298,7 +298,7 @@ def test_a_study_of_models_without_edits_draws_what_they_can_show(study, tmp_pat
         "perturbation": {"knockouts": {"one": "one.bed"}},
     }
     full = {figure for figure, panels in study(config).panels.items() if panels}
-    assert full == {"fig3", "fig4", "fig6", "fig7", "fig8"}
+    assert full == {"fig3", "fig4", "fig6", "fig6b", "fig7", "fig8"}
     pca = study({**config, "training": {"models": ["pca"]}})
     assert {figure for figure, panels in pca.panels.items() if panels} == {"fig3", "fig4"}
     assert str(pca.focus_run) == "A.10000.ICE.pca"

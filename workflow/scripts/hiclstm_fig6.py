@@ -1,43 +1,35 @@
-import os
-import tempfile
 from pathlib import Path
 
-from chromloom.attribution.panels import explain_sets
-from chromloom.classification.labels import load_labels, read_label_sheet, read_task
-from chromloom.files import read_parquet
-from chromloom.logs import job_log
-from chromloom.plotting.style import apply_style
+import matplotlib.pyplot as plt
 
-params, output = snakemake.params, snakemake.output
+from chromloom.files import read_parquet, read_tsv
+from chromloom.logs import job_log
+from chromloom.plotting.attribution import (
+    plot_domain_profile,
+    plot_ranking,
+    plot_violins,
+    summarise_values,
+)
+from chromloom.plotting.style import apply_style, save_figure
+
+files, score = snakemake.input, snakemake.params.column
 with job_log(snakemake.log[0]):
     apply_style()
-    bins = read_parquet(snakemake.input.attribution[0])
-    sheet = read_label_sheet(snakemake.input.sheet, cell_type=params.cell_type)
-    # Classes of elements: tasks of single bins that are present or not.
-    sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]
-    labels = load_labels(sheet, bins[["chrom", "start", "end", "masked"]])
-    sets = {task: label.y == 1 for task, label in labels.items()}
-    domains = None
-    if params.domains:
-        sizes = bins.groupby("chrom", sort=False)["end"].max()
-        domains = read_task(
-            snakemake.input.sheet, params.domains, sizes, cell_type=params.cell_type
-        )
-    figures = Path(output.comparisons).parent
-    with tempfile.TemporaryDirectory(dir=figures) as folder:
-        explain_sets(
-            snakemake.input.attribution[0],
-            sets,
-            folder,
-            comparisons={name: tuple(pair) for name, pair in params.comparisons.items()},
-            domains=domains,
-            column=params.column,
-            seed=params.seed,
-        )
-        for panel, name in params.panels.items():
-            for suffix in ("pdf", "png", "tsv"):
-                os.replace(f"{folder}/{name}.{suffix}", figures / f"{panel}.{suffix}")
-        if params.comparisons:
-            os.replace(f"{folder}/comparisons.tsv", output.comparisons)
-        else:
-            Path(output.comparisons).write_text("name\n")
+    folder = Path(snakemake.output.fig6e).parent
+    ranking, profile = read_tsv(files.ranking[0]), read_tsv(files.profile[0])
+    values = read_parquet(files.values[0])
+
+    height = 1.2 + 0.2 * min(len(ranking), 25)
+    figure, ax = plt.subplots(figsize=(4.5, height), layout="constrained")
+    plot_ranking(ranking, ax, label=score)
+    save_figure(figure, ranking, folder / "fig6e")
+
+    width = 1.5 + 0.4 * max(values["name"].nunique(), 4)
+    figure, ax = plt.subplots(figsize=(width, 3.5), layout="constrained")
+    plot_violins(values, ax, label=score)
+    save_figure(figure, summarise_values(values), folder / "fig6c")
+
+    if snakemake.output.fig6a:
+        figure, ax = plt.subplots(figsize=(4, 2.6), layout="constrained")
+        plot_domain_profile(profile, ax, label=score)
+        save_figure(figure, profile, folder / "fig6a")

@@ -1,6 +1,6 @@
 """Pictures of attributions: domain profile, violins by element, ranked factors, a locus."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chromloom.plotting.style import PALETTE
+from chromloom.plotting.style import PALETTE, say_empty
 
 
 def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z score") -> Axes:
@@ -22,6 +22,8 @@ def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z sc
     label : str
         Of the score.
     """
+    if profile["mean"].isna().all():
+        return say_empty(axes, "No domain lies on the map.")
     x = np.arange(len(profile))
     axes.plot(x, profile["mean"], color=PALETTE[0])
     axes.fill_between(
@@ -44,25 +46,28 @@ def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z sc
     return axes
 
 
-def plot_violins(scores: Mapping[str, np.ndarray], axes: Axes, *, label: str = "z score") -> Axes:
+def plot_violins(values: pd.DataFrame, axes: Axes, *, label: str = "z score") -> Axes:
     """Distribution of a score by class of element, with median and quartiles (Fig. 6c, d).
 
     Parameters
     ----------
-    scores : mapping of str to ndarray
-        Class -> scores of its unmasked bins; classes with fewer than 2 are left out.
+    values : DataFrame
+        name (of a class), value of each of its unmasked bins; classes with fewer than 2 are left
+        out.
     axes : Axes
     label : str
     """
-    drawn = {name: np.asarray(v)[np.isfinite(v)] for name, v in scores.items()}
+    drawn = {name: part.to_numpy() for name, part in values.groupby("name", sort=False)["value"]}
     drawn = {name: values for name, values in drawn.items() if len(values) > 1}
+    if not drawn:
+        return say_empty(axes, "No class of elements has two bins or more.")
     x = np.arange(1, len(drawn) + 1)
     spread = [len(np.unique(values)) > 1 for values in drawn.values()]
     if any(spread):
         kept = [v for v, good in zip(drawn.values(), spread) if good]
         for body in axes.violinplot(kept, x[spread], showextrema=False, widths=0.8)["bodies"]:
             body.set(facecolor=PALETTE[5], alpha=0.6)
-    quartiles = np.array([np.percentile(v, [25, 50, 75]) for v in drawn.values()]).reshape(-1, 3)
+    quartiles = np.array([np.percentile(v, [25, 50, 75]) for v in drawn.values()])
     axes.vlines(x, quartiles[:, 0], quartiles[:, 2], color="#444444", lw=3)
     axes.plot(x, quartiles[:, 1], "o", color="white", ms=3)
     axes.axhline(0, color=PALETTE[7], lw=0.6)
@@ -72,19 +77,32 @@ def plot_violins(scores: Mapping[str, np.ndarray], axes: Axes, *, label: str = "
     return axes
 
 
+def summarise_values(values: pd.DataFrame) -> pd.DataFrame:
+    """What `plot_violins` draws in numbers: name, n_bins, q25, median, q75 of each class."""
+    grouped = values.groupby("name", sort=False)["value"]
+    quartiles = {
+        name: grouped.quantile(q) for name, q in {"q25": 0.25, "median": 0.5, "q75": 0.75}.items()
+    }
+    return pd.DataFrame({"n_bins": grouped.size(), **quartiles}).reset_index()
+
+
 def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "z score") -> Axes:
-    """Mean score of the highest sets against their random mean, significant ones filled.
+    """Mean score of sets against their random mean, highest on top, significant ones filled.
 
     Parameters
     ----------
     table : DataFrame
-        name, mean, random_mean, random_sd, q_value (of `attribution.aggregate.rank_sets`).
+        name, mean, random_mean, random_sd, effect, q_value (of `attribution.aggregate.rank_sets`).
     axes : Axes
     n : int
-        Sets shown.
+        Sets shown: those whose effect is largest, of either sign.
     label : str
     """
-    top = table.dropna(subset=["mean"]).head(n).iloc[::-1]
+    known = table.dropna(subset=["mean"])
+    if known.empty:
+        return say_empty(axes, "No set of elements has an unmasked bin.")
+    strongest = known["effect"].abs().nlargest(n).index
+    top = known.loc[strongest].sort_values("mean")
     y = np.arange(len(top))
     axes.errorbar(
         top["random_mean"],
@@ -111,6 +129,8 @@ def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "
         )
     axes.set_yticks(y, top["name"])
     axes.set_xlabel(f"mean {label}")
+    if len(top) < len(known):
+        axes.set_title(f"{len(top)} of {len(known)} sets, largest difference from random bins")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
@@ -119,7 +139,7 @@ def plot_locus(
     scores: pd.DataFrame,
     *,
     column: str = "normalised",
-    tracks: Mapping[str, np.ndarray] | None = None,
+    tracks: Sequence[str] = (),
     elements: Mapping[str, pd.DataFrame] | None = None,
 ) -> Figure:
     """Attribution along a region above signal tracks and elements (article, Fig. 6b).
@@ -127,10 +147,10 @@ def plot_locus(
     Parameters
     ----------
     scores : DataFrame
-        chrom, start, end, `column` of the region's bins.
+        chrom, start, end, `column` and `tracks` of the region's bins.
     column : str
-    tracks : mapping of str to ndarray, optional
-        Name -> value of every bin of the region.
+    tracks : sequence of str
+        Further columns to draw.
     elements : mapping of str to DataFrame, optional
         Name -> start, end[, strand] in the region (genes, motifs, peaks).
 
@@ -138,7 +158,7 @@ def plot_locus(
     -------
     Figure
     """
-    tracks, elements = tracks or {}, elements or {}
+    elements = elements or {}
     heights = [2.0] + [1.0] * len(tracks) + [0.4] * len(elements)
     figure, axes = plt.subplots(
         len(heights),
@@ -154,8 +174,8 @@ def plot_locus(
     value = scores[column]
     axes[0].bar(x, value, width, color=np.where(value >= 0, PALETTE[0], PALETTE[1]))
     axes[0].set_ylabel(column)
-    for ax, (name, values) in zip(axes[1:], tracks.items()):
-        ax.fill_between(x, np.nan_to_num(values), color=PALETTE[2], step="mid", lw=0)
+    for ax, name in zip(axes[1:], tracks):
+        ax.fill_between(x, scores[name].fillna(0), color=PALETTE[2], step="mid", lw=0)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
     for ax, (name, table) in zip(axes[1 + len(tracks) :], elements.items()):
         strand = table["strand"] if "strand" in table else pd.Series(".", table.index)

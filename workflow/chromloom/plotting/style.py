@@ -1,12 +1,14 @@
 """The look that all figures share: fonts, colours, colour maps and how a figure is saved."""
 
 import itertools
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chromloom.files import atomic_path, write_tsv
@@ -47,6 +49,14 @@ def model_colours(names: Iterable[str]) -> dict[str, str]:
     colours = dict.fromkeys((*PALETTE, *table.values()))
     free = itertools.cycle([colour for colour in colours if colour not in own.values()])
     return {name: own.get(name) or next(free) for name in names}
+
+
+def say_empty(axes: Axes, reason: str) -> Axes:
+    """Say in a panel why it shows nothing."""
+    axes.set_axis_off()
+    text = textwrap.fill(reason, 40)
+    axes.text(0.5, 0.5, text, ha="center", va="center", color="0.35", transform=axes.transAxes)
+    return axes
 
 
 def save_figure(figure: Figure, table: pd.DataFrame | None, stem: str | Path) -> None:

@@ -1,11 +1,11 @@
-"""Element reports and locus figures as files; contrast and local baseline."""
+"""Tables of attributed sets and along a region; contrast and local baseline."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from chromloom.attribution.attribute import attribute_chromosome
-from chromloom.attribution.panels import draw_locus, explain_elements, peak_files
+from chromloom.attribution.explain import explain_sets, read_locus
 from chromloom.attribution.scores import contrast_directions
 from chromloom.errors import InputError
 from chromloom.genome.bins import make_bins
@@ -50,37 +50,34 @@ def attribution(tmp_path):
     table["normalised"] = table["z"] / 5
     table.loc[::31, ["z", "normalised"]] = np.nan
     table.to_parquet(tmp_path / "a.parquet")
-    sites = table[np.arange(len(table)) % 25 == 0]
-    others = table[np.arange(len(table)) % 25 == 7]
-    for name, own in (("sites.bed", sites), ("others.narrowPeak.gz", others)):
-        own[["chrom", "start", "end"]].assign(
-            name="x", score=0, strand="+", a=0, b=0, c=0, d=0
-        ).to_csv(tmp_path / name, sep="\t", header=False, index=False)
-    domains = pd.DataFrame(
-        {"chrom": "chr1", "start": [500_000, 1_500_000], "end": [1_000_000, 2_500_000]}
-    )
-    domains.to_csv(tmp_path / "domains.txt", sep="\t", header=False, index=False)
     track = table[["chrom", "start", "end", "z"]].dropna()
     track.to_csv(tmp_path / "t.bedgraph", sep="\t", header=False, index=False)
     return tmp_path
 
 
-def test_elements_are_ranked_compared_and_drawn(attribution):
-    elements = {**peak_files(attribution), "domains": attribution / "domains.txt"}
-    assert list(elements) == ["others", "sites", "domains"]
-    explain_elements(
+DOMAINS = pd.DataFrame(
+    {"chrom": "chr1", "start": [500_000, 1_500_000], "end": [1_000_000, 2_500_000]}
+)
+
+
+def sets_of(folder):
+    bins = pd.read_parquet(folder / "a.parquet")
+    place = np.arange(len(bins)) % 25
+    inside = (bins["chrom"] == "chr1") & bins["start"].between(500_000, 990_000)
+    return {"sites": place == 0, "others": place == 7, "domains": inside.to_numpy()}
+
+
+def test_sets_are_ranked_and_compared(attribution):
+    out, sets = attribution / "out", sets_of(attribution)
+    explain_sets(
         attribution / "a.parquet",
-        elements,
-        attribution / "out",
-        domains="domains",
+        sets,
+        out,
+        domains=DOMAINS,
         comparisons={"sites": ("sites", "others"), "in": ("sites&domains", "sites-domains")},
     )
-    out = attribution / "out"
-    assert {p.name for p in out.iterdir()} == {
-        f"{name}.{suffix}"
-        for name in ("ranking", "violins", "profile")
-        for suffix in ("pdf", "png", "tsv")
-    } | {"comparisons.tsv"}
+    names = {"ranking.tsv", "comparisons.tsv", "profile.tsv", "values.parquet"}
+    assert {path.name for path in out.iterdir()} == names
     ranking = pd.read_csv(out / "ranking.tsv", sep="\t")
     assert ranking["name"][0] == "sites"
     assert ranking["q_value"][0] < 0.05
@@ -90,38 +87,42 @@ def test_elements_are_ranked_compared_and_drawn(attribution):
         comparisons.loc["in", "n_first"] + comparisons.loc["in", "n_second"] == ranking["n_bins"][0]
     )
     assert len(pd.read_csv(out / "profile.tsv", sep="\t")) == 20
+    values = pd.read_parquet(out / "values.parquet").groupby("name")["value"]
+    assert values.mean()["sites"] == pytest.approx(ranking["mean"][0], rel=1e-5)
+    sizes = values.size()
+    assert sizes["sites"] == ranking["n_bins"][0]
+    assert sizes["in: 1"] == comparisons.loc["in", "n_first"]
 
 
-def test_a_locus_is_drawn(attribution):
-    draw_locus(
+def test_without_sets_comparisons_and_domains_the_tables_are_empty(attribution):
+    explain_sets(attribution / "a.parquet", {}, attribution / "out")
+    for name in ("ranking", "comparisons", "profile"):
+        table = pd.read_csv(attribution / "out" / f"{name}.tsv", sep="\t")
+        assert table.empty
+        assert len(table.columns) > 4
+    assert pd.read_parquet(attribution / "out" / "values.parquet").empty
+
+
+def test_a_locus_has_its_tracks(attribution):
+    table = read_locus(
         attribution / "a.parquet",
-        "chr1:500,000-1,500,000",
-        attribution / "locus",
+        ("chr1", 500_000, 1_500_000),
         tracks={"signal": attribution / "t.bedgraph"},
-        elements={"sites": attribution / "sites.bed"},
     )
-    table = pd.read_csv(attribution / "locus.tsv", sep="\t")
     assert len(table) == 100
     np.testing.assert_allclose(table["signal"], table["z"], rtol=1e-6)
-    assert (attribution / "locus.png").stat().st_size > 1000
 
 
 def test_reports_that_cannot_be_made(attribution):
-    sites = {"sites": attribution / "sites.bed"}
-    parquet = attribution / "a.parquet"
+    sets, parquet, out = sets_of(attribution), attribution / "a.parquet", attribution / "o"
     with pytest.raises(InputError, match="no column 'w'"):
-        explain_elements(parquet, sites, attribution / "o", column="w")
+        explain_sets(parquet, sets, out, column="w")
     with pytest.raises(InputError, match="'TADs' is none of sites"):
-        explain_elements(parquet, sites, attribution / "o", comparisons={"a": ("sites", "TADs")})
-    with pytest.raises(InputError, match="is not chrom:start-end"):
-        draw_locus(parquet, "chr9:1-2", attribution / "o")
+        explain_sets(parquet, sets, out, comparisons={"a": ("sites", "TADs")})
     with pytest.raises(InputError, match="holds no bin"):
-        draw_locus(parquet, "chr1:9000000-9100000", attribution / "o")
+        read_locus(parquet, ("chr1", 9_000_000, 9_100_000))
     whole = parquet.read_bytes()
     for damage in (b"", whole[: len(whole) // 2], b"x" * 999):
         parquet.write_bytes(damage)
         with pytest.raises(InputError, match=r"a.parquet cannot be read"):
-            explain_elements(parquet, sites, attribution / "o")
-    (attribution / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no peak files"):
-        peak_files(attribution / "empty")
+            explain_sets(parquet, sets, out)
