@@ -40,7 +40,7 @@ ROOMS = {
     "prediction": {"edits", "genome", "models", "normalize", "representations"},
     "evaluation": {"analysis", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
-    "attribution": {"genome", "models", "representations", "signals"},
+    "attribution": {"models", "representations", "signals"},
     "perturbation": {
         *("analysis", "edits", "evaluation", "genome", "kernels", "models", "normalize"),
         *("prediction", "representations", "signals"),
