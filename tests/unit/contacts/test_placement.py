@@ -56,6 +56,35 @@ def test_a_map_of_a_region_lies_where_its_bins_say(files, extract):
     assert "21 bins of these chromosomes" in reading(result)
 
 
+def test_coarser_maps_of_a_region_that_are_off_the_grid_are_summed_anew(files, extract):
+    start = make_bins(files.sizes, files.bin)["start"].to_numpy()
+    keep = (chrom_of(files) == "chr1") & (start >= 130_000) & (start < 250_000)
+    path, expected = subset(files, keep)
+    mcool = files.folder / "part.mcool"
+    cooler.fileops.cp(str(path), f"{mcool}::/resolutions/10000")
+    bins = pd.DataFrame({"chrom": "chr1", "start": [130_000, 180_000], "end": [180_000, 230_000]})
+    pixels = pd.DataFrame({"bin1_id": [0], "bin2_id": [1], "count": [4]})
+    cooler.create_cooler(f"{mcool}::/resolutions/50000", bins, pixels, mode="a")
+    assert describe_contacts(mcool).resolutions == (10_000,)
+    result = extract(mcool, resolutions=[10_000, 50_000])
+    files.dense = expected
+    np.testing.assert_array_equal(result.dense(50_000), files.coarse(50_000))
+
+
+def test_single_cells_without_some_bins(files, make_dense, extract):
+    keep = np.ones(len(files.dense), dtype=bool)
+    keep[3:9] = False
+    bins = make_bins(files.sizes, files.bin)[keep].reset_index(drop=True)
+    cells = {name: make_dense(k)[np.ix_(keep, keep)] for k, name in enumerate("ab")}
+    path = files.folder / "part.scool"
+    pixels = {name: files.pixels(dense) for name, dense in cells.items()}
+    cooler.create_scool(str(path), bins, pixels, ordered=True)
+    result = extract(path)
+    whole = np.where(np.outer(keep, keep), make_dense(0) + make_dense(1), 0)
+    np.testing.assert_array_equal(result.dense(10_000), whole)
+    assert reading(result).startswith("2 cells pooled; 6 bins")
+
+
 def test_contacts_stay_in_place_where_bins_were_taken_out(files, extract):
     keep = np.ones(len(files.dense), dtype=bool)
     keep[3:9] = keep[35:40] = False

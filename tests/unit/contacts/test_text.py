@@ -121,6 +121,12 @@ def test_an_extra_tab_is_told_with_its_line(files, extract):
         extract(path)
 
 
+def test_rows_of_a_sequence_that_the_header_does_not_list(files, extract):
+    path = files.pairs("a.pairs")
+    path.write_text(path.read_text().replace("#chromsize: chr2 250000\n", ""))
+    np.testing.assert_array_equal(extract(path).dense(10_000), files.dense)
+
+
 def test_read_pairs_that_are_left_out_are_counted(files, extract):
     extra = ["u1\t!\t0\tchr1\t500", "u2\tchr1\t5\t!\t0", "u3\tchrUn_1\t5\tchr1\t7"]
     table = contacts_qc(str(extract(files.pairs(extra=extra)).path)).set_index("chrom")

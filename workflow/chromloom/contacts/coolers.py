@@ -179,6 +179,7 @@ class CoolerReader:
 
     def _by_resolution(self, groups: list[str]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}
+        refused: list[InputError] = []
         # the cells of a .scool share one table of bins
         for group in groups[:1] if self.cells else groups:
             with reading(self.path):
@@ -190,7 +191,11 @@ class CoolerReader:
                 raise InputError(
                     f"{self._uri(group)} has an asymmetric matrix; expected a symmetric map"
                 )
-            resolution = table.resolution(stated, self._uri(group))
+            try:
+                resolution = table.resolution(stated, self._uri(group))
+            except InputError as error:  # a coarser map of a region may be off the grid: not needed
+                refused.append(error)
+                continue
             self._tables.setdefault(resolution, table)
             found.setdefault(int(resolution), []).append(group)
             if len(found[int(resolution)]) > 1:
@@ -198,6 +203,10 @@ class CoolerReader:
                     f"{self.path} holds more than one map at {resolution:,} bp "
                     f"({', '.join(found[int(resolution)])}); name one as {self.path}::{group}"
                 )
+        if refused and not found:
+            raise refused[0]
+        for error in refused:
+            logger.warning("passed by: %s", error)
         return dict.fromkeys(found, groups) if self.cells else found
 
     def names(self, target: Target) -> dict[str, str]:

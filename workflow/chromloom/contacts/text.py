@@ -71,12 +71,12 @@ class PairsReader:
             for side in "12":
                 chrom = table[f"chr{side}"].cat
                 here = [str(name) for name in chrom.categories]
-                if names is None:
-                    new = match_names(set(here) - known.keys(), target.chromsizes)
-                    known |= {
-                        name: match if match in target.chroms else None
-                        for name, match in new.items()
-                    }
+                # a header need not list every sequence that the rows name
+                new = set(here) - known.keys() - (self.sizes or {}).keys()
+                known |= {
+                    name: match if match in target.chroms else None
+                    for name, match in match_names(new, target.chromsizes).items()
+                }
                 seen.update(here)
                 matched = [known.get(name) for name in here]
                 code = chrom.codes.to_numpy()
