@@ -40,7 +40,7 @@ ROOMS = {
     "prediction": {"edits", "genome", "models", "normalize", "representations"},
     "evaluation": {"analysis", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
-    "attribution": {"models", "representations", "signals"},
+    "attribution": {"kernels", "models", "representations", "signals"},
     "perturbation": {
         *("analysis", "edits", "evaluation", "genome", "kernels", "models", "normalize"),
         *("prediction", "representations", "signals"),

@@ -17,6 +17,8 @@ import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
+from chromloom.kernels import kernel_threads_only
+
 logger = logging.getLogger(__name__)
 
 STALL_STEPS = 32  # from here on, doubling that does not halve the error is given up
@@ -59,6 +61,7 @@ class Attribution:
         return abs(float(np.nansum(self.score)) - change) / max(abs(change), 1e-12)
 
 
+@kernel_threads_only()
 def integrate_gradients(
     block: Block,
     representation: np.ndarray,
@@ -155,7 +158,7 @@ class _MapScalar(torch.autograd.Function):
             for lo, hi, d0, d1 in tiles:
                 own = [x.detach().requires_grad_(wanted) for x in roles]
                 y = block(*own, lo, hi, d0, d1)  # (d1 - d0, hi - lo)
-                y = y[_pairs(unmasked, min_dist, lo, hi, d0, d1)]
+                y = torch.where(_pairs(unmasked, min_dist, lo, hi, d0, d1), y, 0)
                 part = (y.square() if squared else y).sum(dtype=torch.float64)
                 total += part.detach()
                 if wanted and part.requires_grad:
@@ -184,7 +187,8 @@ def _tiles(n, min_dist, max_dist, row_block, frame):
 
 def _pairs(unmasked, min_dist, lo, hi, d0, d1):
     """(d1 - d0, hi - lo) bool: the pair (i, i + d) exists, is wanted, and neither is masked."""
-    i, d = torch.arange(lo, hi), torch.arange(d0, d1)[:, None]
-    j = i + d
-    last = len(unmasked) - 1
-    return (d >= min_dist) & (j <= last) & unmasked[i] & unmasked[j.clamp(max=last)]
+    columns = torch.zeros(hi - lo + d1 - d0 - 1, dtype=torch.bool)
+    own = unmasked[lo + d0 : hi + d1 - 1]  # shorter at the chromosome's end
+    columns[: len(own)] = own
+    wanted = torch.arange(d0, d1)[:, None] >= min_dist
+    return columns.unfold(0, hi - lo, 1) & unmasked[lo:hi] & wanted

@@ -14,7 +14,7 @@ import torch
 
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
-from chromloom.kernels import Edits, lanes_forward, lanes_of_bins
+from chromloom.kernels import Edits, kernel_threads_only, lanes_forward, lanes_of_bins
 from chromloom.models.hiclstm.module import knot_positions
 from chromloom.models.trained import TrainedModel
 from chromloom.representations.neutral import average_neighbours
@@ -70,6 +70,7 @@ def screen(
     write_bigwig(table, "impact", out_bw, table.groupby("chrom", sort=False)["end"].max())
 
 
+@kernel_threads_only()
 def screen_chromosome(
     model: TrainedModel,
     chrom: str,
