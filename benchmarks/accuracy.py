@@ -28,7 +28,7 @@ import pandas as pd  # noqa: E402
 from chromloom.evaluation.maps import EvaluationSettings, evaluate_model  # noqa: E402
 from chromloom.files import write_json, write_tsv  # noqa: E402
 from chromloom.genome.assembly import Assembly  # noqa: E402
-from chromloom.models.hiclstm.module import HiCLSTMSettings  # noqa: E402
+from chromloom.models.hiclstm.settings import HiCLSTMSettings  # noqa: E402
 from chromloom.normalize.normalized import normalize_contacts  # noqa: E402
 from chromloom.training.fit import train  # noqa: E402
 

@@ -31,7 +31,8 @@ import torch  # noqa: E402
 from chromloom.files import atomic_path, write_json, write_tsv  # noqa: E402
 from chromloom.kernels import Edits, kernel_threads_only, lanes_forward, lanes_of_bins, simd  # noqa: E402
 from chromloom.kernels.threads import share  # noqa: E402
-from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings  # noqa: E402
+from chromloom.models.hiclstm.module import HiCLSTM  # noqa: E402
+from chromloom.models.hiclstm.settings import HiCLSTMSettings  # noqa: E402
 from chromloom.training.learner import TileLearner  # noqa: E402
 from chromloom.training.tiles import Block, Tile, TileLoader  # noqa: E402
 
@@ -106,17 +107,17 @@ class GeneratedTargets:
 
 def make_tile(settings, n_rows):
     """A model and one tile of n_rows rows and a frame, all pairs known."""
-    n = n_rows + settings.frame
+    n = n_rows + settings.architecture.frame
     model = HiCLSTM(settings, n, 1)
     model.reset(0)
-    ok = torch.ones(n + settings.frame + n_rows, dtype=torch.bool)
-    if settings.loss == "poisson":
+    ok = torch.ones(n + settings.architecture.frame + n_rows, dtype=torch.bool)
+    if settings.objective.loss == "poisson":
         exposure = torch.full((n, n_rows), 2.0)
         target = (torch.poisson(exposure) / exposure).half()
     else:
         exposure, target = None, (torch.rand(n, n_rows) * 65534).to(torch.int32).to(torch.uint16)
     block = Block(0, 0, n, 0, n_rows, ok[:n_rows], ok, target, exposure)
-    return model, Tile(block, 0, settings.frame, n_rows * settings.frame)
+    return model, Tile(block, 0, settings.architecture.frame, n_rows * settings.architecture.frame)
 
 
 def contenders(settings, n_rows, backends=("cpu", "reference")):
@@ -208,7 +209,7 @@ def time_knockouts(n_bins=CHR21_BINS, reach=200, n_sites=1024, batch=64):
         effects = torch.zeros(len(sites))
         for first in range(0, len(sites), batch):
             some = sites[first : first + batch]
-            lanes = lanes_of_bins(some, n_bins, reach=reach, frame=settings.frame)
+            lanes = lanes_of_bins(some, n_bins, reach=reach, frame=settings.architecture.frame)
             around = R.unfold(0, 21, 1).mean(2)[some - 10]  # the mean of 10 bins each side
             edits = Edits(some, around @ direction.W_row.T, around @ direction.W_col.T)
             y = lanes_forward(P, Q, weights, spec, lanes, ok, ok, edits=edits, backend=backend)
@@ -220,12 +221,12 @@ def time_knockouts(n_bins=CHR21_BINS, reach=200, n_sites=1024, batch=64):
         zeros = torch.zeros(reach, R.shape[1])
         columns, column_ok = torch.cat([R, zeros]), torch.cat([ok, ok.new_zeros(reach)])
         band = torch.zeros(reach, n_bins)
-        for d0 in range(0, reach, settings.frame):
-            length = min(settings.frame, reach - d0)
+        for d0 in range(0, reach, settings.architecture.frame):
+            length = min(settings.architecture.frame, reach - d0)
             cut = slice(d0, d0 + n_bins + length - 1)
             y = model.tile(R, columns[cut], ok, column_ok[cut], 0, d0)
             band[d0 : d0 + length] = torch.sigmoid(y)
-    flat, step = band.flatten(), torch.arange(settings.frame)[:, None]
+    flat, step = band.flatten(), torch.arange(settings.architecture.frame)[:, None]
 
     def wild_type(lanes, n_steps):
         distance = (lanes.starts - lanes.rows + step[:n_steps]).clamp(max=reach - 1)
@@ -243,7 +244,7 @@ def curves(repeats=3):
 
     def measure(curve, x, settings, n_rows):
         train, predict = contenders(settings, n_rows, backends=("cpu",))
-        pairs = n_rows * settings.frame
+        pairs = n_rows * settings.architecture.frame
         for task, time_of in zip(("train", "predict"), in_turn([*train, *predict], repeats)):
             rows.append({"curve": curve, "x": x, "task": task, "pairs": pairs, "seconds": time_of})
 

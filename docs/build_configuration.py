@@ -1,6 +1,8 @@
 """Write docs/configuration.md from the schemas: `python docs/build_configuration.py`."""
 
 import ast
+import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,11 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from chromloom.models.hiclstm.settings import PRESETS, Architecture, Fit, HiCLSTMSettings  # noqa: E402
+from chromloom.models.settings import Objective  # noqa: E402
+
 SHEETS = {
     "samples": "Sample sheet",
     "datasets": "Table of data sets",
@@ -76,32 +83,17 @@ def document() -> str:
 
 
 def settings_table() -> str:
-    """Markdown table of a model's settings: what each preset makes of them, and the meaning.
-
-    Read from the source, so that the page can be written without torch.
-    """
-    tree = ast.parse((ROOT / "workflow/chromloom/models/hiclstm/module.py").read_text())
-    assigned = [node for node in tree.body if isinstance(node, ast.AnnAssign)]
-    presets = next(node for node in assigned if node.target.id == "PRESETS")
-    presets = ast.literal_eval(presets.value)
-    settings = next(
-        node
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == "HiCLSTMSettings"
-    )
-    defaults = {
-        node.target.id: ast.literal_eval(node.value)
-        for node in settings.body
-        if isinstance(node, ast.AnnAssign)
-    }
-    meanings = attributes(ast.get_docstring(settings))
+    """Markdown table of a model's settings: what each preset makes of them, and the meaning."""
+    presets = {name: HiCLSTMSettings.from_preset(name).to_dict() for name in PRESETS}
+    meanings = {}
+    for part in (Architecture, Objective, Fit):
+        meanings |= attributes(inspect.getdoc(part))
     rows = [
         "| setting | " + " | ".join(presets) + " | meaning |",
         "|---" * (len(presets) + 2) + "|",
     ]
-    for name in list(defaults)[1:]:
-        values = [preset.get(name, defaults[name]) for preset in presets.values()]
-        cells = " | ".join(f"`{value}`" for value in values)
+    for name in HiCLSTMSettings.option_names():
+        cells = " | ".join(f"`{values[name]}`" for values in presets.values())
         rows.append(f"| `{name}` | {cells} | {meanings[name]} |")
     return "\n".join(rows)
 

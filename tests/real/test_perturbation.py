@@ -11,7 +11,7 @@ from chromloom.attribution.explain import explain_sets
 from chromloom.contacts.extract import extract_contacts
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.intervals import read_intervals
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.normalized import normalize_contacts
 from chromloom.perturbation.perturb import perturb

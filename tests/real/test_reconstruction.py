@@ -7,7 +7,7 @@ import pytest
 
 from chromloom.evaluation.maps import evaluate_model
 from chromloom.genome.assembly import Assembly
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import normalize_contacts
 from chromloom.prediction.export import predict_map

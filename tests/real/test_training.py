@@ -8,7 +8,7 @@ import pytest
 
 from chromloom.contacts.extract import extract_contacts
 from chromloom.genome.assembly import load_assembly
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import normalize_contacts

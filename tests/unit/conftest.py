@@ -77,7 +77,8 @@ def tiny_map_path(make_counts, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
     """Write a model of the tiny map with random weights and representations, untrained."""
-    from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+    from chromloom.models.hiclstm.module import HiCLSTM
+    from chromloom.models.hiclstm.settings import HiCLSTMSettings
     from chromloom.models.registry import model_named
     from chromloom.models.trained import write_model
     from chromloom.normalize.maps import NormalizedMap

@@ -172,7 +172,7 @@ def test_the_run_time_page_refuses_a_folder_without_a_run(repo_root, tmp_path):
 
 
 def test_the_configuration_page_has_the_presets_as_coded(repo_root):
-    from chromloom.models.hiclstm.module import PRESETS, HiCLSTMSettings
+    from chromloom.models.hiclstm.settings import PRESETS, HiCLSTMSettings
 
     page = (repo_root / "docs" / "configuration.md").read_text()
     table = page.split("## Settings of Hi-C-LSTM")[1]
@@ -180,7 +180,7 @@ def test_the_configuration_page_has_the_presets_as_coded(repo_root):
     presets = [HiCLSTMSettings.from_preset(name) for name in PRESETS]
     assert {name for name, _ in rows} == set(presets[0].to_dict()) - {"preset"}
     for name, cells in rows:
-        assert re.findall("`(.*?)`", cells) == [str(getattr(p, name)) for p in presets], name
+        assert re.findall("`(.*?)`", cells) == [str(p.to_dict()[name]) for p in presets], name
 
 
 def _blocks(page, language):

@@ -76,7 +76,7 @@ def test_tiles_give_what_captum_gives_on_the_whole_map(model, squared, window):
         n_steps=8,
         max_steps=8,
         row_block=17,
-        frame=model.settings.frame,
+        frame=model.settings.architecture.frame,
     )
     scalar = dense_scalar(model, "chr2", lo=window[0], hi=window[1], squared=squared)
     end = torch.from_numpy(R)[None]

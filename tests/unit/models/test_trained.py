@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel, resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability, mean_contact_probability
@@ -149,15 +149,15 @@ def test_a_deletion_changes_only_pairs_that_span_it(folders):
 def test_value_and_target_are_inverse_up_to_the_recalibration(trained, tiny_map):
     value = tiny_map.band("chr1", 0, 120)
     expected = tiny_map.expected("chr1").band(0, 120)
-    target = transform(value, expected, trained.settings)
-    counts = trained.settings.loss == "poisson"
+    target = transform(value, expected, trained.settings.objective)
+    counts = trained.settings.objective.loss == "poisson"
     if counts:
         target = np.log(np.maximum(target, 1e-30))
     factor = trained.recalibration[np.minimum(np.arange(120), len(trained.recalibration) - 1)]
     back = trained.to_value(target, expected)
-    k = 0.0 if counts or trained.settings.target == "cp" else trained.settings.k
+    k = 0.0 if counts or trained.settings.objective.target == "cp" else trained.settings.objective.k
     wanted = np.maximum((value + k) * factor[:, None] - k, 0)
-    kept = value > 1 if trained.settings.target == "cp" else ~np.isnan(value)
+    kept = value > 1 if trained.settings.objective.target == "cp" else ~np.isnan(value)
     np.testing.assert_allclose(back[kept], wanted[kept], rtol=2e-3, atol=1e-5)
     later = trained.to_value(target[40:], expected[40:], first_dist=40)
     np.testing.assert_array_equal(later, back[40:])

@@ -9,7 +9,7 @@ import pyBigWig
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.representations.parquet import (
     read_representations,

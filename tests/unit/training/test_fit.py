@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.fit import fine_tune, train
@@ -224,7 +224,7 @@ def test_killed_process_goes_on_to_the_same_weights(tiny_map_path, tmp_path, rep
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, time\n"
-        "from chromloom.models.hiclstm.module import HiCLSTMSettings\n"
+        "from chromloom.models.hiclstm.settings import HiCLSTMSettings\n"
         "from chromloom.training import fit, loop\n"
         "from chromloom.training.learner import TileLearner\n"
         "loop.Loop.__init__.__kwdefaults__['save_seconds'] = 0.0\n"
@@ -288,7 +288,7 @@ def test_fine_tuning_on_a_region_moves_its_bins_only(trained_dir, tiny_map_path,
     assert all(torch.equal(before[name], after[name]) for name in decoder)
     tuned = TrainedModel.load(tmp_path / "m")
     assert tuned.config["fine_tuned_from"] == str(trained_dir)
-    assert tuned.settings.epochs == 2
+    assert tuned.settings.fit.epochs == 2
     assert len(pd.read_csv(tmp_path / "m" / "history.tsv", sep="\t")) == 2
 
 

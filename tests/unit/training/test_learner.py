@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.learner import (
     LazyAdam,
@@ -72,12 +73,12 @@ def test_one_cycle_is_torchs_and_steps_drop_once():
     total = 200
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=total + 1)
     for k in range(total):
-        factor = learning_rate_factor(settings, k / total)
+        factor = learning_rate_factor(settings.fit, k / total)
         assert factor == pytest.approx(schedule.get_last_lr()[0], abs=0.02)
         optimizer.step()
         schedule.step()
     paper = HiCLSTMSettings.from_preset("paper")
-    factors = [learning_rate_factor(paper, epoch / 10) for epoch in range(10)]
+    factors = [learning_rate_factor(paper.fit, epoch / 10) for epoch in range(10)]
     assert factors == [1.0] * 5 + [0.1] * 5
 
 
@@ -140,7 +141,7 @@ def dense_loss(model, loader, tile):
         tile.d0,
         backend="reference",
     )
-    if settings.target == "cp":
+    if settings.objective.target == "cp":
         y = torch.sigmoid(y)
     chrom = loader.source.chromnames[block.chrom]
     target = torch.from_numpy(loader.source.block(chrom, block.lo, block.hi)).double()
@@ -148,7 +149,7 @@ def dense_loss(model, loader, tile):
     weight = torch.from_numpy(loader.distance_weights()).double()[tile.d0 : tile.d1, None]
     known = ~torch.isnan(target)
     assert y.shape == (length, n_rows)
-    if settings.loss == "poisson":
+    if settings.objective.loss == "poisson":
         exposure = loader.source.exposure(chrom, block.lo, block.hi)[tile.d0 : tile.d1]
         exposure, ratio = torch.from_numpy(exposure).double(), torch.nan_to_num(target)
         return (exposure * torch.exp(y) - exposure * ratio * y)[known].sum()

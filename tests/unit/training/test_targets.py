@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import (
     MapTargets,

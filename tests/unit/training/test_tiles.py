@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import MapTargets, encode
 from chromloom.training.tiles import TileLoader
@@ -52,7 +52,7 @@ def test_tiles_hold_each_pair_once_with_its_target(make_loader, preset):
     normalized = loader.source.normalized
     for chrom, number in NUMBERS.items():
         whole = loader.source.block(chrom, 0, len(normalized.mask(chrom)))
-        code = encode(whole, loader.settings)
+        code = encode(whole, loader.settings.objective)
         d, i = np.nonzero(~np.isnan(whole))
         assert len(d) == sum(pair[0] == number for pair in seen)
         assert all(seen[number, a, a + b] == code[b, a] for b, a in zip(d, i))

@@ -142,8 +142,7 @@ def attribute_chromosome(
     def block(rows, columns, between, lo, hi, d0, d1):
         return model.predict_torch(chrom, rows, lo, hi, d0, d1, columns=columns, between=between)
 
-    resolution, settings = model.resolution, model.settings
-    whole = settings.carry_state or settings.head == "frame"  # rows are read in one go
+    resolution = model.resolution
     return integrate_gradients(
         block,
         R,
@@ -154,7 +153,7 @@ def attribute_chromosome(
         squared=squared,
         tolerance=tolerance,
         n_steps=n_steps,
-        frame=len(mask) if whole else settings.frame,
+        frame=model.frame or len(mask),
     )
 
 
@@ -167,6 +166,9 @@ def _baseline(model, R, name):
         return np.zeros(R.shape[1], np.float32)
     if name not in BASELINES:
         raise InputError(f"baseline '{name}' is unknown; use one of {', '.join(BASELINES)}")
-    if model.settings.preset != "released":
-        raise InputError("only the released preset has a padding vector; use baseline mean or zero")
-    return model.module.embedding[0].cpu().numpy()
+    if model.padding is None:
+        raise InputError(
+            f"model '{model.name}' has no padding vector, only hiclstm-released has; use baseline "
+            "mean or zero"
+        )
+    return model.padding

@@ -9,16 +9,17 @@ observed/expected, one hidden layer of one size for all three. Training is in
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d, max_pool2d, softsign
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm.module import PRESETS, HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM
 from chromloom.models.hiclstm.released import ReleasedHiCLSTM
+from chromloom.models.hiclstm.settings import PRESETS, HiCLSTMSettings
 from chromloom.models.registry import DECODERS
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -57,14 +58,12 @@ class DecoderSettings(HiCLSTMSettings):
     decoder: str = "lstm"
     kernel: int = 9
 
+    CHOICES: ClassVar = {"decoder": DECODERS}
+
     def __post_init__(self) -> None:
-        if self.decoder not in DECODERS:
-            raise InputError(
-                f"decoder '{self.decoder}' is unknown; expected one of {', '.join(DECODERS)}"
-            )
-        if not isinstance(self.kernel, int) or self.kernel < 1 or self.kernel % 2 == 0:
-            raise InputError(f"decoder setting kernel={self.kernel!r}; expected an odd number")
         super().__post_init__()
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise InputError(f"decoder setting kernel={self.kernel!r}; expected an odd number")
 
 
 def decoder_settings(
@@ -89,9 +88,9 @@ def decoder_settings(
         raise InputError(
             f"decoder variant '{variant}' is unknown; expected one of {', '.join(VARIANTS)}"
         )
-    fixed = {"preset", "embedding_dim", "decoder", "head", "bilinear", "start", "directions"}
+    fixed = {"embedding_dim", "decoder", "head", "bilinear", "start", "directions"}
     fixed |= {"layers", "dropout"}
-    known = {field.name for field in fields(DecoderSettings)} - fixed
+    known = set(DecoderSettings.option_names()) - fixed
     if unknown := sorted(set(options) - known):
         raise InputError(
             f"decoder '{decoder}' has no settings {', '.join(unknown)}; expected some of "
@@ -99,7 +98,7 @@ def decoder_settings(
         )
     directions = 2 if decoder != "lstm" and variant == "dense" else 1
     own = {"decoder": decoder, "embedding_dim": embedding_dim, "directions": directions}
-    return DecoderSettings(**{**VARIANTS[variant], **own, **options})
+    return DecoderSettings.of(**{**VARIANTS[variant], **own, **options})
 
 
 def new_decoder(settings: DecoderSettings, lengths: list[int]) -> nn.Module:
@@ -119,7 +118,7 @@ class _Decoder(nn.Module):
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__()
         self.settings = settings
-        self.embedding = nn.Parameter(torch.zeros(n_bins, settings.embedding_dim))
+        self.embedding = nn.Parameter(torch.zeros(n_bins, settings.architecture.embedding_dim))
 
     def _add(self, name: str, *shape: int, fan_in: int) -> None:
         """A parameter of the decoder."""
@@ -165,7 +164,7 @@ class _FrameDecoder(_Decoder):
         end count as 0, the mean representation.
         """
         n_rows, length = len(rows), len(cols) - len(rows) + 1
-        missing = max(self.settings.frame - length, 0)
+        missing = max(self.settings.architecture.frame - length, 0)
         cols = torch.where(col_ok[:, None], cols, 0.0)
         cols = torch.cat([cols, cols.new_zeros(missing, cols.shape[1])])  # (B + frame - 1, d)
         return self._frames(rows, cols.T, n_rows)[:length]
@@ -180,7 +179,8 @@ class FrameFC(_FrameDecoder):
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
-        d, hidden, frame = settings.embedding_dim, settings.hidden_size, settings.frame
+        made = settings.architecture
+        d, hidden, frame = made.embedding_dim, made.hidden_size, made.frame
         self._add("W_row", hidden, d, fan_in=d * (frame + 1))
         self._add("W_col", hidden, d, frame, fan_in=d * (frame + 1))
         self._add("b", hidden, fan_in=d * (frame + 1))
@@ -198,15 +198,16 @@ class FrameCNN(_FrameDecoder):
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
-        d, hidden, width = settings.embedding_dim, settings.hidden_size, settings.kernel
+        made, width = settings.architecture, settings.kernel
+        d, hidden = made.embedding_dim, made.hidden_size
         self._add("W_row", hidden, d, fan_in=d * (width + 1))
         self._add("W_col", hidden, d, 1, width, fan_in=d * (width + 1))
         self._add("b", hidden, fan_in=d * (width + 1))
         self._add("W_out", hidden, fan_in=hidden)
-        self._add("bias", settings.frame, fan_in=hidden)
+        self._add("bias", made.frame, fan_in=hidden)
 
     def _frames(self, rows: Tensor, cols: Tensor, n_rows: int) -> Tensor:
-        frames = cols.unfold(1, self.settings.frame, 1)  # (d, B, frame)
+        frames = cols.unfold(1, self.settings.architecture.frame, 1)  # (d, B, frame)
         padding = (0, self.settings.kernel // 2)
         read = conv2d(frames[None], self.W_col, padding=padding)[0]  # (H, B, frame)
         h = softsign(read + (self.W_row @ rows.T + self.b[:, None])[:, :, None])
@@ -218,7 +219,7 @@ class PublishedFC(_Decoder):
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
-        d, frame = settings.embedding_dim, settings.frame
+        d, frame = settings.architecture.embedding_dim, settings.architecture.frame
         self._add("W_out", frame, 2 * d * frame, fan_in=2 * d * frame)
         self._add("bias", frame, fan_in=2 * d * frame)
 
@@ -248,7 +249,7 @@ class PublishedCNN(PublishedFC):
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         _Decoder.__init__(self, settings, n_bins)
-        d, frame = settings.embedding_dim, settings.frame
+        d, frame = settings.architecture.embedding_dim, settings.architecture.frame
         pooled = (frame + 1) // 2 * ((d + 2) // 2)
         self._add("W_conv", 1, 2, 2, 1, fan_in=4)
         self._add("b_conv", 1, fan_in=4)

@@ -109,10 +109,10 @@ class Model:
 
 
 HICLSTM: dict[str, Any] = {
-    "settings": "chromloom.models.hiclstm.module:HiCLSTMSettings.from_preset",
+    "settings": "chromloom.models.hiclstm.settings:HiCLSTMSettings.from_preset",
     "module": "chromloom.models.hiclstm.module:new_module",
     "train": "chromloom.training.fit:train",
-    "trained": "chromloom.models.trained:TrainedModel",
+    "trained": "chromloom.models.hiclstm.trained:HiCLSTMTrained",
     "editable": True,
     "screenable": True,
     "attributed": True,
@@ -186,13 +186,13 @@ MODELS: dict[str, Model] = {
 DECODERS = ("lstm", "cnn", "fc")
 """Decoders that are trained on any model's vectors (`models.decoders`)."""
 DECODER: dict[str, Any] = {
-    "settings": "chromloom.models.decoders:DecoderSettings",
+    "settings": "chromloom.models.decoders:DecoderSettings.of",
     "module": "chromloom.models.decoders:new_decoder",
     "train": "chromloom.training.decode:train_decoder",
     "gives": frozenset({"map"}),
 }
 DECODER_VARIANTS: dict[str, Model] = {
-    "dense": Model(**DECODER, trained="chromloom.models.trained:TrainedModel"),
+    "dense": Model(**DECODER, trained="chromloom.models.hiclstm.trained:HiCLSTMTrained"),
     "published": Model(**DECODER, trained="chromloom.models.hiclstm.released:ReleasedTrainedModel"),
 }
 

@@ -23,7 +23,6 @@ import chromloom
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
 from chromloom.genome.bins import Bins, OnBins, blank_band
-from chromloom.kernels import kernel_threads_only
 from chromloom.models.registry import DECODER_VARIANTS, Model, find_model, load
 from chromloom.normalize.probability import (
     contact_probability,
@@ -175,6 +174,12 @@ class TrainedModel(OnBins):
     """
 
     pairs_path: Path | None = None
+    reads_between = True
+    """Whether a pair depends on no other bins than those from its first to its second."""
+    frame: int | None = None
+    """Distances (bins) that are read together, from a multiple of it on; None for all at once."""
+    padding: np.ndarray | None = None
+    """What the model reads where there is no bin, (d,); None for models without such a vector."""
 
     def __init__(
         self,
@@ -244,12 +249,9 @@ class TrainedModel(OnBins):
         return self.config["model"]
 
     @property
-    def reads_between(self) -> bool:
-        """Whether a pair depends on no other bins than those from its first to its second.
-
-        False where a frame is read backwards or decoded as a whole.
-        """
-        return self.settings.directions == 1 and self.settings.head == "step"
+    def embedding_dim(self) -> int:
+        """Numbers of a bin's representation (d)."""
+        return self.module.embedding.shape[1]
 
     def representation(self, chrom: str) -> np.ndarray:
         """Representations of a chromosome's bins, (n, d), float32; NaN at masked bins."""
@@ -290,8 +292,8 @@ class TrainedModel(OnBins):
         Returns
         -------
         ndarray, (n_dist, hi - lo), float32
-            On the scale of the target (`settings.target`), n_dist = min(n - lo, max_dist). NaN
-            for masked bins, d < `ignore_diags` and beyond the chromosome's end.
+            On the scale of the target (`settings.objective`), n_dist = min(n - lo, max_dist).
+            NaN for masked bins, d < `ignore_diags` and beyond the chromosome's end.
         """
         R, masked = self._edited(chrom, representation, mask)
         n_dist = len(R) - lo if max_dist is None else min(len(R) - lo, max_dist)
@@ -363,12 +365,12 @@ class TrainedModel(OnBins):
         ndarray, (n_dist, n_rows), float32
             Scale of counts; NaN where a band is NaN.
         """
-        settings = self.settings
-        if settings.target == "cp":
-            return contact_strength(target_band, settings.cp_a, settings.cp_delta)
+        aim = self.settings.objective
+        if aim.target == "cp":
+            return contact_strength(target_band, *aim.coefficients)
         dist = np.arange(first_dist, first_dist + len(target_band))
         factor = self.recalibration[np.minimum(dist, len(self.recalibration) - 1), None]
-        k = settings.pseudocount
+        k = aim.pseudocount
         return np.maximum(factor * np.exp(target_band) * (expected_band + k) - k, 0)
 
     def to_cp(
@@ -379,13 +381,13 @@ class TrainedModel(OnBins):
         Of a model of counts it is the mean contact probability of a count with the predicted mean,
         which at low depth is far from the contact probability of the mean.
         """
-        settings = self.settings
-        if settings.target == "cp":
+        aim = self.settings.objective
+        if aim.target == "cp":
             return target_band
         value = self.to_value(target_band, expected_band, first_dist=first_dist)
-        if settings.loss == "poisson":
-            return mean_contact_probability(value, settings.cp_a)
-        return contact_probability(value, settings.cp_a, settings.cp_delta)
+        if aim.loss == "poisson":
+            return mean_contact_probability(value, aim.cp_a)
+        return contact_probability(value, *aim.coefficients)
 
     def _edited(
         self, chrom: str, representation: np.ndarray | None, mask: np.ndarray | None
@@ -401,7 +403,6 @@ class TrainedModel(OnBins):
             mask = mask | own if len(mask) == len(own) else mask
         return torch.from_numpy(np.nan_to_num(representation)).to(self.device), mask
 
-    @kernel_threads_only()
     def _target(
         self,
         chrom: str,
@@ -416,39 +417,22 @@ class TrainedModel(OnBins):
         strand: np.ndarray | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
-        settings = self.settings
-        n, d = R.shape
         ok = torch.from_numpy(~masked).to(R.device)
-        barriers = torch.where(ok, (R if between is None else between)[:, -1], 0.0)
         columns = torch.where(ok[:, None], R if columns is None else columns, 0.0)
-        R = torch.where(ok[:, None], R, 0.0)
-        if settings.carry_state or not settings.hidden_size:
-            first, step = 0, d1  # in one go
-        else:
-            first, step = d0 // settings.frame * settings.frame, settings.frame
-        whole = settings.directions == 2  # a frame read backwards starts at its own end
-        parts = []
-        reach = settings.lstm_reach
-        starts = [s for s in range(first, d1, step) if not reach or s <= reach] or [d0]
-        for start, end in zip(starts, [*starts[1:], d1]):
-            cut = whole and self.module.reads(start)
-            length = min(step, n - lo - start) if cut else end - start
-            a, b = lo + start, hi + start + length - 1
-            beyond = max(b - n, 0)
-            cols = torch.cat([columns[a:b], R.new_zeros(beyond, d)])
-            col_ok = torch.cat([ok[a:b], ok.new_zeros(beyond)])
-            options = {}
-            if start < settings.barrier_reach:
-                options["between"] = torch.cat([barriers[lo:b], R.new_zeros(beyond)])
-            if strand is not None and settings.oriented:
-                turned = torch.from_numpy(strand).to(R)
-                options["strand"] = turned[lo:hi], torch.cat([turned[a:b], R.new_ones(beyond)])
-            y = self.module.tile(
-                R[lo:hi], cols, ok[lo:hi], col_ok, self._numbers[chrom], start, **options
-            )
-            parts.append(y[max(d0 - start, 0) : d1 - start])
-        y = torch.cat(parts)
-        return torch.sigmoid(y) if settings.target == "cp" else y
+        rows = torch.where(ok[lo:hi, None], R[lo:hi], 0.0)
+        cols, col_ok = cut_columns(columns, ok, lo + d0, hi + d1 - 1)
+        y = self.module.tile(rows, cols, ok[lo:hi], col_ok, self._numbers[chrom], d0)
+        return torch.sigmoid(y) if self.settings.objective.target == "cp" else y
+
+
+def cut_columns(R: Tensor, ok: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Representations (L, d) of the columns [first, last) and which are ok (L,).
+
+    Beyond the chromosome's end they are 0 and not ok.
+    """
+    beyond = max(last - len(R), 0)
+    cols = torch.cat([R[first:last], R.new_zeros(beyond, R.shape[1])])
+    return cols, torch.cat([ok[first:last], ok.new_zeros(beyond)])
 
 
 def resolve_device(device: str) -> torch.device:

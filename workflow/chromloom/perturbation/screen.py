@@ -99,13 +99,13 @@ def screen_chromosome(
         Mean |change| and mean change of the predicted target over the unmasked pairs (i, j) with
         i <= bin <= j at distances below `reach`; NaN for masked bins and bins not asked for.
     """
-    settings = model.settings
+    made = model.settings.architecture
     if (
-        settings.directions != 1
-        or settings.layers != 1
-        or settings.carry_state
-        or settings.head != "step"
-        or settings.distance_input
+        made.directions != 1
+        or made.layers != 1
+        or made.carry_state
+        or made.head != "step"
+        or made.distance_input
     ):
         raise InputError(
             "the screen needs a model of one layer that reads one way from a zero state at each "
@@ -160,6 +160,7 @@ class _Knockouts:
     def __init__(self, model, chrom, R, null, ok, wild_type, backend):
         module, number = model.module, model._numbers[chrom]
         self.settings, self.backend, device = model.settings, backend, model.device
+        self.frame = self.settings.architecture.frame
         self.n, self.reach = len(ok), len(wild_type)
         self.ok = torch.from_numpy(ok).to(device)
         self.R, self.null = (torch.from_numpy(x).to(device) for x in (R, null))
@@ -169,10 +170,8 @@ class _Knockouts:
             self.direction = next(iter(module.directions), None)
             self.lstm_reach = 0
             if self.direction is not None:
-                frames = [
-                    d0 for d0 in range(0, self.reach, self.settings.frame) if module.reads(d0)
-                ]
-                self.lstm_reach = min(self.reach, frames[-1] + self.settings.frame)
+                frames = [d0 for d0 in range(0, self.reach, self.frame) if module.reads(d0)]
+                self.lstm_reach = min(self.reach, frames[-1] + self.frame)
                 self.projections = [
                     module.project(self.direction, x, x, 0) for x in (self.R, self.null)
                 ]
@@ -221,7 +220,7 @@ class _Knockouts:
 
     def _add_lanes(self, sums, bins, at, own, spanning):
         (P, Q), (P_null, Q_null) = self.projections
-        lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.settings.frame)
+        lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.frame)
         y = lanes_forward(
             P,
             Q,
@@ -233,7 +232,7 @@ class _Knockouts:
             edits=Edits(at, P_null[at], Q_null[at]),
             backend=self.backend,
         )  # (L, N)
-        if self.settings.target == "cp":
+        if self.settings.objective.target == "cp":
             y = torch.sigmoid(y)
         step = torch.arange(len(y), device=y.device)[:, None]
         dist = (step + (lanes.starts - lanes.rows)).clamp(max=self.reach - 1)

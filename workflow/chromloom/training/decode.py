@@ -114,7 +114,7 @@ def train_decoder(
             f"{model_dir} has {len(trained.bins)} bins of {trained.resolution} bp, {map_path} has "
             f"{len(whole.bins)} of {whole.resolution} bp; normalise the map as the model's was"
         )
-    settings = decoder_settings(decoder, trained.settings.embedding_dim, variant, **(options or {}))
+    settings = decoder_settings(decoder, trained.embedding_dim, variant, **(options or {}))
     rows, regions = split_rows(whole, held_out)
     rows = {chrom: known & ~trained.mask(chrom) for chrom, known in rows.items()}
     known, place = TrainingRows(map_path, rows), resolve_device(device)
@@ -139,7 +139,7 @@ def train_decoder(
     }
     learner, loader = _learner(module, known, seed, place)
     loop = Loop(
-        learner, loader, epochs=settings.epochs, resume_dir=resume_dir,
+        learner, loader, epochs=settings.fit.epochs, resume_dir=resume_dir,
         fingerprint=f"{config} {whole.clr.info['nnz']} {float(embedding.double().sum())}",
     )  # fmt: skip
     with kernel_threads_only():
@@ -150,7 +150,11 @@ def train_decoder(
         module, config, bins=bins, expected_table=whole.expected_table,
         recalibration=np.ones(1, dtype=np.float32),
     )  # fmt: skip
-    factors = np.ones(1, np.float32) if settings.target == "cp" else _recalibration(decoded, known)
+    factors = (
+        np.ones(1, np.float32)
+        if settings.objective.target == "cp"
+        else _recalibration(decoded, known)
+    )
     write_model(
         out_dir, {**module.state_dict(), "recalibration": torch.from_numpy(factors)}, config,
         bins=bins, expected=whole.expected_table, history=history,
@@ -251,8 +255,9 @@ class FrozenTileLearner(TileLearner):
         cols = torch.cat([cols, cols.new_zeros(max(end - block.n, 0), cols.shape[1])])
         self._gradient.zero_()
         loss = self.backward(block, embedding[block.lo : block.hi], cols, d0, d1)
-        clip_gradients([self._gradient], self.settings.clip_norm)
-        rate = rate_factor(self.settings, progress) * self.settings.learning_rate
+        clip_gradients([self._gradient], self.settings.fit.clip_norm)
+        fit = self.settings.fit
+        rate = rate_factor(fit, progress) * fit.learning_rate
         self.decoder_adam.step(slice(None), self._gradient, rate)
         return loss * self._scale
 
@@ -270,7 +275,7 @@ class FrozenFrameLearner(FrameLearner):
 def _recalibration(decoded: TrainedModel, known: TrainingRows) -> np.ndarray:
     """Factor of strength plus k at each distance over the rows trained on, (n_dist,)."""
     n_dist = max(b - a for a, b in map(known.extent, known.chromnames))
-    sums, k = np.zeros((2, n_dist)), decoded.settings.k
+    sums, k = np.zeros((2, n_dist)), decoded.settings.objective.k
     for chrom in known.chromnames:
         expected, n = known.expected(chrom), len(known.mask(chrom))
         for lo in range(0, n, ROWS):

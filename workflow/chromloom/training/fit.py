@@ -13,7 +13,8 @@ import torch
 
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
-from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
@@ -64,7 +65,7 @@ def train(
     lengths = normalized.bins.lengths
     model = load(line.module)(settings, lengths)
     model.reset(seed)
-    if settings.start != "normal":
+    if settings.fit.start != "normal":
         set_eigen_start(model, normalized, seed=seed)
     _fit_and_write(
         model,
@@ -127,10 +128,11 @@ def fine_tune(
         )
     settings = trained.settings
     if epochs is not None:
-        settings = replace(settings, epochs=epochs)
-    if learning_rate is not None or not settings.embedding_learning_rate:
-        rate = settings.learning_rate if learning_rate is None else learning_rate
-        settings = replace(settings, learning_rate=rate, embedding_learning_rate=rate)
+        settings = replace(settings, fit=replace(settings.fit, epochs=epochs))
+    if learning_rate is not None or not settings.fit.embedding_learning_rate:
+        rate = settings.fit.learning_rate if learning_rate is None else learning_rate
+        fit = replace(settings.fit, learning_rate=rate, embedding_learning_rate=rate)
+        settings = replace(settings, fit=fit)
     model = trained.module
     model.settings = settings
     model.requires_grad_(True)
@@ -174,13 +176,13 @@ def set_eigen_start(
             R, S = eigen_representation(
                 normalized,
                 chrom,
-                settings.embedding_dim - settings.barrier,
-                k=settings.k,
+                settings.architecture.embedding_dim - settings.architecture.barrier,
+                k=settings.objective.k,
                 seed=seed,
                 track=track,
             )
             found = {"embedding": R, "S": S}
-            if settings.start == "likelihood":
+            if settings.fit.start == "likelihood":
                 from chromloom.training.likelihood import likelihood_representation
 
                 found = likelihood_representation(
@@ -188,11 +190,11 @@ def set_eigen_start(
                     chrom,
                     R,
                     S,
-                    n_knots=settings.knots,
-                    sweeps=settings.sweeps,
-                    dispersion=settings.dispersion,
-                    oriented=settings.oriented,
-                    barrier=settings.barrier,
+                    n_knots=settings.architecture.knots,
+                    sweeps=settings.fit.sweeps,
+                    dispersion=settings.fit.dispersion,
+                    oriented=settings.architecture.oriented,
+                    barrier=settings.architecture.barrier,
                     seed=seed,
                     track=track,
                 )
@@ -216,7 +218,7 @@ def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarra
     """
     n_dist = max(b - a for a, b in map(normalized.extent, normalized.chromnames))
     sums = np.zeros((2, n_dist))
-    if trained.settings.target == "cp":
+    if trained.settings.objective.target == "cp":
         return np.ones(n_dist, dtype=np.float32)
     for chrom in normalized.chromnames:
         first, last = normalized.extent(chrom)
@@ -228,7 +230,7 @@ def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarra
             target, base = trained.predict_band(chrom, lo, hi), expected.band(lo, hi)
             pixels = normalized.pixels(chrom, lo, hi)
             observed = np.bincount(pixels["j"] - pixels["i"], pixels["value"], len(target))
-            k = trained.settings.pseudocount
+            k = trained.settings.objective.pseudocount
             sums[0, : len(target)] += observed + k * np.isfinite(target).sum(axis=1)
             sums[1, : len(target)] += np.nansum(np.exp(target) * (base + k), axis=1, dtype=float)
     return smooth_by_distance(*sums).astype(np.float32)
@@ -275,7 +277,7 @@ def _fit_and_write(
     if origin is not None:
         config["fine_tuned_from"] = origin
     history, loop = pd.DataFrame(), None
-    if settings.epochs:
+    if settings.fit.epochs:
         from chromloom.training.loop import Loop
 
         model.to(place)
@@ -292,7 +294,7 @@ def _fit_and_write(
         loop = Loop(
             learner,
             loader,
-            epochs=settings.epochs,
+            epochs=settings.fit.epochs,
             resume_dir=resume_dir,
             fingerprint=_fingerprint(config, normalized, region, freeze_decoder),
         )

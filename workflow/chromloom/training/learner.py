@@ -16,7 +16,8 @@ from chromloom.kernels import (
     kernel_threads_only,
     tile_gradients,
 )
-from chromloom.models.hiclstm.module import HiCLSTM, HiCLSTMSettings
+from chromloom.models.hiclstm.module import HiCLSTM
+from chromloom.models.hiclstm.settings import Fit
 from chromloom.training.tiles import Tile
 
 
@@ -52,15 +53,15 @@ class LazyAdam:
         self.values[rows].addcdiv_(mean / (1 - b1**steps), root, value=-learning_rate)
 
 
-def learning_rate_factor(settings: HiCLSTMSettings, progress: float) -> float:
+def learning_rate_factor(fit: Fit, progress: float) -> float:
     """Learning rate, as a share of its maximum, at `progress` in [0, 1) of the run.
 
     one_cycle is Smith's as torch has it: cosine from 1/25 up over the first 30 %, then down to
     1/250000.
     """
-    if settings.schedule == "constant":
+    if fit.schedule == "constant":
         return 1.0
-    if settings.schedule == "steps":
+    if fit.schedule == "steps":
         return 1.0 if progress < 0.5 else 0.1
     low, high, share = 1 / 25, 1.0, progress / 0.3
     if progress >= 0.3:
@@ -103,7 +104,7 @@ class TileLearner:
         backend: str = "auto",
     ):
         self.model, self.settings, self.backend = model, model.settings, backend
-        size = self.settings.tile_rows * self.settings.frame
+        size = self.settings.fit.tile_rows * self.settings.architecture.frame
         self._weights = distance_weights.to(model.embedding.device) / size
         self._scale = size
         parameters = model.decoder_parameters()
@@ -123,12 +124,12 @@ class TileLearner:
         window_end = min(block.hi + d1 - 1, block.n)  # columns that exist
         rows = slice(block.offset + block.lo, block.offset + block.hi)
         cols = slice(block.offset + block.lo + d0, block.offset + window_end)
-        near = d0 < self.settings.barrier_reach  # the bins in between are read, too
+        near = d0 < self.settings.architecture.barrier_reach  # the bins in between are read, too
         if cols.start <= rows.stop or near:
             spans = [slice(rows.start, max(rows.stop, cols.stop))]
         else:
             spans = [rows, cols]
-        moves = self.settings.embedding_learning_rate > 0
+        moves = self.settings.fit.embedding_learning_rate > 0
         leaves = [self.embedding_adam.values[s].detach().requires_grad_(moves) for s in spans]
         first = cols.start - spans[-1].start
         R, Q = leaves[0][:b], leaves[-1][first : first + cols.stop - cols.start]
@@ -138,7 +139,7 @@ class TileLearner:
         if near:
             barriers = torch.where(block.col_ok[: len(leaves[0])], leaves[0][:, -1], 0.0)
             between = torch.cat([barriers, barriers.new_zeros(b + d1 - 1 - len(barriers))])
-        if self.settings.dropout:
+        if self.settings.fit.dropout:
             R, Q = self._drop_out(progress, R, Q)
         read = R, Q
         if self.model.spread is not None:
@@ -146,14 +147,13 @@ class TileLearner:
         self._gradient.zero_()
         loss = self.backward(block, R, Q, d0, d1, between=between, read=read)
         gradients = [leaf.grad for leaf in leaves if moves]
-        clip_gradients([*gradients, self._gradient], self.settings.clip_norm)
-        factor = learning_rate_factor(self.settings, progress)
+        clip_gradients([*gradients, self._gradient], self.settings.fit.clip_norm)
+        fit = self.settings.fit
+        factor = learning_rate_factor(fit, progress)
         for span, gradient in zip(spans, gradients):
-            self.embedding_adam.step(span, gradient, factor * self.settings.embedding_learning_rate)
+            self.embedding_adam.step(span, gradient, factor * fit.embedding_learning_rate)
         if not self._frozen:
-            self.decoder_adam.step(
-                slice(None), self._gradient, factor * self.settings.learning_rate
-            )
+            self.decoder_adam.step(slice(None), self._gradient, factor * fit.learning_rate)
         return loss * self._scale
 
     def _drop_out(self, progress: float, *tables: Tensor) -> list[Tensor]:
@@ -162,7 +162,7 @@ class TileLearner:
         Drawn by the place in the run, so that a run that goes on draws what it would have.
         """
         generator = torch.Generator(tables[0].device).manual_seed(int(progress * 2**52))
-        keep = 1 - self.settings.dropout
+        keep = 1 - self.settings.fit.dropout
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
         return [table * mask / keep for table, mask in zip(tables, masks)]
 
@@ -203,7 +203,8 @@ class TileLearner:
         kernel itself. Only what makes its inputs is left to torch.
         """
         model, settings = self.model, self.settings
-        lone = len(model.directions) == settings.layers == 1 and not settings.carry_state
+        made = settings.architecture
+        lone = len(model.directions) == made.layers == 1 and not made.carry_state
         if not (lone and model.reads(d0)):
             loss = self._loss(block, rows, cols, d0, d1, between)
             if loss.requires_grad:
@@ -227,8 +228,8 @@ class TileLearner:
             self._weights[d0:d1],
             A=A,
             C=C,
-            sigmoid=settings.target == "cp",
-            exposure=block.exposure[d0:d1] if settings.loss == "poisson" else None,
+            sigmoid=settings.objective.target == "cp",
+            exposure=block.exposure[d0:d1] if settings.objective.loss == "poisson" else None,
             offset=offset,
             backend=self.backend,
         )
@@ -247,12 +248,12 @@ class TileLearner:
 
     def _loss(self, block, rows, cols, d0, d1, between) -> Tensor:
         """Loss of a tile in plain torch, over the pairs of a full one, ()."""
-        model, sigmoid = self.model, self.settings.target == "cp"
+        model, sigmoid = self.model, self.settings.objective.target == "cp"
         row_ok, col_ok = block.row_ok, block.col_ok[d0 : d0 + len(cols)]
         target, weights = block.target[d0:d1], self._weights[d0:d1]
         more = {} if between is None else {"between": between}  # other decoders do not know it
         y = model.tile(rows, cols, row_ok, col_ok, block.chrom, d0, backend=self.backend, **more)
-        if self.settings.loss == "poisson":
+        if self.settings.objective.loss == "poisson":
             # minus the log likelihood of counts, exposure * target being the count
             exposure, ratio = block.exposure[d0:d1], target.float()
             known = ~torch.isnan(ratio)

@@ -130,14 +130,14 @@ class Loop:
         loader, seconds = self.loader, self._seconds + time.monotonic() - self._clock
         loss = float(self._loss) / max(self._pairs, 1)
         logger.info("epoch %d/%d: %s", loader.epoch + 1, self.epochs, self._rate(time.monotonic()))
-        factor = learning_rate_factor(self.learner.settings, loader.epoch / self.epochs)
+        factor = learning_rate_factor(self.learner.settings.fit, loader.epoch / self.epochs)
         row = (
             loader.epoch + 1,
             loss,
             self._pairs,
             seconds,
             self._pairs / seconds,
-            factor * self.learner.settings.learning_rate,
+            factor * self.learner.settings.fit.learning_rate,
         )
         self.history.append(dict(zip(HISTORY, row)))
         loader.epoch, loader.position = loader.epoch + 1, 0

@@ -14,8 +14,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.hiclstm.released import ReleasedHiCLSTM, cut_frames
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.training.learner import LazyAdam, clip_gradients, flatten, learning_rate_factor
@@ -61,26 +61,27 @@ class FrameLoader:
                 end = (pixels["j"] + 1) * normalized.resolution
                 pixels = pixels[(start >= region[1]) & (end <= region[2])]
             i, j = pixels["i"].to_numpy(), pixels["j"].to_numpy()
-            pairs, frames, places = cut_frames(i, j, settings.frame)
+            pairs, frames, places = cut_frames(i, j, settings.architecture.frame)
             if not len(pairs):
                 continue
-            shape = (frames[-1] + 1, settings.frame)
+            shape = (frames[-1] + 1, settings.architecture.frame)
             index.append(np.zeros((2, *shape), dtype=np.int32))
             index[-1][:, frames, places] = i[pairs] + first, j[pairs] + first
             target.append(np.zeros(shape, dtype=np.float32))
             target[-1][frames, places] = contact_probability(
-                pixels["value"].to_numpy()[pairs], settings.cp_a, settings.cp_delta
+                pixels["value"].to_numpy()[pairs],
+                *settings.objective.coefficients,
             )
         self._index = torch.from_numpy(np.concatenate(index, axis=1)) if index else None
         self._target = torch.from_numpy(np.concatenate(target)) if target else None
         n_frames = 0 if self._target is None else len(self._target)
-        self.n_tiles = -(-n_frames // settings.tile_rows)
+        self.n_tiles = -(-n_frames // settings.fit.tile_rows)
         self.n_pairs = int((self._index[1] > 0).sum()) if n_frames else 0
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches of the epoch from `position` on."""
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self._target))
-        size = self.settings.tile_rows
+        size = self.settings.fit.tile_rows
         for k in range(self.position, self.n_tiles):
             yield self._batch(order[k * size : (k + 1) * size], k)
 
@@ -115,7 +116,7 @@ class FrameLearner:
 
     def step(self, batch: FrameBatch, progress: float) -> Tensor:
         """Learn from one batch; returns its mean squared error times its number of pairs, ()."""
-        embedding, hidden = self.model.embedding, self.settings.hidden_size
+        embedding, hidden = self.model.embedding, self.settings.architecture.hidden_size
         generator = torch.Generator().manual_seed(batch.noise_seed)
         state = torch.randn(2, len(batch.target), hidden, generator=generator).to(embedding)
         index, target = batch.index.to(embedding.device), batch.target.to(embedding.device)
@@ -125,8 +126,9 @@ class FrameLearner:
         for gradient in gradients:
             gradient.zero_()
         loss.backward()
-        clip_gradients(gradients, self.settings.clip_norm)
-        rate = learning_rate_factor(self.settings, progress) * self.settings.learning_rate
+        clip_gradients(gradients, self.settings.fit.clip_norm)
+        fit = self.settings.fit
+        rate = learning_rate_factor(fit, progress) * fit.learning_rate
         for adam, gradient in self._parts.values():
             adam.step(slice(None), gradient, rate)
         return loss.detach() * batch.n_pairs

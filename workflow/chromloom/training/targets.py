@@ -3,7 +3,8 @@
 import numpy as np
 
 from chromloom.kernels import UINT16_SCALE
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
+from chromloom.models.settings import Objective
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 
@@ -11,24 +12,24 @@ SMOOTH = 0.05
 """Half-width of windows over distance, as a share of the distance."""
 
 
-def transform(value: np.ndarray, expected: np.ndarray, settings: HiCLSTMSettings) -> np.ndarray:
+def transform(value: np.ndarray, expected: np.ndarray, objective: Objective) -> np.ndarray:
     """Target of contact strengths: contact probability or log((value + k) / (expected + k)).
 
     For loss poisson the ratio itself, value / expected: zeros have no log.
     """
-    if settings.target == "cp":
-        return contact_probability(value, settings.cp_a, settings.cp_delta)
-    if settings.loss == "poisson":
+    if objective.target == "cp":
+        return contact_probability(value, *objective.coefficients)
+    if objective.loss == "poisson":
         return value / expected
-    return np.log((value + settings.k) / (expected + settings.k))
+    return np.log((value + objective.k) / (expected + objective.k))
 
 
-def encode(target: np.ndarray, settings: HiCLSTMSettings) -> np.ndarray:
+def encode(target: np.ndarray, objective: Objective) -> np.ndarray:
     """Targets in 16 bits: float16 for log O/E, for contact probability uint16 of t * 65534.
 
     What has no target (NaN) is NaN, and 0xFFFF in uint16.
     """
-    if settings.target == "log_oe":
+    if objective.target == "log_oe":
         return target.astype(np.float16)
     code = np.where(np.isnan(target), 0xFFFF, np.rint(target * UINT16_SCALE))
     return code.astype(np.uint16)
@@ -83,9 +84,9 @@ class MapTargets:
         """Targets of the rows [lo, hi) in band layout, (n - lo, hi - lo), float32."""
         value = self.normalized.band(chrom, lo, hi)
         expected = value
-        if self.settings.target == "log_oe":
+        if self.settings.objective.target == "log_oe":
             expected = self.normalized.expected(chrom).band(lo, hi)
-        target = transform(value, expected, self.settings)
+        target = transform(value, expected, self.settings.objective)
         if self.region is not None:
             mask = self.mask(chrom)
             i, d = np.arange(lo, hi), np.arange(len(target))[:, None]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chromloom.models.hiclstm.module import HiCLSTMSettings
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.training.targets import encode, pairs_by_distance, smooth_by_distance
 
 logger = logging.getLogger(__name__)
@@ -95,8 +95,8 @@ class TileLoader:
     def _plan(self, chrom: str) -> list[tuple[int, int, list[tuple[int, int, int]]]]:
         """(lo, hi, [(d0, d1, n_pairs), …]) of the blocks of a chromosome that hold pairs."""
         unmasked = ~self.source.mask(chrom)
-        n, rows = len(unmasked), self.settings.tile_rows
-        frame = n if self.settings.carry_state else self.settings.frame
+        n, rows = len(unmasked), self.settings.fit.tile_rows
+        frame = n if self.settings.architecture.carry_state else self.settings.architecture.frame
         plan = []
         for lo in range(0, n, rows):
             hi = min(lo + rows, n)
@@ -115,7 +115,7 @@ class TileLoader:
 
     def _n_read(self, n_dist: int) -> int:
         """Distances that the LSTM reads, of so many."""
-        reach = self.settings.lstm_reach
+        reach = self.settings.architecture.lstm_reach
         return min(n_dist, reach) if reach else n_dist
 
     def _group(self, budget: float) -> list[list[str]]:
@@ -124,7 +124,7 @@ class TileLoader:
         used = np.inf
         for chrom, plan in self._plans.items():
             first, last = self.source.extent(chrom)
-            each = 6 if self.settings.loss == "poisson" else 2
+            each = 6 if self.settings.objective.loss == "poisson" else 2
             size = sum(each * self._n_read(last - first - lo) * (hi - lo) for lo, hi, _ in plan)
             if used + size > budget:
                 groups.append([])
@@ -137,7 +137,7 @@ class TileLoader:
         """Targets of a chromosome, as tiles; its moments by distance are noted in passing."""
         first, last = self.source.extent(chrom)
         n = last - first
-        ok = np.concatenate([~self.source.mask(chrom), np.zeros(self.settings.tile_rows)])
+        ok = np.concatenate([~self.source.mask(chrom), np.zeros(self.settings.fit.tile_rows)])
         ok = torch.from_numpy(ok.astype(bool)).to(self._device)
         moments, noted = np.zeros((3, n)), chrom in self._moments
         tiles = []
@@ -150,9 +150,9 @@ class TileLoader:
                     moments[:, : n - a] += _moments(target)
                 nothing = np.full((a - lo, b - a), np.nan, dtype=np.float32)
                 target = np.concatenate([target, nothing])[:n_read]
-                parts.append(encode(target, self.settings))
+                parts.append(encode(target, self.settings.objective))
             target = torch.from_numpy(np.concatenate(parts, axis=1)).to(self._device)
-            if self.settings.loss == "poisson":
+            if self.settings.objective.loss == "poisson":
                 exposure = self.source.exposure(chrom, lo, hi)[:n_read]
                 exposure = torch.from_numpy(exposure).to(self._device)
             block = Block(
@@ -184,7 +184,7 @@ class TileLoader:
     def distance_weights(self) -> np.ndarray:
         """Weight of a squared error at each distance, (n_dist,), float32; mean 1 over the pairs."""
         n_dist = max(b - a for a, b in map(self.source.extent, self.source.chromnames))
-        if self.settings.loss_weight == "none":
+        if self.settings.objective.loss_weight == "none":
             return np.ones(n_dist, dtype=np.float32)
         count, total, squares = self.moments
         mean = total / np.maximum(count, 1)

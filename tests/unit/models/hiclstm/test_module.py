@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromloom.errors import InputError
-from chromloom.models.hiclstm.module import PRESETS, HiCLSTM, HiCLSTMSettings, band_product
+from chromloom.models.hiclstm.module import HiCLSTM, band_product
+from chromloom.models.hiclstm.settings import PRESETS, HiCLSTMSettings
 
 
 def test_presets_are_those_of_the_definitions():
@@ -178,14 +179,14 @@ def test_tile_equals_a_literal_reimplementation(overrides):
     row_ok = torch.tensor([True, True, False, True, True])
     col_ok = torch.ones(13, dtype=torch.bool)
     col_ok[[0, 4, 12]] = False
-    carry = model.settings.carry_state
+    carry = model.settings.architecture.carry_state
     d0 = 0 if carry else 12
     between = model.embedding[:25, -1] * (torch.arange(25) % 4 > 0)
     strand = (torch.tensor([1.0, -1, 1, -1, -1]), 1 - 2 * (torch.arange(13) % 3 % 2))
     pairs = row_ok & col_ok.unfold(0, 5, 1)
     pairs[0] &= d0 > 0  # no bin is a pair with itself
     options = {"between": between}
-    for more in ({}, {"strand": strand}) if model.settings.oriented else ({},):
+    for more in ({}, {"strand": strand}) if model.settings.architecture.oriented else ({},):
         y = model.tile(rows, cols, row_ok, col_ok, 1, d0, backend="reference", **options, **more)
         expected = literal(model, rows, cols, row_ok, col_ok, d0, carry=carry, **options, **more)
         torch.testing.assert_close(y[pairs], expected[pairs], rtol=0, atol=1e-12)

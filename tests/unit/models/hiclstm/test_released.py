@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromloom.errors import CheckpointError
-from chromloom.models.hiclstm.module import HiCLSTMSettings
 from chromloom.models.hiclstm.released import (
     PUBLISHED_NAMES,
     ReleasedHiCLSTM,
@@ -16,6 +15,7 @@ from chromloom.models.hiclstm.released import (
     import_published,
     read_published,
 )
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.fit import train
@@ -25,7 +25,7 @@ SMALL = {"embedding_dim": 3, "hidden_size": 4, "frame": 6}
 
 def literal(model, rows, cols, state):
     """One frame at a time: the cell of the published code, then one linear layer over the frame."""
-    hidden, outputs = model.settings.hidden_size, []
+    hidden, outputs = model.settings.architecture.hidden_size, []
     for n in range(len(rows)):
         h, c = state[0, n], state[1, n]
         seen = []

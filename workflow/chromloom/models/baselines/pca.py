@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 class PCASettings(VectorSettings):
     """Principal components of each chromosome's contact probability."""
 
-    embedding_dim: int = 16
-    cp_a: float = 8.0
-
 
 class ComponentRows(nn.Module):
     """Row of a bin from its principal components: mean_j + R_i . V_j."""
@@ -78,7 +75,7 @@ def fit_pca(
         first, last = normalized.extent(chrom)
         kept = np.flatnonzero(~normalized.mask(chrom))
         pixels = cis_pixels(normalized, chrom)
-        cp = contact_probability(pixels["value"].to_numpy(), settings.cp_a, settings.cp_delta)
+        cp = contact_probability(pixels["value"].to_numpy(), *settings.objective.coefficients)
         matrix = symmetric_matrix(pixels["i"], pixels["j"], cp, last - first)[kept][:, kept]
         k = min(d, len(kept) - 1)
         pca = PCA(k, svd_solver="arpack", random_state=seed)

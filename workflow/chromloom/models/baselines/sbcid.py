@@ -44,7 +44,6 @@ class SBCIDSettings(VectorSettings):
     """
 
     embedding_dim: int = 5
-    cp_a: float = 8.0
     subcompartments: str = ""
     features: int = 6
 

@@ -12,6 +12,7 @@ counts nothing; log(1 + value) keeps shallow maps connected.
 import logging
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -46,18 +47,15 @@ class SCISettings(VectorSettings):
     """
 
     embedding_dim: int = 200
-    cp_a: float = 8.0
     order: str = "both"
     samples: int = 25_000_000
     negatives: int = 5
     learning_rate: float = 0.025
 
+    CHOICES: ClassVar = {"order": ("both", "first", "second")}
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.order not in ("both", "first", "second"):
-            raise InputError(
-                f"{self.preset}: order='{self.order}' is unknown; expected both, first or second"
-            )
         if self.order == "both" and self.embedding_dim % 2:
             raise InputError(
                 f"{self.preset}: embedding_dim={self.embedding_dim} is odd; order=both halves it"

@@ -24,6 +24,7 @@ from chromloom.errors import InputError
 from chromloom.models.baselines.rows import cis_pixels, symmetric_matrix, trans_pixels
 from chromloom.models.baselines.vectors import Fitted, VectorSettings
 from chromloom.models.registry import find_model
+from chromloom.models.settings import Objective
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 
@@ -49,7 +50,7 @@ class SniperSettings(VectorSettings):
     """
 
     embedding_dim: int = 128
-    cp_a: float = 1.0
+    objective: Objective = Objective(target="cp", loss="mse", cp_a=1.0)  # noqa: RUF009 - frozen
     input_fraction: float = 0.1
     dropout: float = 0.25
     epochs: int = 10
@@ -218,7 +219,7 @@ def _probabilities(pixels, low_pixels, settings, rng):
         sources = [(pixels, high)] * 2
     for table, value in sources:
         observed = value > 0
-        cp = contact_probability(value[observed], settings.cp_a, settings.cp_delta)
+        cp = contact_probability(value[observed], *settings.objective.coefficients)
         yield table["i"].to_numpy()[observed], table["j"].to_numpy()[observed], cp
 
 

@@ -6,8 +6,8 @@ others predict nothing until a decoder is trained on them (`chromloom.training.d
 each, its own settings too, is in `pca`, `sniper`, `sci` and `sbcid`.
 """
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from chromloom.errors import ChromloomError, InputError
 from chromloom.models.registry import find_model, load, model_named
+from chromloom.models.settings import Objective, Settings
 from chromloom.models.trained import TrainedModel
 
 
 @dataclass(frozen=True)
-class VectorSettings:
+class VectorSettings(Settings):
     """What all of these models have in common.
 
     Attributes
@@ -29,63 +30,20 @@ class VectorSettings:
         The model's name.
     embedding_dim : int
         Numbers a bin (d).
-    cp_a, cp_delta : float
-        Coefficients of the contact probability that is read and, by a model's own decoder,
-        predicted.
+    objective : Objective
+        Contact probability is read and, by a model's own decoder, predicted.
     """
 
-    preset: str
-    embedding_dim: int
-    cp_a: float
-    cp_delta: float = 1e-10
+    embedding_dim: int = 16
+    objective: Objective = Objective(target="cp", loss="mse")  # noqa: RUF009 - frozen
 
-    target: ClassVar[str] = "cp"
-    head: ClassVar[str] = "step"
-    decoder: ClassVar[str] = "own"
-    frame: ClassVar[int] = 150
-    hidden_size: ClassVar[int] = 0
-    directions: ClassVar[int] = 1
-    carry_state: ClassVar[bool] = False
-    bilinear: ClassVar[bool] = False
+    RANGES: ClassVar = {"embedding_dim": (1, 4096)}
 
     def __post_init__(self) -> None:
-        for known in fields(self):
-            name, value, kind = known.name, getattr(self, known.name), known.type
-            if kind is float and type(value) is int:
-                object.__setattr__(self, name, float(value))
-            elif type(value) is not kind:
-                raise InputError(
-                    f"{self.preset}: setting {name}={value!r} is of the wrong type; "
-                    f"expected {kind.__name__}"
-                )
-            elif kind in (int, float) and value < 0:
+        super().__post_init__()
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and value < 0:
                 raise InputError(f"{self.preset}: setting {name}={value} is below 0")
-        if not 1 <= self.embedding_dim <= 4096:
-            raise InputError(
-                f"{self.preset}: embedding_dim={self.embedding_dim} is out of range; "
-                "expected 1 to 4096"
-            )
-
-    @classmethod
-    def of(cls, preset: str, **options: Any) -> Self:
-        """Settings of a model, some of them replaced.
-
-        Raises
-        ------
-        InputError
-            An unknown setting, or a value that does not fit.
-        """
-        known = {setting.name for setting in fields(cls)} - {"preset"}
-        if unknown := sorted(set(options) - known):
-            raise InputError(
-                f"model '{preset}' has no settings {', '.join(unknown)}; expected some of "
-                f"{', '.join(sorted(known))}"
-            )
-        return cls(preset, **options)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings as plain values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Hi-C-LSTM: settings of the presets, and the torch module of `paper`, `refined` and `eig`.
+"""Hi-C-LSTM: the torch module of `paper`, `refined` and `eig`.
 
 One vector R_i a bin; an LSTM reads the pairs (i, i + d0), (i, i + d0 + 1), … of one frame and puts
 out the target of each. Since the input is a pair, the input projection is P_i + Q_j with
@@ -7,316 +7,14 @@ P = R W_row', Q = R W_col', computed once a tile; the recurrence itself lives in
 """
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chromloom.errors import InputError
 from chromloom.kernels import Spec, Weights, tile_forward
 from chromloom.kernels.reference import read_mask, step
-
-_CHOICES = {
-    "head": ("step", "frame"),
-    "target": ("cp", "log_oe"),
-    "start": ("normal", "eig", "likelihood"),
-    "loss": ("mse", "poisson"),
-    "loss_weight": ("none", "variance"),
-    "schedule": ("steps", "one_cycle", "constant"),
-}
-_RANGES = {  # inclusive
-    "embedding_dim": (1, 512),
-    "hidden_size": (0, 512),
-    "frame": (2, 100_000),
-    "directions": (1, 2),
-    "layers": (1, 2),
-    "knots": (1, 16),
-    "lstm_frames": (0, 1_000_000),
-    "sweeps": (0, 1_000),
-    "epochs": (0, 1_000_000),
-    "tile_rows": (1, 1_000_000),
-}
-_FITTED = {"oriented": 2, "barrier": 3}
-"""What start likelihood alone fits -> the fewest knots: S is fixed at the last, h at the last and
-the same at the first two."""
-
-
-@dataclass(frozen=True)
-class HiCLSTMSettings:
-    """Everything that defines a model and its training, apart from the data and the seed.
-
-    Attributes
-    ----------
-    preset : str
-        Where the other values come from: paper, released, refined or eig.
-    embedding_dim : int
-        Numbers a bin (d).
-    hidden_size : int
-        Size of the LSTM state (H); 0 leaves the LSTM out (only the bilinear term).
-    frame : int
-        Pairs that one LSTM run reads, bins.
-    norm_input, norm_recurrent, norm_cell : bool
-        Layer norm on the input projection, on the recurrent projection (each over all 4H
-        numbers jointly) and on the cell.
-    norm_eps : float
-        Added to the variance in every layer norm.
-    head : {"step", "frame"}
-        A linear output at each step, or (`released`) one linear layer over the whole frame.
-    target : {"cp", "log_oe"}
-        Contact probability, or log((value + k) / (expected + k)); with loss poisson the log of the
-        mean strength over the expected, without k.
-    bilinear : bool
-        Add R_i S(d) R_j + c(d), S (d, d) and c of each chromosome.
-    knots : int
-        Distances 2, 4, 8, … bins at which S and c are given; between them they are interpolated
-        in log d, beyond the last they stay. 1 = the same at every distance.
-    oriented : bool
-        S(d) need not be symmetric: what a bin is to the bins downstream of it may differ from what
-        it is to those upstream. Without it start likelihood fits symmetric ones.
-    barrier : bool
-        The last number of a bin is a barrier: what it takes from the pairs that span it. Subtract
-        h(d) (b_(i+1) + … + b_(j-1)), with heights h at the knots, 0 from the last one on. It is not
-        in the bilinear term.
-    lstm_frames : int
-        Frames that the LSTM reads, from the diagonal; beyond them the bilinear term stands
-        alone. 0 = all, as with `carry_state`.
-    start : {"normal", "eig", "likelihood"}
-        Representations start from N(0, 1), from the leading eigenvectors of the target matrix, or
-        from the count model fitted to the map (`chromloom.training.likelihood`), which also gives
-        S and c; those are then kept and training is the LSTM's.
-    sweeps : int
-        Newton sweeps of start likelihood.
-    dispersion : float
-        Variance of a count beyond Poisson, phi in mu + phi mu^2, in start likelihood.
-    loss : {"mse", "poisson"}
-        Squared error of the target, or the Poisson deviance of counts.
-    loss_weight : {"none", "variance"}
-        Weight of a squared error: 1, or 1 / variance of the target at its distance.
-    directions : int
-        1, or 2: a second LSTM reads each frame backwards and its output is added.
-    layers : int
-        1, or 2: a second LSTM reads the states of the first, of its size and with the same norms,
-        and its output takes the place of the first's. It runs in plain torch, some 15 times slower.
-    dropout : float
-        Share of the numbers of a bin that a training step does not see (set to 0, the others
-        scaled up), drawn anew for rows and columns of every step.
-    carry_state : bool
-        The state at a frame's end starts the row's next frame, instead of zero.
-    distance_input : bool
-        The frame's first distance, log(1 + d0 / frame), is a further input of the LSTM.
-    cp_a, cp_delta : float
-        Coefficients of the contact probability.
-    k : float
-        Pseudocount of log_oe, on the scale of counts.
-    epochs : int
-        Passes over the pairs.
-    schedule : {"steps", "one_cycle", "constant"}
-        Learning rate over the run: `learning_rate` for the first half and a tenth of it for the
-        second; one cycle with its maximum at `learning_rate`; or constant.
-    learning_rate, embedding_learning_rate : float
-        Adam's step for the weights and for the representations.
-    clip_norm : float
-        Longest gradient, all parameters together; inf for none.
-    tile_rows : int
-        Rows of a tile: tile_rows * frame pairs make one step. `released`: frames of a batch.
-    """
-
-    preset: str = "refined"
-    embedding_dim: int = 16
-    hidden_size: int = 16
-    frame: int = 150
-    norm_input: bool = False
-    norm_recurrent: bool = False
-    norm_cell: bool = True
-    norm_eps: float = 1e-5
-    head: str = "step"
-    target: str = "log_oe"
-    bilinear: bool = True
-    knots: int = 7
-    oriented: bool = False
-    barrier: bool = False
-    lstm_frames: int = 1
-    start: str = "likelihood"
-    sweeps: int = 20
-    dispersion: float = 0.01
-    loss: str = "poisson"
-    loss_weight: str = "none"
-    directions: int = 1
-    layers: int = 1
-    dropout: float = 0.0
-    carry_state: bool = False
-    distance_input: bool = False
-    cp_a: float = 8.0
-    cp_delta: float = 1e-10
-    k: float = 0.5
-    epochs: int = 10
-    schedule: str = "one_cycle"
-    learning_rate: float = 0.01
-    embedding_learning_rate: float = 0.0
-    clip_norm: float = 1.0
-    tile_rows: int = 512
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, kind = getattr(self, field.name), field.type
-            if kind is float and type(value) is int:
-                object.__setattr__(self, field.name, float(value))
-            elif type(value) is not kind:
-                raise InputError(
-                    f"model setting {field.name}={value!r} is of the wrong type; "
-                    f"expected {kind.__name__}"
-                )
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"model setting {name}={getattr(self, name)!r} is unknown; "
-                    f"expected one of {', '.join(choices)}"
-                )
-        for name, (low, high) in _RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise InputError(
-                    f"model setting {name}={getattr(self, name)} is out of range; "
-                    f"expected {low} to {high}"
-                )
-        positive = ("norm_eps", "cp_a", "cp_delta", "k", "dispersion", "learning_rate", "clip_norm")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise InputError(f"model setting {name}={getattr(self, name)} must be above 0")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"model setting dropout={self.dropout}; expected 0 to below 1")
-        if self.hidden_size == 0 and not self.bilinear:
-            raise InputError("hidden_size=0 leaves nothing to predict with; set bilinear=true")
-        if self.bilinear and self.target == "cp":
-            raise InputError("bilinear=true needs target=log_oe: the term is a part of log O/E")
-        if self.start == "eig" and self.target == "cp":
-            raise InputError("start=eig needs target=log_oe: eigenvectors of log O/E are taken")
-        if self.start == "likelihood" and self.loss != "poisson":
-            raise InputError("start=likelihood needs loss=poisson: it fits the counts themselves")
-        if self.loss == "poisson" and self.target == "cp":
-            raise InputError("loss=poisson needs target=log_oe: the log of a count's mean")
-        if self.knots > 1 and not self.bilinear:
-            raise InputError("knots above 1 need bilinear=true: they are its term's")
-        for name, knots in _FITTED.items():
-            if getattr(self, name) and (self.knots < knots or self.start != "likelihood"):
-                raise InputError(
-                    f"{name}=true needs {knots} knots or more and start=likelihood, which fits "
-                    f"it; set {name}=false"
-                )
-        if self.barrier and self.embedding_dim < 2:
-            raise InputError("barrier=true needs embedding_dim above 1: it takes one of them")
-        if self.lstm_frames and not self.bilinear:
-            raise InputError("lstm_frames above 0 needs bilinear=true: it stands alone beyond")
-        if self.carry_state and self.directions == 2:
-            raise InputError("carry_state=true needs directions=1: backwards nothing is carried")
-        if self.carry_state and self.layers == 2:
-            raise InputError("carry_state=true needs layers=1: only one layer's state is carried")
-        if self.preset == "released" and (self.layers == 2 or self.dropout):
-            raise InputError("preset=released has layers=1 and dropout=0; take another preset")
-        if self.head == "frame" and self.preset != "released":
-            raise InputError("head=frame belongs to preset=released; set head=step")
-
-    @classmethod
-    def from_preset(cls, name: str, **overrides: Any) -> "HiCLSTMSettings":
-        """Settings of a preset with some of them replaced.
-
-        Parameters
-        ----------
-        name : {"paper", "released", "refined", "eig"}
-            Preset.
-        **overrides
-            Settings by name. Oriented affinities and barriers are left out, unless named, where
-            others than the preset's knots or start cannot fit them.
-
-        Raises
-        ------
-        InputError
-            Unknown preset or setting, or values that do not go together.
-        """
-        if name not in PRESETS:
-            raise InputError(f"preset '{name}' is unknown; expected one of {', '.join(PRESETS)}")
-        known = {field.name for field in fields(cls)} - {"preset"}
-        unknown = set(overrides) - known
-        if unknown:
-            raise InputError(
-                f"model settings {', '.join(sorted(unknown))} are unknown; expected some of "
-                f"{', '.join(sorted(known))}"
-            )
-        values = {"preset": name, **PRESETS[name], **overrides}
-        fits = values.get("start", "likelihood") == "likelihood"
-        for key, knots in _FITTED.items():
-            if not fits or values.get("knots", knots) < knots:
-                values[key] = overrides.get(key, False)
-        return cls(**values)
-
-    @property
-    def lstm_reach(self) -> int:
-        """Distances below this are read by the LSTM, bins; 0 = all."""
-        return 0 if self.carry_state else self.lstm_frames * self.frame
-
-    @property
-    def barrier_reach(self) -> int:
-        """Pairs at distances below this have barriers between them, bins; 0 = none have."""
-        return 2**self.knots if self.barrier else 0
-
-    @property
-    def pseudocount(self) -> float:
-        """What log O/E adds to strength and expected: k, or nothing where counts are modelled."""
-        return 0.0 if self.loss == "poisson" else self.k
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings as plain values."""
-        return asdict(self)
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {
-        "hidden_size": 8,
-        "norm_input": True,
-        "norm_recurrent": True,
-        "norm_cell": True,
-        "target": "cp",
-        "bilinear": False,
-        "knots": 1,
-        "lstm_frames": 0,
-        "start": "normal",
-        "loss": "mse",
-        "epochs": 10,
-        "schedule": "steps",
-        "learning_rate": 0.01,
-        "embedding_learning_rate": 0.01,
-        "clip_norm": 10.0,
-    },
-    "released": {
-        "hidden_size": 8,
-        "norm_cell": False,
-        "head": "frame",
-        "target": "cp",
-        "bilinear": False,
-        "knots": 1,
-        "lstm_frames": 0,
-        "start": "normal",
-        "loss": "mse",
-        "epochs": 1,
-        "schedule": "constant",
-        "learning_rate": 0.01,
-        "embedding_learning_rate": 0.01,
-        "clip_norm": 10.0,
-        "tile_rows": 210,
-    },
-    # With 1e-5 the norm turns within 0.003 of a zero cell; no path integral follows that.
-    "refined": {"norm_eps": 0.1, "oriented": True, "barrier": True},
-    "eig": {
-        "hidden_size": 0,
-        "norm_cell": False,
-        "knots": 1,
-        "lstm_frames": 0,
-        "start": "eig",
-        "loss": "mse",
-        "epochs": 0,
-    },
-}
+from chromloom.models.hiclstm.settings import Architecture, HiCLSTMSettings
 
 
 class Direction(nn.Module):
@@ -328,30 +26,30 @@ class Direction(nn.Module):
     it has w and bias.
     """
 
-    def __init__(self, settings: HiCLSTMSettings, *, reverse: bool = False, upper: bool = False):
+    def __init__(self, made: Architecture, *, reverse: bool = False, upper: bool = False):
         super().__init__()
-        d, hidden = settings.embedding_dim, settings.hidden_size
+        d, hidden = made.embedding_dim, made.hidden_size
         self.spec = Spec(
             hidden=hidden,
-            norm_input=settings.norm_input,
-            norm_recurrent=settings.norm_recurrent,
-            norm_cell=settings.norm_cell,
-            eps=settings.norm_eps,
+            norm_input=made.norm_input,
+            norm_recurrent=made.norm_recurrent,
+            norm_cell=made.norm_cell,
+            eps=made.norm_eps,
             reverse=reverse,
         )
         shapes = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d)}
-        if settings.distance_input:
+        if made.distance_input:
             shapes["W_distance"] = (4 * hidden,)
         if upper:
             shapes = {"W_in": (4 * hidden, hidden)}
         shapes |= {"U": (4 * hidden, hidden), "b": (4 * hidden,)}
         self.upper = None
-        if settings.layers == 2 and not upper:
-            self.upper = Direction(settings, reverse=reverse, upper=True)
+        if made.layers == 2 and not upper:
+            self.upper = Direction(made, reverse=reverse, upper=True)
         else:
             shapes |= {"w": (hidden,), "bias": ()}
         for place, size in (("input", 4 * hidden), ("recurrent", 4 * hidden), ("cell", hidden)):
-            if getattr(settings, f"norm_{place}"):
+            if getattr(made, f"norm_{place}"):
                 shapes |= {f"gain_{place}": (size,), f"shift_{place}": (size,)}
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
@@ -422,20 +120,21 @@ class HiCLSTM(nn.Module):
     def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
         super().__init__()
         self.settings = settings
-        self.embedding = nn.Parameter(torch.zeros(n_bins, settings.embedding_dim))
+        made = self.architecture = settings.architecture
+        self.embedding = nn.Parameter(torch.zeros(n_bins, made.embedding_dim))
         self.directions = nn.ModuleList(
-            Direction(settings, reverse=reverse)
-            for reverse in (False, True)[: settings.directions if settings.hidden_size else 0]
+            Direction(made, reverse=reverse)
+            for reverse in (False, True)[: made.directions if made.hidden_size else 0]
         )
-        d = settings.embedding_dim
+        d = made.embedding_dim
         self.S = self.offset = self.barrier = None
         self.register_buffer("spread", None, persistent=False)
-        if settings.bilinear:
-            self.S = nn.Parameter(torch.zeros(n_chroms, settings.knots, d, d))
-        if settings.knots > 1:
-            self.offset = nn.Parameter(torch.zeros(n_chroms, settings.knots))
-        if settings.barrier:
-            self.barrier = nn.Parameter(torch.zeros(n_chroms, settings.knots))
+        if made.bilinear:
+            self.S = nn.Parameter(torch.zeros(n_chroms, made.knots, d, d))
+        if made.knots > 1:
+            self.offset = nn.Parameter(torch.zeros(n_chroms, made.knots))
+        if made.barrier:
+            self.barrier = nn.Parameter(torch.zeros(n_chroms, made.knots))
 
     def reset(self, seed: int) -> None:
         """Draw all parameters but S from `seed` (representations from N(0, 1))."""
@@ -443,7 +142,7 @@ class HiCLSTM(nn.Module):
         with torch.no_grad():
             self.embedding.normal_(generator=generator)
         for direction in self.directions:
-            direction.reset(generator, quiet=self.settings.bilinear)
+            direction.reset(generator, quiet=self.architecture.bilinear)
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Parameters that training moves, apart from the representations.
@@ -451,7 +150,7 @@ class HiCLSTM(nn.Module):
         All others; after start likelihood those of the LSTM alone.
         """
         kept = {"embedding"}
-        if self.settings.start == "likelihood":
+        if self.settings.fit.start == "likelihood":
             kept |= {"S", "offset", "barrier"}
         return [p for name, p in self.named_parameters() if name not in kept]
 
@@ -460,8 +159,8 @@ class HiCLSTM(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Input projections P (B, 4H) of the rows and Q (B + L - 1, 4H) of the columns."""
         P = rows @ direction.W_row.T  # (B, 4H)
-        if self.settings.distance_input:
-            P = P + direction.W_distance * math.log1p(d0 / self.settings.frame)
+        if self.architecture.distance_input:
+            P = P + direction.W_distance * math.log1p(d0 / self.architecture.frame)
         return P, cols @ direction.W_col.T
 
     def bilinear_factors(
@@ -567,7 +266,7 @@ class HiCLSTM(nn.Module):
             return self.bilinear(rows, cols, chrom, d0, between=between, strand=strand)
         A, C = self.bilinear_factors(rows, cols, chrom)
         options = {"backend": backend}
-        if self.settings.carry_state:
+        if self.architecture.carry_state:
             y = self._carried(rows, cols, A, C, row_ok, col_ok, options)
         else:
             y = self._read(rows, cols, A, C, row_ok, col_ok, d0, options)
@@ -577,7 +276,7 @@ class HiCLSTM(nn.Module):
 
     def reads(self, d0: int) -> bool:
         """Whether the LSTM reads the frame that starts at distance d0."""
-        reach = self.settings.lstm_reach
+        reach = self.architecture.lstm_reach
         return bool(self.directions) and (not reach or d0 < reach)
 
     def _read(self, rows, cols, A, C, row_ok, col_ok, d0, options) -> Tensor:
@@ -597,7 +296,7 @@ class HiCLSTM(nn.Module):
     def _carried(self, rows, cols, A, C, row_ok, col_ok, options) -> Tensor:
         """Frame after frame of a tile that starts at distance 0, the state carried along."""
         (direction,) = self.directions
-        n_rows, frame, state, parts = len(rows), self.settings.frame, None, []
+        n_rows, frame, state, parts = len(rows), self.architecture.frame, None, []
         for start in range(0, len(cols) - n_rows + 1, frame):
             read = slice(start, start + frame + n_rows - 1)
             P, Q = self.project(direction, rows, cols[read], start)

@@ -19,8 +19,9 @@ from torch.nn.functional import softsign
 
 from chromloom.errors import CheckpointError
 from chromloom.genome.bins import Bins
-from chromloom.models.hiclstm.module import HiCLSTMSettings
-from chromloom.models.trained import TrainedModel, describe, write_model
+from chromloom.models.hiclstm.settings import HiCLSTMSettings
+from chromloom.models.hiclstm.trained import HiCLSTMTrained
+from chromloom.models.trained import describe, write_model
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class ReleasedHiCLSTM(nn.Module):
 
     def __init__(self, settings: HiCLSTMSettings, n_bins: int):
         super().__init__()
-        d, hidden, frame = settings.embedding_dim, settings.hidden_size, settings.frame
+        made = settings.architecture
+        d, hidden, frame = made.embedding_dim, made.hidden_size, made.frame
         self.settings = settings
         self.embedding = nn.Parameter(torch.zeros(n_bins, d))
         self.i2h, self.h2h = nn.Linear(2 * d, 4 * hidden), nn.Linear(hidden, 4 * hidden)
@@ -75,8 +77,8 @@ class ReleasedHiCLSTM(nn.Module):
         with torch.no_grad():
             self.embedding.normal_(generator=generator)
             for layer, size in (
-                (self.i2h, self.settings.hidden_size),
-                (self.h2h, self.settings.hidden_size),
+                (self.i2h, self.settings.architecture.hidden_size),
+                (self.h2h, self.settings.architecture.hidden_size),
                 (self.out, self.out.in_features),
             ):
                 for parameter in layer.parameters():
@@ -149,7 +151,7 @@ def cut_frames(rows: np.ndarray, cols: np.ndarray, frame: int) -> tuple[np.ndarr
     return pairs, np.repeat(first_frame, counts) + place // frame, place % frame
 
 
-class ReleasedTrainedModel(TrainedModel):
+class ReleasedTrainedModel(HiCLSTMTrained):
     """A trained model of preset `released`.
 
     It reads the pairs that were observed in the map trained on (`pairs.safetensors` in its folder);
@@ -157,6 +159,11 @@ class ReleasedTrainedModel(TrainedModel):
     not known (the published checkpoint) or the chromosome was edited to another length, all
     unmasked pairs are read. The noise that states start from is drawn by bin from the seed.
     """
+
+    @property
+    def padding(self) -> np.ndarray:
+        """Representation of the genome's first bin, which fills short frames, (d,)."""
+        return self.module.embedding[0].cpu().numpy()
 
     def observed_pairs(self, chrom: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(pointer (n + 1,), columns) of the observed pairs by row, or None if not known."""
@@ -195,7 +202,8 @@ class ReleasedTrainedModel(TrainedModel):
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo); 0 where nothing is read."""
         first, _ = self.extent(chrom)
-        frame, hidden = self.settings.frame, self.settings.hidden_size
+        made = self.settings.architecture
+        frame, hidden = made.frame, made.hidden_size
         rows, cols = self._pair_list(chrom, masked, lo, hi)
         pairs, frames, places = cut_frames(rows, cols, frame)
         rows, cols = rows[pairs], cols[pairs]
