@@ -193,7 +193,7 @@ def test_evaluator_scores_what_was_held_out(pca_dir, tiny_map, tiny_map_path, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"decoder": "transformer"}, "decoder 'transformer' is unknown"),
+        ({"decoder": "transformer"}, "decoder='transformer' is unknown"),
         ({"variant": "sparse"}, "variant 'sparse' is unknown"),
         ({"options": {"bilinear": True}}, "has no settings bilinear"),
         ({"options": {"kernel": 4}}, "kernel=4"),

@@ -48,12 +48,12 @@ def test_smoothing_returns_a_constant_ratio_and_spans_five_percent():
 
 def test_sixteen_bits_keep_targets_and_what_has_none():
     cp = np.append(np.linspace(0, 1, 1000), np.nan).astype(np.float32)
-    code = encode(cp, PAPER)
+    code = encode(cp, PAPER.objective)
     assert code.dtype == np.uint16
     assert code[-1] == 0xFFFF
     np.testing.assert_allclose(code[:-1] / 65534, cp[:-1], atol=0.8e-5)
     log_oe = np.append(np.linspace(-6, 6, 1000), np.nan).astype(np.float32)
-    half = encode(log_oe, REFINED)
+    half = encode(log_oe, REFINED.objective)
     assert half.dtype == np.float16
     np.testing.assert_allclose(half, log_oe, rtol=5e-4)
 

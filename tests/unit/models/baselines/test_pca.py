@@ -114,10 +114,10 @@ def test_trans_pixels_are_unmasked_and_scaled_by_pair_of_chromosomes(tiny_map):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embeding_dim": 4}, "no settings embeding_dim"),
+        ({"embeding_dim": 4}, "embeding_dim are unknown"),
         ({"embedding_dim": 0}, "out of range"),
         ({"embedding_dim": "4"}, "wrong type"),
-        ({"cp_a": -1.0}, "below 0"),
+        ({"cp_a": -1.0}, "cp_a=-1.0 must be above 0"),
     ],
 )
 def test_options_are_checked(tiny_map_path, tmp_path, options, message):

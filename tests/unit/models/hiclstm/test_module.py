@@ -1,5 +1,7 @@
 """Settings of the presets, and the module against a literal re-implementation."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,8 @@ from chromloom.models.hiclstm.settings import PRESETS, HiCLSTMSettings
 
 def test_presets_are_those_of_the_definitions():
     paper, released, refined = (
-        HiCLSTMSettings.from_preset(name) for name in ("paper", "released", "refined")
+        SimpleNamespace(**HiCLSTMSettings.from_preset(name).to_dict())
+        for name in ("paper", "released", "refined")
     )
     assert (paper.hidden_size, released.hidden_size, refined.hidden_size) == (8, 8, 16)
     assert (paper.target, released.target, refined.target) == ("cp", "cp", "log_oe")
@@ -28,7 +31,8 @@ def test_presets_are_those_of_the_definitions():
     assert refined.bilinear
     assert (paper.loss, released.loss, refined.loss) == ("mse", "mse", "poisson")
     assert (refined.knots, refined.lstm_frames) == (7, 1)
-    assert (refined.pseudocount, HiCLSTMSettings.from_preset("eig").pseudocount) == (0.0, 0.5)
+    objectives = [HiCLSTMSettings.from_preset(name).objective for name in ("refined", "eig")]
+    assert [objective.pseudocount for objective in objectives] == [0.0, 0.5]
     assert {s.embedding_dim for s in (paper, released, refined)} == {16}
     assert {s.frame for s in (paper, released, refined)} == {150}
     assert (paper.learning_rate, paper.epochs, paper.schedule) == (0.01, 10, "steps")
@@ -36,11 +40,11 @@ def test_presets_are_those_of_the_definitions():
 
 def test_overrides_keep_the_rest_of_the_preset():
     changed = HiCLSTMSettings.from_preset("paper", hidden_size=32, cp_a=12)
-    assert changed.hidden_size == 32
-    assert changed.cp_a == 12.0
-    assert isinstance(changed.cp_a, float)
-    assert changed.norm_recurrent
-    assert HiCLSTMSettings(**changed.to_dict()) == changed
+    assert changed.architecture.hidden_size == 32
+    assert changed.objective.cp_a == 12.0
+    assert isinstance(changed.objective.cp_a, float)
+    assert changed.architecture.norm_recurrent
+    assert HiCLSTMSettings.of(**changed.to_dict()) == changed
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_band_product_is_the_inner_product_of_each_pair(n_rows, length, d, seed)
 
 def literal(model, rows, cols, row_ok, col_ok, d0, *, between, strand=None, carry=False):
     """The model pair by pair, from [R_i; R_j] and whole weight matrices, without kernels."""
-    s = model.settings
+    s = model.architecture
     length = len(cols) - len(rows) + 1
     out = torch.zeros(length, len(rows), dtype=rows.dtype)
 
@@ -208,11 +212,12 @@ def test_barriers_of_the_nearest_tile_are_its_columns():
 
 def test_oriented_affinities_and_barriers_follow_what_fits_them():
     refined = HiCLSTMSettings.from_preset("refined")
-    assert (refined.oriented, refined.barrier, refined.barrier_reach) == (True, True, 128)
+    made = refined.architecture
+    assert (made.oriented, made.barrier, made.barrier_reach) == (True, True, 128)
     for overrides in ({"knots": 1}, {"start": "eig", "loss": "mse"}):
-        other = HiCLSTMSettings.from_preset("refined", **overrides)
+        other = HiCLSTMSettings.from_preset("refined", **overrides).architecture
         assert (other.oriented, other.barrier, other.barrier_reach) == (False, False, 0)
-    two = HiCLSTMSettings.from_preset("refined", knots=2)
+    two = HiCLSTMSettings.from_preset("refined", knots=2).architecture
     assert (two.oriented, two.barrier) == (True, False)
 
 
