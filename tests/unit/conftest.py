@@ -129,7 +129,7 @@ def tiny_model_dir(tiny_map_path, tmp_path_factory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def tiny_released_dir(tiny_map_path, tmp_path_factory) -> Path:
     """A model of preset `released` of the tiny map, untrained: it knows which pairs were read."""
-    from chromloom.models.hiclstm.module import HiCLSTMSettings
+    from chromloom.models.hiclstm.settings import HiCLSTMSettings
     from chromloom.training.fit import train
 
     folder = tmp_path_factory.mktemp("released") / "model"

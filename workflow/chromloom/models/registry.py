@@ -56,6 +56,8 @@ class Model:
         "" for representations alone.
     trained : str
         Class that a trained model is used through, a `models.trained.TrainedModel`.
+    source : str
+        Class of the map source that a trained model is, made of it and the map trained on.
     reads : frozenset of {"contacts", "signals", "sequence"}
     gives : frozenset of {"embedding", "map", "expression"}
         Without "map" it needs a decoder trained on it to predict contacts.
@@ -85,6 +87,7 @@ class Model:
     module: str
     train: str
     trained: str
+    source: str = "chromloom.prediction.hiclstm:HiCLSTMMap"
     colour: str = ""
     preset: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)

@@ -115,7 +115,7 @@ class HiCLSTMMap(EditableMap):
 
     def probability(self, band):
         """Of a model of counts, the mean over counts of the predicted mean."""
-        counts = getattr(self.model.settings, "loss", None) == "poisson"
+        counts = self.model.settings.objective.loss == "poisson"
         return mean_contact_probability(band, self.observed.cp_a) if counts else None
 
     def layout(self, edited):
@@ -142,7 +142,7 @@ class HiCLSTMMap(EditableMap):
 
     def _vectors(self, edited: EditedChromosome) -> np.ndarray:
         """Representation at every position, (m, d) float32; NaN at masked bins."""
-        vectors = np.full((len(edited.source), self.model.settings.embedding_dim), np.nan)
+        vectors = np.full((len(edited.source), self.model.embedding_dim), np.nan)
         vectors = vectors.astype(np.float32)
         chroms = []
         for chrom, (first, last) in self.bins.extents.items():
@@ -162,18 +162,18 @@ class HiCLSTMMap(EditableMap):
     def _replacement(self, edited: EditedChromosome, lo: int, hi: int) -> np.ndarray:
         """Vector of the replaced bins [lo, hi) by the edit's method, (d,) float32."""
         edit, model = edited.edit, self.model
-        d = model.settings.embedding_dim
+        d = model.embedding_dim
         if edit.kind == "orientation":
             return self._orientation(edit)
         if edit.method == "zero":
             return np.zeros(d, np.float32)
         if edit.method == "padding":
-            if model.settings.preset != "released":
+            if model.padding is None:
                 raise InputError(
                     f"edit '{edit.edit}': only the released preset has a padding vector; "
                     "use average, shift or zero"
                 )
-            return model.module.embedding[0].cpu().numpy()
+            return model.padding
         n = len(edited.source)
         around = np.r_[max(lo - AVERAGE_BINS, 0) : lo, hi : min(hi + AVERAGE_BINS, n)]
         vectors = model.representation(edit.chrom)[around]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from chromloom.models.registry import find_model, load
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.prediction.hiclstm import HiCLSTMMap
 from chromloom.prediction.source import EditableMap
 
 
@@ -47,4 +47,5 @@ def open_source(
     of_run = Path(model_dir).name.removeprefix(run)
     if of_run == Path(model_dir).name or "." in of_run:
         of_run = model.name
-    return HiCLSTMMap(model, observed, name=name or of_run, mode=mode, motifs=motifs)
+    source = load(find_model(model.name).source)
+    return source(model, observed, name=name or of_run, mode=mode, motifs=motifs)
