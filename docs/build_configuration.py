@@ -62,7 +62,8 @@ def yaml_text(value: Any) -> str:
     """A default as it would stand in the YAML file; nothing for an absent one."""
     if value in ("", None):
         return ""
-    return f"`{yaml.safe_dump(value, default_flow_style=True).strip().removesuffix('...').strip()}`"
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return f"`{text.strip().removesuffix('...').strip()}`"
 
 
 def document() -> str:

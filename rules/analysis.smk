@@ -6,7 +6,7 @@ LOOPS = expand(
     "results/analysis/{map}/loops.bedpe",
     map=STUDY.searched_for_loops,
 )
-VIEWS = expand("results/higlass/{run}.json", run=MAP_RUNS)
+VIEWS = expand("results/higlass/{run}.json", run=STUDY.map_runs)
 
 
 rule analyse_map:

@@ -1,7 +1,7 @@
 # Which bins the predicted contacts hang on.
 
 ATTRIBUTIONS = expand(
-    "results/attribution/{run}.{suffix}", run=ATTRIBUTED, suffix=["bw", "parquet"]
+    "results/attribution/{run}.{suffix}", run=STUDY.attributed, suffix=["bw", "parquet"]
 )
 
 

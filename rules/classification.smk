@@ -110,7 +110,7 @@ rule train_withheld:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         splits="results/classification/{sample}.{resolution}.{norm}.{model}/splits.tsv",
-        code=model_code,
+        code=lambda wildcards: STUDY.model_code(wildcards.model),
     output:
         "results/withheld/{sample}.{resolution}.{norm}.{model}.{fold}.parquet",
     log:
@@ -125,7 +125,7 @@ rule train_withheld:
         runtime=720,
         gpu=training_gpus,
     params:
-        training=training_of,
+        training=lambda wildcards: STUDY.training(wildcards.model),
         device=config["device"],
         version=VERSIONS["training"],
     message:

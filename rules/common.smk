@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.errors import ChromloomError
 from chromloom.models.registry import DECODERS
-from chromloom.study import Run, Study
+from chromloom.study import Study
 from chromloom.versions import VERSIONS
 
 
@@ -25,35 +25,16 @@ workflow.global_resources.setdefault("gpu", 1)
 
 try:
     STUDY = Study(config, ROOT)
-    FOCUS = STUDY.focus
-    TRANSFERS = sum(map(STUDY.transfers, STUDY.classified), [])
 except ChromloomError as error:
     raise WorkflowError(str(error)) from None
 config.update(STUDY.config)
-SAMPLES, LABELS, KNOCKOUTS = STUDY.samples, STUDY.labels, STUDY.knockouts
-MAPS = STUDY.maps
-RUNS, CLASSIFIED, MAP_RUNS, PAIR_RUNS, SCREENED, ATTRIBUTED = (
-    list(map(str, runs))
-    for runs in (
-        STUDY.runs,
-        STUDY.classified,
-        STUDY.map_runs,
-        STUDY.pair_runs,
-        STUDY.screened,
-        STUDY.attributed,
-    )
-)
+SAMPLES, FOCUS = STUDY.samples, STUDY.focus
 COMPARED_EDITS = [f"results/perturbation/{stem}" for stem in STUDY.compared_edits]
+# In the order of their names, whatever that of the config: a parameter in another order is another parameter.
 BALANCE = {
-    key: config["normalization"][key]
-    for key in (
-        "ignore_diags",
-        "mad_max",
-        "min_nnz",
-        "max_iters",
-        "tol",
-        "allow_unconverged",
-    )
+    key: value
+    for key, value in sorted(config["normalization"].items())
+    if key not in ("norms", "cp_a")
 }
 
 
@@ -85,20 +66,10 @@ def needed(paths, message):
     return check
 
 
-def training_of(wildcards):
-    """What a model's name stands for: the model, its seed and the settings that differ from its own."""
-    return STUDY.training(wildcards.model)
-
-
 def trans_required(wildcards):
     """Proof that a map has contacts between chromosomes, for the models that read them."""
     reads = STUDY.model(wildcards.model).needs_trans
     return f"results/qc/trans/{wildcards.sample}.tsv" if reads else []
-
-
-def model_code(wildcards):
-    """Files of a model that a plugin registers; the library's own have a version as a parameter."""
-    return STUDY.model_code(wildcards.model)
 
 
 def training_threads(wildcards):
@@ -135,7 +106,9 @@ def against_map(wildcards):
 
 def map_to_analyse(wildcards):
     """An observed map, or where the name ends in a model's, its predicted one."""
-    return f"results/{'normalized' if wildcards.map in MAPS else 'predictions'}/{wildcards.map}.{'cool' if wildcards.map in MAPS else 'mcool'}"
+    observed = wildcards.map in STUDY.maps
+    stem = f"results/normalized/{wildcards.map}.cool"
+    return stem if observed else f"results/predictions/{wildcards.map}.mcool"
 
 
 def files_to_view(wildcards):
@@ -149,7 +122,7 @@ def files_to_view(wildcards):
         "E1": f"results/analysis/{map}/E1.bw",
         "insulation": f"results/analysis/{map}/insulation.bw",
     }
-    if run in ATTRIBUTED:
+    if run in map(str, STUDY.attributed):
         files["importance"] = f"results/attribution/{run}.bw"
     for name, path in {"observed_loops": map, "predicted_loops": run}.items():
         if path in STUDY.searched_for_loops:

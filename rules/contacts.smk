@@ -1,7 +1,6 @@
 # Maps in any format in; one .mcool per sample out, at every configured resolution, with its QC table.
 
 QC_TABLES = expand("results/qc/{sample}.tsv", sample=STUDY.mapped)
-THINNED = [sample for sample in SAMPLES.index if SAMPLES.thin_of[sample]]
 
 
 rule extract_contacts:
@@ -54,7 +53,7 @@ rule thin_contacts:
     benchmark:
         "benchmarks/thin_contacts/{sample}.tsv"
     wildcard_constraints:
-        sample=one_of(THINNED),
+        sample=one_of(SAMPLES.index[SAMPLES.thin_of != ""]),
     conda:
         "../envs/hic.yaml"
     threads: 1

@@ -2,15 +2,15 @@
 # Figures show the models of one map, the one that the config names under figures or the first that has models.
 
 TABLE_PARTS = {
-    "reconstruction": expand("results/reconstruction/{run}.tsv", run=MAP_RUNS)
+    "reconstruction": expand("results/reconstruction/{run}.tsv", run=STUDY.map_runs)
     + expand(
         "results/reconstruction/{run}.{decoder}.tsv",
-        run=RUNS,
+        run=STUDY.runs,
         decoder=config["reconstruction"]["decoders"],
     ),
-    "classification": expand("results/classification/{run}.tsv", run=CLASSIFIED),
+    "classification": expand("results/classification/{run}.tsv", run=STUDY.classified),
     "perturbation": PERTURBATIONS,
-    "simulated": expand("results/judged/{run}.tsv", run=JUDGED),
+    "simulated": expand("results/judged/{run}.tsv", run=STUDY.judged),
 }
 TABLES = expand(
     "results/tables/{table}.tsv",
@@ -25,7 +25,7 @@ OTHER_CLASSIFIED = [run for run in STUDY.classified if run not in FOCUS_RUNS]
 # The run whose map is drawn.
 FOCUS_SHOWN = [STUDY.focus_run] if STUDY.focus_run else []
 FOCUS_CELL_TYPE = SAMPLES.cell_type.get(STUDY.focus_sample, "")
-FOCUS_LABELS = LABELS.get(FOCUS_CELL_TYPE, [])
+FOCUS_LABELS = STUDY.labels.get(FOCUS_CELL_TYPE, [])
 FOCUS_AGREEMENT = {
     panel: STUDY.agreement_panels[panel]
     for panel in STUDY.panels["fig3"]
@@ -242,7 +242,10 @@ rule hiclstm_fig4b:
 rule hiclstm_fig4c:
     input:
         needed(
-            expand("results/classification/{run}.tsv", run=[*CLASSIFIED, *TRANSFERS]),
+            expand(
+                "results/classification/{run}.tsv",
+                run=[*STUDY.classified, *STUDY.transfers],
+            ),
             "fig4c compares maps; none of the sheet is classified",
         ),
     output:

@@ -1,7 +1,5 @@
 # Models of simulated genomes held to what was simulated, and all genomes in one picture; by target, `snakemake simulated`.
 
-JUDGED = list(map(str, STUDY.judged))
-
 
 rule judge_model:
     input:
@@ -38,7 +36,7 @@ rule judge_model:
 rule simulated:
     input:
         needed(
-            ["results/tables/simulated.tsv"] if JUDGED else [],
+            ["results/tables/simulated.tsv"] if STUDY.judged else [],
             "simulated judges models that predict maps of simulated genomes: name results/simulated/contacts/A.hic, or that of a "
             "folder results/simulated/seedN, as the contacts of a sample, and give the config the key simulate",
         ),

@@ -117,7 +117,7 @@ rule compare_edit:
     benchmark:
         "benchmarks/compare_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.tsv"
     wildcard_constraints:
-        against=one_of(other for other in SAMPLES.index if SAMPLES.edit_of[other]),
+        against=one_of(SAMPLES.index[SAMPLES.edit_of != ""]),
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -154,7 +154,7 @@ rule draw_measured_edit:
     benchmark:
         "benchmarks/draw_measured_edit/{sample}.{resolution}.{norm}.{model}.{edit}.against.{against}.tsv"
     wildcard_constraints:
-        against=one_of(other for other in SAMPLES.index if SAMPLES.edit_of[other]),
+        against=one_of(SAMPLES.index[SAMPLES.edit_of != ""]),
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -232,7 +232,7 @@ rule knock_out_sites:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        sites=list(KNOCKOUTS.values()),
+        sites=list(STUDY.knockouts.values()),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}.knockouts/",
@@ -251,7 +251,7 @@ rule knock_out_sites:
         mem_mb=8000,
         runtime=240,
     params:
-        groups=KNOCKOUTS,
+        groups=STUDY.knockouts,
         method=config["perturbation"]["method"],
         mode=config["perturbation"]["mode"],
         max_sites=config["perturbation"]["max_sites"],

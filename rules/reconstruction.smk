@@ -1,6 +1,6 @@
 # Predicted maps and how well they agree with observed ones.
 
-PREDICTIONS = expand("results/predictions/{run}.mcool", run=MAP_RUNS)
+PREDICTIONS = expand("results/predictions/{run}.mcool", run=STUDY.map_runs)
 
 
 rule predict_map:

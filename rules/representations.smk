@@ -2,7 +2,7 @@
 
 REPRESENTATIONS = expand(
     "results/representations/{run}.{suffix}",
-    run=RUNS,
+    run=STUDY.runs,
     suffix=["parquet", "h5ad", "bigwig"],
 )
 

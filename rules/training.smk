@@ -31,7 +31,7 @@ rule train_model:
         trans=trans_required,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
-        code=model_code,
+        code=lambda wildcards: STUDY.model_code(wildcards.model),
     output:
         multiext(
             "results/models/{sample}.{resolution}.{norm}.{model}/",
@@ -46,7 +46,7 @@ rule train_model:
     benchmark:
         "benchmarks/train_model/{sample}.{resolution}.{norm}.{model}.tsv"
     wildcard_constraints:
-        sample=one_of(s for s in SAMPLES.index if not SAMPLES.fine_tune_of[s]),
+        sample=one_of(SAMPLES.index[SAMPLES.fine_tune_of == ""]),
     conda:
         "../envs/torch.yaml"
     threads: training_threads
@@ -55,7 +55,7 @@ rule train_model:
         runtime=720,
         gpu=training_gpus,
     params:
-        training=training_of,
+        training=lambda wildcards: STUDY.training(wildcards.model),
         device=config["device"],
         # Outside the declared outputs, which Snakemake wipes when a job starts: a killed run goes on from here.
         resume="results/.resume/{sample}.{resolution}.{norm}.{model}",
@@ -75,7 +75,7 @@ rule fine_tune_model:
         ),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
-        code=model_code,
+        code=lambda wildcards: STUDY.model_code(wildcards.model),
     output:
         multiext(
             "results/models/{sample}.{resolution}.{norm}.{model}/",
@@ -90,7 +90,7 @@ rule fine_tune_model:
     benchmark:
         "benchmarks/fine_tune_model/{sample}.{resolution}.{norm}.{model}.tsv"
     wildcard_constraints:
-        sample=one_of(s for s in SAMPLES.index if SAMPLES.fine_tune_of[s]),
+        sample=one_of(SAMPLES.index[SAMPLES.fine_tune_of != ""]),
     conda:
         "../envs/torch.yaml"
     threads: training_threads
@@ -100,7 +100,7 @@ rule fine_tune_model:
         gpu=training_gpus,
     params:
         region=lambda wildcards: SAMPLES.fine_tune_region[wildcards.sample],
-        seed=lambda wildcards: training_of(wildcards)["seed"],
+        seed=lambda wildcards: STUDY.training(wildcards.model)["seed"],
         device=config["device"],
         resume="results/.resume/{sample}.{resolution}.{norm}.{model}",
         version=VERSIONS["training"],

@@ -26,6 +26,20 @@ def test_the_configuration_page_is_the_schemas(repo_root):
         page.write_text(before)
 
 
+def test_every_row_of_a_table_has_the_cells_of_its_head(repo_root):
+    for page in repo_root.glob("docs/*.md"):
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for block in re.split(r"\n\s*\n", text):
+            lines = block.strip().splitlines()
+            first = next(
+                (k for k, line in enumerate(lines) if re.match(r"\|[-:|]+\|$", line)), None
+            )
+            if first is None:
+                continue
+            cells = [len(re.findall(r"(?<!\\)\|", line)) for line in lines[first - 1 :]]
+            assert len(set(cells)) == 1, (page.name, lines[first - 1])
+
+
 FIGURE_SUFFIXES = ("pdf", "png", "tsv")
 
 

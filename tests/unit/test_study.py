@@ -258,13 +258,13 @@ def test_simulated_genomes_give_what_the_sheets_name(study, tmp_path):
 # What is compared and shown
 
 
-def test_a_transfer_needs_the_same_map_of_the_other_sample(study):
-    run = Run("B", 10_000, "ICE", "eig")
-    built = study(A={}, B={"classify_from": "A"})
-    assert built.transfers(run) == ["B.10000.ICE.eig.from.A"]
-    built = study(A={"norms": "KR"}, B={"classify_from": "A"})
+def test_a_transfer_needs_the_same_map_of_the_other_sample(study, tmp_path):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\t*\thg38\tno")
+    config = {"labels": "labels.tsv", "training": {"models": ["eig"]}}
+    built = study(config, A={}, B={"classify_from": "A"})
+    assert built.transfers == ["B.10000.ICE.eig.from.A"]
     with pytest.raises(InputError, match="classify_from 'A' has no map at 10000 bp and ICE"):
-        built.transfers(run)
+        study(config, A={"norms": "KR"}, B={"classify_from": "A"})
 
 
 def test_measured_edits_are_compared_by_every_model_of_the_wild_type(study, tmp_path):
@@ -328,3 +328,79 @@ def test_panels_of_agreement_say_what_they_compare(study):
     assert decoded.agreement_panels["fig3b"]["stems"] == [
         "A.10000.ICE.eig.fc-replicate", "A.10000.ICE.pca.fc-replicate",
     ]  # fmt: skip
+
+
+# Assemblies, and what can be known before anything runs
+
+
+def test_files_of_an_assembly_are_those_it_has(study, tmp_path, repo_root):
+    (tmp_path / "mine.v2.chrom.sizes").write_text("chr1\t1000\n")
+    (tmp_path / "GCF_1.40").mkdir()
+    for name in ("chrom.sizes", "blacklist.bed"):
+        (tmp_path / "GCF_1.40" / name).write_text("chr1\t1000\n" * (name == "chrom.sizes"))
+    genome = "results/simulated/simulated"
+    built = study(
+        A={},
+        B={"assembly": "mine.v2.chrom.sizes"},
+        C={"assembly": "GCF_1.40"},
+        D={"assembly": genome, "contacts": "results/simulated/contacts/A.hic"},
+    )
+    shipped = repo_root / "resources" / "hg38"
+    assert built.assembly_files("A") == [
+        str(shipped / name) for name in ("chrom.sizes", "centromeres.bed", "blacklist.bed")
+    ]
+    assert built.assembly_files("B") == ["mine.v2.chrom.sizes"]
+    assert built.assembly_files("C") == ["GCF_1.40/chrom.sizes", "GCF_1.40/blacklist.bed"]
+    assert built.assembly_files("D")[0] == f"{genome}/chrom.sizes"
+    names = [built.assembly_name(sample) for sample in built.samples.index]
+    assert names == ["hg38", "mine.v2", "GCF_1.40", "simulated"]
+    assert built.chromsizes("B").to_dict() == {"chr1": 1000}
+    assert built.chromsizes("D") is None
+    assert "simulated/centromeres.bed" in built.simulated_files
+
+
+def test_assemblies_and_chromosomes_are_checked_before_anything_runs(study, tmp_path):
+    with pytest.raises(InputError, match=r"'hg99' is neither shipped \(hg19, hg38, mm10\)"):
+        study(A={"assembly": "hg99"})
+    with pytest.raises(InputError, match=r"sample 'A' .*: chromosomes 'chr99' are not in"):
+        study(A={"chromosomes": "chr1,chr99"})
+    assert study(A={"chromosomes": "1,2"}).chromosomes("A") == ["1", "2"]
+
+
+@pytest.mark.parametrize("written", ["dm6", "dm6.chrom.sizes", "sizes/dm6.chrom.sizes"])
+def test_labels_may_name_the_assembly_or_its_file(study, tmp_path, written):
+    (tmp_path / "sizes").mkdir()
+    (tmp_path / "sizes" / "dm6.chrom.sizes").write_text("chr2L\t1000\n")
+    (tmp_path / "labels.tsv").write_text(LABELS + f"X\tx.bed\tbed\tbinary\tA\t{written}\tno")
+    built = study({"labels": "labels.tsv"}, A={"assembly": "sizes/dm6.chrom.sizes"})
+    assert built.classified == built.runs
+
+
+def test_labels_of_another_assembly_are_refused_before_anything_runs(study, tmp_path):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\tA\thg19\tno")
+    with pytest.raises(InputError, match=r"task 'X': its coordinates are of hg19, the map's of hg"):
+        study({"labels": "labels.tsv"})
+    assert study({"labels": "labels.tsv"}, A={"models": "-"}, B={"cell_type": "B"}).classified == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"attribution": {"domains": "TADs"}},
+        {"attribution": {"domains": "X"}, "perturbation": {"boundaries": "TADs"}},
+        {"edits": "edits.bed", "perturbation": {"loops": "TADs"}},
+    ],
+)
+def test_tasks_that_the_config_names_are_in_the_label_sheet(study, tmp_path, config):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tboundaries\tA\thg38\tno")
+    (tmp_path / "edits.bed").write_text("chr1\t0\t50000\tDEL:cut\n")
+    with pytest.raises(InputError, match=r"has no task 'TADs' for cell type 'A'; it has X"):
+        study({"labels": "labels.tsv", **config})
+
+
+def test_two_files_of_a_folder_of_knockouts_cannot_have_one_name(study, tmp_path):
+    (tmp_path / "peaks").mkdir()
+    for name in ("CTCF.rep1.bed", "CTCF.rep2.bed"):
+        (tmp_path / "peaks" / name).touch()
+    with pytest.raises(InputError, match=r"CTCF\.rep2\.bed and .*CTCF\.rep1\.bed are both called"):
+        study({"perturbation": {"knockouts": {"folder": "peaks"}}})

@@ -143,6 +143,7 @@ class Study:
             self._check_trans(run)
         self._check_assemblies()
         self._check_tasks()
+        _ = self.transfers  # checked as they are listed
 
     # Files
 
@@ -451,23 +452,27 @@ class Study:
 
     # Comparisons between samples
 
-    def transfers(self, run: Run) -> list[str]:
-        """Names of the classifications of a run by what was learnt on other samples.
+    @cached_property
+    def transfers(self) -> list[str]:
+        """Classifications of a run by what was learnt on other samples, `{run}.from.{sample}`.
 
         Raises
         ------
         InputError
             Another sample has no such map.
         """
-        origins = _listed(self.samples.classify_from[run.sample])
-        for origin in origins:
-            if run.resolution not in self.resolutions(origin) or run.norm not in self.norms(origin):
-                raise InputError(
-                    f"{self.config['samples']}, sample {run.sample!r}: classify_from {origin!r} "
-                    f"has no map at {run.resolution} bp and {run.norm}; add them to its columns "
-                    "resolutions and norms"
-                )
-        return [f"{run}.from.{origin}" for origin in origins]
+        transfers = []
+        for run in self.classified:
+            for origin in _listed(self.samples.classify_from[run.sample]):
+                has = run.resolution in self.resolutions(origin) and run.norm in self.norms(origin)
+                if not has:
+                    raise InputError(
+                        f"{self.config['samples']}, sample {run.sample!r}: classify_from "
+                        f"{origin!r} has no map at {run.resolution} bp and {run.norm}; add them to "
+                        "its columns resolutions and norms"
+                    )
+                transfers.append(f"{run}.from.{origin}")
+        return transfers
 
     @cached_property
     def compared_edits(self) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromloom.errors import InputError
-from chromloom.genome.assembly import Assembly, load_assembly, read_chromsizes
+from chromloom.genome.assembly import Assembly, assembly_name, load_assembly, read_chromsizes
 from chromloom.genome.bins import make_bins, make_view
 from chromloom.genome.names import harmonise_names, match_names, select_chromosomes
 from chromloom.genome.regions import parse_region
@@ -283,3 +283,26 @@ def test_a_name_with_colons_is_a_name_and_may_have_a_span():
     assert parse_region("HLA-DRB1*15:01", sizes) == ("HLA-DRB1*15:01", 0, 90)
     with pytest.raises(InputError, match="no chromosome 'HLA-A'"):
         parse_region("HLA-A:1-2", sizes)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("hg38", "hg38"),
+        ("dm6.chrom.sizes", "dm6"),
+        ("a/chm13v2.0.chrom.sizes", "chm13v2.0"),
+        ("GRCh38.p14.fa.fai", "GRCh38.p14"),
+        ("mm39.chrom.sizes.txt", "mm39"),
+        ("GCF_000001405.40/chrom.sizes", "GCF_000001405.40"),
+        ("chrom.sizes", "chrom"),
+    ],
+)
+def test_an_assembly_has_the_name_of_its_file(path, name):
+    assert assembly_name(path) == name
+
+
+def test_an_assembly_has_the_name_of_its_folder_dots_and_all(tmp_path):
+    folder = tmp_path / "GCF_000001405.40"
+    folder.mkdir()
+    (folder / "chrom.sizes").write_text("chr1\t1000\n")
+    assert load_assembly(folder).name == assembly_name(folder) == "GCF_000001405.40"

@@ -52,10 +52,13 @@ class Assembly:
 def assembly_name(name_or_path: str | Path) -> str:
     """Name of an assembly: that of its folder, or of its file without `.chrom.sizes` or the like.
 
-    `chm13v2.0.chrom.sizes` is chm13v2.0, the folder `GCF_000001405.40` is GCF_000001405.40.
+    `chm13v2.0.chrom.sizes` is chm13v2.0; the folder `GCF_000001405.40` is GCF_000001405.40, and so
+    is the file `chrom.sizes` in it.
     """
-    name = Path(name_or_path).name
-    return name if Path(name_or_path).is_dir() else _SUFFIXES.sub("", name) or name
+    path = Path(name_or_path)
+    if path.name == "chrom.sizes" and path.parent.name:
+        path = path.parent
+    return path.name if path.is_dir() else _SUFFIXES.sub("", path.name)
 
 
 def assembly_files(
