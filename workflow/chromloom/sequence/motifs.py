@@ -1,11 +1,11 @@
 """CTCF motif instances in a genome sequence, with strand, by FIMO (memelite)."""
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pysam
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
@@ -73,24 +73,17 @@ def find_motifs(
 
 
 def read_fasta(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and upper-case letters ((length,), uint8) of every sequence of a FASTA file."""
-    opener = gzip.open if str(path).endswith(".gz") else open
-    name, parts = None, []
+    """Yield name and upper-case letters ((length,), uint8) of every sequence of a FASTA file.
+
+    Plain or gzipped, told by content.
+    """
+    empty = True
     try:
-        with opener(path, "rb") as handle:
-            for line in handle:
-                if line.startswith(b">"):
-                    if name is not None:
-                        yield name, _letters(parts)
-                    name, parts = line[1:].split()[0].decode(), []
-                elif name is not None:
-                    parts.append(line.strip())
-    except OSError as error:
+        with pysam.FastxFile(str(path)) as file:
+            for sequence in file:
+                empty = False
+                yield sequence.name, np.frombuffer(sequence.sequence.upper().encode(), np.uint8)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as FASTA: {error}") from error
-    if name is None:
+    if empty:
         raise InputError(f"{path} holds no sequence; a FASTA file starts with '>name'")
-    yield name, _letters(parts)
-
-
-def _letters(parts):
-    return np.frombuffer(b"".join(parts).upper(), np.uint8)
