@@ -3,13 +3,14 @@
 import bz2
 import gzip
 import lzma
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.tables import BED, BEDGRAPH, Column, open_text, read_chunks, read_table
+from chromloom.tables import BED, BEDGRAPH, BEDPE, Column, open_text, read_chunks, read_table
 
 SHEET = {"sample": Column(), "depth": Column(int), "note": Column(required=False)}
 PLAIN = "sample\tdepth\tnote\nA\t3\tx\nNA\t4\t\n"
@@ -166,6 +167,13 @@ def test_what_is_wrong_is_said_with_the_line(tmp_path, content, message):
         ("chr1\t0\t5\nchr1\t-7\t9\n", "line 2: start '-7' is not a whole number from 0"),
         ("chr1\t0\t5\n\t7\t9\n", "line 2: column 'chrom' is empty"),
         ("# nothing\n", "holds no rows"),
+        ("chrom\tstart\tend\n", "holds no rows"),
+        ("chr1\t0\t5\nchr1\t1.5\t9\n", "line 2: start '1.5' is not a whole number"),
+        ("chr1\t0\t5\nchr1\tNA\t9\n", "line 2: start 'NA' is not a whole number"),
+        ("chr1\t0\t9223372036854775808\n", "line 1: end '9223372036854775808' is not a whole"),
+        ("chr1\t1,000\t2,000\n", "line 1: start '1,000' is not a whole number"),
+        ("chr1\t0\t5\nchrom\tstart\tend\n", "line 2: start 'start' is not a whole number"),
+        ("chr1,0,5\n", "has 1 columns"),
     ],
 )
 def test_rows_without_header_that_are_wrong(tmp_path, content, message):
@@ -223,3 +231,31 @@ def test_quotation_marks_of_a_spreadsheet(tmp_path):
     table = read_table(path, SHEET, spreadsheet=True)
     assert table["sample"].tolist() == ["a,b", "A"]
     assert table["note"].tolist() == ['c"d"', "x"]
+
+
+def test_a_header_whose_names_hold_digits_is_no_row(tmp_path):
+    header = "\t".join(BEDPE)
+    path = write(tmp_path, header + "\nchr1\t1\t2\tchr2\t5\t6\ta b\t.\t+\t-\n")
+    table = read_table(path, BEDPE, names=list(BEDPE), sep=None)
+    assert table.iloc[0].tolist() == ["chr1", 1, 2, "chr2", 5, 6, "a b", ".", "+", "-"]
+
+
+def test_a_value_that_is_missing_is_not_an_empty_cell(tmp_path):
+    path = write(tmp_path, "chr1\t0\t5\t.\nchr1\t5\t9\t\n")
+    with pytest.raises(InputError, match="line 2: column 'value' is empty"):
+        read_table(path, BEDGRAPH, names=list(BEDGRAPH))
+    path = write(tmp_path, "chr1\t0\t5\t0,5\n")
+    with pytest.raises(InputError, match="line 1: value '0,5' is not a number"):
+        read_table(path, BEDGRAPH, names=list(BEDGRAPH))
+
+
+def test_the_library_reads_text_nowhere_else(repo_root):
+    """pandas' own defaults take a sample called NA for missing and quotes for marks."""
+    library = repo_root / "workflow" / "chromloom"
+    own = {"tables.py", "files.py", "runtime.py", "simulate/plan.py"}  # of users; written by us
+    found = {
+        str(path.relative_to(library))
+        for path in library.rglob("*.py")
+        if re.search(r"pd\.read_(csv|table)\b", path.read_text())
+    }
+    assert found == own

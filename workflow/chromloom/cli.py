@@ -72,14 +72,13 @@ def _edit(options: argparse.Namespace) -> None:
 
 
 def _draw_edits(folder: Path) -> None:
-    import pandas as pd
-
+    from chromloom.files import read_tsv
     from chromloom.plotting.perturbation import plot_edit
     from chromloom.plotting.style import apply_style, save_figure
 
     apply_style()
-    for edit in pd.read_table(folder / "perturbation.tsv")["edit"].unique():
-        table = pd.read_table(folder / edit / "maps.tsv")
+    for edit in read_tsv(folder / "perturbation.tsv")["edit"].unique():
+        table = read_tsv(folder / edit / "maps.tsv")
         save_figure(plot_edit(table, title=edit), None, folder / edit / "maps")
 
 

@@ -404,6 +404,8 @@ def _parse_fast(text, numbers, columns, names, sep) -> pd.DataFrame | None:
         if column.kind in (int, float):
             if (values < column.low).any() or (values > column.high).any():
                 return None
+            if column.kind is int and (values >= 2**62).any():  # pandas clips what is wider
+                return None
             continue
         unique = values.cat.categories if column.kind == "category" else pd.unique(values)
         cells = set(unique)

@@ -10,7 +10,7 @@ from chromloom.contacts.coolers import stream_pixels
 from chromloom.contacts.pixels import bin_offsets, n_bins, reading
 from chromloom.contacts.sources import open_source
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
+from chromloom.files import read_tsv, write_tsv
 
 BALANCING = ["norm", "source", "converged", "iterations", "residual", "note"]
 #: A chromosome with fewer unmasked bins is masked whole by the normalization.
@@ -180,7 +180,7 @@ def require_trans(qc_path: str | Path, out: str | Path) -> None:
     InputError
         A resolution has none.
     """
-    qc = pd.read_table(qc_path).query("chrom == 'all'")[["sample", "resolution", "trans_contacts"]]
+    qc = read_tsv(qc_path).query("chrom == 'all'")[["sample", "resolution", "trans_contacts"]]
     if not (qc["trans_contacts"] > 0).all():
         raise InputError(
             f"sample '{qc['sample'].iloc[0]}' has no contacts between chromosomes, which models "
