@@ -35,6 +35,7 @@ rule all:
         REPRESENTATIONS,
         PREDICTIONS,
         ATTRIBUTIONS,
+        EDITS_LEFT_OUT,
         PERTURBATIONS,
         EDIT_PICTURES,
         PERTURBATION_TRACKS,

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # `current_basedir` is this folder also when the workflow is included or used as a module.
 ROOT = Path(str(workflow.current_basedir)).parent

@@ -3,8 +3,16 @@
 PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"
     for run in STUDY.pair_runs
-    for edit in STUDY.edits_of(run.sample)
+    for edit in STUDY.edits_of(run.sample, run.resolution)
 ]
+# What was left out of a file of edits, also where nothing else is left of it.
+EDITS_LEFT_OUT = [
+    f"results/edits/{sample}.{resolution}.skipped.tsv"
+    for sample, resolution in STUDY.edited
+]
+if workflow.is_main_process:
+    for line in STUDY.edit_summaries:
+        logger.info(line)
 
 # The screen replaces a bin in its place; "shift" would move all that follow.
 SCREEN_METHOD = "zero" if config["perturbation"]["method"] == "zero" else "average"
@@ -21,12 +29,40 @@ EDIT_PICTURES = [
 ]
 
 
+rule read_edits:
+    input:
+        edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
+    output:
+        edits="results/edits/{sample}.{resolution}.tsv",
+        skipped="results/edits/{sample}.{resolution}.skipped.tsv",
+    log:
+        "logs/read_edits/{sample}.{resolution}.log",
+    benchmark:
+        "benchmarks/read_edits/{sample}.{resolution}.tsv"
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
+        options=STUDY.edit_options,
+        version=VERSIONS["edits"],
+    message:
+        "Reading the edits of {wildcards.sample} at {wildcards.resolution} bp from {input.edits}"
+    script:
+        "../workflow/scripts/read_edits.py"
+
+
 rule perturb_map:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
+        edits="results/edits/{sample}.{resolution}.tsv",
         motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
         sheet=STUDY.label_sheet if config["perturbation"]["loops"] else [],
         loops=lambda wildcards: (
@@ -105,7 +141,7 @@ rule compare_edit:
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against="results/normalized/{against}.{resolution}.{norm}.cool",
-        edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
+        edits="results/edits/{sample}.{resolution}.tsv",
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
@@ -177,7 +213,7 @@ rule rank_edits:
             resolution=wildcards.resolution,
             norm=wildcards.norm,
             model=STUDY.seeds_of(wildcards.model),
-            edit=STUDY.edits_of(wildcards.sample),
+            edit=STUDY.edits_of(wildcards.sample, int(wildcards.resolution)),
         ),
     output:
         "results/perturbation/{sample}.{resolution}.{norm}.{model}.ranking.tsv",

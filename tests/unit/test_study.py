@@ -229,7 +229,46 @@ def test_edits_are_the_rows_own_or_the_configs_or_none(study, tmp_path):
     (tmp_path / "all.bed").write_text("chr1\t0\t50000\tDEL:cut\n")
     (tmp_path / "own.bed").write_text("chr1\t0\t50000\tDUP:twice\n")
     built = study({"edits": "all.bed"}, A={}, B={"edits": "own.bed"}, C={"edits": "-"})
-    assert [built.edits_of(sample) for sample in "ABC"] == [["cut"], ["twice"], []]
+    assert [built.edits_of(sample, 10_000) for sample in "ABC"] == [["cut"], ["twice"], []]
+
+
+def test_edits_are_those_of_the_assembly_that_the_bins_can_show(study, tmp_path):
+    rows = ["20 500 501 20 700501 700502 wide . + -", "20 500 501 20 9500 9501 narrow . + -"]
+    rows += ["chr99 500 501 chr99 9500 9501 nowhere . + -"]
+    (tmp_path / "e.bedpe").write_text("".join(row.replace(" ", "\t") + "\n" for row in rows))
+    sizes = {"resolutions": [5000, 10000]}
+    config = {"edits": "e.bedpe", "contacts": sizes, "training": {"models": ["eig"], **sizes}}
+    built = study(config, A={}, B={"chromosomes": "chr1"})
+    assert built.edits_of("A", 10_000) == ["wide"]
+    assert built.edits_of("A", 5_000) == ["wide", "narrow"]
+    assert built.edits_of("B", 5_000) == []
+    assert built.edits["A"][0].chrom == "chr20"
+    assert built.edited == [("A", 5000), ("A", 10000), ("B", 5000), ("B", 10000)]
+    assert built.edit_summaries[1:3] == [
+        "e.bedpe, A at 10000 bp: 1 edits; 2 records left out (size 1, place 1)",
+        "e.bedpe, B at 5000 bp: 0 edits; 3 records left out (chromosome 2, place 1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chr99\t0\t50000\tDEL\n", "e.bed, line 1: chromosome 'chr99' is not in the assembly"),
+        ("20\t0\t64444168\tDEL\n", "chr20:0-64444168 does not lie inside chr20"),
+    ],
+)
+def test_edits_that_the_assembly_does_not_have_are_refused_when_planned(
+    study, tmp_path, text, message
+):
+    (tmp_path / "e.bed").write_text(text)
+    with pytest.raises(InputError, match=message):
+        study({"edits": "e.bed"})
+
+
+def test_a_measured_edit_that_was_left_out_says_why(study, tmp_path):
+    (tmp_path / "e.bedpe").write_text("chr1\t5\t6\tchr1\t90000\t90001\tx\t.\t+\t-\tCNV\n")
+    with pytest.raises(InputError, match=r"no edit 'x' \(CNV: a copy number .* it has none"):
+        study({"edits": "e.bedpe"}, A={}, B={"edit_of": "A", "edit": "x", "edits": "-"})
 
 
 # Simulated genomes

@@ -138,6 +138,26 @@ def test_a_sample_without_contacts_is_not_planned(snakemake, tmp_path):
     assert re.search(r"^total +1$", snakemake(tmp_path, *command).stdout, re.MULTILINE)
 
 
+def test_calls_of_structural_variants_are_planned_as_edits(snakemake, tmp_path):
+    lines = ["##fileformat=VCFv4.2", "#CHROM POS ID REF ALT QUAL FILTER INFO"]
+    lines += ["20 5000000 Manta:1:2 N <DEL> . PASS END=5400000", "20 9 snv A C . PASS ."]
+    (tmp_path / "calls.vcf").write_text("\n".join(lines).replace(" ", "\t") + "\n")
+    sheet = "sample\tcell_type\tassembly\tcontacts\nA\tA\thg38\ta.cool\n"
+    (tmp_path / "samples.tsv").write_text(sheet)
+    (tmp_path / "a.cool").touch()
+    (tmp_path / "config.yaml").write_text("{samples: samples.tsv, edits: calls.vcf}")
+    done = snakemake(tmp_path, "--configfile", str(tmp_path / "config.yaml"), "--dry-run")
+    said = "calls.vcf, A at 10000 bp: 1 edits; 1 records left out (sequence 1)"
+    assert (done.stdout + done.stderr).count(said) == 1
+    assert "results/perturbation/A.10000.ICE.hiclstm-refined/Manta-1-2/summary.tsv" in done.stdout
+    (tmp_path / "edits.bed").write_text("chr77\t5000000\t5400000\tDEL\n")
+    command = ["--configfile", str(tmp_path / "config.yaml"), "--config", "edits=edits.bed"]
+    done = snakemake(tmp_path, *command, "--dry-run", check=False)
+    assert (
+        "edits.bed, line 1: chromosome 'chr77' is not in the assembly" in done.stdout + done.stderr
+    )
+
+
 def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig3c", check=False)
     assert done.returncode

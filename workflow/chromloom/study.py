@@ -21,7 +21,7 @@ import pandas as pd
 from chromloom.classification.labels import read_label_sheet
 from chromloom.contacts.text import files_of
 from chromloom.edits.edit import Edit
-from chromloom.edits.read import read_edits
+from chromloom.edits.read import Row, fit_bins, read_rows, summary
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
 from chromloom.genome.names import select_chromosomes
@@ -97,7 +97,7 @@ class Study:
     tasks : dict
         cell type -> names of its tasks in the label sheet (list of str).
     edits : dict
-        sample -> its edits (list of Edit).
+        sample -> its edits (list of Edit), whatever the size of the bins.
     sources : dict
         sample -> its contact map; not of samples that are thinned or have no contacts.
     knockouts : dict
@@ -132,7 +132,11 @@ class Study:
         for sample in self.sources:
             self.contact_files(sample)
         self.knockouts = self._site_sets(self.config["perturbation"]["knockouts"])
-        self.edits = self._read_edits()
+        self._edit_rows = self._read_edits()
+        self.edits: dict[str, list[Edit]] = {
+            sample: [row.edit for row in rows if row.edit]
+            for sample, rows in self._edit_rows.items()
+        }
         self._check_measured_edits()
         if self.config["perturbation"]["boundaries"] and not self.config["attribution"]["domains"]:
             raise InputError(
@@ -218,9 +222,29 @@ class Study:
         own = self.samples.edits[sample]
         return "" if own == "-" else self.find_path(own or self.config["edits"])
 
-    def edits_of(self, sample: str) -> list[str]:
-        """Names of the edits of a sample."""
-        return [edit.edit for edit in self.edits[sample]]
+    def edits_of(self, sample: str, resolution: int) -> list[str]:
+        """Names of the edits of a sample that bins of a size can show."""
+        return [row.edit.edit for row in self._fitted(sample, resolution) if row.edit]
+
+    @cached_property
+    def edited(self) -> list[tuple[str, int]]:
+        """Samples and bin sizes (bp) that edits are made at."""
+        pairs = [(run.sample, run.resolution) for run in self.pair_runs]
+        return [pair for pair in dict.fromkeys(pairs) if self.edits_path(pair[0])]
+
+    @cached_property
+    def edit_summaries(self) -> list[str]:
+        """What becomes of the files of edits, one line for each of `edited`."""
+        return [
+            f"{self.edits_path(sample)}, {sample} at {resolution} bp: "
+            f"{summary(self._fitted(sample, resolution))}"
+            for sample, resolution in self.edited
+        ]
+
+    @property
+    def edit_options(self) -> dict[str, str]:
+        """Which records of a VCF are taken, arguments of `edits.read.read_rows`."""
+        return {key: self.config["perturbation"][key] for key in ("vcf_filter", "vcf_genotype")}
 
     # Samples, maps, models
 
@@ -482,6 +506,7 @@ class Study:
             for other in self.samples.index
             for run in self.pair_runs
             if run.sample == self.samples.edit_of[other]
+            and self.samples.edit[other] in self.edits_of(run.sample, run.resolution)
         ]
 
     # What figures show
@@ -525,8 +550,11 @@ class Study:
     @cached_property
     def shown_duplications(self) -> list[str]:
         """Names of the duplications among the edits of the sample that figures show."""
-        edits = self.edits.get(self.focus_sample, [])
-        return [edit.edit for edit in edits if edit.kind == "duplication"]
+        if not self.focus:
+            return []
+        sample, resolution = self.focus.split(".")[:2]
+        rows = self._fitted(sample, int(resolution))
+        return [row.edit.edit for row in rows if row.edit and row.edit.kind == "duplication"]
 
     @cached_property
     def shown_compared_edits(self) -> list[str]:
@@ -652,10 +680,39 @@ class Study:
             self.labels[cell_type] = [str(path) for paths in rows.path for path in paths]
             self.tasks[cell_type] = list(rows.task)
 
-    def _read_edits(self) -> dict[str, list[Edit]]:
-        files = {sample: self.edits_path(sample) for sample in self.samples.index}
-        read = {path: read_edits(path) if path else [] for path in files.values()}
-        return {sample: read[path] for sample, path in files.items()}
+    def _read_edits(self) -> dict[str, list[Row]]:
+        """Rows of the file of edits of each sample; those of one assembly are read once."""
+        read: dict[tuple, list[Row]] = {}
+        rows = {}
+        for sample in self.samples.index:
+            path, kept = self.edits_path(sample), self.chromosomes(sample)
+            if not path:
+                rows[sample] = []
+                continue
+            key = path, self.assembly(sample), *(kept or [])
+            if key not in read:
+                read[key] = read_rows(
+                    path,
+                    chromsizes=self.chromsizes(sample),
+                    chromosomes=kept,
+                    **self.edit_options,
+                )
+            rows[sample] = read[key]
+        return rows
+
+    def _fitted(self, sample: str, resolution: int) -> list[Row]:
+        """Rows of the edits of a sample, without those that bins of a size cannot show."""
+        key = sample, resolution
+        if key not in self._fitted_rows:
+            rows, chromsizes = self._edit_rows[sample], self.chromsizes(sample)
+            if rows and chromsizes is not None:
+                rows = fit_bins(rows, chromsizes, resolution)
+            self._fitted_rows[key] = rows
+        return self._fitted_rows[key]
+
+    @cached_property
+    def _fitted_rows(self) -> dict[tuple[str, int], list[Row]]:
+        return {}
 
     def _site_sets(self, named: Mapping[str, str]) -> dict[str, str]:
         """Files of sets of sites by name; a folder is one set a file."""
@@ -712,13 +769,16 @@ class Study:
 
     def _check_measured_edits(self) -> None:
         for sample in self.samples.index[self.samples.edit_of != ""]:
-            origin, edit = self.samples.edit_of[sample], self.samples.edit[sample]
-            if edit not in self.edits_of(origin):
-                raise InputError(
-                    f"{self.config['samples']}, sample {sample!r}: {origin!r} has no edit "
-                    f"{edit!r}; it has {', '.join(self.edits_of(origin)) or 'none'} (columns "
-                    "edit_of, edit)"
-                )
+            origin, name = self.samples.edit_of[sample], self.samples.edit[sample]
+            names = [edit.edit for edit in self.edits[origin]]
+            if name in names:
+                continue
+            left_out = [row.detail for row in self._edit_rows[origin] if row.id == name]
+            raise InputError(
+                f"{self.config['samples']}, sample {sample!r}: {origin!r} has no edit {name!r}"
+                + (f" ({left_out[0]})" if left_out and left_out[0] else "")
+                + f"; it has {', '.join(names[:20]) or 'none'} (columns edit_of, edit)"
+            )
 
     def _check_assemblies(self) -> None:
         """Refuse assemblies that are not there, and chromosomes and labels that are not theirs."""

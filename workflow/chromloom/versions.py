@@ -13,6 +13,7 @@ VERSIONS = {
     "reconstruction": 4,
     "classification": 2,
     "attribution": 2,
+    "edits": 1,
     "perturbation": 3,
     "plotting": 1,
 }

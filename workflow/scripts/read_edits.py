@@ -1,0 +1,17 @@
+import logging
+
+from chromloom.edits.read import edit_table, fit_bins, read_rows, skipped_table, summary
+from chromloom.files import write_tsv
+from chromloom.genome.assembly import load_assembly
+from chromloom.logs import job_log
+
+params, source = snakemake.params, snakemake.input.edits
+with job_log(snakemake.log[0]):
+    chromsizes = load_assembly(params.assembly).chromsizes
+    rows = read_rows(
+        source, chromsizes=chromsizes, chromosomes=params.chromosomes, **params.options
+    )
+    rows = fit_bins(rows, chromsizes, int(snakemake.wildcards.resolution))
+    logging.getLogger("chromloom.edits").info("%s: %s", source, summary(rows))
+    write_tsv(edit_table(rows), snakemake.output.edits)
+    write_tsv(skipped_table(rows), snakemake.output.skipped)
