@@ -108,7 +108,6 @@ def evaluate_model(
     *,
     against: Sequence[str | Path] = (),
     model: str | None = None,
-    decoder: str | None = None,
     chroms: Sequence[str] | None = None,
     regions: Sequence[tuple[str, int, int]] | None = None,
     distances_out: str | Path | None = None,
@@ -129,9 +128,8 @@ def evaluate_model(
         TSV to write.
     against : sequence of path
         Normalised maps, of the same resolution and bins, to score on too.
-    model, decoder : str
-        Names in the table, by default those of a decoder's config; else `model` is the last part
-        of the folder's name and `decoder` "own".
+    model : str, optional
+        Its name in the table; by default see `prediction.open.open_source`.
     chroms : sequence of str, optional
         By default those with unmasked bins in every map.
     regions : sequence of (chrom, start, end), optional
@@ -153,7 +151,7 @@ def evaluate_model(
     trained_on = NormalizedMap(map_path)
     table, distances = evaluate_sources(
         trained_on, [source], against=[NormalizedMap(path) for path in against],
-        decoder=decoder or source.model.config.get("decoder", "own"), chroms=chroms,
+        chroms=chroms,
         regions=source.held_out if regions is None else regions,
         settings=settings,
     )  # fmt: skip
@@ -169,7 +167,6 @@ def evaluate_maps(
     predicted: Mapping[str, str | Path],
     *,
     against: Sequence[str | Path] = (),
-    decoder: str = "own",
     chroms: Sequence[str] | None = None,
     settings: EvaluationSettings | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -182,7 +179,7 @@ def evaluate_maps(
     predicted : mapping str -> path
         Model name -> cooler (or .mcool) of contact strengths in the pixel column `count`; which
         pairs an absent pixel makes a predicted 0 is said by `prediction.exported.ExportedMap`.
-    against, decoder, chroms, settings
+    against, chroms, settings
         As in `evaluate_model`.
 
     Returns
@@ -195,7 +192,6 @@ def evaluate_maps(
         trained_on,
         [ExportedMap(str(path), trained_on, name) for name, path in predicted.items()],
         against=[NormalizedMap(path) for path in against],
-        decoder=decoder,
         chroms=chroms,
         settings=settings,
     )
@@ -206,7 +202,6 @@ def evaluate_sources(
     sources: Sequence[MapSource],
     *,
     against: Sequence[NormalizedMap] = (),
-    decoder: str = "own",
     chroms: Sequence[str] | None = None,
     regions: Sequence[tuple[str, int, int]] | None = None,
     settings: EvaluationSettings | None = None,
@@ -220,7 +215,7 @@ def evaluate_sources(
     sources : sequence of MapSource
     against : sequence of NormalizedMap
         Maps of the same bins to score on too.
-    decoder, chroms, regions, settings
+    chroms, regions, settings
         As in `evaluate_model`; `regions` None is all of the map.
 
     Returns
@@ -236,7 +231,7 @@ def evaluate_sources(
     if against:
         predictions.append(ObservedMap(trained_on, CEILING))
     return _evaluate(
-        trained_on, predictions, against, decoder=decoder, chroms=chroms, regions=regions,
+        trained_on, predictions, against, chroms=chroms, regions=regions,
         settings=settings or EvaluationSettings(),
     )  # fmt: skip
 
@@ -321,7 +316,7 @@ class _Comparison:
         self.insulation = np.zeros((self.multiplicity.shape[1], 6))
 
 
-def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, regions=None):
+def _evaluate(trained_on, predictions, others, *, chroms, settings, regions=None):
     scored = [trained_on, *others]
     chroms = _common_chromosomes(scored, chroms)
     rows = {chrom: _rows_in(trained_on, chrom, regions) for chrom in chroms}
@@ -383,7 +378,7 @@ def _evaluate(trained_on, predictions, others, *, decoder, chroms, settings, reg
             "resolution": trained_on.resolution,
             "norm": trained_on.norm,
             "model": c.prediction.name,
-            "decoder": decoder if c.prediction.name not in (CEILING, DISTANCE_MEAN) else "own",
+            "decoder": c.prediction.decoder,
             "against": c.observed.sample,
         }
         _tell_unpredicted(c)

@@ -57,7 +57,8 @@ class Model:
     trained : str
         Class that a trained model is used through, a `models.trained.TrainedModel`.
     source : str
-        Class of the map source that a trained model is, made of it and the map trained on.
+        Function (model_dir, map_path, *, name, device, mode, motifs) that opens a trained model as
+        a map source, a `prediction.source.MapSource`.
     reads : frozenset of {"contacts", "signals", "sequence"}
     gives : frozenset of {"embedding", "map", "expression"}
         Without "map" it needs a decoder trained on it to predict contacts.
@@ -87,7 +88,7 @@ class Model:
     module: str
     train: str
     trained: str
-    source: str = "chromloom.prediction.hiclstm:HiCLSTMMap"
+    source: str = "chromloom.prediction.hiclstm:open_hiclstm"
     colour: str = ""
     preset: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)

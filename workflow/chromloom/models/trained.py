@@ -190,8 +190,9 @@ class TrainedModel(OnBins):
         expected_table: pd.DataFrame,
         recalibration: np.ndarray,
     ):
-        self.module, self.config, self.bins = module, config, bins
-        self.settings = module.settings
+        self.module: Any = module
+        self.config, self.bins = config, bins
+        self.settings: Any = module.settings
         self.expected_table, self.recalibration = expected_table, recalibration
         self.ignore_diags = int(config["ignore_diags"])
         self.device = next(module.parameters()).device

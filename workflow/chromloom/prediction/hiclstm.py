@@ -7,6 +7,8 @@ means is the source's mode. Everything that knows of representations in an edit 
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,6 +88,7 @@ class HiCLSTMMap(EditableMap):
         self.seed = model.config.get("seed", np.nan)
         held_out = model.config.get("held_out")
         self.held_out = None if held_out is None else tuple(map(tuple, held_out))
+        self.decoder = model.config.get("decoder", "own")
         self.context = 0 if model.reads_between else None
         self._motifs = motifs
         self._orientations: dict[str, np.ndarray] | None = None
@@ -204,6 +207,14 @@ class HiCLSTMMap(EditableMap):
         values = wild_type[np.searchsorted(bins, a), np.searchsorted(bins, b)]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(own[i] & own[j], values / expected.at(a, b) * moved_expected, np.nan)
+
+
+def open_hiclstm(
+    model_dir: str | Path, map_path: str | Path, *, name: str, device: str = "cpu", **options: Any
+) -> HiCLSTMMap:
+    """Open a folder of a trained model with its map; parameters as for `open.open_source`."""
+    model, observed = TrainedModel.load(model_dir, device), NormalizedMap(map_path)
+    return HiCLSTMMap(model, observed, name=name, **options)
 
 
 def orientation_means(model: TrainedModel, motifs: pd.DataFrame) -> dict[str, np.ndarray]:

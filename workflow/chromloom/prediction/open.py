@@ -1,13 +1,12 @@
 """A model folder as the map source that it is."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
+from chromloom.errors import CheckpointError
 from chromloom.models.registry import find_model, load
-from chromloom.models.trained import TrainedModel
-from chromloom.normalize.maps import NormalizedMap
-from chromloom.prediction.source import EditableMap
+from chromloom.prediction.source import MapSource
 
 
 def open_source(
@@ -16,10 +15,9 @@ def open_source(
     *,
     name: str | None = None,
     device: str = "cpu",
-    mode: str = "lifted",
-    motifs: pd.DataFrame | None = None,
-) -> EditableMap:
-    """Open a trained model as a map source.
+    **options: Any,
+) -> MapSource:
+    """Open a trained model as a map source, as its line in the table of models says.
 
     Parameters
     ----------
@@ -31,8 +29,8 @@ def open_source(
         Of the model in tables; by default that of its run, where the folder is named as one
         (`{sample}.{resolution}.{norm}.{model}`), else the model's own in the registry.
     device : {"auto", "cpu", "cuda"}
-    mode, motifs
-        How edits are predicted; see `HiCLSTMMap`.
+    **options
+        How edits are predicted: `mode` and `motifs`, see `prediction.hiclstm.HiCLSTMMap`.
 
     Raises
     ------
@@ -41,11 +39,16 @@ def open_source(
     InputError
         The map has other bins than the model, or an option is unknown.
     """
-    model = TrainedModel.load(model_dir, device)
-    observed = NormalizedMap(map_path)
-    run = "{sample}.{resolution}.{norm}.".format(**model.config)
+    try:
+        config = json.loads((Path(model_dir) / "config.json").read_text())
+        model, run = config["model"], "{sample}.{resolution}.{norm}.".format(**config)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{model_dir} has no config.json that says which model it is of ({error!r}); expected "
+            "the folder of a trained model, as this version writes it: train the model again"
+        ) from error
     of_run = Path(model_dir).name.removeprefix(run)
     if of_run == Path(model_dir).name or "." in of_run:
-        of_run = model.name
-    source = load(find_model(model.name).source)
-    return source(model, observed, name=name or of_run, mode=mode, motifs=motifs)
+        of_run = model
+    opener = load(find_model(model).source)
+    return opener(model_dir, map_path, name=name or of_run, device=device, **options)

@@ -33,6 +33,8 @@ class MapSource(Protocol):
         The map that it predicts.
     ignore_diags : int
         Nearer pairs, in bins, are no pairs.
+    decoder : str
+        What predicts contacts of its representations: `own`, or a decoder that was trained on them.
     seed : float
         Of the training; NaN where nothing was drawn.
     max_distance : int or None
@@ -48,6 +50,7 @@ class MapSource(Protocol):
     norm: str
     assembly: str
     ignore_diags: int
+    decoder: str = "own"
     seed: float = math.nan
     max_distance: int | None = None
     held_out: tuple[tuple[str, int, int], ...] | None = None

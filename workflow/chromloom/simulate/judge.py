@@ -27,7 +27,7 @@ from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
-from chromloom.prediction.hiclstm import MODES
+from chromloom.prediction.hiclstm import MODES, HiCLSTMMap
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import MapSource
 from chromloom.simulate.edits import remove_sites
@@ -103,8 +103,9 @@ def judge_model(
     }
     source = sources["lifted"]
     anchors = anchor_bins(plan, source.bins)
+    has_vectors = isinstance(source, HiCLSTMMap)  # others have no bins' vectors to attribute to
     tables = [
-        _judge_attribution(source.model, observed, anchors),
+        *([_judge_attribution(source.model, observed, anchors)] if has_vectors else []),
         *(_judge_edits(sources[mode], observed, plan, mode, n_edits, seed) for mode in modes),
         _judge_knockouts(source, observed, plan, anchors, max_sites, rng),
     ]
