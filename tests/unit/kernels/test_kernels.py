@@ -1,6 +1,7 @@
 """The fused CPU kernels against the plain-torch oracle, and what must hold of both."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -404,6 +405,20 @@ def unwritable(monkeypatch, tmp_path):
     monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     return tmp_path / "temporary"
+
+
+def test_all_compiled_loops_share_the_kernels_own_threads(repo_root):
+    """Numba's would come on top of what a job was given, and wait by spinning."""
+    paths = [*(repo_root / "workflow").rglob("*.py")]
+    assert paths
+    assert [p for p in paths if re.search(r"parallel=True|prange", p.read_text())] == []
+
+
+def test_the_kernels_have_the_threads_that_torch_was_given():
+    code = "from chromloom.kernels.threads import n_threads; assert n_threads() == 1"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(Path(chromloom.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_compiled_code_finds_a_folder_where_none_is_writable(unwritable):
