@@ -184,6 +184,27 @@ def test_one_edit_can_be_picked(tiny_model_dir, tiny_map_path, tmp_path):
         perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o", edit="c")
 
 
+def test_motifs_are_read_as_other_bed_files(tiny_model_dir, tiny_map_path, tmp_path):
+    """Names without chr, a byte-order mark, names with blanks: the strand is in its column."""
+    (tmp_path / "edits.tsv").write_text(
+        "edit\tkind\tchrom\tstart\tend\nturn\torientation\tchr1\t600000\t610000\n"
+    )
+    rows = [(600_100, "+"), (700_100, "-"), (710_100, "-"), (800_100, "+")]
+    text = "".join(f"1\t{at}\t{at + 19}\tCTCF a\t.\t{strand}\n" for at, strand in rows)
+    (tmp_path / "plain.bed").write_text(
+        text.replace("1\t", "chr1\t", 1).replace("\n1\t", "\nchr1\t")
+    )
+    (tmp_path / "odd.bed").write_text("\ufefftrack name=x\n" + text)
+    model, maps = tiny_model_dir(), []
+    for name in ("plain", "odd"):
+        out = tmp_path / name
+        perturb(model, tiny_map_path, tmp_path / "edits.tsv", out, motifs_path=f"{out}.bed")
+        maps.append(pd.read_csv(out / "perturbation.tsv", sep="\t"))
+    pd.testing.assert_frame_equal(*maps)
+    changed = maps[0].set_index("metric")["value"]
+    assert changed.notna().any()
+
+
 def test_a_bad_edit_writes_nothing(tiny_model_dir, tiny_map_path, tmp_path):
     (tmp_path / "e.bed").write_text("chr1\t500000\t600000\tDEL:a\nchr1\t0\t9000000\tDEL:b\n")
     with pytest.raises(InputError, match="does not lie inside chr1"):
