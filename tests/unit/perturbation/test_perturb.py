@@ -1,5 +1,7 @@
 """The folders that `perturb` writes, opened as a user would."""
 
+from dataclasses import replace
+
 import cooler
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from chromloom.perturbation.perturb import (
     perturb,
     rank_edits,
     summarise,
+    write_prediction,
 )
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.open import open_source
@@ -210,6 +213,44 @@ def test_a_bad_edit_writes_nothing(tiny_model_dir, tiny_map_path, tmp_path):
     with pytest.raises(InputError, match="does not lie inside chr1"):
         perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.bed", tmp_path / "o")
     assert not (tmp_path / "o").exists()
+
+
+def test_records_that_are_no_edit_are_listed_and_the_others_predicted(
+    tiny_model_dir, tiny_map_path, tmp_path
+):
+    lines = ["##fileformat=VCFv4.2", "#CHROM POS ID REF ALT QUAL FILTER INFO"]
+    lines += ["1 500000 Sv.1 N <DEL> . PASS END=600000", "chr1 500000 small N <DEL> . . END=500100"]
+    lines += ["chr1 500000 snv A C . PASS .", "chr77 500000 far N <DEL> . . END=600000"]
+    (tmp_path / "e.vcf").write_text("\n".join(lines).replace(" ", "\t"))
+    perturb(tiny_model_dir(), tiny_map_path, tmp_path / "e.vcf", tmp_path / "o", flank=100_000)
+    table = pd.read_csv(tmp_path / "o" / "perturbation.tsv", sep="\t")
+    assert set(table["edit"]) == {"Sv-1"}
+    assert set(table["region"]) == {"chr1:500000-600000"}
+    skipped = pd.read_csv(tmp_path / "o" / "skipped.tsv", sep="\t")
+    assert list(skipped["reason"]) == ["size", "sequence", "place"]
+    (tmp_path / "none.vcf").write_text("\n".join([*lines[:2], lines[-1]]).replace(" ", "\t"))
+    with pytest.raises(InputError, match=r"none of its records is an edit .*place 1"):
+        perturb(tiny_model_dir(), tiny_map_path, tmp_path / "none.vcf", tmp_path / "no")
+
+
+def test_an_edit_among_masked_bins_has_no_effect_that_is_known(
+    tiny_model_dir, tiny_map_path, tmp_path
+):
+    source = open_source(tiny_model_dir(), tiny_map_path)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    prediction = predict_edit(source, layout, flank=100_000)
+    unknown = {
+        name: np.full_like(getattr(prediction, name), np.nan)
+        for name in ("wild_type", "on_reference", "in_edited")
+    }
+    prediction = replace(prediction, **unknown)
+    table = summarise(prediction, source)
+    metrics = table.set_index("metric")["value"]
+    assert metrics.pop("n_pairs") == 0
+    assert len(metrics) == 8
+    assert metrics.isna().all()
+    write_prediction(prediction, source, tmp_path / "e", table)
+    assert (tmp_path / "e" / "summary.tsv").is_file()
 
 
 def test_seeds_are_joined_and_edits_ranked(tmp_path):

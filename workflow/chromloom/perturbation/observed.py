@@ -80,7 +80,8 @@ def compare_with_observed(
             f"{edited_map_path} has other bins than {map_path} ({before.resolution} bp); extract "
             "it at the same resolution and assembly"
         )
-    chosen = {one.edit: one for one in read_edits(edits_path)}.get(edit)
+    edits = read_edits(edits_path, chromsizes=before.bins.chromsizes)
+    chosen = next((one for one in edits if one.edit == edit), None)
     if chosen is None:
         raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
     prediction = predict_edit(source, lay_out(chosen, source.bins.table), flank=flank)

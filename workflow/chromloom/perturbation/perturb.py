@@ -10,7 +10,7 @@ import pandas as pd
 from chromloom.analysis.insulation import score_diamonds
 from chromloom.edits.bins import lay_out, lift_table
 from chromloom.edits.edit import edited_name
-from chromloom.edits.read import read_edits
+from chromloom.edits.read import fit_bins, read_rows, skipped_table, summary
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
 from chromloom.files import atomic_path, read_tsv, write_tsv
@@ -23,6 +23,7 @@ from chromloom.prediction.source import MapSource, require_editable
 
 logger = logging.getLogger(__name__)
 
+CHANGES = ("mean_abs_difference", "mean_log2_change")
 WINDOWS = {"200kb": 200_000, "1Mb": 1_000_000, "2Mb": 2_000_000}
 TABLE_COLUMNS = [
     "sample",
@@ -62,7 +63,7 @@ def perturb(
     map_path : str or Path
         Normalised map that it was trained on.
     edits_path : str or Path
-        See `edits.read.read_edits`.
+        See `edits.read.read_rows`.
     out_dir : str or Path
         Gets one folder an edit (an older one of that name is replaced):
         `wild_type.mcool` and `difference.mcool` (reference coordinates; edited minus wild type),
@@ -71,7 +72,8 @@ def perturb(
         the pixel column `count` (float32) for the region within `flank` of the edit and the
         coordinate system in the metadata; `lift.tsv`; `summary.tsv`; `virtual_4c.tsv`;
         `insulation.tsv`; `loops.tsv`; `maps.tsv` (see `map_table`). And `perturbation.tsv`, the
-        summaries of all edits (not written when one is picked).
+        summaries of all edits, and `skipped.tsv`, what was left out of the file (both not
+        written when one is picked).
     edit : str, optional
         Only the edit of this name.
     flank : int
@@ -92,14 +94,22 @@ def perturb(
     InputError
         An edit that cannot be read or laid out; nothing is written then.
     """
-    edits = read_edits(edits_path)
-    if edit is not None:
-        edits = [one for one in edits if one.edit == edit]
+    bins = NormalizedMap(map_path).bins
+    rows = read_rows(edits_path, chromsizes=bins.chromsizes)
+    rows = fit_bins(rows, bins.chromsizes, bins.resolution)
+    edits = [row.edit for row in rows if row.edit and edit in (None, row.edit.edit)]
+    if edit is None:
+        logger.info("%s: %s", edits_path, summary(rows))
         if not edits:
-            raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
+            raise InputError(
+                f"{edits_path}: none of its records is an edit that bins of {bins.resolution} bp "
+                f"can show ({summary(rows)}); take a finer map or other edits"
+            )
+    elif not edits:
+        raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
     motifs = None
     if motifs_path is not None and any(one.kind == "orientation" for one in edits):
-        sizes = NormalizedMap(map_path).bins.chromsizes
+        sizes = bins.chromsizes
         motifs = read_intervals(motifs_path, "bed", sizes, what="file of motifs")
     source = require_editable(
         open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
@@ -110,20 +120,21 @@ def perturb(
     tables = []
     for one, layout in zip(edits, layouts):
         prediction = predict_edit(source, layout, flank=flank)
-        summary = summarise(prediction, source)
+        table = summarise(prediction, source)
         write_prediction(
-            prediction, source, Path(out_dir) / one.edit, summary, mode=mode, loops=loops
+            prediction, source, Path(out_dir) / one.edit, table, mode=mode, loops=loops
         )
-        tables.append(summary)
+        tables.append(table)
         logger.info(
             "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g",
             one.edit,
             prediction.n_predicted,
             np.isfinite(prediction.in_edited).sum(),
-            summary.set_index("metric")["value"]["mean_abs_difference_2Mb"],
+            table.set_index("metric")["value"]["mean_abs_difference_2Mb"],
         )
     if edit is None:
         write_tsv(pd.concat(tables), Path(out_dir) / "perturbation.tsv")
+        write_tsv(skipped_table(rows), Path(out_dir) / "skipped.tsv")
 
 
 def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
@@ -143,7 +154,7 @@ def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
         `mean_abs_difference_{window}` (contact strength) and `mean_log2_change_{window}`
         (log2((edited + 0.5) / (wild type + 0.5))) over pairs nearer than the window;
         `insulation_change` (mean |change| of the log2 insulation score within 200 kb of the edit)
-        and `scc` (HiCRep's, edited against wild type).
+        and `scc` (HiCRep's, edited against wild type). NaN where no pair is known.
     """
     edit, resolution = prediction.edited.edit, source.bins.resolution
     wild_type, edited = prediction.wild_type, prediction.on_reference
@@ -153,6 +164,7 @@ def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     for label, window in WINDOWS.items():
         near = known & (dist * resolution < window)
         if not near.any():
+            metrics |= {f"{name}_{label}": np.nan for name in CHANGES}
             continue
         change = edited[near] - wild_type[near]
         ratio = (edited[near] + PSEUDOCOUNT) / (wild_type[near] + PSEUDOCOUNT)
