@@ -5,11 +5,9 @@ SAME_SAMPLE = STUDY.other_resolutions
 COMPARED = STUDY.agreement_panels
 # Every panel of agreement can be asked for; without anything to show it says what it needs.
 AGREEMENT = [
-    panel
-    for panel in [f"fig3{x}" for x in "bcdef"]
-    + [f"figS1{x}" for x in "abcd"]
-    + ["fig5e"]
-    if panel not in FOCUS_AGREEMENT
+    *(f"fig3{x}" for x in "abcdef"),
+    *(f"figS1{x}" for x in "abcd"),
+    "fig5e",
 ]
 # Panels by figure; what is no figure's panel is a figure of its own.
 FIGURE_PANELS = {
@@ -32,7 +30,7 @@ rule hiclstm_agreement:
             "results/figures/hiclstm/{panel}.png",
             caption="../workflow/report/hiclstm/agreement.rst",
             category="Hi-C-LSTM",
-            subcategory="Comparisons",
+            subcategory="Agreement by distance",
             labels={"panel": "{panel}"},
         ),
     log:

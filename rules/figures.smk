@@ -26,11 +26,6 @@ OTHER_CLASSIFIED = [run for run in STUDY.classified if run not in FOCUS_RUNS]
 FOCUS_SHOWN = [STUDY.focus_run] if STUDY.focus_run else []
 FOCUS_CELL_TYPE = SAMPLES.cell_type.get(STUDY.focus_sample, "")
 FOCUS_LABELS = STUDY.labels.get(FOCUS_CELL_TYPE, [])
-FOCUS_AGREEMENT = {
-    panel: STUDY.agreement_panels[panel]
-    for panel in STUDY.panels["fig3"]
-    if panel in ("fig3a", "fig3b")
-}
 FOCUS_DUPLICATIONS = STUDY.shown_duplications
 FOCUS_COMPARED = [f"results/perturbation/{stem}" for stem in STUDY.shown_compared_edits]
 DOMAINS = config["attribution"]["domains"]
@@ -70,16 +65,9 @@ rule gather_table:
         "../workflow/scripts/gather_table.py"
 
 
-rule hiclstm_fig3:
+# Figures 3a and 3b are panels of hiclstm_agreement (comparisons.smk).
+rule hiclstm_fig3g:
     input:
-        expand(
-            "results/reconstruction/{stem}.{suffix}",
-            stem=sum((panel["stems"] for panel in FOCUS_AGREEMENT.values()), []),
-            suffix=["tsv", "distances.tsv"],
-        ),
-        distances=expand(
-            "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
-        ),
         predicted=expand("results/predictions/{run}.mcool", run=FOCUS_SHOWN),
         settings=expand("results/models/{run}/config.json", run=FOCUS_SHOWN),
         observed=needed(
@@ -87,32 +75,7 @@ rule hiclstm_fig3:
             "figure 3 shows a predicted map; no model of this study predicts one",
         ),
     output:
-        multiext("results/figures/hiclstm/fig3a", ".pdf", ".tsv"),
         multiext("results/figures/hiclstm/fig3g", ".pdf", ".tsv"),
-        multiext("results/figures/hiclstm/figS14", ".pdf", ".tsv"),
-        fig3a=report(
-            "results/figures/hiclstm/fig3a.png",
-            caption="../workflow/report/hiclstm/fig3a.rst",
-            category="Hi-C-LSTM",
-            subcategory="Figure 3",
-            labels={"panel": "a"},
-        ),
-        replicate=(
-            multiext("results/figures/hiclstm/fig3b", ".pdf", ".tsv")
-            if "fig3b" in FOCUS_AGREEMENT
-            else []
-        ),
-        fig3b=(
-            report(
-                "results/figures/hiclstm/fig3b.png",
-                caption="../workflow/report/hiclstm/fig3b.rst",
-                category="Hi-C-LSTM",
-                subcategory="Figure 3",
-                labels={"panel": "b"},
-            )
-            if "fig3b" in FOCUS_AGREEMENT
-            else []
-        ),
         fig3g=report(
             "results/figures/hiclstm/fig3g.png",
             caption="../workflow/report/hiclstm/fig3g.rst",
@@ -120,17 +83,10 @@ rule hiclstm_fig3:
             subcategory="Figure 3",
             labels={"panel": "g"},
         ),
-        figS14=report(
-            "results/figures/hiclstm/figS14.png",
-            caption="../workflow/report/hiclstm/figS14.rst",
-            category="Hi-C-LSTM",
-            subcategory="Figure 3",
-            labels={"panel": "S14"},
-        ),
     log:
-        "logs/hiclstm_fig3.log",
+        "logs/hiclstm_fig3g.log",
     benchmark:
-        "benchmarks/hiclstm_fig3.tsv"
+        "benchmarks/hiclstm_fig3g.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -139,12 +95,47 @@ rule hiclstm_fig3:
         runtime=30,
     params:
         region=config["figures"]["region"],
-        agreement=FOCUS_AGREEMENT,
         version=VERSIONS["plotting"],
     message:
-        "Drawing figure 3: reconstruction"
+        "Drawing figure 3g: observed and predicted map"
     script:
-        "../workflow/scripts/hiclstm_fig3.py"
+        "../workflow/scripts/hiclstm_fig3g.py"
+
+
+rule hiclstm_figS14:
+    input:
+        distances=expand(
+            "results/reconstruction/{run}.distances.tsv", run=FOCUS_MAP_RUNS
+        ),
+        settings=needed(
+            expand("results/models/{run}/config.json", run=FOCUS_SHOWN),
+            "figure S14 shows errors of predicted maps; no model of this study predicts one",
+        ),
+    output:
+        multiext("results/figures/hiclstm/figS14", ".pdf", ".tsv"),
+        figS14=report(
+            "results/figures/hiclstm/figS14.png",
+            caption="../workflow/report/hiclstm/figS14.rst",
+            category="Hi-C-LSTM",
+            subcategory="Figure 3",
+            labels={"panel": "S14"},
+        ),
+    log:
+        "logs/hiclstm_figS14.log",
+    benchmark:
+        "benchmarks/hiclstm_figS14.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing figure S14: error by position in the frame"
+    script:
+        "../workflow/scripts/hiclstm_figS14.py"
 
 
 rule hiclstm_fig4:

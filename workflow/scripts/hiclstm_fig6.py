@@ -21,15 +21,15 @@ with job_log(snakemake.log[0]):
 
     height = 1.2 + 0.2 * min(len(ranking), 25)
     figure, ax = plt.subplots(figsize=(4.5, height), layout="constrained")
-    plot_ranking(ranking, ax, label=score)
+    plot_ranking(ranking, ax, column=score)
     save_figure(figure, ranking, folder / "fig6e")
 
     width = 1.5 + 0.4 * max(values["name"].nunique(), 4)
     figure, ax = plt.subplots(figsize=(width, 3.5), layout="constrained")
-    plot_violins(values, ax, label=score)
+    plot_violins(values, ax, column=score)
     save_figure(figure, summarise_values(values), folder / "fig6c")
 
     if snakemake.output.fig6a:
         figure, ax = plt.subplots(figsize=(4, 2.6), layout="constrained")
-        plot_domain_profile(profile, ax, label=score)
+        plot_domain_profile(profile, ax, column=score)
         save_figure(figure, profile, folder / "fig6a")

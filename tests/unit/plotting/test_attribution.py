@@ -62,9 +62,9 @@ def test_quartiles_are_those_of_the_values(axes):
 def test_a_locus_has_a_row_a_track_and_a_set_of_elements():
     scores = pd.DataFrame({"chrom": "chr1", "start": [0, 10], "end": [10, 20]})
     scores["normalised"], scores["E1"] = [0.5, -0.5], [np.nan, 2.0]
-    elements = {"CTCF": pd.DataFrame({"start": [2], "end": [4], "strand": ["+"]})}
+    elements = {"CTCF": pd.DataFrame({"start": [2], "end": [4], "score": [1]})}
     figure = plot_locus(scores, tracks=["E1"], elements=elements)
-    assert [ax.get_ylabel() for ax in figure.axes] == ["normalised", "E1", "CTCF"]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["importance,\nscaled to ±1", "E1", "CTCF"]
     assert [bar.get_height() for bar in figure.axes[0].patches] == [0.5, -0.5]
 
 

@@ -163,3 +163,26 @@ def test_costs_have_a_row_a_method_and_step():
     assert [label.get_text() for label in time.get_yticklabels()] == [
         "eig, training", "sci, training",
     ]  # fmt: skip
+
+
+def test_strata_without_values_have_no_tick_and_the_last_is_open():
+    table = pd.DataFrame(
+        {
+            "model": "eig", "metric": "r2_distance", "stratum": ["2-10", "10-40", "400-"],
+            "value": [0.5, np.nan, 0], "ci_low": [0.4, np.nan, 0], "ci_high": [0.6, np.nan, 1],
+        }
+    )  # fmt: skip
+    ax = reconstruction.plot_strata(table, "r2_distance")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2-10", "≥ 400"]
+    empty = reconstruction.plot_strata(table.assign(value=np.nan), "r2_distance")
+    assert empty.texts[0].get_text().startswith("No pairs")
+
+
+def test_values_below_the_axis_are_marked():
+    distances = pd.DataFrame(
+        {"model": "eig", "resolution": 10_000, "distance": [5, 15, 25], "n": 10}
+    ).assign(r2_cp=[0.8, -3.0, 0.1])
+    ax = reconstruction.plot_by_distance(distances, "r2_cp")
+    assert ax.get_ylim()[0] == -0.5
+    (marks,) = [line for line in ax.lines if line.get_marker() == "v"]
+    np.testing.assert_allclose(marks.get_xydata(), [(0.15, -0.5)])

@@ -30,7 +30,9 @@ def test_a_region_is_read_symmetric_and_masked(tiny_map_path, tmp_path):
     a, b = read_split(tiny_map_path, predicted, "chr1", 200_000, 405_000)
     assert a.shape == b.shape == (21, 21)
     assert b[2, 5] == b[5, 2] == 1.5
-    assert b[0, 1] == 0
+    assert np.isnan(b[2, 6])  # no prediction
+    assert np.isnan(np.diagonal(a)).all()  # nearer than ignore_diags
+    assert np.isnan(np.diagonal(a, 1)).all()
     assert np.isnan(b[10]).all()  # bin 30 is masked
     assert np.isnan(a[10]).all()
     band = observed.band("chr1", 20, 41)

@@ -10,8 +10,18 @@ from matplotlib.figure import Figure
 
 from chromloom.plotting.style import PALETTE, say_empty
 
+SCORE_NAMES = {
+    "z": "importance, z score",
+    "normalised": "importance, scaled to ±1",
+    "score": "importance",
+    "row": "importance as upstream bin",
+    "column": "importance as downstream bin",
+    "between": "importance for pairs that span the bin",
+    "contrast": "contrast of importance across the bin",
+}
 
-def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z score") -> Axes:
+
+def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, column: str = "z") -> Axes:
     """Mean score over domains of varying size (article, Fig. 6a).
 
     Parameters
@@ -19,8 +29,8 @@ def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z sc
     profile : DataFrame
         position, part, mean, sem (of `attribution.aggregate.profile_domains`).
     axes : Axes
-    label : str
-        Of the score.
+    column : str
+        Of the table of attributions, which was averaged.
     """
     if profile["mean"].isna().all():
         return say_empty(axes, "No domain lies on the map.")
@@ -42,11 +52,11 @@ def plot_domain_profile(profile: pd.DataFrame, axes: Axes, *, label: str = "z sc
         [f"{profile['position'].iloc[0]} kb", "start", "end", f"{profile['position'].iloc[-1]} kb"],
     )
     axes.set_xlabel("position relative to the domain")
-    axes.set_ylabel(f"mean {label}")
+    axes.set_ylabel(f"mean {SCORE_NAMES[column]}")
     return axes
 
 
-def plot_violins(values: pd.DataFrame, axes: Axes, *, label: str = "z score") -> Axes:
+def plot_violins(values: pd.DataFrame, axes: Axes, *, column: str = "z") -> Axes:
     """Distribution of a score by class of element, with median and quartiles (Fig. 6c, d).
 
     Parameters
@@ -55,7 +65,7 @@ def plot_violins(values: pd.DataFrame, axes: Axes, *, label: str = "z score") ->
         name (of a class), value of each of its unmasked bins; classes with fewer than 2 are left
         out.
     axes : Axes
-    label : str
+    column : str
     """
     drawn = {name: part.to_numpy() for name, part in values.groupby("name", sort=False)["value"]}
     drawn = {name: values for name, values in drawn.items() if len(values) > 1}
@@ -73,7 +83,7 @@ def plot_violins(values: pd.DataFrame, axes: Axes, *, label: str = "z score") ->
     axes.axhline(0, color=PALETTE[7], lw=0.6)
     names = [f"{name} ({len(values)})" for name, values in drawn.items()]
     axes.set_xticks(x, names, rotation=40, ha="right")
-    axes.set_ylabel(label)
+    axes.set_ylabel(SCORE_NAMES[column])
     return axes
 
 
@@ -86,7 +96,7 @@ def summarise_values(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"n_bins": grouped.size(), **quartiles}).reset_index()
 
 
-def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "z score") -> Axes:
+def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, column: str = "z") -> Axes:
     """Mean score of sets against their random mean, highest on top, significant ones filled.
 
     Parameters
@@ -96,7 +106,7 @@ def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "
     axes : Axes
     n : int
         Sets shown: those whose effect is largest, of either sign.
-    label : str
+    column : str
     """
     known = table.dropna(subset=["mean"])
     if known.empty:
@@ -128,7 +138,7 @@ def plot_ranking(table: pd.DataFrame, axes: Axes, *, n: int = 25, label: str = "
             label=text,
         )
     axes.set_yticks(y, top["name"])
-    axes.set_xlabel(f"mean {label}")
+    axes.set_xlabel(f"mean {SCORE_NAMES[column]}")
     if len(top) < len(known):
         axes.set_title(f"{len(top)} of {len(known)} sets, largest difference from random bins")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -152,7 +162,7 @@ def plot_locus(
     tracks : sequence of str
         Further columns to draw.
     elements : mapping of str to DataFrame, optional
-        Name -> start, end[, strand] in the region (genes, motifs, peaks).
+        Name -> start, end in the region (genes, motifs, peaks).
 
     Returns
     -------
@@ -173,16 +183,13 @@ def plot_locus(
     width = (scores["end"] - scores["start"]) / 1e6
     value = scores[column]
     axes[0].bar(x, value, width, color=np.where(value >= 0, PALETTE[0], PALETTE[1]))
-    axes[0].set_ylabel(column)
+    axes[0].set_ylabel(SCORE_NAMES[column].replace(", ", ",\n"))
     for ax, name in zip(axes[1:], tracks):
         ax.fill_between(x, scores[name].fillna(0), color=PALETTE[2], step="mid", lw=0)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
     for ax, (name, table) in zip(axes[1 + len(tracks) :], elements.items()):
-        strand = table["strand"] if "strand" in table else pd.Series(".", table.index)
-        for sign, colour in (("+", PALETTE[1]), ("-", PALETTE[0]), (".", "#444444")):
-            own = table[strand == sign]
-            spans = zip(own["start"] / 1e6, np.maximum(own["end"] - own["start"], 2_000) / 1e6)
-            ax.broken_barh(list(spans), (0, 1), color=colour)
+        spans = zip(table["start"] / 1e6, (table["end"] - table["start"]) / 1e6)
+        ax.broken_barh(list(spans), (0, 1), color="#444444")
         ax.set_yticks([])
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
     axes[-1].set_xlabel(f"{scores['chrom'].iloc[0]} (Mb)")

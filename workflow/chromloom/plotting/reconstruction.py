@@ -9,14 +9,14 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colours
+from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colours, say_empty
 
 METRIC_NAMES = {
     "pearson_cp": "Pearson r, contact probability",
     "spearman_cp": "Spearman r, contact probability",
     "pearson_logoe": "Pearson r, log observed/expected",
     "r2_cp": "R², contact probability",
-    "r2_distance": "R² around the mean at each distance",
+    "r2_distance": "R², around each distance's mean",
     "r2_published": "R² as published",
     "scc": "SCC (HiCRep)",
     "insulation_r": "Pearson r, insulation",
@@ -50,7 +50,10 @@ def plot_strata(
     """
     ax = ax or plt.subplots(figsize=(3.4, 2.6))[1]
     table = table[(table["metric"] == metric) & (table["stratum"] != "all")]
-    strata = list(pd.unique(table["stratum"]))
+    known = table["value"].notna().groupby(table["stratum"], sort=False).any()
+    strata = list(known.index[known])  # none of pairs that no chromosome or no model has
+    if not strata:
+        return say_empty(ax, "No pairs at these distances have a prediction.")
     lines = _lines(table, by)
     for number, (label, style, part) in enumerate(lines):
         part = part.set_index("stratum").reindex(strata)
@@ -58,10 +61,11 @@ def plot_strata(
         value = part["value"].to_numpy()
         errors = np.abs([value - part["ci_low"], part["ci_high"] - value])
         ax.errorbar(x, value, errors, **style, label=label, ms=4, lw=1.2, capsize=0)
-    ax.set_xticks(range(len(strata)), strata)
+    names = [f"≥ {name[:-1]}" if name.endswith("-") else name for name in strata]
+    ax.set_xticks(range(len(strata)), names)
     ax.tick_params(axis="x", rotation=30)
     ax.set(xlabel="Distance (bins)", ylabel=METRIC_NAMES.get(metric, metric))
-    ax.set_ylim(max(ax.get_ylim()[0], -1), min(1.02, ax.get_ylim()[1]))
+    _clip(ax, -1, 1.02)
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)
     ax.legend(loc="best")
     return ax
@@ -103,7 +107,7 @@ def plot_by_distance(
         ax.plot(x, value, **(style | {"marker": ""}), label=label, lw=1.2)
     ax.set(xlabel="Distance (Mb)", ylabel=METRIC_NAMES.get(column, column))
     if column != "mse":
-        ax.set_ylim(max(ax.get_ylim()[0], -0.5), min(ax.get_ylim()[1], 1.02))
+        _clip(ax, -0.5, 1.02)
     ax.legend(loc="best")
     return ax
 
@@ -124,7 +128,7 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
     -------
     Figure
     """
-    figure, axes = plt.subplots(2, 2, figsize=(7.6, 5), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
     for column, (stratum, single) in enumerate(
         (("pearson_cp", "pearson_cp"), ("r2_distance", "r2_cp"))
     ):
@@ -133,11 +137,24 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
     axes[1, 1].set_ylabel(METRIC_NAMES["r2_distance"])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     for ax in axes.flat:
-        ax.get_legend().remove()
+        if ax.get_legend():
+            ax.get_legend().remove()
     figure.legend(handles, labels, loc="outside right upper")
     if by == "model":
         figure.suptitle(_maps_shown(metrics), fontsize=9)
     return figure
+
+
+def _clip(ax: Axes, low: float, high: float) -> None:
+    """Keep the vertical axis within limits, and mark where lines leave it below by triangles."""
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, low), min(top, high))
+    for line in [line for line in ax.lines if len(line.get_xdata()) > 1]:
+        x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata(), float)
+        below = x[y < low]
+        if bottom < low and len(below):
+            style = {"marker": "v", "ms": 4, "ls": "none", "color": line.get_color()}
+            ax.plot(below, np.full(len(below), low), **style, clip_on=False, label="_clipped")
 
 
 def _maps_shown(metrics: pd.DataFrame) -> str:

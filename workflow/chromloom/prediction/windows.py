@@ -61,21 +61,21 @@ def read_split(
     Returns
     -------
     observed, predicted : ndarray, (m, m), float64
-        Symmetric; NaN where a bin is masked.
+        Symmetric; NaN where a bin is masked, in the observed map nearer the diagonal than
+        `ignore_diags`, in the predicted one where the model predicts nothing.
     """
     region = (chrom, start, end)
     clr = cooler.Cooler(str(observed))
     masked = clr.bins()["weight"].fetch(region).isna().to_numpy()
     model = cooler.Cooler(f"{predicted}::resolutions/{clr.binsize}")
-    maps = []
-    for values in (
-        clr.matrix(field="value", balance=False).fetch(region),
-        model.matrix(field="count", balance=False).fetch(region),
-    ):
-        values = values.astype(float)
-        values[masked] = values[:, masked] = np.nan
-        maps.append(values)
-    return maps[0], maps[1]
+    own = clr.matrix(field="value", balance=False).fetch(region).astype(float)
+    bins = np.arange(len(own))
+    near = np.abs(bins[:, None] - bins) < clr.info["metadata"]["ignore_diags"]
+    own[masked[:, None] | masked | near] = np.nan
+    # What is predicted is above 0; a pair without a pixel has no prediction.
+    theirs = model.matrix(field="count", balance=False).fetch(region).astype(float)
+    theirs[masked[:, None] | masked | ~(theirs > 0)] = np.nan
+    return own, theirs
 
 
 def split_table(observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
