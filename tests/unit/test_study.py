@@ -403,6 +403,8 @@ def test_assemblies_and_chromosomes_are_checked_before_anything_runs(study, tmp_
         study(A={"assembly": "hg99"})
     with pytest.raises(InputError, match=r"sample 'A' .*: chromosomes 'chr99' are not in"):
         study(A={"chromosomes": "chr1,chr99"})
+    with pytest.raises(InputError, match="region 'chr99:1-2': no chromosome 'chr99'"):
+        study(A={}, B={"fine_tune_of": "A", "fine_tune_region": "chr99:1-2"})
     assert study(A={"chromosomes": "1,2"}).chromosomes("A") == ["1", "2"]
 
 
@@ -420,6 +422,12 @@ def test_labels_of_another_assembly_are_refused_before_anything_runs(study, tmp_
     with pytest.raises(InputError, match=r"task 'X': its coordinates are of hg19, the map's of hg"):
         study({"labels": "labels.tsv"})
     assert study({"labels": "labels.tsv"}, A={"models": "-"}, B={"cell_type": "B"}).classified == []
+
+
+def test_knockouts_of_boundaries_need_labels(study):
+    config = {"attribution": {"domains": "X"}, "perturbation": {"boundaries": "Y"}}
+    with pytest.raises(InputError, match="there are no labels of cell type 'A'"):
+        study(config)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from chromloom.edits.read import Row, fit_bins, read_rows, summary
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
 from chromloom.genome.names import select_chromosomes
+from chromloom.genome.regions import parse_region
 from chromloom.models.registry import Model, code_of, find_model, resolve_model, use_plugins
 from chromloom.sheets import check_config, check_references, read_sheet
 
@@ -117,7 +118,7 @@ class Study:
         self.samples = self._sheet("samples", "sample")
         self.datasets = self._sheet("datasets", "dataset") if self.config["datasets"] else None
         if self.datasets is not None:
-            self._check_datasets()
+            self._check_datasets(self.datasets)
         for column in REFERENCES:
             check_references(
                 self.samples, column, list(self.samples.index), path=self.config["samples"]
@@ -206,7 +207,8 @@ class Study:
 
     def dataset_of_file(self, file: str) -> dict[str, str]:
         """Row of the table of data sets that gives a downloaded file."""
-        return next(row for row in self.datasets.to_dict("records") if row["file"] == file)
+        rows = [] if self.datasets is None else self.datasets.to_dict("records")
+        return next(row for row in rows if row["file"] == file)
 
     @property
     def label_sheet(self) -> str:
@@ -607,8 +609,8 @@ class Study:
             if self.samples.against[shown.split(".")[0]]:
                 panels[replicate] = self._by_model(shown, replicate=True)
         if self.focus_run:
-            panels["fig3e"] = self._by_sample()
-            panels["fig3f"] = self._by_sample(replicate=True)
+            panels["fig3e"] = self._by_sample(self.focus_run)
+            panels["fig3f"] = self._by_sample(self.focus_run, replicate=True)
             panels["fig5e"] = {
                 "by": "resolution",
                 "stems": list(map(str, self.other_resolutions)),
@@ -639,9 +641,9 @@ class Study:
             "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
         }
 
-    def _by_sample(self, *, replicate: bool = False) -> dict[str, Any]:
-        """The model, bin size and norm that figures show, on every sample."""
-        own, samples = self.focus_run, self.samples
+    def _by_sample(self, own: Run, *, replicate: bool = False) -> dict[str, Any]:
+        """The model, bin size and norm of a run, on every sample."""
+        samples = self.samples
         kind = (own.resolution, own.norm, own.model)
         runs = [run for run in self.map_runs if (run.resolution, run.norm, run.model) == kind]
         others = samples.against if replicate else samples["sample"]
@@ -670,7 +672,8 @@ class Study:
 
     def _read_labels(self) -> None:
         cell_types = dict.fromkeys(self.samples.cell_type)
-        self.labels, self.tasks = ({cell_type: [] for cell_type in cell_types} for _ in range(2))
+        self.labels: dict[str, list[str]] = {cell_type: [] for cell_type in cell_types}
+        self.tasks: dict[str, list[str]] = {cell_type: [] for cell_type in cell_types}
         if not self.config["labels"]:
             return
         # Files may still have to be made when the study is planned.
@@ -683,7 +686,7 @@ class Study:
     def _read_edits(self) -> dict[str, list[Row]]:
         """Rows of the file of edits of each sample; those of one assembly are read once."""
         read: dict[tuple, list[Row]] = {}
-        rows = {}
+        rows: dict[str, list[Row]] = {}
         for sample in self.samples.index:
             path, kept = self.edits_path(sample), self.chromosomes(sample)
             if not path:
@@ -716,7 +719,7 @@ class Study:
 
     def _site_sets(self, named: Mapping[str, str]) -> dict[str, str]:
         """Files of sets of sites by name; a folder is one set a file."""
-        sets = {}
+        sets: dict[str, str] = {}
         for name, path in named.items():
             found = Path(self.find_path(path))
             if found.is_dir():
@@ -732,9 +735,8 @@ class Study:
                 sets[name] = str(found)
         return sets
 
-    def _check_datasets(self) -> None:
+    def _check_datasets(self, rows: pd.DataFrame) -> None:
         """Refuse two data sets that would be downloaded to one file."""
-        rows = self.datasets
         for file, names in rows.groupby("file").groups.items():
             if len(names) > 1:
                 raise InputError(
@@ -787,6 +789,8 @@ class Study:
             if (chromsizes := self.chromsizes(sample)) is not None:
                 source = f"{path}, sample {sample!r} (or contacts.chromosomes of the config)"
                 select_chromosomes(self.chromosomes(sample), chromsizes, source=source)
+                if region := self.samples.fine_tune_region[sample]:
+                    parse_region(region, chromsizes.to_dict())
         kinds = {(run.sample, self.samples.cell_type[run.sample]) for run in self.classified}
         for sample, cell_type in sorted(kinds):
             read_label_sheet(
@@ -800,9 +804,16 @@ class Study:
         """Refuse names of tasks that the label sheet does not have for the samples they are for."""
         shown = {self.focus_sample} if self.shown(self.pair_runs) else set()
         edited = {run.sample for run in self.pair_runs if self.edits[run.sample]}
+        boundaries = self.config["perturbation"]["boundaries"]
+        if boundaries and shown and not self.labels_of(self.focus_sample):
+            raise InputError(
+                f"perturbation.boundaries: there are no labels of cell type "
+                f"{self.samples.cell_type[self.focus_sample]!r}; give it rows in a label sheet "
+                "(key labels), or leave boundaries empty"
+            )
         wanted = {
             "attribution.domains": (self.config["attribution"]["domains"], shown),
-            "perturbation.boundaries": (self.config["perturbation"]["boundaries"], shown),
+            "perturbation.boundaries": (boundaries, shown),
             "perturbation.loops": (self.config["perturbation"]["loops"], edited),
         }
         for key, (task, samples) in wanted.items():
