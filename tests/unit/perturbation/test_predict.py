@@ -278,6 +278,30 @@ def test_a_head_that_reads_the_whole_frame_is_asked_anew_everywhere(released, ch
     assert mode == "affinity" or (np.nan_to_num(beside) != 0).any()
 
 
+def test_observed_pairs_of_the_released_model_move_with_their_bins(released):
+    """So that pairs far from an edit are read as before, and an edit of nothing changes nothing."""
+    source = released["lifted"]
+    order = np.arange(120)
+    forward, kept = np.ones(120, np.int8), np.zeros(120, bool)
+    nothing = EditedChromosome(edit("deletion", 60, 61), order, forward, kept, (60, 60))
+    prediction = predict_edit(source, nothing)
+    np.testing.assert_array_equal(prediction.on_reference, prediction.wild_type)
+    pointer, columns = source.model.observed_pairs("chr1")
+    listed = np.zeros((120, 120), bool)
+    listed[np.repeat(order, np.diff(pointer)), columns] = True
+    listed |= listed.T
+    mask = source.bins.mask("chr1")
+    for change in (("deletion", 50, 60), ("duplication", 20, 35), ("inversion", 70, 90)):
+        origin = lay_out(edit(*change), source.bins.table).source
+        masked, found = mask[origin], np.zeros((len(origin),) * 2, bool)
+        for lo, hi in ((0, 40), (40, len(origin))):
+            found[source.model._pair_list("chr1", masked, lo, hi, origin)] = True
+        for p, a in enumerate(origin):
+            for q, b in enumerate(origin):
+                read = q - p >= 2 and not mask[a] and not mask[b]
+                assert found[p, q] == (read and (listed[a, b] or abs(a - b) < 2))
+
+
 class Blurred(EditableMap):
     """A source that reads `reach` bins beyond both ends of a pair: a sum of numbers of bins."""
 

@@ -269,6 +269,7 @@ class TrainedModel(OnBins):
         representation: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         strand: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
         max_dist: int | None = None,
     ) -> np.ndarray:
         """Predicted target of the rows [lo, hi) in band layout.
@@ -287,6 +288,9 @@ class TrainedModel(OnBins):
         strand : ndarray, (m,), int, optional
             1 or -1 = the bin lies turned round in the edited chromosome; read by models whose S
             is oriented.
+        origin : ndarray, (m,), int, optional
+            Bin of the reference chromosome that lies at each position of the edited one, -1 = of
+            another chromosome; read by models that know which pairs were observed.
         max_dist : int, optional
             Distances below this only (bins).
 
@@ -299,7 +303,7 @@ class TrainedModel(OnBins):
         R, masked = self._edited(chrom, representation, mask)
         n_dist = len(R) - lo if max_dist is None else min(len(R) - lo, max_dist)
         with torch.inference_mode():
-            target = self._target(chrom, R, masked, lo, hi, 0, n_dist, strand=strand)
+            target = self._target(chrom, R, masked, lo, hi, 0, n_dist, strand=strand, origin=origin)
             band = target.cpu().numpy()
         blank_band(band, masked, lo, hi, self.ignore_diags)
         return band
@@ -416,6 +420,7 @@ class TrainedModel(OnBins):
         columns: Tensor | None = None,
         between: Tensor | None = None,
         strand: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
         ok = torch.from_numpy(~masked).to(R.device)

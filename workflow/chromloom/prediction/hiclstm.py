@@ -34,6 +34,7 @@ class _Rendered:
     layout: EditedChromosome
     vectors: np.ndarray  # (m, d), float32
     masked: np.ndarray  # (m,), bool
+    origin: np.ndarray | None  # (m,): bin of the chromosome, -1 elsewhere; None: pairs stay
     home: np.ndarray  # (m,): bin of the reference chromosome whose region gives the expected
 
 
@@ -105,7 +106,7 @@ class HiCLSTMMap(EditableMap):
         home, strand = rendered.home, rendered.layout.strand
         target = model.predict_band(
             chrom, lo, hi, representation=rendered.vectors, mask=rendered.masked, strand=strand,
-            max_dist=max_dist,
+            origin=rendered.origin, max_dist=max_dist,
         )  # fmt: skip
         i, dist = np.arange(lo, hi), np.arange(len(target))[:, None]
         j = np.minimum(i + dist, len(home) - 1)
@@ -131,16 +132,19 @@ class HiCLSTMMap(EditableMap):
             return self._rendered
         first, last = self.bins.extent(edited.edit.chrom)
         layout, masked = edited, self.bins.masked[edited.source]
+        own = (edited.source >= first) & (edited.source < last)
+        origin = np.where(own, edited.source - first, -1)
         vectors = self._vectors(edited)
         for lo, hi in _runs(edited.replaced):
             vectors[lo:hi] = self._replacement(edited, lo, hi)
         if self.mode == "released":
             masked = self.bins.mask(edited.edit.chrom)
             vectors = _in_place(vectors, len(masked))
-            layout = _reference_layout(edited, np.arange(first, last))
+            layout, origin = _reference_layout(edited, np.arange(first, last)), None
         vectors = np.where(masked[:, None], 0, vectors).astype(np.float32)
         home = _home(layout, first, last)
-        self._rendered, self._moved = _Rendered(edited, layout, vectors, masked, home), None
+        self._moved = None
+        self._rendered = _Rendered(edited, layout, vectors, masked, origin, home)
         return self._rendered
 
     def _vectors(self, edited: EditedChromosome) -> np.ndarray:

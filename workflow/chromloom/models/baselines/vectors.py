@@ -91,6 +91,7 @@ class VectorModel(TrainedModel):
         columns: Tensor | None = None,
         between: Tensor | None = None,
         strand: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo) of the rows' own prediction."""
         name, rows = self.name, self.module.rows

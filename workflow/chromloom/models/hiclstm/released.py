@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn.functional import softsign
 
@@ -156,8 +157,9 @@ class ReleasedTrainedModel(HiCLSTMTrained):
 
     It reads the pairs that were observed in the map trained on (`pairs.safetensors` in its folder);
     pairs that were not, and rows with 10 contacts or fewer, are predicted as 0. Where that list is
-    not known (the published checkpoint) or the chromosome was edited to another length, all
-    unmasked pairs are read. The noise that states start from is drawn by bin from the seed.
+    not known (the published checkpoint), all unmasked pairs are read. In an edited chromosome pairs
+    move with their bins; those that were no pair before (copies of one bin or of neighbours, bins
+    of two chromosomes) are read. The noise that states start from is drawn by bin from the seed.
     """
 
     @property
@@ -173,11 +175,13 @@ class ReleasedTrainedModel(HiCLSTMTrained):
             return file.get_tensor(f"{chrom}.pointer"), file.get_tensor(f"{chrom}.columns")
 
     def _pair_list(
-        self, chrom: str, masked: np.ndarray, lo: int, hi: int
+        self, chrom: str, masked: np.ndarray, lo: int, hi: int, origin: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns that are read, sorted, counted from the chromosome's start."""
         n, observed = len(masked), self.observed_pairs(chrom)
-        if observed is not None and len(observed[0]) == n + 1:
+        if observed is not None and origin is not None:
+            rows, cols = _moved_pairs(*observed, origin, lo, hi, self.ignore_diags)
+        elif observed is not None and len(observed[0]) == n + 1:
             pointer, columns = observed
             rows = np.repeat(np.arange(lo, hi), np.diff(pointer[lo : hi + 1]))
             cols = columns[pointer[lo] : pointer[hi]].astype(np.int64)
@@ -199,12 +203,13 @@ class ReleasedTrainedModel(HiCLSTMTrained):
         columns: Tensor | None = None,
         between: Tensor | None = None,
         strand: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
     ) -> Tensor:
         """Contact probability (d1 - d0, hi - lo); 0 where nothing is read."""
         first, _ = self.extent(chrom)
         made = self.settings.architecture
         frame, hidden = made.frame, made.hidden_size
-        rows, cols = self._pair_list(chrom, masked, lo, hi)
+        rows, cols = self._pair_list(chrom, masked, lo, hi, origin)
         pairs, frames, places = cut_frames(rows, cols, frame)
         rows, cols = rows[pairs], cols[pairs]
         R, columns = (
@@ -214,7 +219,8 @@ class ReleasedTrainedModel(HiCLSTMTrained):
         index = np.zeros((2, n_frames, frame), dtype=np.int64)
         index[:, frames, places] = rows + 1, cols + 1
         index = torch.from_numpy(index).to(R.device)
-        bin_ids = first - 1 + index[0, :, 0].cpu().numpy()
+        at = index[0, :, 0].cpu().numpy() - 1
+        bin_ids = first + (at if origin is None else np.where(origin[at] < 0, at, origin[at]))
         noise = _row_noise(int(self.config["seed"]), bin_ids, hidden)
         outputs = [
             self.module(R, *index[:, a : a + FRAMES_AT_ONCE], part.to(R), columns)
@@ -235,6 +241,25 @@ class ReleasedTrainedModel(HiCLSTMTrained):
         padding = R[:1] if first == 0 else self.module.embedding[:1].to(R.dtype)
         unread = torch.from_numpy(masked).to(R.device)[:, None]
         return torch.cat([padding, torch.where(unread, 0, R)])
+
+
+def _moved_pairs(
+    pointer: np.ndarray, columns: np.ndarray, origin: np.ndarray, lo: int, hi: int, nearest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of the rows [lo, hi) that are read where bins moved: rows and columns, sorted.
+
+    `origin` (m,) is the reference bin at each position, -1 where it has none; a pair nearer than
+    `nearest` in the reference was none there.
+    """
+    n = len(pointer) - 1
+    listed = csr_array((np.ones(len(columns), np.int8), columns, pointer), shape=(n, n))
+    seen = (listed + listed.T)[np.maximum(origin[lo:hi], 0)].toarray() > 0  # (hi - lo, n)
+    seen = seen[:, np.maximum(origin, 0)]  # (hi - lo, m)
+    left, right = origin[lo:hi, None], origin[None, :]
+    seen |= (left < 0) | (right < 0) | (np.abs(right - left) < nearest)
+    i, j = np.arange(lo, hi)[:, None], np.arange(len(origin))
+    rows, cols = np.nonzero(seen & (j >= i + nearest))
+    return rows + lo, cols
 
 
 def _row_noise(seed: int, bin_ids: np.ndarray, hidden: int) -> Tensor:

@@ -40,6 +40,7 @@ class HiCLSTMTrained(TrainedModel):
         columns: Tensor | None = None,
         between: Tensor | None = None,
         strand: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
     ) -> Tensor:
         """Predicted target (d1 - d0, hi - lo), anything where there is no pair."""
         made = self.settings.architecture
