@@ -52,6 +52,8 @@ def main(out: str, snakefile: str, folder: str, configfile: str, *targets: str) 
                 "input": list(map(str, job.input)),
                 "output": list(map(str, job.output)),
                 "params": [plain(value) for value in job.params],
+                "threads": job.threads,
+                "gpu": job.resources.get("gpu", 0),
             }
             for job in workflow.dag.jobs
         ]

@@ -1,10 +1,12 @@
 """The model of CONTRIBUTING.md in a study of its own: rules, report and command line."""
 
+import base64
 import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cooler
 import pandas as pd
@@ -41,17 +43,25 @@ def results(snakemake, study):
     return study / "results"
 
 
-def test_it_is_planned_with_what_it_has_a_use_for(snakemake, study):
-    config = ["--configfile", str(study / "config.yaml"), "--config", "device=auto"]
-    done = snakemake(study, *config, "--dry-run", "--cores", "2", "--", "all")
-    job = done.stdout.split("rule train_model:")[1].split("\n\n")[0]
-    assert "gpu=0" in job
-    assert "threads" not in job  # one
-    assert str(study / "my_models.py") in job
-    assert str(study / "marginal.py") in job
-    for rule in ("predict_map", "evaluate_reconstruction", "export_representations"):
-        assert f"rule {rule}:" in done.stdout
-    assert "rule screen_bins:" not in done.stdout  # it does not say that it can be
+def test_it_is_planned_with_what_it_has_a_use_for(repo_root, study, tmp_path):
+    config = json.loads((study / "config.yaml").read_text())
+    config["training"]["models"] = ["marginal", "hiclstm-paper"]
+    (tmp_path / "config.yaml").write_text(json.dumps(config | {"device": "auto"}))
+    script = Path(__file__).with_name("jobs.py")
+    words = [script, tmp_path / "jobs.json", repo_root / "Snakefile", study]
+    command = [sys.executable, *map(str, words), str(tmp_path / "config.yaml")]
+    subprocess.run(command, check=True, cwd=repo_root, capture_output=True)
+    jobs = json.loads((tmp_path / "jobs.json").read_text())["jobs"]
+    of_model = {m: [j for j in jobs if m in str(j["output"])] for m in ("marginal", "hiclstm")}
+    trained = {m: next(j for j in of_model[m] if j["rule"] == "train_model") for m in of_model}
+    assert (trained["marginal"]["gpu"], trained["marginal"]["threads"]) == (0, 1)
+    assert (trained["hiclstm"]["gpu"], trained["hiclstm"]["threads"]) == (1, 2)  # of 2 cores
+    own = {str(study / name) for name in ("my_models.py", "marginal.py")}
+    assert own <= set(trained["marginal"]["input"])
+    assert not own & set(trained["hiclstm"]["input"])
+    rules = {m: {j["rule"] for j in of_model[m]} for m in of_model}
+    assert {"export_representations", "predict_map", "evaluate_reconstruction"} <= rules["marginal"]
+    assert "screen_bins" in rules["hiclstm"] - rules["marginal"]
 
 
 @pytest.mark.slow
@@ -62,7 +72,9 @@ def test_it_is_trained_exported_predicted_and_scored(results):
     clr = cooler.Cooler(f"{results}/predictions/{RUN}.mcool::resolutions/10000")
     assert clr.pixels()["count"][:].gt(0).any()
     assert "marginal" in set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
-    assert "marginal" in (results / "report.html").read_text()
+    page = (results / "report.html").read_text()
+    files = [base64.b64decode(data) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", page)]
+    assert any(b"marginal" in file for file in files), "the table of scores"
 
 
 @pytest.mark.slow
