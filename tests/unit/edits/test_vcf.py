@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import sys
 
 import pandas as pd
 import pysam
@@ -333,6 +334,12 @@ def test_compressed_vcf(tmp_path):
     (tmp_path / "cut.vcf.gz").write_bytes(gzip.compress(plain.read_bytes())[:-20])
     with pytest.raises(InputError, match="cannot be read"):
         read_edits(tmp_path / "cut.vcf.gz")
+
+
+def test_without_pysam_the_remedy_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pysam", None)
+    with pytest.raises(InputError, match="needs pysam in the environment that runs Snakemake"):
+        read_edits(vcf(tmp_path, record("<DEL>", "END=700000")))
 
 
 def test_a_file_without_records_has_no_edits(tmp_path):

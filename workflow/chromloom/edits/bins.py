@@ -151,17 +151,16 @@ def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit
             f"edit '{edit.edit}': {length:,} bp are less than one bin of {resolution:,} bp; use a "
             "finer model, or a knockout (KO) of the bin"
         )
-    if edit.kind not in JOINED:
-        ends = {"start": edit.start // resolution, "end": -(-edit.end // resolution)}
+    if edit.kind in JOINED:
+        start = end = min(round(edit.start / resolution), n_bins[edit.chrom])
     else:
-        start = min(round(edit.start / resolution), n_bins[edit.chrom])
-        ends = {"start": start, "end": start}
+        start, end = edit.start // resolution, -(-edit.end // resolution)
+    start2, end2 = edit.start2, edit.end2
     if edit.kind == "translocation":
-        start2 = min(round(edit.start2 / resolution), n_bins[edit.chrom2])
-        ends |= {"start2": start2, "end2": start2}
-    if edit.kind == "insertion":
-        ends |= {"start2": edit.start2 // resolution, "end2": -(-edit.end2 // resolution)}
-    rounded = replace(edit, **ends)
+        start2 = end2 = min(round(edit.start2 / resolution), n_bins[edit.chrom2])
+    elif edit.kind == "insertion":
+        start2, end2 = edit.start2 // resolution, -(-edit.end2 // resolution)
+    rounded = replace(edit, start=start, end=end, start2=start2, end2=end2)
     pieces = edited_pieces(rounded, n_bins)
     left = sum(piece.end - piece.start for piece in pieces)
     if left < 2:

@@ -217,8 +217,9 @@ def _bedpe_edit(cells, text: str) -> Edit:
         raise NotAnEdit("place", "one of the ends is not known")
     at, at2 = (cells.start1 + cells.end1) // 2, (cells.start2 + cells.end2) // 2
     if kind == "insertion":
-        region, strand = sorted([cells.start2, cells.end2]), "-" if cells.strand2 == "-" else "+"
-        return Edit("", kind, cells.chrom1, at, at, cells.chrom2, *region, strand2=strand)
+        lo, hi = sorted([cells.start2, cells.end2])
+        strand2 = "-" if cells.strand2 == "-" else "+"
+        return Edit("", kind, cells.chrom1, at, at, cells.chrom2, lo, hi, strand2=strand2)
     if kind in ("", "translocation"):
         if not {cells.strand1, cells.strand2} <= {"+", "-"}:
             raise NotAnEdit("type", f"neither a type ('{text}') nor strands say what is joined")
@@ -256,7 +257,8 @@ def _read_tsv(path: Path) -> list[Row]:
 
 
 def _read_vcf(path: Path, vcf_filter: str, vcf_genotype: str) -> list[Row]:
-    rows, junctions = [], {}
+    rows: list[Row] = []
+    junctions: dict[object, vcf.Record] = {}
     for record in vcf.read_records(path):
         if isinstance(record, vcf.Fault):
             text = record.text.replace("\t", " ")
@@ -291,7 +293,9 @@ def _check_wanted(record: vcf.Record, number: int, vcf_filter: str, vcf_genotype
 def _check_mate(record: vcf.Record, edit: Edit, junctions: dict[object, vcf.Record]) -> None:
     """Raise NotAnEdit for the second of the two records that a junction has."""
     ends = [(edit.chrom, edit.start, edit.strand), (edit.chrom2, edit.start2, edit.strand2)]
-    keys = [(edit.kind, edit.end if edit.kind != "translocation" else None, *sorted(ends))]
+    keys: list[object] = [
+        (edit.kind, edit.end if edit.kind != "translocation" else None, *sorted(ends))
+    ]
     keys += [record.id] if record.id else []
     mates = record.info.get("MATEID", "").split(",")
     for key in [keys[0], *mates]:
@@ -353,19 +357,21 @@ def _on_assembly(
     used = {c for row in rows if row.edit for c in (row.edit.chrom, row.edit.chrom2) if c}
     names = match_names(used, chromsizes)
     kept = None if chromosomes is None else set(match_names(chromosomes, chromsizes).values())
-    return [row if row.edit is None else _placed(row, names, chromsizes, kept) for row in rows]
+    return [
+        row if row.edit is None else _placed(row, row.edit, names, chromsizes, kept) for row in rows
+    ]
 
 
-def _placed(row: Row, names: dict, chromsizes: pd.Series, kept: set | None) -> Row:
-    chroms = [c for c in (row.edit.chrom, row.edit.chrom2) if c]
+def _placed(row: Row, edit: Edit, names: dict, chromsizes: pd.Series, kept: set | None) -> Row:
+    chroms = [c for c in (edit.chrom, edit.chrom2) if c]
     for chrom in chroms:
         if names[chrom] is None:
             known = some_names(chromsizes.index)
             return row.left_out(
                 "place", f"chromosome '{chrom}' is not in the assembly; it has {known}"
             )
-    chrom2 = names[row.edit.chrom2] if row.edit.chrom2 else ""
-    edit = replace(row.edit, chrom=names[row.edit.chrom], chrom2=chrom2)
+    chrom2 = names[edit.chrom2] if edit.chrom2 else ""
+    edit = replace(edit, chrom=names[edit.chrom], chrom2=chrom2)
     if (wrong := problem(edit, chromsizes)) is not None:
         return row.left_out("place", wrong)
     if kept is not None and not {names[chrom] for chrom in chroms} <= kept:

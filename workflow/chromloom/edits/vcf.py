@@ -87,10 +87,16 @@ def read_records(path: str | Path) -> Iterator[Record | Fault]:
     Raises
     ------
     InputError
-        The file is missing, damaged or not text, or has a header that cannot be read.
+        The file is missing, damaged or not text, or has a header that cannot be read; pysam is not
+        installed.
     """
-    import pysam
-
+    try:
+        import pysam
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{path}: reading a VCF needs pysam in the environment that runs Snakemake; install it "
+            "there (pip or conda install pysam), or convert the file to BEDPE"
+        ) from None
     with tempfile.TemporaryDirectory() as folder:
         # htslib is given tidy text: it refuses a whole file for a byte-order mark or a missing
         # header, and takes no gzip that is not bgzip.
@@ -168,7 +174,9 @@ def edit_of(record: Record, allele: int) -> Edit:
 
 def _tidy(path, tidy: Path) -> list[int]:
     """Write a VCF file as htslib takes it; returns the numbers of its lines of data."""
-    header, numbers, titles = [], [], ""
+    header: list[str] = []
+    numbers: list[int] = []
+    titles = ""
     with open_text(path, what="VCF file") as handle, tidy.open("w", encoding="utf-8") as out:
         for number, line in enumerate(handle, start=1):
             if not line.strip() or (numbers and line.startswith("#")):
@@ -232,15 +240,16 @@ def _record(records, number: int, line: str) -> Record | Fault:
 def _breakend(record: Record, alt: str) -> Edit:
     """A junction with another place: t[chrom:pos[, t]chrom:pos], ]chrom:pos]t, [chrom:pos[t."""
     found = BREAKEND.fullmatch(alt)
-    chrom2, _, position2 = found["mate"].rpartition(":") if found else ("", "", "")
-    if not chrom2 or not position2.isdigit() or bool(found["before"]) == bool(found["after"]):
+    before, bracket, mate, after = found.groups() if found else ("", "", "", "")
+    chrom2, _, position2 = mate.rpartition(":")
+    if not chrom2 or not position2.isdigit() or bool(before) == bool(after):
         raise NotAnEdit(
             "type",
             f"ALT '{alt[:40]}' is no breakend; expected t[chrom:pos[, t]chrom:pos], "
             "]chrom:pos]t or [chrom:pos[t",
         )
-    strand = "+" if found["before"] else "-"  # the bases come first: what lies left is kept
-    strand2 = "-" if found["bracket"] == "[" else "+"
+    strand = "+" if before else "-"  # the bases come first: what lies left is kept
+    strand2 = "-" if bracket == "[" else "+"
     return _join(record, strand, chrom2, int(position2), strand2)
 
 
@@ -270,10 +279,11 @@ def _end(record: Record, allele: int) -> int:
         end = None
     if len(record.alts) > 1 and reach:  # one END for all of them is that of the longest
         return reach
-    if end is None and reach is None:
+    found = end or reach
+    if found is None:
         said = [f"{tag}={record.info[tag]}" for tag in ("END", "SVLEN") if tag in record.info]
         raise NotAnEdit("place", f"{' and '.join(said) or 'no END, no SVLEN'}: no end is known")
-    return end or reach
+    return found
 
 
 def _inserted(record: Record) -> Edit:
