@@ -114,20 +114,20 @@ def map_to_analyse(wildcards):
 
 def files_to_view(wildcards):
     """What a view of a run shows, under the names that it gives them: two maps, tracks, loops."""
-    map = "{sample}.{resolution}.{norm}".format(**wildcards)
-    run = f"{map}.{wildcards.model}"
+    name = "{sample}.{resolution}.{norm}".format(**wildcards)
+    run = f"{name}.{wildcards.model}"
     files = {
         "observed": f"results/contacts/{wildcards.sample}.mcool",
         "predicted": f"results/predictions/{run}.mcool",
-        "cool": f"results/normalized/{map}.cool",
-        "E1": f"results/analysis/{map}/E1.bw",
-        "insulation": f"results/analysis/{map}/insulation.bw",
+        "cool": f"results/normalized/{name}.cool",
+        "E1": f"results/analysis/{name}/E1.bw",
+        "insulation": f"results/analysis/{name}/insulation.bw",
     }
     if run in map(str, STUDY.attributed):
         files["importance"] = f"results/attribution/{run}.bw"
-    for name, path in {"observed_loops": map, "predicted_loops": run}.items():
+    for kind, path in {"observed_loops": name, "predicted_loops": run}.items():
         if path in STUDY.searched_for_loops:
-            files[name] = f"results/analysis/{path}/loops.bedpe"
+            files[kind] = f"results/analysis/{path}/loops.bedpe"
     return files
 
 
