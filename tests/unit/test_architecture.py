@@ -38,7 +38,7 @@ ROOMS = {
     "training": {"genome", "kernels", "models", "normalize"},
     "representations": {"models", "signals"},
     "prediction": {"edits", "genome", "models", "normalize", "representations"},
-    "evaluation": {"analysis", "normalize", "prediction"},
+    "evaluation": {"analysis", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"kernels", "models", "representations", "signals"},
     "perturbation": {
@@ -47,7 +47,7 @@ ROOMS = {
     },
     "simulate": {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
-        *("prediction", "signals"),
+        *("prediction", "sequence", "signals"),
     },
     "study": {"classification", "contacts", "edits", "genome", "models", "sheets"},
     "cli": {"attribution", "evaluation", "perturbation", "plotting", "prediction"},

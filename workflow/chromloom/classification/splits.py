@@ -11,9 +11,9 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
+from chromloom.genome.bins import BLOCK
 from chromloom.tables import Column, read_table
 
-BLOCK = 5_000_000  # bp
 CONTRACT = {
     "chrom": Column(),
     "start": Column(int, low=0),

@@ -55,6 +55,7 @@ from chromloom.evaluation.statistics import (
     stratum_of,
 )
 from chromloom.files import write_tsv
+from chromloom.genome.bins import BLOCK
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 from chromloom.prediction.exported import ExportedMap
@@ -64,7 +65,6 @@ from chromloom.prediction.source import MapSource, distance_bins
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 5_000_000  # bp
 SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
 COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "n_unpredicted", "seed", "depth_ratio"]
 

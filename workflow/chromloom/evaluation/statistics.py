@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numba
 import numpy as np
 
+from chromloom.normalize.probability import PSEUDOCOUNT
+
 # Half-open intervals of distance in bins.
 STRATUM_EDGES = np.array([2, 10, 40, 100, 200, 400, 1000])
 STRATA = ("2-10", "10-40", "40-100", "100-200", "200-400", "400-1000", "1000-", "all")
 PAIRS = ("all", "observed")
-PSEUDOCOUNT = 0.5
 PUBLISHED_WINDOW = 10  # distances that the released code averages into one point
 
 N_LEVELS = 65536

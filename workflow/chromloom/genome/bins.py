@@ -22,6 +22,9 @@ from chromloom.genome.names import select_chromosomes
 
 logger = logging.getLogger(__name__)
 
+BLOCK = 5_000_000
+"""bp; neighbouring bins that are resampled, held out or put in a fold together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bins:

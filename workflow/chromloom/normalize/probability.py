@@ -15,6 +15,8 @@ REFERENCE_COEFFICIENT = 8.0
 # Mean contact strength 2 to 9 bins apart in the GM12878 primary map at 10 kb; see auto_coefficient.
 REFERENCE_STRENGTH = 121.0
 NEAR_BINS = 10
+PSEUDOCOUNT = 0.5
+"""What ratios of contact strengths add above and below, on the scale of counts."""
 
 
 def contact_probability(value, a: float = 8.0, delta: float = 1e-10):

@@ -19,8 +19,8 @@ from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins
 from chromloom.genome.intervals import read_intervals
+from chromloom.normalize.probability import PSEUDOCOUNT
 from chromloom.perturbation.predict import predict_edit
-from chromloom.perturbation.simple import PSEUDOCOUNT
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import MapSource
 

@@ -16,9 +16,9 @@ from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
-from chromloom.normalize.probability import contact_probability
+from chromloom.normalize.probability import PSEUDOCOUNT, contact_probability
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
-from chromloom.perturbation.simple import PSEUDOCOUNT, baselines
+from chromloom.perturbation.simple import baselines
 from chromloom.prediction.open import open_source
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from chromloom.evaluation import scc
 from chromloom.files import atomic_path, read_tsv, write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.probability import PSEUDOCOUNT
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
-from chromloom.perturbation.simple import PSEUDOCOUNT
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import MapSource, require_editable
 

@@ -8,8 +8,6 @@ from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import Prediction, map_back
 
-PSEUDOCOUNT = 0.5
-
 
 def baselines(
     prediction: Prediction, observed: NormalizedMap

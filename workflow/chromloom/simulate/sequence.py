@@ -12,21 +12,12 @@ import numpy as np
 
 from chromloom.edits.pieces import Piece
 from chromloom.files import atomic_path
+from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.simulate.plan import Plan
 
 BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 LINE = 60
-
-CTCF_COUNTS = np.array(
-    [
-        [87, 167, 281, 56, 8, 744, 40, 107, 851, 5, 333, 54, 12, 56, 104, 372, 82, 117, 402],
-        [291, 145, 49, 800, 903, 13, 528, 433, 11, 0, 3, 12, 0, 8, 733, 13, 482, 322, 181],
-        [76, 414, 449, 21, 0, 65, 334, 48, 32, 903, 566, 504, 890, 775, 5, 507, 307, 73, 266],
-        [459, 187, 134, 36, 2, 91, 11, 324, 18, 3, 9, 341, 8, 71, 67, 17, 37, 396, 59],
-    ]
-)
-"""MA0139.1, counts of A, C, G, T (rows) at 19 positions."""
 
 
 def sequence(plan: Plan, chrom: str) -> bytes:

@@ -15,10 +15,9 @@ from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import contact_probability
+from chromloom.normalize.probability import PSEUDOCOUNT, contact_probability
 from chromloom.perturbation.predict import Prediction, map_back
 from chromloom.perturbation.simple import (
-    PSEUDOCOUNT,
     baselines,
     edited_positions,
     observed_window,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from chromloom.errors import InputError
+from chromloom.genome.bins import BLOCK
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.decoders import DecoderSettings, decoder_settings, new_decoder
 from chromloom.models.registry import DECODER_VARIANTS, load
@@ -29,7 +30,6 @@ from chromloom.training.tiles import TileLoader
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 5_000_000  # bp, as in the evaluator
 HELD_OUT = 3
 """One chromosome (or block) in this many is held out."""
 

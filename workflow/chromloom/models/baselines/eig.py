@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from chromloom.normalize.maps import Expected, NormalizedMap
+from chromloom.normalize.probability import PSEUDOCOUNT
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class LogOE:
         Bins, masked ones too.
     """
 
-    def __init__(self, normalized: NormalizedMap, chrom: str, *, k: float = 0.5):
+    def __init__(self, normalized: NormalizedMap, chrom: str, *, k: float = PSEUDOCOUNT):
         self.unmasked = ~normalized.mask(chrom)
         self.n = len(self.unmasked)
         expected = normalized.expected(chrom)
@@ -217,7 +218,7 @@ def eigen_representation(
     chrom: str,
     n_components: int,
     *,
-    k: float = 0.5,
+    k: float = PSEUDOCOUNT,
     seed: int = 0,
     track: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
