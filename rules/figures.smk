@@ -140,7 +140,10 @@ rule hiclstm_figS14:
 
 rule hiclstm_fig4:
     input:
-        tables=expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED),
+        tables=needed(
+            expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED),
+            "figure 4 needs a label sheet with rows for the cell type of the map shown",
+        ),
         curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_CLASSIFIED),
         confusion=expand(
             "results/classification/{run}/confusion.tsv", run=FOCUS_CLASSIFIED

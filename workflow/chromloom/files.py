@@ -15,8 +15,8 @@ import pandas as pd
 from chromloom.errors import InputError
 
 # Columns of tables that hold names of the user's choice.
-TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "chrom", "region",
-        "region1", "region2")  # fmt: skip
+TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "group", "chrom",
+        "region", "region1", "region2")  # fmt: skip
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import torch
 
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
-from chromloom.errors import InputError
 from chromloom.perturbation.experiments import (
     compare_domains,
     compare_with_random,
@@ -16,7 +15,6 @@ from chromloom.perturbation.experiments import (
     knock_out_boundaries,
     knock_out_domains,
     knock_out_groups,
-    site_bins,
 )
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.open import open_source
@@ -161,8 +159,7 @@ def test_boundaries_of_a_domain_are_knocked_out_together(source):
     assert change[2, 6] == 0
     assert change[12, 16] == 0
     assert change[10, 25] != 0
-    with pytest.raises(InputError, match="none of 1 domains"):
-        knock_out_boundaries(source, domains.iloc[1:2])
+    assert len(knock_out_boundaries(source, domains.iloc[1:2])) == 0
 
 
 def test_domains_are_told_by_sites_at_both_boundaries(tiny_model_dir, tiny_map_path, tmp_path):
@@ -224,7 +221,38 @@ def test_groups_are_written(tiny_model_dir, tiny_map_path, tmp_path):
     assert distance.groupby(["group", "pairs"]).size().tolist() == [3] * 6
 
 
-def test_sites_on_masked_bins_only_are_an_error(source):
-    sites = pd.DataFrame({"chrom": ["chr1"], "start": [52_000], "end": [52_100]})
-    with pytest.raises(InputError, match="sites 'x'"):
-        site_bins(sites, source.bins, "x")
+def test_a_set_without_a_site_on_an_unmasked_bin_is_an_empty_row(
+    tiny_model_dir, tiny_map_path, tmp_path, caplog
+):
+    (tmp_path / "a.bed").write_text("chr1\t400000\t400500\n")
+    (tmp_path / "none.bed").write_text("chr1\t52000\t52100\n")
+    groups = {"none": tmp_path / "none.bed", "a": tmp_path / "a.bed"}
+    knock_out_groups(
+        tiny_model_dir(), tiny_map_path, groups, tmp_path / "out", reach=200_000, n_random=3
+    )
+    assert "sites 'none': none lies on an unmasked bin" in caplog.text
+    tables = {
+        name: pd.read_csv(tmp_path / "out" / f"{name}.tsv", sep="\t", keep_default_na=False)
+        for name in ("comparison", "distance", "pileups")
+    }
+    comparison = tables["comparison"].set_index(["group", "pairs"])
+    assert comparison.loc["none", "n_sites"].tolist() == [0, 0, 0]
+    assert (comparison.loc["none", "change"] == "NaN").all()
+    assert comparison.loc[("a", "own"), "n_sites"] == 1
+    assert set(tables["distance"]["group"]) == {"a", "random"}
+    empty = tables["pileups"]["group"] == "none"
+    assert (tables["pileups"]["log2_change"][empty] == "NaN").all()
+
+
+def test_a_group_without_large_domains_is_an_empty_row(
+    tiny_model_dir, tiny_map_path, tmp_path, caplog
+):
+    domains = pd.DataFrame({"chrom": ["chr1"], "start": [400_000], "end": [600_000]})
+    sites = domains.assign(start=10_000, end=10_020)
+    knock_out_domains(tiny_model_dir(), tiny_map_path, domains, sites, tmp_path / "b")
+    assert "none of 0 domains with the factor spans" in caplog.text
+    table = pd.read_csv(tmp_path / "b.comparison.tsv", sep="\t").set_index(["group", "pairs"])
+    assert table["n_domains"].tolist() == [0, 1, 0, 1]
+    assert np.isnan(table.loc[("with", "inside"), "log2_change"])
+    drawn = pd.read_csv(tmp_path / "b.tsv", sep="\t").groupby("group")["log2_change"]
+    assert drawn.count()["with"] == 0 < drawn.count()["without"]

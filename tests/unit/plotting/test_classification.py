@@ -96,3 +96,16 @@ def test_the_search_is_a_square_of_its_values():
     )
     ax = classification.plot_grid(table)
     np.testing.assert_array_equal(ax.images[0].get_array(), [[0.5, 0.6], [0.7, 0.8]])
+
+
+def test_panels_without_tasks_say_so():
+    metrics = pd.DataFrame(columns=["task", "classifier", "metric", "model", "value"])
+    curves = pd.DataFrame(columns=["task", "model", "recall", "precision"])
+    confusion = pd.DataFrame(columns=["task", "model", "true", "called", "n"])
+    for figure in (
+        classification.plot_task_grid(metrics, columns="metric"),
+        classification.plot_curves(curves),
+        classification.plot_confusions(confusion),
+    ):
+        (ax,) = figure.axes
+        assert ax.texts[0].get_text().startswith("No task")

@@ -110,3 +110,16 @@ def test_a_pileup_a_group_with_the_site_in_the_middle():
         panels[0].images[0].get_array(), [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
     )
     assert panels[0].images[0].get_extent()[0] == -0.01
+
+
+def test_sets_and_domains_that_are_too_few_are_said():
+    i, j = np.triu_indices(3)
+    pileup = pd.DataFrame({"group": "a", "offset1": i, "offset2": j, "log2_change": np.nan})
+    (ax,) = plot_pileups(pileup).axes
+    assert ax.texts[0].get_text() == "No site lies on an unmasked bin."
+    table = pd.DataFrame({"group": "with", "row": i, "column": j, "log2_change": np.nan})
+    below = table.assign(group="without", log2_change=1.0)
+    half = plot_boundary_pileup(pd.concat([table, below]), plt.subplots()[1])
+    assert half.get_xlabel().startswith("no domain with")
+    none = plot_boundary_pileup(table, plt.subplots()[1])
+    assert none.texts[0].get_text().startswith("No domain")

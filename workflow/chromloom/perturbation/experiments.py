@@ -15,7 +15,6 @@ import pandas as pd
 
 from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit, knockouts
-from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins
 from chromloom.genome.intervals import read_intervals
@@ -67,10 +66,10 @@ def knock_out_groups(
         Sites drawn from each group that has more, and random unmasked bins as the control `random`.
     device : str
 
-    Raises
-    ------
-    InputError
-        A group has no site on an unmasked bin.
+    Notes
+    -----
+    A group without a site on an unmasked bin is named in the log; it has `n_sites` 0 in
+    `comparison.tsv`, NaN in `pileups.tsv` and no rows in `distance.tsv`.
     """
     source = open_source(model_dir, map_path, device=device, mode=mode)
     rng = np.random.default_rng(seed)
@@ -83,12 +82,17 @@ def knock_out_groups(
     for name, bins in sites.items():
         bins = np.sort(rng.permutation(bins)[:max_sites])
         table, pileups[name] = knock_out_bins(source, bins, method=method, reach=reach)
-        effects.append(table.assign(group=name))
+        if len(bins):
+            effects.append(table.assign(group=name))
         logger.info("%s: %d sites knocked out", name, len(bins))
     effects = pd.concat(effects, ignore_index=True)
     comparison = compare_with_random(effects)
     distance = effect_by_distance(effects).set_index("group")
     distance = distance.loc[comparison["group"].unique()].reset_index()
+    own = comparison[comparison["group"] == "random"].assign(n_sites=0)
+    own[["change", "sem", "p_zero", "p_random"]] = np.nan
+    empty = [own.assign(group=name) for name, bins in sites.items() if not len(bins)]
+    comparison = pd.concat([comparison, *empty], ignore_index=True)
     out_dir = Path(out_dir)
     write_tsv(comparison, out_dir / "comparison.tsv")
     write_tsv(distance, out_dir / "distance.tsv")
@@ -190,7 +194,9 @@ def knock_out_bins(
     with np.errstate(invalid="ignore"):
         pileup = total / count
     pileup = np.where(np.isnan(pileup), pileup.T, pileup)
-    return pd.concat(rows, ignore_index=True), pileup
+    columns = ["site", "pairs", "dist_kb", "wild_type", "edited"]
+    effects = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)
+    return effects, pileup
 
 
 def effect_by_distance(effects: pd.DataFrame) -> pd.DataFrame:
@@ -281,10 +287,10 @@ def knock_out_domains(
         Domains drawn from each group that has more.
     device : str
 
-    Raises
-    ------
-    InputError
-        A group without a domain that can be knocked out.
+    Notes
+    -----
+    A group without a domain that can be knocked out is named in the log; it has `n_domains` 0 and
+    NaN in the tables.
     """
     source = open_source(model_dir, map_path, device=device)
     rng, resolution = np.random.default_rng(seed), source.bins.resolution
@@ -301,6 +307,14 @@ def knock_out_domains(
         own = own.iloc[np.sort(rng.permutation(len(own))[:max_domains])]
         changes[name] = knock_out_boundaries(source, own)
         logger.info("%s: boundaries of %d domains knocked out", name, len(changes[name]))
+        if not len(changes[name]):
+            logger.warning(
+                "none of %d domains %s the factor spans %d bins with unmasked boundaries; "
+                "use a finer map or larger domains",
+                len(own),
+                name,
+                INSIDE,
+            )
     write_tsv(compare_domains(changes), Path(f"{out}.comparison.tsv"))
     means = {name: _mean(values) for name, values in changes.items()}
     table = []
@@ -369,12 +383,8 @@ def knock_out_boundaries(
                 for m in (prediction.wild_type, prediction.on_reference)
             )
             changes.append(np.log2((edited + PSEUDOCOUNT) / (wild_type + PSEUDOCOUNT)))
-    if not changes:
-        raise InputError(
-            f"none of {len(domains)} domains spans {inside} bins with unmasked "
-            "boundaries; use a finer map or larger domains"
-        )
-    return np.stack(changes)
+    cells = inside + 2 * flank_bins
+    return np.stack(changes) if changes else np.empty((0, cells, cells))
 
 
 def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -398,7 +408,7 @@ def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
     within = (np.arange(cells) >= FLANK_BINS) & (np.arange(cells) < cells - FLANK_BINS)
     pairs = {"inside": within[:, None] & within, "across": within[:, None] ^ within}
     means = {
-        (name, part): _mean(np.where(members, values, np.nan).reshape(len(values), -1).T)
+        (name, part): _mean(np.where(members, values, np.nan).reshape(len(values), cells * cells).T)
         for part, members in pairs.items()
         for name, values in changes.items()
     }
@@ -406,22 +416,17 @@ def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
     for (name, part), own in means.items():
         both = [v[np.isfinite(v)] for v in (means["with", part], means["without", part])]
         own = own[np.isfinite(own)]
+        mean = own.mean() if len(own) else np.nan
         below = wilcoxon(own, alternative="less").pvalue if own.any() else np.nan
         difference = mannwhitneyu(*both).pvalue if all(map(len, both)) else np.nan
         sem = own.std(ddof=1) / len(own) ** 0.5 if len(own) > 1 else np.nan
-        rows.append((name, part, len(own), own.mean(), sem, below, difference))
+        rows.append((name, part, len(own), mean, sem, below, difference))
     columns = ["group", "pairs", "n_domains", "log2_change", "sem", "p_below_zero"]
     return pd.DataFrame(rows, columns=[*columns, "p_difference"])
 
 
 def site_bins(sites: pd.DataFrame, bins: Bins, name: str) -> np.ndarray:
-    """Genome-wide numbers of the unmasked bins that hold the middle of a site, (n,), sorted.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
+    """Genome-wide numbers of the unmasked bins that hold the middle of a site, (n,), sorted."""
     found = []
     for chrom in bins.chromnames:
         own = sites[sites["chrom"] == chrom]
@@ -429,9 +434,8 @@ def site_bins(sites: pd.DataFrame, bins: Bins, name: str) -> np.ndarray:
         found.append(np.unique(middle[~bins.mask(chrom)[middle]]) + bins.extent(chrom)[0])
     found = np.concatenate(found)
     if not len(found):
-        raise InputError(
-            f"sites '{name}': none lies on an unmasked bin of the model; are they of "
-            "another assembly?"
+        logger.warning(
+            "sites '%s': none lies on an unmasked bin; are they of another assembly?", name
         )
     return found
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chromloom.plotting.style import PALETTE, model_colours
+from chromloom.plotting.style import PALETTE, model_colours, say_empty
 
 METRIC_NAMES = {
     "mAP": "Mean average precision",
@@ -97,6 +97,10 @@ def plot_task_grid(
     -------
     Figure
     """
+    if metrics.empty:
+        figure, ax = plt.subplots(figsize=(4, 2))
+        say_empty(ax, "No task has labels of both kinds on this map.")
+        return figure
     tasks = list(pd.unique(metrics["task"]))
     rows, values = list(pd.unique(metrics["classifier"])), list(pd.unique(metrics[columns]))
     size = (1.6 + 2.6 * len(values), len(rows) * (0.9 + 0.17 * len(tasks)))
@@ -242,3 +246,40 @@ def plot_confusion(confusion: pd.DataFrame, ax: Axes | None = None, *, title="")
     ax.spines[["top", "right"]].set_visible(True)
     ax.figure.colorbar(image, ax=ax, shrink=0.8).set_label("Share of the true class")
     return ax
+
+
+def plot_curves(curves: pd.DataFrame) -> Figure:
+    """`plot_precision_recall` of every task of a table, four in a row."""
+    tasks = list(pd.unique(curves["task"]))
+    rows = max(-(-len(tasks) // 4), 1)
+    size = (9, 2.2 * rows + 0.4)
+    figure, axes = plt.subplots(rows, 4, figsize=size, squeeze=False, layout="constrained")
+    for ax in axes.flat[max(len(tasks), 1) :]:
+        ax.remove()
+    if not tasks:
+        say_empty(axes[0, 0], "No task of two classes could be scored.")
+        return figure
+    for ax, task in zip(axes.flat, tasks):
+        plot_precision_recall(curves[curves["task"] == task], ax, title=task.replace("_", " "))
+        ax.legend_.remove()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
+    return figure
+
+
+def plot_confusions(confusion: pd.DataFrame) -> Figure:
+    """`plot_confusion` of every task (rows) and model (columns) of a table."""
+    tasks, models = (list(pd.unique(confusion[name])) for name in ("task", "model"))
+    size = (3.2 * max(len(models), 1), 3 * max(len(tasks), 1))
+    figure, axes = plt.subplots(
+        max(len(tasks), 1), max(len(models), 1), figsize=size, squeeze=False, layout="constrained"
+    )
+    if not tasks:
+        say_empty(axes[0, 0], "No task of several classes could be scored.")
+    parts = dict(list(confusion.groupby(["task", "model"])))
+    for (k, number), ax in np.ndenumerate(axes):
+        key = (tasks[k], models[number]) if tasks else None
+        if key in parts:
+            plot_confusion(parts[key], ax, title=f"{key[0]}\n{key[1]}")
+        elif tasks:
+            say_empty(ax, f"{key[0]}: not scored for {key[1]}")
+    return figure

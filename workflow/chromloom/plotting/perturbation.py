@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE
+from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_empty
 
 PSEUDOCOUNT = 0.5
 PAIRS = ("own", "spanning")  # the site is one end; an end on either side
@@ -131,6 +131,9 @@ def plot_pileups(table: pd.DataFrame) -> Figure:
 
 def plot_pileup(values: np.ndarray, half_width: float, axes: Axes, *, title: str) -> Axes:
     """Average log2 change around sites, (k, k) symmetric; `half_width` in Mb (Fig. 8a)."""
+    if np.isnan(values).all():
+        axes.set_title(title)
+        return say_empty(axes, "No site lies on an unmasked bin.")
     limit = max(float(np.nanmax(np.abs(values), initial=0)), 1e-6)
     extent = (-half_width, half_width, half_width, -half_width)
     picture = axes.imshow(
@@ -157,6 +160,9 @@ def plot_boundary_pileup(table: pd.DataFrame, axes: Axes) -> Axes:
     for group, along in (("without", ["column", "row"]), ("with", ["row", "column"])):
         part = table[table["group"] == group]
         square[tuple(part[along].to_numpy().T)] = part["log2_change"]
+    empty = [name for name, part in table.groupby("group") if part["log2_change"].isna().all()]
+    if np.isnan(square).all():
+        return say_empty(axes, "No domain is large enough, with unmasked boundaries.")
     limit = max(float(np.nanmax(np.abs(square), initial=0)), 1e-6)
     style = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
     axes.set_facecolor("#d9d9d9")
@@ -169,6 +175,8 @@ def plot_boundary_pileup(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_xticks(edges, ["start", "end"])
     axes.set_yticks(edges, ["start", "end"])
     axes.set_title("boundaries with (above) and without (below)")
+    if empty:
+        axes.set_xlabel(f"no domain {empty[0]} is large enough, with unmasked boundaries")
     axes.figure.colorbar(picture, ax=axes, label="mean log2 change", shrink=0.75)
     return axes
 
