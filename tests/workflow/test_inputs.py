@@ -195,7 +195,7 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "perturb_map": {"labels.tsv", "motifs.bed", "x.bed", "y.bed"},
         "knock_out_sites": {"sites.bed"},
         "knock_out_boundaries": {"labels.tsv", "x.bed", "y.bed"},
-        "hiclstm_fig6": {"labels.tsv", "x.bed", "y.bed"},
+        "rank_elements": {"labels.tsv", "x.bed", "y.bed"},
         "hiclstm_figS15": {"labels.tsv", "x.bed", "y.bed"},
     }
     for rule, files in wanted.items():
