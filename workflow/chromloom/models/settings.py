@@ -97,8 +97,9 @@ class Settings(Part):
         values = {}
         for field in fields(cls):
             own = {name: options[name] for name in _names(field) if name in options}
+            part: Any = field.default
             if is_dataclass(field.type) and own:
-                values[field.name] = replace(field.default, **own)
+                values[field.name] = replace(part, **own)
             else:
                 values |= own
         return cls(preset, **values)
@@ -108,7 +109,7 @@ class Settings(Part):
         values: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            values |= asdict(value) if is_dataclass(value) else {field.name: value}
+            values |= asdict(value) if isinstance(value, Part) else {field.name: value}
         return values
 
 

@@ -174,12 +174,6 @@ class TrainedModel(OnBins):
     """
 
     pairs_path: Path | None = None
-    reads_between = True
-    """Whether a pair depends on no other bins than those from its first to its second."""
-    frame: int | None = None
-    """Distances (bins) that are read together, from a multiple of it on; None for all at once."""
-    padding: np.ndarray | None = None
-    """What the model reads where there is no bin, (d,); None for models without such a vector."""
 
     def __init__(
         self,
@@ -248,6 +242,21 @@ class TrainedModel(OnBins):
     def name(self) -> str:
         """Name of the model in the registry; of a decoder, that of the model that it decodes."""
         return self.config["model"]
+
+    @property
+    def reads_between(self) -> bool:
+        """Whether a pair depends on no other bins than those from its first to its second."""
+        return True
+
+    @property
+    def frame(self) -> int | None:
+        """Distances (bins) read together, from a multiple of it on; None for all at once."""
+        return None
+
+    @property
+    def padding(self) -> np.ndarray | None:
+        """What is read where there is no bin, (d,); None for models without such a vector."""
+        return None
 
     @property
     def embedding_dim(self) -> int:

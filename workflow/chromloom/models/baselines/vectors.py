@@ -77,7 +77,10 @@ class VectorModule(nn.Module):
 class VectorModel(TrainedModel):
     """A trained model of this family; predicts contact probability if it has its own decoder."""
 
-    reads_between = False  # the decoder predicts a whole row
+    @property
+    def reads_between(self) -> bool:
+        """False: the decoder predicts a whole row."""
+        return False
 
     def _target(
         self,

@@ -3,6 +3,8 @@
 That of the published code, which reads other pairs, is in `released`.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -63,7 +65,7 @@ class HiCLSTMTrained(TrainedModel):
             a, b = lo + start, hi + start + length - 1
             beyond = max(b - n, 0)
             cols, col_ok = cut_columns(columns, ok, a, b)
-            options = {}
+            options: dict[str, Any] = {}
             if start < made.barrier_reach:
                 options["between"] = torch.cat([barriers[lo:b], R.new_zeros(beyond)])
             if strand is not None and made.oriented:
