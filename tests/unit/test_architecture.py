@@ -50,7 +50,18 @@ ROOMS = {
         *("prediction", "sequence", "signals"),
     },
     "study": {"classification", "contacts", "edits", "genome", "models", "sheets"},
-    "cli": {"attribution", "evaluation", "perturbation", "plotting", "prediction"},
+    "cli": {
+        *(
+            "attribution",
+            "evaluation",
+            "genome",
+            "models",
+            "perturbation",
+            "plotting",
+            "prediction",
+            "sequence",
+        ),
+    },
 }
 # What a bare GPU machine has, on which the kernels and the module of Hi-C-LSTM must run.
 BARE = {"torch", "numpy", "numba", "triton", "llvmlite"}

@@ -10,8 +10,10 @@ from chromloom.attribution import attribute
 from chromloom.cli import main
 from chromloom.errors import InputError
 from chromloom.evaluation import maps as evaluate
+from chromloom.models.hiclstm import released
 from chromloom.perturbation import perturb
 from chromloom.prediction import export as predict
+from chromloom.sequence import motifs
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,7 @@ from chromloom.prediction import export as predict
         ),
         ("attribute m out --chrom chr1 --chrom chr2", attribute, "attribute",
          {"chroms": ["chr1", "chr2"], "out_raw_bw": Path("out/importance.raw.bw")}),
+        ("motifs g.fa o.bed --threshold 1e-5", motifs, "find_motifs", {"threshold": 1e-5}),
         ("compare a.cool b.cool {tmp}/o.tsv", evaluate, "evaluate_maps",
          {"against": [Path("b.cool")]}),
     ],
@@ -35,6 +38,15 @@ def test_a_command_is_a_call(arguments, module, function, expected, monkeypatch,
     assert main(arguments.format(tmp=tmp_path).split()) == 0
     given = called.call_args.kwargs
     assert {name: given[name] for name in expected} == expected
+
+
+def test_the_published_model_is_imported_with_chromosome_lengths(monkeypatch, tmp_path):
+    (tmp_path / "sizes").write_text("chr1\t3000000\n")
+    called = create_autospec(released.import_published)
+    monkeypatch.setattr(released, "import_published", called)
+    assert main(["import", "a.pth", str(tmp_path / "sizes"), "out"]) == 0
+    assert called.call_args.args == (Path("a.pth"), Path("out"))
+    assert called.call_args.kwargs["chromsizes"].to_dict() == {"chr1": 3_000_000}
 
 
 def test_edits_are_predicted_and_drawn(monkeypatch, tmp_path):

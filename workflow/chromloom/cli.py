@@ -4,6 +4,8 @@
     chromloom attribute MODEL OUT_FOLDER
     chromloom edit MODEL MAP EDITS OUT_FOLDER
     chromloom compare MAP MAP OUT.tsv
+    chromloom motifs GENOME.fa OUT.bed
+    chromloom import PUBLISHED.pth hg19.chrom.sizes OUT_FOLDER
 
 MODEL is the folder of a trained model, MAP a normalized map.
 """
@@ -82,6 +84,19 @@ def _draw_edits(folder: Path) -> None:
         save_figure(plot_edit(table, title=edit), None, folder / edit / "maps")
 
 
+def _motifs(options: argparse.Namespace) -> None:
+    from chromloom.sequence.motifs import find_motifs
+
+    find_motifs(options.fasta, options.out, meme=options.meme, threshold=options.threshold)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from chromloom.genome.assembly import read_chromsizes
+    from chromloom.models.hiclstm.released import import_published
+
+    import_published(options.checkpoint, options.out, chromsizes=read_chromsizes(options.sizes))
+
+
 def _compare(options: argparse.Namespace) -> None:
     from chromloom.evaluation.maps import evaluate_maps
     from chromloom.files import write_tsv
@@ -133,6 +148,19 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "compare", _compare, "agreement of two samples' maps by distance", observed,
         ("other", "normalized map of the same assembly and resolution"), ("out", ".tsv to write"),
+    )  # fmt: skip
+
+    sub = command(
+        "motifs", _motifs, "find CTCF motifs, for perturbation.motifs and edits of orientation",
+        ("fasta", "genome sequence, gzipped or not"), ("out", "BED6 file to write"),
+    )  # fmt: skip
+    sub.add_argument("--meme", type=Path, metavar="FILE", help="other motifs, in MEME format")
+    sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
+
+    command(
+        "import", _import, "turn the published Hi-C-LSTM of GM12878 into the folder of a model",
+        ("checkpoint", "published .pth file"),
+        ("sizes", "chromosome lengths of hg19 (name and bp, tab-separated)"), ("out", "folder"),
     )  # fmt: skip
     return parser
 

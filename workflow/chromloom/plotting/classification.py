@@ -103,7 +103,7 @@ def plot_task_grid(
         return figure
     tasks = list(pd.unique(metrics["task"]))
     rows, values = list(pd.unique(metrics["classifier"])), list(pd.unique(metrics[columns]))
-    size = (1.6 + 2.6 * len(values), len(rows) * (0.9 + 0.17 * len(tasks)))
+    size = (1.6 + 2.6 * len(values), len(rows) * (0.9 + 0.24 * len(tasks)))
     figure, axes = plt.subplots(
         len(rows), len(values), figsize=size, squeeze=False, sharey=True, layout="constrained"
     )

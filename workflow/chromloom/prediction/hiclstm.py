@@ -191,7 +191,7 @@ class HiCLSTMMap(EditableMap):
         if self._motifs is None:
             raise InputError(
                 f"edit '{edit.edit}': an edit of kind orientation needs the motifs; give a BED6 "
-                "file of stranded CTCF motifs (attribution's motif search writes one)"
+                "file of stranded CTCF motifs (`chromloom motifs` writes one)"
             )
         if self._orientations is None:
             self._orientations = orientation_means(self.model, self._motifs)
