@@ -403,7 +403,7 @@ class _Bands:
 
     def __init__(self, chrom: str, lo: int, hi: int, max_dist: int | None, rows: np.ndarray):
         n_dist = len(rows) - lo
-        self.where, self._known = (chrom, lo, hi), {}
+        self.where, self._known = (chrom, lo, hi), dict[int, np.ndarray]()
         self.n_dist = n_dist if max_dist is None else min(n_dist, max_dist)
         self._unscored = ~rows[lo:hi]
 
@@ -485,13 +485,13 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
         both = [local[id(part)] for part in (c.prediction, c.observed)]
         if (unpredicted := np.isnan(predicted) & ~np.isnan(observed)).any():
             both[1] = neighbourhoods(np.where(unpredicted, np.float32(np.nan), observed))
-        smoothed, diamonds = zip(*both)
-        *terms, pairs = scc.scc_terms(*smoothed, blocks, c.multiplicity[:, window])
+        (x, diamonds_x), (y, diamonds_y) = both
+        *terms, pairs = scc.scc_terms(x, y, blocks, c.multiplicity[:, window])
         for k, stratum in enumerate(STRATA):
             chosen = strata >= 0 if stratum == "all" else strata == k
             c.scc[:, :, k] += [term[:, chosen].sum(axis=1) for term in terms]
             c.scc_n[k] += pairs[chosen].sum()
-        x, y = diamonds
+        x, y = diamonds_x, diamonds_y
         good = np.isfinite(x) & np.isfinite(y)
         x, y = x[good], y[good]
         for k, weights in enumerate([np.ones(len(x)), x, y, x * x, y * y, x * y]):

@@ -427,12 +427,12 @@ def compare_domains(changes: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
 def site_bins(sites: pd.DataFrame, bins: Bins, name: str) -> np.ndarray:
     """Genome-wide numbers of the unmasked bins that hold the middle of a site, (n,), sorted."""
-    found = []
+    parts = []
     for chrom in bins.chromnames:
         own = sites[sites["chrom"] == chrom]
         middle = (own["start"] + own["end"]).to_numpy() // 2 // bins.resolution
-        found.append(np.unique(middle[~bins.mask(chrom)[middle]]) + bins.extent(chrom)[0])
-    found = np.concatenate(found)
+        parts.append(np.unique(middle[~bins.mask(chrom)[middle]]) + bins.extent(chrom)[0])
+    found = np.concatenate(parts)
     if not len(found):
         logger.warning(
             "sites '%s': none lies on an unmasked bin; are they of another assembly?", name

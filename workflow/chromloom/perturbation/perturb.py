@@ -177,7 +177,7 @@ def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     metrics["insulation_change"] = float(
         (scores["edited"] - scores["wild_type"])[beside].abs().mean()
     )
-    metrics["scc"] = _scc(*_contiguous(prediction, source)[1], resolution)
+    metrics["scc"] = _scc(_contiguous(prediction, source)[1], resolution)
     table = pd.DataFrame(
         {
             "sample": source.sample,
@@ -489,10 +489,10 @@ def _band(square):
     return band
 
 
-def _scc(wild_type, edited, resolution):
-    h = min(scc.smoothing_half_width(resolution), (len(wild_type) - 1) // 4)
-    known = np.isfinite(wild_type) & np.isfinite(edited)
-    smooth = [scc.smooth(np.where(known, band, np.nan), h) for band in (wild_type, edited)]
-    blocks = np.zeros(wild_type.shape[1], int)
-    numerator, denominator, _ = scc.scc_terms(*smooth, blocks, np.ones((1, 1)))
+def _scc(bands, resolution):
+    n_dist, n = bands[0].shape
+    h = min(scc.smoothing_half_width(resolution), (n_dist - 1) // 4)
+    known = np.isfinite(bands[0]) & np.isfinite(bands[1])
+    x, y = (scc.smooth(np.where(known, band, np.nan), h) for band in bands)
+    numerator, denominator, _ = scc.scc_terms(x, y, np.zeros(n, int), np.ones((1, 1)))
     return float(numerator.sum() / denominator.sum()) if denominator.sum() else np.nan

@@ -133,7 +133,7 @@ class HiCLSTMMap(EditableMap):
         first, last = self.bins.extent(edited.edit.chrom)
         layout, masked = edited, self.bins.masked[edited.source]
         own = (edited.source >= first) & (edited.source < last)
-        origin = np.where(own, edited.source - first, -1)
+        origin: np.ndarray | None = np.where(own, edited.source - first, -1)
         vectors = self._vectors(edited)
         for lo, hi in _runs(edited.replaced):
             vectors[lo:hi] = self._replacement(edited, lo, hi)

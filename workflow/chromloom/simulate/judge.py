@@ -103,9 +103,10 @@ def judge_model(
     }
     source = sources["lifted"]
     anchors = anchor_bins(plan, source.bins)
-    has_vectors = isinstance(source, HiCLSTMMap)  # others have no bins' vectors to attribute to
-    tables = [
-        *([_judge_attribution(source.model, observed, anchors)] if has_vectors else []),
+    tables = []
+    if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
+        tables.append(_judge_attribution(source.model, observed, anchors))
+    tables += [
         *(_judge_edits(sources[mode], observed, plan, mode, n_edits, seed) for mode in modes),
         _judge_knockouts(source, observed, plan, anchors, max_sites, rng),
     ]
@@ -177,10 +178,9 @@ def knock_out_and_simulate(
             maps = {method: (prediction.wild_type, prediction.on_reference)}
             if method == "average":
                 positions = prediction.bins - source.bins.extent(edit.chrom)[0]
-                maps["simulated"] = [
-                    intensities(p, edit.chrom, resolution, positions, observed.ignore_diags)
-                    for p in (plan, remove_sites(plan, edit.chrom, edit.start, edit.end))
-                ]
+                without = remove_sites(plan, edit.chrom, edit.start, edit.end)
+                options = edit.chrom, resolution, positions, observed.ignore_diags
+                maps["simulated"] = intensities(plan, *options), intensities(without, *options)
             known = np.logical_and.reduce([np.isfinite(m) for pair in maps.values() for m in pair])
             left, right = prediction.bins[:, None], prediction.bins[None, :]
             across = known & (left <= site) & (right >= site)
