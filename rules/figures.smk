@@ -273,6 +273,7 @@ rule hiclstm_fig4f:
     input:
         tasks=f"results/comparisons/{FOCUS}.tasks.tsv",
         models=f"results/comparisons/{FOCUS}.models.tsv",
+        scores=expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED[:1]),
     output:
         multiext("results/figures/hiclstm/fig4f", ".pdf", ".tsv"),
         fig4f=report(

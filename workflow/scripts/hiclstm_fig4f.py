@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 
 from chromloom.files import read_tsv
 from chromloom.logs import job_log
@@ -15,6 +16,9 @@ with job_log(snakemake.log[0]):
         models[[*keys, "mean_difference", "n_tasks", "mean_p"]], on=keys
     )
     table = table[table["model_a"] == table["model_a"].iloc[0]]
+    scores = pd.concat(map(read_tsv, snakemake.input.scores))
+    circular = scores.drop_duplicates("task").set_index("task")["circular"]
+    table["circular"] = table["task"].map(circular)
     groups = list(table.groupby("classifier", sort=False))
     size = (3.8 * len(groups) + 1, 1.2 + 0.2 * table["task"].nunique())
     figure, axes = plt.subplots(

@@ -80,11 +80,14 @@ def test_differences_are_filled_where_significant():
         {
             "task": ["a", "b"], "model_a": "eig", "model_b": "pca", "metric": "mAP",
             "difference": [0.1, 0.01], "ci_low": [0.05, -0.1], "ci_high": [0.2, 0.1],
-            "p_adjusted": [0.01, 0.6], "mean_difference": 0.055, "mean_p": 0.25,
+            "circular": ["no", "yes"], "p_adjusted": [0.01, 0.6], "mean_difference": 0.055,
+            "mean_p": 0.25,
         }
     )  # fmt: skip
     ax = classification.plot_differences(table)
     assert ax.get_legend().get_texts()[0].get_text() == "eig - pca: +0.055, p = 0.25"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b *"]
+    assert ax.get_xlabel().endswith("* circular task; the mean over tasks includes it")
     filled, empty = ax.collections[1].get_facecolors()
     assert not np.allclose(filled, 1)
     np.testing.assert_allclose(empty, 1)

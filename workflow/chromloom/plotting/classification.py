@@ -133,7 +133,8 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ----------
     comparisons : DataFrame
         task, model_a (one model), model_b, metric, difference, ci_low, ci_high, p_adjusted; where
-        the legend is to have them mean_difference and mean_p, over tasks.
+        the legend is to have them mean_difference and mean_p, over tasks; and circular (yes, no),
+        where circular tasks are to be starred.
     ax : Axes, optional
 
     Returns
@@ -156,9 +157,15 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
         if "mean_difference" in part:
             label += f": {part['mean_difference'].iloc[0]:+.3f}, p = {part['mean_p'].iloc[0]:.2g}"
         ax.scatter([], [], s=14, color=colour, label=label)
-    ax.set_yticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
+    circular = set()
+    if "circular" in comparisons:
+        circular = set(comparisons.loc[comparisons["circular"] == "yes", "task"])
+    names = [f"{task.replace('_', ' ')}{' *' if task in circular else ''}" for task in tasks]
+    ax.set_yticks(range(len(tasks)), names)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
-    ax.set_xlabel(f"Difference in {comparisons['metric'].iloc[0]} (filled: adjusted p < 0.05)")
+    label = f"Difference in {comparisons['metric'].iloc[0]} (filled: adjusted p < 0.05)"
+    note = "\n* circular task; the mean over tasks includes it" if circular else ""
+    ax.set_xlabel(label + note)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
     return ax
 
