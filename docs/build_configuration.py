@@ -21,17 +21,19 @@ SHEETS = {
 }
 HEAD = """# Configuration
 
-Written by `python docs/build_configuration.py` from the schemas in `workflow/schemas`; a test
-holds the two together.
+This page is generated from the schemas in `workflow/schemas` by
+`python docs/build_configuration.py`. A test keeps it up to date.
 
-A study is one YAML file and a few tab-separated sheets. Give it with `--configfile my.yaml`;
-without it, `config/config.yaml` is used. Relative paths are looked for in the working directory,
-then beside the `Snakefile`; environment variables are expanded. An unknown key, a missing column
-or a value of the wrong kind stops the run before it starts, with one line that names it.
+A study consists of one YAML file and a few tab-separated sheets. Pass it with
+`--configfile my.yaml`; the default is `config/config.yaml`. Relative paths are resolved in the
+working directory, then in the folder of the `Snakefile`. Environment variables are expanded. An
+unknown key, a missing column or an invalid value stops the run before any job starts, with one
+line that names it.
 """
-SETTINGS = """Given by model under `training.options`, such as
-`{hiclstm-refined: {embedding_dim: 32}}`; the columns are the presets (`hiclstm-paper` …, `eig`).
-The other models' settings are attributes of the settings in `workflow/chromloom/models/baselines`.
+SETTINGS = """Set them by model under `training.options`, for example
+`{hiclstm-refined: {embedding_dim: 32}}`. The columns are the presets: `paper` is the model
+`hiclstm-paper`, and so on. Settings of the other models are documented in
+`workflow/chromloom/models/baselines`.
 """
 
 

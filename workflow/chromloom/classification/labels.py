@@ -1,45 +1,46 @@
 """The sheet of labels, and labels on bins.
 
-The sheet is tab-separated with one row a task:
+The sheet is tab-separated, with one row per task:
 
 =============  ===================================================================================
 `task`         name of the task (letters, digits, `_`, `-`)
-`path`         label file, or several joined by commas (one a chromosome); environment variables
-               are filled in; relative to the folder the run is in, else to the sheet's
+`path`         label file, or several separated by commas (such as one per chromosome); may hold
+               environment variables; relative to the working directory, else to the sheet
 `format`       bed, narrowPeak, broadPeak (name in column 4, score in 5), bedgraph (value in 4),
                arrowhead (domain list), hiccups (loop list), bedpe, targetfinder (csv of
                enhancer-promoter pairs), expression (table with columns chrom, tss, cpm)
-`kind`         how bins get their labels, see below
-`cell_type`    matched with the sample's; `*` for any
-`assembly`     of the coordinates; must be the sample's, by its name (`hg38`; `dm6` for the file
-               `dm6.chrom.sizes`) or as the sample sheet has it (`dm6.chrom.sizes`)
-`circular`     yes when the labels were computed from a contact map of this kind, else no
-`select`       optional: names (column 4) to take, joined by commas; by default all but NA and `.`
-               for multiclass, all for the others
-`threshold`    optional: score above which (signal) or from which on (others) a row is positive
-`with`         optional: another task; only positives with one of its positives within one bin
-`without`      optional: another task; only positives with none of its positives within one bin
+`kind`         how bins are labelled, see below
+`cell_type`    cell type of the samples that the row applies to; `*` for all
+`assembly`     assembly of the coordinates; must be that of the sample, given by name (`hg38`;
+               `dm6` if the sample sheet has `dm6.chrom.sizes`) or as in the sample sheet
+`circular`     yes if the labels were computed from a contact map, else no
+`select`       optional: names (column 4) to use, separated by commas; by default all, without NA
+               and `.` for multiclass
+`threshold`    optional: a row is positive if its score is above (signal), or at least (other
+               kinds), this value
+`with`         optional: another task; keep positives that have one of its positives within 1 bin
+`without`      optional: another task; keep positives that have none of its positives within 1 bin
 =============  ===================================================================================
 
 Kinds:
 
 =============  ===================================================================================
-`binary`       positive: a bin that an interval overlaps (both ends and all between for pairs of
-               intervals: loop domains). Negatives are drawn from the other bins
-`boundaries`   positive: the bins in which intervals start and end (the end of one domain is the
-               start of the next)
-`anchors`      positive: bins that either end of a pair of intervals overlaps (loop anchors)
-`signal`       mean score in the bin above the threshold (0) or not; bins without score have no
-               label (replication timing)
-`expression`   bins with a start of a gene whose score reaches the threshold (0.5) against bins
-               whose genes do not
+`binary`       positive: bins that overlap an interval (for pairs of intervals, such as loop
+               domains: from the first to the second). Negatives are drawn from the other bins
+`boundaries`   positive: bins in which an interval starts or ends (one domain may end where the
+               next starts)
+`anchors`      positive: bins that overlap either interval of a pair (loop anchors)
+`signal`       positive: bins with a mean score above the threshold (0), else negative; bins
+               without score have no label (replication timing)
+`expression`   positive: bins with the start of a gene whose score is at least the threshold
+               (0.5); negative: bins with starts of other genes only
 `multiclass`   name of the interval that covers most of the bin (subcompartments)
-`pairs`        pairs of bins; score (`label`) > 0 positive, 0 negative. Without score all are
-               positive and negatives are drawn at the same distances
+`pairs`        pairs of bins; positive if the score (`label`) is above 0, negative if it is 0.
+               Without scores all are positive, and negatives are drawn at the same distances
 =============  ===================================================================================
 
-Labels exist on the chromosomes that their file speaks of; masked bins have none. With/without
-drops positives: they are then neither positive nor negative.
+Bins are labelled on the chromosomes that occur in the label file; masked bins have no label.
+Positives that `with` or `without` removes are neither positive nor negative.
 """
 
 import logging

@@ -125,12 +125,13 @@ class Objective(Part):
     Attributes
     ----------
     target : {"cp", "log_oe"}
-        Contact probability, or log((value + k) / (expected + k)); with loss poisson the log of the
-        mean strength over the expected, without k.
+        Quantity that is predicted: contact probability (cp), or log((value + k) / (expected + k))
+        (log_oe). With loss poisson, log_oe is the log of mean contact strength over expected,
+        without k.
     loss : {"mse", "poisson"}
-        Squared error of the target, or the Poisson deviance of counts.
+        Mean squared error of the target, or Poisson deviance of the counts.
     loss_weight : {"none", "variance"}
-        Weight of a squared error: 1, or 1 / variance of the target at its distance.
+        Weight of squared errors: 1, or 1 / variance of the target at the same distance.
     cp_a, cp_delta : float
         Coefficients of the contact probability.
     k : float

@@ -22,42 +22,42 @@ class Architecture(Part):
     Attributes
     ----------
     embedding_dim : int
-        Numbers a bin (d).
+        Size of the representation of a bin (d).
     hidden_size : int
-        Size of the LSTM state (H); 0 leaves the LSTM out (only the bilinear term).
+        Size of the LSTM state (H); 0 for a model without LSTM (bilinear term only).
     frame : int
-        Pairs that one LSTM run reads, bins.
+        Number of consecutive pairs that the LSTM reads before its state is reset.
     norm_input, norm_recurrent, norm_cell : bool
         Layer norm on the input projection, on the recurrent projection (each over all 4H
         numbers jointly) and on the cell.
     norm_eps : float
-        Added to the variance in every layer norm.
+        Constant added to the variance in every layer norm.
     head : {"step", "frame"}
         A linear output at each step, or (`released`) one linear layer over the whole frame.
     bilinear : bool
-        Add R_i S(d) R_j + c(d), S (d, d) and c of each chromosome.
+        Add R_i S(d) R_j + c(d), with a matrix S and an offset c for each chromosome.
     knots : int
-        Distances 2, 4, 8, … bins at which S and c are given; between them they are interpolated
-        in log d, beyond the last they stay. 1 = the same at every distance.
+        Number of distances (2, 4, 8, … bins) at which S and c are fitted. They are interpolated
+        in log d and constant beyond the last knot. 1: the same at every distance.
     oriented : bool
-        S(d) need not be symmetric: what a bin is to the bins downstream of it may differ from what
-        it is to those upstream. Without it start likelihood fits symmetric ones.
+        Whether S(d) may be asymmetric, so that the upstream and the downstream neighbours of a bin
+        are treated differently. If false, start likelihood fits symmetric matrices.
     barrier : bool
-        The last number of a bin is a barrier: what it takes from the pairs that span it. Subtract
-        h(d) (b_(i+1) + … + b_(j-1)), with heights h at the knots, 0 from the last one on. It is not
-        in the bilinear term.
+        Use the last number of a bin as a barrier, which reduces the contacts of pairs that span the
+        bin: subtract h(d) (b_(i+1) + … + b_(j-1)). Heights h are fitted at the knots and are 0 from
+        the last knot on. Barriers are not part of the bilinear term.
     lstm_frames : int
-        Frames that the LSTM reads, from the diagonal; beyond them the bilinear term stands
-        alone. 0 = all, as with `carry_state`.
+        Number of frames, counted from the diagonal, that the LSTM reads; farther pairs have the
+        bilinear term only. 0: all frames, as required by `carry_state`.
     directions : int
-        1, or 2: a second LSTM reads each frame backwards and its output is added.
+        1, or 2 for a second LSTM that reads each frame backwards; its output is added.
     layers : int
-        1, or 2: a second LSTM reads the states of the first, of its size and with the same norms,
-        and its output takes the place of the first's. It runs in plain torch, some 15 times slower.
+        1, or 2 for a second LSTM of the same size and norms that reads the states of the first and
+        gives the output. Two layers run in plain torch, some 15 times slower.
     carry_state : bool
-        The state at a frame's end starts the row's next frame, instead of zero.
+        Start a frame from the last state of the previous frame of the row, instead of zero.
     distance_input : bool
-        The frame's first distance, log(1 + d0 / frame), is a further input of the LSTM.
+        Give the LSTM the first distance of the frame, as log(1 + d0 / frame), as additional input.
     """
 
     embedding_dim: int = 16
@@ -123,27 +123,28 @@ class Fit(Part):
     Attributes
     ----------
     start : {"normal", "eig", "likelihood"}
-        Representations start from N(0, 1), from the leading eigenvectors of the target matrix, or
-        from the count model fitted to the map (`chromloom.training.likelihood`), which also gives
-        S and c; those are then kept and training is the LSTM's.
+        Initial representations: drawn from N(0, 1) (normal), the leading eigenvectors of the target
+        matrix (eig), or those of the count model fitted to the map (likelihood, see
+        `chromloom.training.likelihood`). The count model also gives S and c; representations, S
+        and c are then fixed, and only the LSTM is trained.
     sweeps : int
-        Newton sweeps of start likelihood.
+        Number of Newton sweeps of start likelihood.
     dispersion : float
-        Variance of a count beyond Poisson, phi in mu + phi mu^2, in start likelihood.
+        Overdispersion phi of counts, whose variance is mu + phi mu^2, in start likelihood.
     dropout : float
-        Share of the numbers of a bin that a training step does not see (set to 0, the others
-        scaled up), drawn anew for rows and columns of every step.
+        Fraction of the numbers of a bin that are set to 0 in a training step (the others are scaled
+        up), drawn separately for rows and columns of every step.
     epochs : int
-        Passes over the pairs.
+        Number of passes over the pairs.
     schedule : {"steps", "one_cycle", "constant"}
-        Learning rate over the run: `learning_rate` for the first half and a tenth of it for the
-        second; one cycle with its maximum at `learning_rate`; or constant.
+        Learning rate schedule. steps: `learning_rate` in the first half and a tenth of it in the
+        second; one_cycle: one cycle with maximum `learning_rate`; constant.
     learning_rate, embedding_learning_rate : float
-        Adam's step for the weights and for the representations.
+        Learning rate of Adam for the weights and for the representations.
     clip_norm : float
-        Longest gradient, all parameters together; inf for none.
+        Largest norm of the gradient over all parameters; inf for no clipping.
     tile_rows : int
-        Rows of a tile: tile_rows * frame pairs make one step. `released`: frames of a batch.
+        Rows per training step, which reads tile_rows * frame pairs. `released`: frames per batch.
     """
 
     start: str = "likelihood"
