@@ -1,5 +1,7 @@
 """Genomic tracks as files: one value a bin, read from and written to bigWig or bedGraph."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,30 +88,62 @@ def read_track(path: str | Path, bins: pd.DataFrame, chromsizes: pd.Series) -> n
     return _read_bedgraph(path, bins, chromsizes)
 
 
-def _read_bigwig(path: Path, bins: pd.DataFrame, chromsizes: pd.Series) -> np.ndarray:
+@contextmanager
+def open_bigwig(path: str | Path, *, what: str | None = None) -> Iterator:
+    """Open a bigWig by pyBigWig; errors while it is read within the block are ours.
+
+    Parameters
+    ----------
+    path : str or Path
+    what : str, optional
+        The file as the user knows it, with its path, for messages; `track PATH` by default.
+
+    Raises
+    ------
+    InputError
+        It is not a bigWig, cannot be read, or was cut off: its last bytes are not its first ones,
+        by which the format ends a file.
+    """
     import pyBigWig
 
-    means = np.full(len(bins), np.nan)
-    starts, ends = bins["start"].to_numpy(np.int64), bins["end"].to_numpy(np.int64)
+    what = what or f"track {path}"
+    with Path(path).open("rb") as file:
+        start = file.read(4)
+        if start not in _BIGWIG:
+            raise InputError(
+                f"{what} is not a bigWig file (it starts with {start!r}); fetch or write it again"
+            )
+        file.seek(-4, 2)
+        whole = file.read(4) == start
     try:
         with pyBigWig.open(str(path)) as handle:
-            names = harmonise_names(handle.chroms(), chromsizes, source=f"track {path}")
-            in_file = {chrom: name for name, chrom in names.items()}
-            for chrom, rows in bins.groupby(bins["chrom"].astype(str), sort=False).indices.items():
-                if chrom not in in_file:
-                    continue
-                rows = rows[np.argsort(starts[rows], kind="stable")]
-                block = starts[rows] // BLOCK  # bins that start within a few Mb are read at once
-                for part in np.split(rows, np.flatnonzero(np.diff(block)) + 1):
-                    first, last = int(starts[part[0]]), int(ends[part].max())
-                    values = handle.values(in_file[chrom], first, last, numpy=True)
-                    if len(values) == 0:  # a file without a single value
-                        continue
-                    means[part] = _means(values, starts[part] - first, ends[part] - first)
+            if not whole and handle.header()["version"] >= 4:
+                raise InputError(f"{what} is cut off at its end; fetch or write the bigWig again")
+            yield handle
     except RuntimeError as error:
+        reason = str(error).strip().rstrip("!")
         raise InputError(
-            f"track {path} cannot be read as bigWig ({error}); fetch or write it again"
+            f"{what} cannot be read as bigWig ({reason}); fetch or write it again"
         ) from error
+
+
+def _read_bigwig(path: Path, bins: pd.DataFrame, chromsizes: pd.Series) -> np.ndarray:
+    means = np.full(len(bins), np.nan)
+    starts, ends = bins["start"].to_numpy(np.int64), bins["end"].to_numpy(np.int64)
+    with open_bigwig(path) as handle:
+        names = harmonise_names(handle.chroms(), chromsizes, source=f"track {path}")
+        in_file = {chrom: name for name, chrom in names.items()}
+        for chrom, rows in bins.groupby(bins["chrom"].astype(str), sort=False).indices.items():
+            if chrom not in in_file:
+                continue
+            rows = rows[np.argsort(starts[rows], kind="stable")]
+            block = starts[rows] // BLOCK  # bins that start within a few Mb are read at once
+            for part in np.split(rows, np.flatnonzero(np.diff(block)) + 1):
+                first, last = int(starts[part[0]]), int(ends[part].max())
+                values = handle.values(in_file[chrom], first, last, numpy=True)
+                if len(values) == 0:  # a file without a single value
+                    continue
+                means[part] = _means(values, starts[part] - first, ends[part] - first)
     return means
 
 
