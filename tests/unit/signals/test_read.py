@@ -286,7 +286,7 @@ def row(**cells):
     [
         ([row(), row()], "'A' has the signal 's' twice"),
         ([row(format="bam", column="score")], "column 'score' of a bam file; expected CPM or RPGC"),
-        ([row(format="bed", column="hight")], "column 'hight' of a bed file; expected presence"),
+        ([row(format="bed", column="height")], "column 'height' of a bed file; expected presence"),
         ([row(format="bigwig", column="4")], "expected an empty cell"),
         ([row(reference="B")], "reference 'B' has no signal 's'"),
         ([row(reference="A")], "has to be another cell type"),
