@@ -162,10 +162,10 @@ class CoolerReader:
         self._groups = self._by_resolution(groups)
         # pooled cells are summed on purpose
         self.unique = len(groups) == 1 or not self.cells
-        self.resolutions: tuple[int, ...] | None = tuple(sorted(self._groups))
+        self.resolutions: tuple[int, ...] = tuple(sorted(self._groups))
         with reading(self.path):
             clr = cooler.Cooler(self.uri(self.resolutions[0]))
-            self.sizes: dict[str, int] | None = {
+            self.sizes: dict[str, int] = {
                 str(name): int(length) for name, length in clr.chromsizes.items()
             }
             self.assembly = str(clr.info.get("genome-assembly", "unknown"))
@@ -205,8 +205,8 @@ class CoolerReader:
                 )
         if refused and not found:
             raise refused[0]
-        for error in refused:
-            logger.warning("passed by: %s", error)
+        for refusal in refused:
+            logger.warning("passed by: %s", refusal)
         return dict.fromkeys(found, groups) if self.cells else found
 
     def names(self, target: Target) -> dict[str, str]:

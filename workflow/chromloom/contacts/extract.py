@@ -86,9 +86,10 @@ def extract_contacts(
             cell_type=cell_type,
             source_resolution=source_resolution,
         )
-        names = reader.names(target)
-        if chroms is not None and names is not None:
-            _require(kept, set(names.values()), reader.path)
+        stated = reader.names(target)
+        if chroms is not None and stated is not None:
+            _require(kept, set(stated.values()), reader.path)
+        names = stated or {}
         write_mcool(
             out,
             lambda resolution: _counts(
@@ -111,7 +112,7 @@ def extract_contacts(
                 "source_format": reader.format,
                 "source_assembly": reader.assembly,
                 "source_resolutions": list(reader.resolutions or ()),
-                "source_names": {chrom: Path(name).name for name, chrom in (names or {}).items()},
+                "source_names": {chrom: Path(name).name for name, chrom in names.items()},
                 "cell_type": cell_type,
                 "chroms": kept if chroms is not None else None,
                 "generated_by": f"chromloom {__version__}",

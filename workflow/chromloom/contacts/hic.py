@@ -33,8 +33,8 @@ class HicReader:
             resolutions = tuple(sorted(int(r) for r in hic.resolutions()))
             if not resolutions:
                 raise InputError(f"{path} holds no map in bins of bp; expected at least one")
-            self.resolutions: tuple[int, ...] | None = resolutions
-            self.sizes: dict[str, int] | None = dict(hic.chromosomes())
+            self.resolutions: tuple[int, ...] = resolutions
+            self.sizes: dict[str, int] = dict(hic.chromosomes())
             self.assembly = str(hic.attributes().get("assembly", "unknown"))
             norms = {n for r in resolutions for n in self._open(r).avail_normalizations()}
         self.norms = tuple(sorted(norm for norm in norms if not norm.startswith(("GW", "INTER"))))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ CHUNK = 1 << 22
 POOL = 5 * CHUNK
 #: Marks in a lookup of bins: the sequence is not kept; the bin lies beyond its chromosome's end.
 NOT_KEPT, BEYOND = -1, -2
+
+Lengths = TypeVar("Lengths", int, np.ndarray, pd.Series)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Target:
         return bin_offsets(self.chromsizes, resolution)
 
 
-def n_bins(lengths: np.ndarray | pd.Series | int, resolution: int) -> np.ndarray | pd.Series | int:
+def n_bins(lengths: Lengths, resolution: int) -> Lengths:
     """Number of bins that cover `lengths` bp."""
     return -(-lengths // resolution)
 

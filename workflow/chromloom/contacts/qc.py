@@ -6,9 +6,8 @@ import cooler
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.coolers import stream_pixels
+from chromloom.contacts.coolers import CoolerReader, stream_pixels
 from chromloom.contacts.pixels import bin_offsets, n_bins, reading
-from chromloom.contacts.sources import open_source
 from chromloom.errors import InputError
 from chromloom.files import read_tsv, write_tsv
 
@@ -43,7 +42,7 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
         reading (str, in the row `all`): what `extract_contacts` did beyond copying: equal pixels
         summed, pixels folded onto the other side of the diagonal, contacts left out and why.
     """
-    reader = open_source(mcool)
+    reader = CoolerReader(str(mcool))
     tables = [
         _qc_one(reader.uri(resolution), resolution, ignore_diags)
         for resolution in reader.resolutions

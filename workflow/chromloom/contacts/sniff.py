@@ -8,8 +8,10 @@ import gzip
 import lzma
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chromloom.errors import InputError
 from chromloom.tables import open_text
@@ -20,7 +22,11 @@ EXPECTED = (
     "merged_nodups.txt of juicer), plain or compressed by gzip, bgzip, bzip2 or xz; or juicer dump "
     "text (bp, bp, value; one chromosome per file)"
 )
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 _PAIRS_OF_READS = (
     "make read pairs of it: pairtools parse -c chrom.sizes x.bam | pairtools sort | pairtools "
     "dedup -o x.pairs.gz"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,7 @@ def open_source(
     """
     source = str(source)
     path = Path(source.partition("::")[0])
-    cells = {"cell_labels": cell_labels, "cell_type": cell_type}
+    cells: dict[str, Any] = {"cell_labels": cell_labels, "cell_type": cell_type}
     given = [name for name, value in cells.items() if value is not None]
     one = path.is_file()
     several = not one and (path.is_dir() or "{chrom}" in source or bool(set("*?[") & set(source)))
@@ -91,15 +91,7 @@ def open_source(
     if given:
         raise InputError(f"{source}: {', '.join(given)} is given; expected a .scool file")
     if magic.startswith(_HIC):
-        version = int.from_bytes(magic[4:8], "little")
-        if not 6 <= version <= 9:
-            raise InputError(
-                f"{source} is a .hic of version {version}; expected 6 to 9: write it again with "
-                "juicer tools pre, or convert its read pairs"
-            )
-        from chromloom.contacts.hic import HicReader  # hictkpy takes a while to load
-
-        return HicReader(source)
+        return _open_hic(source, magic)
     if path.suffix == ".hic" or path.suffix in _HDF5_SUFFIXES:
         expected = "'HIC'" if path.suffix == ".hic" else "the HDF5 signature"
         raise InputError(
@@ -111,11 +103,16 @@ def open_source(
     return DumpReader(source, resolution=source_resolution)
 
 
-def _is_hic(source: str | Path) -> bool:
-    if not Path(source).is_file():
-        return False
-    with Path(source).open("rb") as handle:
-        return handle.read(len(_HIC)) == _HIC
+def _open_hic(source: str, magic: bytes) -> "HicReader":
+    version = int.from_bytes(magic[4:8], "little")
+    if not 6 <= version <= 9:
+        raise InputError(
+            f"{source} is a .hic of version {version}; expected 6 to 9: write it again with "
+            "juicer tools pre, or convert its read pairs"
+        )
+    from chromloom.contacts.hic import HicReader  # hictkpy takes a while to load
+
+    return HicReader(source)
 
 
 def describe_contacts(source: str | Path, **options) -> ContactsInfo:
@@ -168,8 +165,12 @@ def stored_weights(
     ndarray, (n_bins,), float64, or None
         NaN where the file has no vector or masks the bin; None where nothing is stored.
     """
-    if not _is_hic(source):
+    if not Path(source).is_file():
         return None
-    reader = open_source(source)
+    with Path(source).open("rb") as handle:
+        magic = handle.read(8)
+    if not magic.startswith(_HIC):
+        return None
+    reader = _open_hic(str(source), magic)
     target = Target(chromsizes, tuple(chromsizes.index), length_tolerance)
     return reader.weights(target, resolution, norm)

@@ -59,15 +59,16 @@ class PairsReader:
         return False
 
     def pixels(
-        self, target: Target, names: dict[str, str] | None, resolution: int
+        self, target: Target, names: dict[str, str], resolution: int
     ) -> Iterator[pd.DataFrame]:
         """Stream the read pairs as counts of 1 (or their score) in bins of the assembly."""
-        known: dict[str, str | None] = dict(names or {})
+        known: dict[str, str | None] = dict(names)
         offsets = target.offsets(resolution)
         seen: set[str] = set()
         self.notes.clear()
         for table in self._chunks():
-            sides, mapped = [], np.ones(len(table), dtype=bool)
+            sides: list[np.ndarray] = []
+            mapped = np.ones(len(table), dtype=bool)
             for side in "12":
                 chrom = table[f"chr{side}"].cat
                 here = [str(name) for name in chrom.categories]
@@ -106,8 +107,8 @@ class PairsReader:
                 if lost.any():
                     self.notes[reason] += int(lost.sum())
             count = table["count"] if "count" in table else np.ones(len(table), dtype=np.int64)
-            yield upper(*sides, np.asarray(count))
-        if names is None:
+            yield upper(sides[0], sides[1], np.asarray(count))
+        if self.sizes is None:
             harmonise_names(sorted(seen - {"!", "*"}), target.chromsizes, source=self.path)
 
     def _chunks(self) -> Iterator[pd.DataFrame]:
@@ -136,8 +137,8 @@ def files_of(source: str | Path) -> list[str]:
     if Path(path).is_file():
         return [path]
     if Path(path).is_dir():
-        files = [file for file in Path(path).iterdir() if file.is_file()]
-        files = sorted(str(file) for file in files if not file.name.startswith("."))
+        held = [file for file in Path(path).iterdir() if file.is_file()]
+        files = sorted(str(file) for file in held if not file.name.startswith("."))
     elif "{chrom}" in path or re.search(r"[*?[]", path):
         files = sorted(glob.glob(path.replace("{chrom}", "*")))
     else:
@@ -184,7 +185,7 @@ class DumpReader:
         self._names = [self._chromosome(file) for file in files]
         self.sizes: dict[str, int] | None = None
         self._resolution = resolution or self._infer_resolution()
-        self.resolutions: tuple[int, ...] | None = (self._resolution,)
+        self.resolutions: tuple[int, ...] = (self._resolution,)
 
     def _chromosome(self, file: str) -> list[str]:
         """Parts of a file's name that may be its chromosome, the likeliest first."""

@@ -7,7 +7,7 @@ import cooler
 import numpy as np
 import pandas as pd
 
-from chromloom.contacts.coolers import stream_pixels
+from chromloom.contacts.coolers import CoolerReader, stream_pixels
 from chromloom.contacts.pixels import reading
 from chromloom.contacts.sources import open_source
 from chromloom.contacts.write import write_mcool
@@ -82,7 +82,7 @@ def _write_drawn(
     sample: str | None,
 ) -> None:
     reader = open_source(mcool)
-    if reader.format not in ("cool", "mcool"):
+    if not isinstance(reader, CoolerReader) or reader.cells:
         raise InputError(f"{mcool} is {reader.format}; expected a .mcool of raw counts")
     with reading(reader.path):
         clr = cooler.Cooler(reader.uri(reader.resolutions[0]))

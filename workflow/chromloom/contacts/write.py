@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def write_mcool(
                     base_uri = str(temporary.with_suffix(".base.cool"))
                 dtypes[resolution] = _create(
                     base_uri,
-                    lambda base=base: read(base),
+                    partial(read, base),
                     make_bins(chromsizes, base),
                     ordered=ordered,
                     dtype=dtype,
@@ -137,19 +138,19 @@ def plan_resolutions(
         No stored resolution divides one that is asked for.
     """
     plan: dict[int, tuple[str, int]] = {}
-    stored = None if stored is None else sorted(stored)
+    held = [] if stored is None else sorted(stored)
     for resolution in sorted({int(r) for r in resolutions}):
         if resolution <= 0:
             raise InputError(f"{source}: resolution {resolution} is not a positive number of bp")
         written = [r for r in plan if resolution % r == 0]
-        kept = [resolution] if stored is None else [r for r in stored if resolution % r == 0]
+        kept = [resolution] if stored is None else [r for r in held if resolution % r == 0]
         if written:
             plan[resolution] = ("coarsen", max(written))
         elif kept:
             plan[resolution] = ("read", max(kept))
         else:
             raise InputError(
-                f"{source} holds {', '.join(f'{r:,}' for r in stored)} bp, none of which divides "
+                f"{source} holds {', '.join(f'{r:,}' for r in held)} bp, none of which divides "
                 f"the resolution asked for, {resolution:,} bp; ask for a multiple of a stored one"
             )
     if not plan:

@@ -142,4 +142,4 @@ def select_chromosomes(
             f"{source}: chromosomes {some_names(unknown) or '(none)'} are not in the assembly; it "
             f"has {some_names(chromsizes.index)}"
         )
-    return list(dict.fromkeys(matched.values()))
+    return list(dict.fromkeys(match for match in matched.values() if match is not None))

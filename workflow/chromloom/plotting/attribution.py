@@ -1,6 +1,7 @@
 """Pictures of attributions: domain profile, violins by element, ranked factors, a locus."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,8 @@ def plot_violins(values: pd.DataFrame, axes: Axes, *, column: str = "z") -> Axes
     spread = [len(np.unique(values)) > 1 for values in drawn.values()]
     if any(spread):
         kept = [v for v, good in zip(drawn.values(), spread) if good]
-        for body in axes.violinplot(kept, x[spread], showextrema=False, widths=0.8)["bodies"]:
+        violins: dict[str, Any] = axes.violinplot(kept, x[spread], showextrema=False, widths=0.8)
+        for body in violins["bodies"]:
             body.set(facecolor=PALETTE[5], alpha=0.6)
     quartiles = np.array([np.percentile(v, [25, 50, 75]) for v in drawn.values()])
     axes.vlines(x, quartiles[:, 0], quartiles[:, 2], color="#444444", lw=3)

@@ -1,7 +1,8 @@
 """Pictures of classification (Fig. 4): metrics by task and model, curves, confusion matrix."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -61,7 +62,7 @@ def plot_tasks(
         y = part["task"].map(place) + 0.5 * (number - (len(names) - 1) / 2) / max(len(names), 1)
         value = part["value"].to_numpy()
         errors = np.abs([value - part["ci_low"], part["ci_high"] - value])
-        style = {"fmt": "o", "ms": 3.5, "lw": 0.8, "color": colours[name]}
+        style: dict[str, Any] = {"fmt": "o", "ms": 3.5, "lw": 0.8, "color": colours[name]}
         ax.errorbar(value, y, xerr=errors, **style, label=name)
     if control is not None:
         chance = control[control["metric"] == metric].groupby("task")["value"].mean()
@@ -109,10 +110,8 @@ def plot_task_grid(
     )
     for (k, number), ax in np.ndenumerate(axes):
         keys = {"classifier": rows[k], columns: values[number]}
-        shown, chance = (
-            table if table is None else table[(table[list(keys)] == keys.values()).all(axis=1)]
-            for table in (metrics, control)
-        )
+        shown = _rows(metrics, keys)
+        chance = None if control is None else _rows(control, keys)
         if shown.empty:
             ax.set_visible(False)
             continue
@@ -124,6 +123,11 @@ def plot_task_grid(
         if number == 0 and k == 0:
             figure.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=5)
     return figure
+
+
+def _rows(table: pd.DataFrame, keys: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows of a table that have these values."""
+    return table[(table[list(keys)] == list(keys.values())).all(axis=1)]
 
 
 def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -282,11 +286,12 @@ def plot_confusions(confusion: pd.DataFrame) -> Figure:
     )
     if not tasks:
         say_empty(axes[0, 0], "No task of several classes could be scored.")
+        return figure
     parts = dict(list(confusion.groupby(["task", "model"])))
     for (k, number), ax in np.ndenumerate(axes):
-        key = (tasks[k], models[number]) if tasks else None
+        key = tasks[k], models[number]
         if key in parts:
             plot_confusion(parts[key], ax, title=f"{key[0]}\n{key[1]}")
-        elif tasks:
+        else:
             say_empty(ax, f"{key[0]}: not scored for {key[1]}")
     return figure

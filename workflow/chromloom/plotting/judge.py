@@ -1,6 +1,7 @@
 """Pictures of models that were held to simulated genomes (docs/simulated.md): a point a genome."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -92,7 +93,7 @@ def plot_rows(
     line : float, optional
         Where to draw a dashed line.
     """
-    rows = {name: y for y, name in enumerate(pd.unique(table["row"]))}
+    rows = {name: float(y) for y, name in enumerate(pd.unique(table["row"]))}
     first = table["model"] == models[0]
     shown = table[first | ~table["method"].isin(WITHOUT_MODEL)]
     for (row, method, model), part in shown.groupby(["row", "method", "model"], sort=False):
@@ -100,19 +101,19 @@ def plot_rows(
         if not colour:
             k = models.index(model)
             colour, y = PALETTE[k % 6], y + 0.6 * ((k + 0.5) / len(models) - 0.5)
-        style = {"ls": "none", "marker": "o", "ms": 4, "mec": colour, "alpha": 0.75}
+        style: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4, "mec": colour, "alpha": 0.75}
         known = part["value"].dropna()
         if len(known):
             axes.plot(known, np.full(len(known), y), mfc=colour, **style)
             axes.plot(known.median(), y, "|", color=colour, ms=11, mew=1.5)
         if len(known) < len(part):
             axes.plot(0, y, mfc="white", **style)
-    style = {"fontsize": 6.5, "va": "center"}
+    small: dict[str, Any] = {"fontsize": 6.5, "va": "center"}
     highest = table[first].groupby("row")["p_value"].max().dropna()
     for row, p in highest.items():
-        axes.text(1.02, rows[row], f"{p:.2g}", transform=axes.get_yaxis_transform(), **style)
+        axes.text(1.02, rows[row], f"{p:.2g}", transform=axes.get_yaxis_transform(), **small)
     if len(highest):
-        axes.text(1.02, 1.02, "p ≤", transform=axes.transAxes, **style)
+        axes.text(1.02, 1.02, "p ≤", transform=axes.transAxes, **small)
     if line is not None:
         axes.axvline(line, color="0.3", lw=0.8, ls="--", zorder=0)
     axes.set_yticks(list(rows.values()), list(rows))
@@ -206,7 +207,7 @@ def _plot_knockouts(table, group, models, ax):
 
 
 def _add_legend(figure, models):
-    point = {"ls": "none", "marker": "o", "ms": 4}
+    point: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 4}
     handles = [
         Line2D([], [], color=PALETTE[k % 6], label=model, **point) for k, model in enumerate(models)
     ]

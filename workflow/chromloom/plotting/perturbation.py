@@ -1,11 +1,14 @@
 """Pictures of edits: wild type, edited and difference maps; average effects; screens."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_empty
 
@@ -29,12 +32,14 @@ def plot_map(
     difference : bool
         Diverging colours around 0.
     """
+    gaps: np.ndarray | list[int] = []
+    if len(start) > 2:
+        gaps = np.flatnonzero(np.diff(start) != np.diff(start).min()) + 1
     square = np.where(np.isnan(values), values.T, values)
     known = square[np.isfinite(square)]
-    gaps = np.flatnonzero(np.diff(start) != np.diff(start).min()) + 1 if len(start) > 2 else []
     if difference:
         limit = max(float(np.percentile(np.abs(known), 99)), 1e-3) if len(known) else 1.0
-        style = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit}
+        style: dict[str, Any] = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit}
         label = "log2 change"
     else:
         positive = known[known > 0]
@@ -88,10 +93,8 @@ def plot_distance_effect(table: pd.DataFrame) -> Figure:
     """
     names = [name for name in table["group"].unique() if name != "random"]
     colours = {**dict(zip(PALETTE[:7], names)), PALETTE[7]: "random"}
-    figure, axes = plt.subplots(
-        1, 2, figsize=(6.5, 2.8), layout="constrained", sharex=True, sharey=True
-    )
-    figure.get_layout_engine().set(wspace=0.08)  # the last tick of one panel, the first of the next
+    layout = ConstrainedLayoutEngine(wspace=0.08)  # the last tick of a panel, the first of the next
+    figure, axes = plt.subplots(1, 2, figsize=(6.5, 2.8), layout=layout, sharex=True, sharey=True)
     parts = dict(list(table.groupby(["group", "pairs"])))
     for pairs, ax in zip(PAIRS, axes):
         for colour, name in colours.items():
@@ -164,9 +167,10 @@ def plot_boundary_pileup(table: pd.DataFrame, axes: Axes) -> Axes:
     if np.isnan(square).all():
         return say_empty(axes, "No domain is large enough, with unmasked boundaries.")
     limit = max(float(np.nanmax(np.abs(square), initial=0)), 1e-6)
-    style = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
     axes.set_facecolor("#d9d9d9")
-    picture = axes.imshow(square, **style)
+    picture = axes.imshow(
+        square, cmap=DIFFERENCE_MAP, vmin=-limit, vmax=limit, interpolation="nearest"
+    )
     edges = [k / 3 - 0.5, 2 * k / 3 - 0.5]
     for edge in edges:
         axes.axvline(edge, color="#444444", lw=0.6, ls="--")
@@ -284,11 +288,11 @@ def plot_observed_changes(
     side = square_bins * np.diff(np.unique(table["start1"])).min()
     squares = table.groupby([table["start1"] // side, table["start2"] // side])
     sums = squares.sum(numeric_only=True) + PSEUDOCOUNT
-    changes = [
+    observed, predicted = (
         np.log2(sums[f"{name}_after"] / sums[f"{name}_before"]).to_numpy()
         for name in ("observed", "model")
-    ]
-    return plot_change_scatter(*changes, axes, title=title)
+    )
+    return plot_change_scatter(observed, predicted, axes, title=title)
 
 
 def plot_change_scatter(

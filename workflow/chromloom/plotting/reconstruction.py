@@ -1,5 +1,7 @@
 """Pictures of reconstruction: agreement by distance (Fig. 3), maps, resolutions (Fig. 5), costs."""
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +23,7 @@ METRIC_NAMES = {
     "scc": "SCC (HiCRep)",
     "insulation_r": "Pearson r, insulation",
 }
-_REFERENCE = {
+_REFERENCE: dict[str, dict[str, Any]] = {
     "ceiling": {"color": "0.25", "linestyle": "--", "marker": "_"},
     "distance-mean": {"color": "0.6", "linestyle": ":", "marker": "x"},
 }
@@ -149,12 +151,13 @@ def _clip(ax: Axes, low: float, high: float) -> None:
     """Keep the vertical axis within limits, and mark where lines leave it below by triangles."""
     bottom, top = ax.get_ylim()
     ax.set_ylim(max(bottom, low), min(top, high))
-    for line in [line for line in ax.lines if len(line.get_xdata()) > 1]:
+    for line in list(ax.lines):
         x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata(), float)
         below = x[y < low]
-        if bottom < low and len(below):
-            style = {"marker": "v", "ms": 4, "ls": "none", "color": line.get_color()}
-            ax.plot(below, np.full(len(below), low), **style, clip_on=False, label="_clipped")
+        if bottom < low and len(x) > 1 and len(below):
+            edge = np.full(len(below), low)
+            colour = line.get_color()
+            ax.plot(below, edge, "v", ms=4, color=colour, clip_on=False, label="_clipped")
 
 
 def _maps_shown(metrics: pd.DataFrame) -> str:
@@ -187,7 +190,7 @@ def plot_resolutions(scores: pd.DataFrame, value: str, ax: Axes | None = None) -
         part = scores[scores["task"] == task].set_index("resolution").reindex(resolutions)
         x = np.arange(len(resolutions)) + 0.6 * ((number + 0.5) / len(tasks) - 0.5)
         errors = np.abs([part["value"] - part["ci_low"], part["ci_high"] - part["value"]])
-        style = {"marker": "osD^v"[number // len(PALETTE) % 5], "ms": 3, "lw": 1}
+        style: dict[str, Any] = {"marker": "osD^v"[number // len(PALETTE) % 5], "ms": 3, "lw": 1}
         ax.errorbar(
             x, part["value"], errors, color=f"C{number % len(PALETTE)}", **style, label=task
         )
@@ -307,7 +310,7 @@ def plot_split_map(
             ax.plot(x, y, color="0.3", lw=0.5, ls=(0, (4, 3)))
     ax.plot(edges, edges, color="0.3", lw=0.6)
     ax.set(xlim=edges, ylim=edges[::-1], xlabel=f"{label} (Mb)".strip(), ylabel="")
-    corner = {"transform": ax.transAxes, "fontsize": 7, "fontweight": "bold"}
+    corner: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 7, "fontweight": "bold"}
     ax.text(0.98, 0.97, "observed", ha="right", va="top", **corner)
     ax.text(0.02, 0.03, "predicted", ha="left", va="bottom", **corner)
     ax.spines[["top", "right"]].set_visible(True)

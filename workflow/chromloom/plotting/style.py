@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.registry import models
@@ -36,7 +37,7 @@ def apply_style() -> None:
             "figure.dpi": 150,
             "savefig.dpi": 200,
             "pdf.fonttype": 42,
-            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.prop_cycle": cycler(color=PALETTE),
         }
     )
 
