@@ -14,6 +14,7 @@ include: "rules/common.smk"
 include: "rules/download.smk"
 include: "rules/simulate.smk"
 include: "rules/contacts.smk"
+include: "rules/signals.smk"
 include: "rules/normalize.smk"
 include: "rules/training.smk"
 include: "rules/representations.smk"
@@ -31,6 +32,7 @@ rule all:
     default_target: True
     input:
         QC_TABLES,
+        SIGNALS,
         ANALYSES,
         REPRESENTATIONS,
         PREDICTIONS,

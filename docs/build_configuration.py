@@ -17,6 +17,7 @@ from chromloom.models.settings import Objective  # noqa: E402
 
 SHEETS = {
     "samples": "Sample sheet",
+    "signals": "Signal sheet",
     "datasets": "Table of data sets",
 }
 HEAD = """# Configuration

@@ -49,6 +49,8 @@ wildcard_constraints:
     origin="[A-Za-z0-9][A-Za-z0-9_-]*",
     fold="[0-9]+",
     seed="[0-9]+",
+    cell_type="[A-Za-z0-9][A-Za-z0-9_-]*",
+    bin_size="[0-9]+",
 
 
 def one_of(values):

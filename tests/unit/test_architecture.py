@@ -49,7 +49,7 @@ ROOMS = {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
         *("prediction", "sequence", "signals"),
     },
-    "study": {"classification", "contacts", "edits", "genome", "models", "sheets"},
+    "study": {"classification", "contacts", "edits", "genome", "models", "sheets", "signals"},
     "cli": {
         *(
             "attribution",

@@ -451,3 +451,39 @@ def test_two_files_of_a_folder_of_knockouts_cannot_have_one_name(study, tmp_path
         (tmp_path / "peaks" / name).touch()
     with pytest.raises(InputError, match=r"CTCF\.rep2\.bed and .*CTCF\.rep1\.bed are both called"):
         study({"perturbation": {"knockouts": {"folder": "peaks"}}})
+
+
+SIGNALS = "signal\tcell_type\tassembly\tpath\ttransform\treference\n"
+
+
+def test_signals_are_those_of_a_cell_type(study, tmp_path):
+    rows = "CTCF\tA\thg38\ta.bw\tlog1p\t\nCTCF\tB\thg38\tb.bw\tlog1p\tA\nDNase\tC\tmm10\tc.bw\t\t\n"
+    (tmp_path / "signals.tsv").write_text(SIGNALS + rows)
+    bins = {"bin_sizes": [100, 500], "quantile_chromosomes": ["chr1"]}
+    built = study({"signals": "signals.tsv", "bin_signals": bins})
+    assert built.signal_stores == ["A.100", "A.500", "B.100", "B.500", "C.100", "C.500"]
+    assert built.signal_files("B") == ["b.bw"]
+    assert built.signal_references("B") == ["A"]
+    assert built.signal_sisters("A") == ["B"]
+    assert built.signal_sisters("C") == []
+    assert built.signal_assembly == {"A": "hg38", "B": "hg38", "C": "mm10"}
+    assert built.signals["A"][0].transform == "log1p"
+    assert built.signals["C"][0].transform == "none"
+    assert study().signal_stores == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("CTCF\tA\thg19\ta.bw\t\t\n", "cell type 'A' are on assembly 'hg19'.*on 'hg38'"),
+        ("CTCF\tA\tnone\ta.bw\t\t\n", "assembly 'none' is neither shipped"),
+        ("CTCF\tA.1\thg38\ta.bw\t\t\n", "cell_type 'A.1' cannot be part of a file name"),
+        ("CTCF\tA\thg38\ta.bw\tlog2\t\n", "'log2' is not one of"),
+        ("CTCF\tA\thg38\ta.bw\t\tB\nCTCF\tB\thg38\tb.bw\t\t\n", "of 'B', of no chromosomes"),
+        ("CTCF\tA\thg38\ta.bw\t\t\nCTCF\tA\thg38\tb.bw\t\t\n", "has the signal 'CTCF' twice"),
+    ],
+)
+def test_wrong_signals_stop_before_anything_runs(study, tmp_path, rows, message):
+    (tmp_path / "signals.tsv").write_text(SIGNALS + rows)
+    with pytest.raises(InputError, match=message):
+        study({"signals": "signals.tsv"})

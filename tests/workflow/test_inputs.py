@@ -18,6 +18,7 @@ CONFIG = {
     "datasets": "datasets.tsv",
     "labels": "labels.tsv",
     "edits": "edits.bed",
+    "signals": "signals.tsv",
     "analysis.phasing": "gc.bw",
     "training.plugins[]": "toy.py",
     "perturbation.motifs": "motifs.bed",
@@ -30,9 +31,10 @@ COLUMNS = {
     "edits": "own.bed",
 }
 # Read while the study is planned; what rules use of them are parameters.
-SHEETS = {"samples.tsv", "datasets.tsv"}
+SHEETS = {"samples.tsv", "datasets.tsv", "signals.tsv"}
 # Parts of what a key names.
 PARTS = ["genome/chrom.sizes", "genome/centromeres.bed", "genome/blacklist.bed", "x.bed", "y.bed"]
+PARTS += ["one.bw", "two.bw", "three.bw", "four.bw"]
 PLUGIN = """
 from dataclasses import replace
 from chromloom.models.registry import MODELS, register
@@ -47,6 +49,15 @@ LABELS = """\
 task	path	format	kind	cell_type	assembly	circular
 X	x.bed	bed	binary	A	my.chrom.sizes	no
 Y	y.bed	bed	boundaries	A	my	yes
+"""
+
+
+SIGNALS = """\
+signal	cell_type	assembly	path	reference
+one	A	my.chrom.sizes	one.bw
+one	B	genome	two.bw
+two	B	genome	three.bw	D
+two	D	genome	four.bw
 """
 
 
@@ -67,7 +78,7 @@ def schemas(repo_root) -> dict[str, dict]:
     folder = repo_root / "workflow" / "schemas"
     return {
         name: dict(keys(yaml.safe_load((folder / f"{name}.schema.yaml").read_text())))
-        for name in ("config", "samples")
+        for name in ("config", "samples", "signals")
     }
 
 
@@ -100,11 +111,13 @@ def folder(tmp_path_factory) -> Path:
     table.to_csv(folder / "samples.tsv", sep="\t", index=False)
     (folder / "datasets.tsv").write_text("dataset\tfile\nnone\tnone.hic\n")
     (folder / "labels.tsv").write_text(LABELS)
+    (folder / "signals.tsv").write_text(SIGNALS)
     (folder / "toy.py").write_text(PLUGIN)
     for name, kind in {"edits.bed": "DEL", "own.bed": "DUP"}.items():
         (folder / name).write_text(f"chr1\t100000\t300000\t{kind}:one\n")
     config = {
-        **{key: CONFIG[key] for key in ("samples", "datasets", "labels", "edits")},
+        **{key: CONFIG[key] for key in ("samples", "datasets", "labels", "edits", "signals")},
+        "bin_signals": {"quantile_chromosomes": ["chr1"]},
         "normalization": {"norms": ["KR"]},
         "analysis": {"phasing": "gc.bw"},
         "training": {"models": ["hiclstm-refined", "toy"], "plugins": ["toy.py"]},
@@ -151,7 +164,10 @@ def test_every_string_of_the_schemas_says_what_it_is(schemas):
 
 
 def test_the_study_of_these_tests_has_every_path(schemas):
-    for rules, known in ((schemas["config"], CONFIG), (schemas["samples"], COLUMNS)):
+    known_signals = {"assembly": "genome", "path": "one.bw"}
+    sheets = {"config": CONFIG, "samples": COLUMNS, "signals": known_signals}
+    for sheet, known in sheets.items():
+        rules = schemas[sheet]
         assert {key for key, rule in rules.items() if rule.get("format") == "path"} == set(known)
 
 
@@ -188,6 +204,7 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "normalize_contacts": {"my.chrom.sizes", "a.hic"},
         "thin_contacts": {"genome/chrom.sizes", "genome/centromeres.bed", "genome/blacklist.bed"},
         "analyse_map": {"gc.bw"},
+        "bin_signals": {"genome/blacklist.bed", "two.bw", "results/signals/D.100.h5"},
         "train_model": {"toy.py"},
         "classify_bins": {"labels.tsv", "x.bed", "y.bed"},
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},

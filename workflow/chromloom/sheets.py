@@ -49,7 +49,9 @@ def check_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, A
     return complete
 
 
-def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.DataFrame:
+def read_sheet(
+    path: str | Path, schema_path: str | Path, *, key: str, unique: bool = True
+) -> pd.DataFrame:
     """Read a tab-separated sheet and check every row.
 
     Parameters
@@ -59,7 +61,9 @@ def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.Dat
     schema_path : Path
         JSON schema of one row.
     key : str
-        Column whose values name the rows: they must be unique and fit in a file name.
+        Column whose values name the rows: they must fit in a file name.
+    unique : bool
+        Whether two rows may not have the same name.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def read_sheet(path: str | Path, schema_path: str | Path, *, key: str) -> pd.Dat
             )
         _check({k: v for k, v in row.items() if v != ""}, schema, what=f"{path}, {key} {name!r}")
     repeated = table[key][table[key].duplicated()]
-    if len(repeated):
+    if unique and len(repeated):
         raise InputError(
             f"{path}: {key} {repeated.iloc[0]!r} stands in more than one row; names are unique"
         )

@@ -27,7 +27,8 @@ from chromloom.genome.assembly import assembly_files, assembly_name, read_chroms
 from chromloom.genome.names import select_chromosomes
 from chromloom.genome.regions import parse_region
 from chromloom.models.registry import Model, code_of, find_model, resolve_model, use_plugins
-from chromloom.sheets import check_config, check_references, read_sheet
+from chromloom.sheets import NAME, check_config, check_references, read_sheet
+from chromloom.signals.sheet import SignalSource, signal_sources
 
 # Columns of the sample sheet that name other samples of it.
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
@@ -99,6 +100,8 @@ class Study:
         cell type -> names of its tasks in the label sheet (list of str).
     edits : dict
         sample -> its edits (list of Edit), whatever the size of the bins.
+    signals : dict
+        cell type -> files of its signals (list of SignalSource); those of the sheet alone.
     sources : dict
         sample -> its contact map; not of samples that are thinned or have no contacts.
     knockouts : dict
@@ -124,6 +127,7 @@ class Study:
                 self.samples, column, list(self.samples.index), path=self.config["samples"]
             )
         self._read_labels()
+        self._read_signals()
         self._check_contacts()
         self.sources = {
             sample: self.dataset_path(row.contacts)
@@ -219,6 +223,34 @@ class Study:
         """Files of the labels of a sample's cell type."""
         return self.labels[self.samples.cell_type[sample]]
 
+    # Signals
+
+    @cached_property
+    def signal_stores(self) -> list[str]:
+        """Stores of binned signals that are made by default, as `{cell_type}.{bin_size}`."""
+        sizes = self.config["bin_signals"]["bin_sizes"]
+        return [f"{cell_type}.{size}" for cell_type in self.signals for size in sizes]
+
+    def signal_files(self, cell_type: str) -> list[str]:
+        """Files of the signals of a cell type."""
+        return [source.path for source in self.signals[cell_type]]
+
+    def signal_references(self, cell_type: str) -> list[str]:
+        """Cell types whose quantiles signals of a cell type are given."""
+        names = [source.reference for source in self.signals[cell_type] if source.reference]
+        return list(dict.fromkeys(names))
+
+    def signal_sisters(self, cell_type: str) -> list[str]:
+        """Other cell types of the same assembly with a file of a signal of the same name."""
+        own = {source.signal for source in self.signals[cell_type]}
+        return [
+            other
+            for other, sources in self.signals.items()
+            if other != cell_type
+            and own & {source.signal for source in sources}
+            and self.signal_assembly[other] == self.signal_assembly[cell_type]
+        ]
+
     def edits_path(self, sample: str) -> str:
         """File of the edits of a sample: its own, else the one of the config; "" for none."""
         own = self.samples.edits[sample]
@@ -283,7 +315,10 @@ class Study:
 
     def assembly(self, sample: str) -> str:
         """Shipped name, chromsizes file or folder of a sample's assembly."""
-        assembly = self.samples.assembly[sample]
+        return self.find_assembly(self.samples.assembly[sample])
+
+    def find_assembly(self, assembly: str) -> str:
+        """Shipped name, chromsizes file or folder of an assembly that a sheet names."""
         shipped = (self.root / "resources" / assembly).is_dir()
         return assembly if shipped else self.find_path(assembly)
 
@@ -299,7 +334,10 @@ class Study:
         InputError
             The assembly is neither shipped nor a file or folder.
         """
-        assembly = self.assembly(sample)
+        return self.files_of_assembly(self.assembly(sample))
+
+    def files_of_assembly(self, assembly: str) -> list[str]:
+        """Files of an assembly, as `find_assembly` has it; see `assembly_files`."""
         if _simulated(assembly)[0]:  # yet to be made
             return [f"{assembly}/{name}" for name in SIMULATED_ASSEMBLY]
         found = assembly_files(assembly, self.root / "resources").values()
@@ -443,6 +481,7 @@ class Study:
             *self.sources.values(),
             *(path for paths in self.labels.values() for path in paths),
             *(path for sample in self.mapped for path in self.assembly_files(sample)),
+            *(path for cell_type in self.signals for path in self.signal_files(cell_type)),
             self.config["analysis"]["phasing"],
         }
         return sorted({path for _, path in map(_simulated, named) if path})
@@ -682,6 +721,45 @@ class Study:
             rows = sheet[sheet.cell_type.isin([cell_type, "*"])]
             self.labels[cell_type] = [str(path) for paths in rows.path for path in paths]
             self.tasks[cell_type] = list(rows.task)
+
+    def _read_signals(self) -> None:
+        """Signals by cell type, and the assembly of each cell type's signals."""
+        self.signals: dict[str, list[SignalSource]] = {}
+        self.signal_assembly: dict[str, str] = {}
+        if not self.config["signals"]:
+            return
+        path = self.config["signals"]
+        schema = self.root / "workflow" / "schemas" / "signals.schema.yaml"
+        sheet = read_sheet(self.find_path(path), schema, key="signal", unique=False)
+        for source in signal_sources(
+            sheet, path=path, rename={name: self.dataset_path(name) for name in sheet["path"]}
+        ):
+            if not NAME.fullmatch(source.cell_type):
+                raise InputError(
+                    f"{path}: cell_type {source.cell_type!r} cannot be part of a file name; use "
+                    "letters, digits, '_' and '-', starting with a letter or digit"
+                )
+            if source.reference and not self.config["bin_signals"]["quantile_chromosomes"]:
+                raise InputError(
+                    f"{path}: {source.signal!r} of {source.cell_type!r} is given the quantiles of "
+                    f"{source.reference!r}, of no chromosomes; name some that no predictor is "
+                    "tested on in bin_signals.quantile_chromosomes"
+                )
+            self.signals.setdefault(source.cell_type, []).append(source)
+        own = zip(self.samples["cell_type"], self.samples["assembly"])
+        rows = [*zip(sheet["cell_type"], sheet["assembly"]), *own]
+        for cell_type, assembly in rows:
+            if cell_type not in self.signals:
+                continue
+            found = self.find_assembly(assembly)
+            self.files_of_assembly(found)  # refused here where it is none
+            first = self.signal_assembly.setdefault(cell_type, found)
+            if assembly_name(found) != assembly_name(first):
+                raise InputError(
+                    f"{path}: signals of cell type {cell_type!r} are on assembly "
+                    f"{assembly_name(first)!r}, others of it, or its samples, on "
+                    f"{assembly_name(found)!r}; lift the files over to one assembly"
+                )
 
     def _read_edits(self) -> dict[str, list[Row]]:
         """Rows of the file of edits of each sample; those of one assembly are read once."""

@@ -10,9 +10,10 @@ from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import make_bins
 from chromloom.signals.sheet import SignalSource
-from chromloom.signals.store import SignalStore, bin_signals
+from chromloom.signals.store import SignalStore
 from chromloom.signals.tracks import write_bigwig
 from chromloom.signals.transform import find_quantiles, match_quantiles, transform_values
+from chromloom.signals.write import bin_signals
 
 SIZES = pd.Series({"chr1": 50_030, "chr2": 20_000, "chr3": 1_000})
 REGIONS = pd.DataFrame({"chrom": ["chr1"], "start": [1_000], "end": [1_500]})

@@ -105,6 +105,40 @@ def test_states_tile_all_but_the_gaps(simulated):
     assert "1_TssA" in set(states["name"])
 
 
+def test_noise_of_a_mark_is_that_of_its_cell_type(simulated):
+    """Else a track of one cell type tells another's."""
+    other = other_cell_type(simulated, "other", seed=1)
+    tracks = [elements.signal_track(plan, "H3K4me3")["chr1"] for plan in (simulated, other)]
+    low = np.all([track < 2 for track in tracks], axis=0)  # away from peaks
+    assert abs(np.corrcoef(*(track[low] for track in tracks))[0, 1]) < 0.1
+
+
+def test_the_five_marks_follow_from_the_plan(simulated):
+    """Each is higher where its cause lies than elsewhere, and missing in gaps."""
+    expressed = elements.gene_expression(simulated).query("expressed and chrom == 'chr1'")["tss"]
+    sites = simulated.rows("sites", "chr1").query("strength > 0.5")["start"]
+    enhancers = simulated.rows("enhancers", "chr1").query("activity > 0.5")
+    enhancers = (enhancers["start"] + enhancers["end"]) // 2
+    causes = {
+        "DNase": [expressed, sites, enhancers],
+        "H3K4me3": [expressed],
+        "H3K27ac": [expressed, enhancers],
+        "CTCF": [sites],
+    }
+    assert {*causes, "H3K27me3"} == set(elements.SIGNALS)
+    for name, places in causes.items():
+        track = elements.signal_track(simulated, name)["chr1"]
+        for place in places:
+            there = track[(place // elements.SIGNAL_STEP).to_numpy()]
+            assert np.nanmean(there) > 3 * np.nanmedian(track), name
+    track = elements.signal_track(simulated, "H3K27me3")["chr1"]
+    name = np.empty(len(track), dtype=object)
+    for row in simulated.rows("compartments", "chr1").itertuples():
+        name[row.start // elements.SIGNAL_STEP : -(-row.end // elements.SIGNAL_STEP)] = row.name
+    assert np.nanmean(track[name == "B1"]) > 4 * np.nanmean(track[name != "B1"])
+    assert np.isnan(track).any()
+
+
 def test_peaks_lie_on_the_chromosome_and_signal_has_them(simulated):
     for name, peaks in elements.find_peaks(simulated).items():
         assert (peaks["start"] >= 0).all()

@@ -24,6 +24,9 @@ from chromloom.simulate.plan import Plan, once_per_plan
 SIGNAL_STEP = 1_000
 """Step of signal tracks (bp)."""
 
+SIGNALS = ("DNase", "H3K4me3", "H3K27ac", "H3K27me3", "CTCF")
+"""The five tracks that predictors of maps read (Epiphany), which follow from the plan."""
+
 
 @once_per_plan
 def find_loops(plan: Plan, *, enrichment: float = 1.5, max_bp: int = 2_000_000) -> pd.DataFrame:
@@ -360,14 +363,15 @@ def paint_states(plan: Plan, *, step: int = 200) -> pd.DataFrame:
 
 @once_per_plan
 def find_peaks(plan: Plan) -> dict[str, pd.DataFrame]:
-    """Peaks of CTCF, of the cohesin that waits there (RAD21, SMC3), and of H3K27ac.
+    """Peaks of CTCF, of the cohesin that waits there (RAD21, SMC3), and of open or active sites.
 
     Returns
     -------
     dict
         Name -> DataFrame with chrom, start, end, signal, summit (bp from start). CTCF lies at bound
         sites (strength >= 0.03), RAD21 at those that hold cohesin (>= 0.15) and weakly at very
-        active enhancers, SMC3 likewise (>= 0.2), H3K27ac at active enhancers and expressed starts.
+        active enhancers, SMC3 likewise (>= 0.2), H3K27ac at active enhancers and expressed starts,
+        DNase at all of these and at CTCF sites, H3K4me3 at expressed starts.
     """
     sites, enhancers = plan.sites, plan.enhancers
     middle = (enhancers["start"] + enhancers["end"]) // 2
@@ -386,6 +390,7 @@ def find_peaks(plan: Plan) -> dict[str, pd.DataFrame]:
         )
 
     bound, active = sites["strength"] >= 0.03, enhancers["activity"] >= 0.3
+    level = np.log1p(expressed["expression"])
     return {
         "CTCF": _peaks(
             plan, sites["chrom"][bound], centre[bound], 150 * sites["strength"][bound], 360
@@ -396,9 +401,19 @@ def find_peaks(plan: Plan) -> dict[str, pd.DataFrame]:
             plan,
             pd.concat([enhancers["chrom"][active], expressed["chrom"]]),
             pd.concat([middle[active], expressed["tss"]]),
-            pd.concat([30 * enhancers["activity"][active], 8 * np.log1p(expressed["expression"])]),
+            pd.concat([30 * enhancers["activity"][active], 8 * level]),
             1_600,
         ),
+        "DNase": _peaks(
+            plan,
+            pd.concat([sites["chrom"][bound], enhancers["chrom"][active], expressed["chrom"]]),
+            pd.concat([centre[bound], middle[active], expressed["tss"]]),
+            pd.concat(
+                [30 * sites["strength"][bound], 20 * enhancers["activity"][active], 8 * level]
+            ),
+            150,
+        ),
+        "H3K4me3": _peaks(plan, expressed["chrom"], expressed["tss"], 15 * level, 1_200),
     }
 
 
@@ -418,22 +433,30 @@ def _peaks(
 
 
 def signal_track(plan: Plan, name: str) -> dict[str, np.ndarray]:
-    """ChIP signal of one of `find_peaks`' marks in steps of `SIGNAL_STEP` bp: peaks on a floor.
+    """Signal of one of `SIGNALS` in steps of `SIGNAL_STEP` bp: peaks on a floor.
+
+    Peaks are those of `find_peaks`. H3K27me3 has none: it is raised all over subcompartment B1, the
+    Polycomb-repressed one, as on real chromosomes.
 
     Returns
     -------
     dict
         Chromosome -> ndarray, (ceil(length / SIGNAL_STEP),), float32; NaN in gaps. The floor is
-        noise seeded by the plan, 1 on average.
+        noise seeded by the plan and its cell type, 1 on average.
     """
-    peaks, tracks = find_peaks(plan)[name], {}
+    peaks, tracks = None if name == "H3K27me3" else find_peaks(plan)[name], {}
     for number, chrom in enumerate(plan.chromsizes.index):
-        rng = np.random.default_rng([plan.seed, number, *name.encode()])
+        rng = np.random.default_rng([plan.seed, number, *f"{name} {plan.cell_type}".encode()])
         n = -(-int(plan.chromsizes[chrom]) // SIGNAL_STEP)
         edges = np.arange(n + 1) * SIGNAL_STEP
-        own = peaks[peaks["chrom"] == chrom]
         track = rng.gamma(4, 0.25, n)
-        np.add.at(track, ((own["start"] + own["summit"]) // SIGNAL_STEP).to_numpy(), own["signal"])
+        if peaks is None:
+            repressed = plan.rows("compartments", chrom).query("name == 'B1'")
+            track *= 1 + 5 * bin_mean(repressed, np.ones(len(repressed)), edges)
+        else:
+            own = peaks[peaks["chrom"] == chrom]
+            step = ((own["start"] + own["summit"]) // SIGNAL_STEP).to_numpy()
+            np.add.at(track, step, own["signal"])
         gaps = plan.rows("gaps", chrom)
         track[bin_mean(gaps, np.ones(len(gaps)), edges) >= 0.5] = np.nan
         tracks[chrom] = track.astype(np.float32)

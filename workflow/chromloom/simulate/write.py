@@ -374,7 +374,7 @@ def write_labels(plan: Plan, folder: Path) -> None:
         table = peaks[_BED].assign(
             name=".", score=score, strand=".", signal=peaks["signal"].round(4), p=-1, q=3.0
         )
-        narrow = mark != "H3K27ac"
+        narrow = not mark.startswith("H3")
         if narrow:
             table["summit"] = peaks["summit"]
         put(table, f"{cell}_{mark}.{'narrow' if narrow else 'broad'}Peak.gz")
@@ -504,9 +504,9 @@ def _write_expression(plan: Plan, put: Callable[..., None]) -> None:
 
 
 def write_signals(plan: Plan, folder: Path) -> None:
-    """bigWig tracks: CTCF and H3K27ac ChIP, replication timing, GC content."""
+    """bigWig tracks: `elements.SIGNALS`, replication timing, GC content."""
     step = elements.SIGNAL_STEP
-    for mark in ("CTCF", "H3K27ac"):
+    for mark in elements.SIGNALS:
         tables = []
         for chrom, values in elements.signal_track(plan, mark).items():
             start = np.arange(len(values)) * step
