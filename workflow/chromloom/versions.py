@@ -15,6 +15,6 @@ VERSIONS = {
     "classification": 2,
     "attribution": 2,
     "edits": 1,
-    "perturbation": 3,
+    "perturbation": 4,
     "plotting": 1,
 }

@@ -1,5 +1,6 @@
 """The table of models: what is in it, what names stand for, and how it is added to."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -88,6 +89,34 @@ def test_a_plugin_registers_models_by_the_environment(toy, tmp_path, monkeypatch
     assert load(find_model("toy").fit)() == 5
     assert registry.code_of("toy") == [str(tmp_path / f) for f in ("my_models.py", "toy_fit.py")]
     assert registry.code_of("pca") == []
+
+
+def test_a_plugin_may_look_models_up_while_it_registers_its_own(toy, tmp_path, monkeypatch):
+    (tmp_path / "first.py").write_text(
+        "from dataclasses import replace\n"
+        "from chromloom.models.registry import find_model, register\n"
+        "assert find_model('eig').editable\n"
+        "register('toy', replace(find_model('pca'), preset='', colour='#123456'))\n"
+    )
+    (tmp_path / "second.py").write_text(
+        "from dataclasses import replace\n"
+        "from chromloom.models.registry import find_model, register\n"
+        "register('toy-two', replace(find_model('toy'), preset='', colour='#123457', plugin=None))\n"
+    )
+    files = [str(tmp_path / name) for name in ("first.py", "second.py")]
+    monkeypatch.setenv(registry.PLUGINS, os.pathsep.join(files))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert find_model("toy-two").fit == find_model("pca").fit
+    assert [str(registry.MODELS[name].plugin) for name in ("toy", "toy-two")] == files
+
+
+def test_a_plugin_that_fails_is_run_again_when_asked_again(toy, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    monkeypatch.setenv(registry.PLUGINS, str(tmp_path / "broken.py"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            find_model("eig")
 
 
 def test_a_plugin_that_is_not_there_is_named(monkeypatch, tmp_path):

@@ -173,8 +173,8 @@ def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_m
     assert np.isnan(table.loc[510_000, "edited"])
     assert len(loop_changes(prediction, source, None)) == 0
     scores = insulation(prediction, source)
-    change = scores["edited"] - scores["wild_type"]  # its median, over the window's, is the same
-    changed = scores["start"][(change - change.median()).abs() > 1e-6]
+    change = scores["edited"] - scores["wild_type"]
+    changed = scores["start"][change.abs() > 1e-6]  # nothing moves far from the edit
     assert len(changed)
     assert changed.between(400_000, 690_000).all()
 

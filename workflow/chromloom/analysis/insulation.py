@@ -87,6 +87,25 @@ def score_diamonds(
 ) -> np.ndarray:
     """Diamond insulation score of each bin, log2 of its ratio to the chromosome's median.
 
+    Parameters
+    ----------
+    near, window, ignore_diags
+        See `mean_diamonds`.
+
+    Returns
+    -------
+    ndarray, (n,), float64
+        NaN where the diamond holds no pair, or no contact.
+    """
+    means = mean_diamonds(near, window, ignore_diags=ignore_diags)
+    return log2_over_median(means, means)
+
+
+def mean_diamonds(
+    near: np.ndarray, window: int = WINDOW_BINS, *, ignore_diags: int = 2
+) -> np.ndarray:
+    """Mean contact strength in the diamond of each bin.
+
     The diamond of bin b holds rows b - window + 1 … b and columns b … b + window - 1, as in
     cooltools.
 
@@ -102,7 +121,7 @@ def score_diamonds(
     Returns
     -------
     ndarray, (n,), float64
-        NaN where the diamond holds no pair, or no contact.
+        NaN where the diamond holds no pair.
     """
     n = near.shape[1]
     values, valid = np.nan_to_num(near).astype(np.float64), (~np.isnan(near)).astype(np.float64)
@@ -114,7 +133,18 @@ def score_diamonds(
         for shift in range(first, last + 1):
             total[shift:] += values[d, : n - shift]
             count[shift:] += valid[d, : n - shift]
+    with np.errstate(invalid="ignore"):
+        return total / count
+
+
+def log2_over_median(means: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """log2 of the ratio of each mean to the median of `reference`; NaN where there is none.
+
+    Two maps are held to one median where their difference is to be that of each bin: what an edit
+    does to the median of its map would else move the scores of all bins.
+    """
+    if not np.isfinite(reference).any():
+        return np.full(len(means), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        score = total / count
-        score = np.log2(score / np.nanmedian(score)) if np.isfinite(score).any() else score
+        score = np.log2(means / np.nanmedian(reference))
     return np.where(np.isfinite(score), score, np.nan)

@@ -239,6 +239,8 @@ def register(name: str, model: Model) -> None:
 def models() -> dict[str, Model]:
     """The whole table, with the models that plugins register."""
     for path in filter(None, os.environ.get(PLUGINS, "").split(os.pathsep)):
+        if Path(path) in _running:  # it asks for models while it registers its own
+            break
         _run_plugin(Path(path))
     return MODELS
 
@@ -272,9 +274,18 @@ def _run_plugin(path: Path) -> None:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     before = set(MODELS)
-    runpy.run_path(str(path))
+    _running.append(path)
+    try:
+        runpy.run_path(str(path))
+    finally:
+        _running.remove(path)
     for name in set(MODELS) - before:
-        MODELS[name] = replace(MODELS[name], plugin=path)
+        if MODELS[name].plugin is None:
+            MODELS[name] = replace(MODELS[name], plugin=path)
+
+
+_running: list[Path] = []
+"""Plugins that have begun to run and not ended: not begun again by what they call."""
 
 
 def find_model(name: str) -> Model:

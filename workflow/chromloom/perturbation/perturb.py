@@ -7,7 +7,7 @@ import cooler
 import numpy as np
 import pandas as pd
 
-from chromloom.analysis.insulation import score_diamonds
+from chromloom.analysis.insulation import log2_over_median, mean_diamonds
 from chromloom.edits.bins import lay_out, lift_table
 from chromloom.edits.edit import edited_name
 from chromloom.edits.read import fit_bins, read_rows, skipped_table, summary
@@ -359,12 +359,14 @@ def insulation(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     -------
     DataFrame
         chrom, start, end of the run of bins around the edit; wild_type, edited (log2 diamond score
-        of 10 bins over the window's median; NaN where there are too few pairs).
+        of 10 bins, both over the median of the unedited window; NaN where there are too few pairs).
     """
     run, bands = _contiguous(prediction, source)
-    scores = [score_diamonds(band, ignore_diags=source.ignore_diags) for band in bands]
+    wild_type, edited = (mean_diamonds(band, ignore_diags=source.ignore_diags) for band in bands)
     bins = source.bins[["chrom", "start", "end"]].iloc[run].reset_index(drop=True)
-    return bins.assign(wild_type=scores[0], edited=scores[1])
+    return bins.assign(
+        wild_type=log2_over_median(wild_type, wild_type), edited=log2_over_median(edited, wild_type)
+    )
 
 
 def loop_changes(
