@@ -101,7 +101,8 @@ def test_a_plugin_may_look_models_up_while_it_registers_its_own(toy, tmp_path, m
     (tmp_path / "second.py").write_text(
         "from dataclasses import replace\n"
         "from chromloom.models.registry import find_model, register\n"
-        "register('toy-two', replace(find_model('toy'), preset='', colour='#123457', plugin=None))\n"
+        "toy = find_model('toy')\n"
+        "register('toy-two', replace(toy, preset='', colour='#123457', plugin=None))\n"
     )
     files = [str(tmp_path / name) for name in ("first.py", "second.py")]
     monkeypatch.setenv(registry.PLUGINS, os.pathsep.join(files))
