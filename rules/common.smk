@@ -93,8 +93,8 @@ def classified_runs(wildcards):
 
 def hic_source(wildcards):
     """The sample's .hic, whose stored vectors are taken where the norm is one of juicer's."""
-    source = STUDY.sources.get(wildcards.sample, "")
-    return source if source.endswith(".hic") and wildcards.norm != "ICE" else []
+    source = STUDY.hic_source(wildcards.sample)
+    return source if source and wildcards.norm != "ICE" else []
 
 
 def against_map(wildcards):

@@ -49,7 +49,10 @@ ROOMS = {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
         *("prediction", "sequence", "signals"),
     },
-    "study": {"classification", "contacts", "edits", "genome", "models", "sheets", "signals"},
+    "study": {
+        *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),
+        "signals",
+    },
     "cli": {
         *(
             "attribution",

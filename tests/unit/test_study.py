@@ -453,6 +453,46 @@ def test_two_files_of_a_folder_of_knockouts_cannot_have_one_name(study, tmp_path
         study({"perturbation": {"knockouts": {"folder": "peaks"}}})
 
 
+def test_comparisons_name_elements_of_the_sample_shown(study, tmp_path):
+    rows = ["X\tx.bed\tbed\tboundaries\tA\thg38\tno", "Y\ty.bed\tbed\tmulticlass\tA\thg38\tno"]
+    (tmp_path / "labels.tsv").write_text(LABELS + "\n".join(rows))
+
+    def with_pair(*pair):
+        return study({"labels": "labels.tsv", "attribution": {"comparisons": {"p": list(pair)}}})
+
+    assert with_pair("X", "X-X").focus_run
+    with pytest.raises(InputError, match=r"comparisons, p: 'X&CTCF' names 'CTCF', .* has X"):
+        with_pair("X&CTCF", "X")
+    with pytest.raises(InputError, match="'X-Y' names 'Y', which is no task of single bins"):
+        with_pair("X", "X-Y")
+
+
+def test_edits_of_orientation_need_motifs(study, tmp_path):
+    table = "edit\tkind\tchrom\tstart\tend\nturn\torientation\tchr1\t600000\t610000\n"
+    (tmp_path / "edits.tsv").write_text(table)
+    with pytest.raises(InputError, match=r"edits.tsv: edit 'turn' turns motifs, .*BED6"):
+        study({"edits": "edits.tsv"})
+    motifs = {"perturbation": {"motifs": "ctcf.bed"}}
+    assert study({"edits": "edits.tsv", **motifs}).edits_of("A", 10_000) == ["turn"]
+    assert study({"edits": "edits.tsv"}, A={"models": "pca"}).pair_runs == []
+
+
+@pytest.mark.parametrize("region", ["chr99:1-2000", "chr1", "chr2:5000-1000", "chr2:0-999999999"])
+def test_the_region_of_figures_is_one_of_the_sample_shown(study, region):
+    figures = {"figures": {"region": region}}
+    with pytest.raises(InputError, match=r"figures.region, for sample 'A': region"):
+        study(figures, A={"chromosomes": "2"})
+    assert study({"figures": {"region": "chr2:1000-2000"}}, A={"chromosomes": "2"}).focus
+
+
+def test_a_hic_is_told_by_content_and_by_name_while_it_is_not_there(study, tmp_path):
+    (tmp_path / "deposited").write_bytes(b"HIC\0\x08\0\0\0")
+    (tmp_path / "named.hic").write_bytes(b"\x89HDF")
+    files = {"A": "deposited", "B": "named.hic", "C": "yet.hic", "D": "a.cool"}
+    built = study(**{sample: {"contacts": file} for sample, file in files.items()})
+    assert [built.hic_source(sample) for sample in files] == ["deposited", "", "yet.hic", ""]
+
+
 SIGNALS = "signal\tcell_type\tassembly\tpath\ttransform\treference\n"
 
 

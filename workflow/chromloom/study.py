@@ -18,7 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from chromloom.classification.labels import read_label_sheet
+from chromloom.attribution.sets import parse_expression
+from chromloom.classification.labels import ELEMENTS, read_label_sheet
+from chromloom.contacts.sniff import is_hic
 from chromloom.contacts.text import files_of
 from chromloom.edits.edit import Edit
 from chromloom.edits.read import Row, fit_bins, read_rows, summary
@@ -152,6 +154,9 @@ class Study:
             self._check_trans(run)
         self._check_assemblies()
         self._check_tasks()
+        self._check_comparisons()
+        self._check_orientations()
+        self._check_figures()
         _ = self.transfers  # checked as they are listed
 
     # Files
@@ -208,6 +213,11 @@ class Study:
             return files_of(self.sources[sample])
         except InputError as error:
             raise InputError(f"{self.config['samples']}, sample {sample!r}: {error}") from None
+
+    def hic_source(self, sample: str) -> str:
+        """A sample's contact map where that is a .hic, told by content once it is there; or ""."""
+        source = self.sources.get(sample, "")
+        return source if source and is_hic(source) else ""
 
     def dataset_of_file(self, file: str) -> dict[str, str]:
         """Row of the table of data sets that gives a downloaded file."""
@@ -713,6 +723,7 @@ class Study:
         cell_types = dict.fromkeys(self.samples.cell_type)
         self.labels: dict[str, list[str]] = {cell_type: [] for cell_type in cell_types}
         self.tasks: dict[str, list[str]] = {cell_type: [] for cell_type in cell_types}
+        self._elements: dict[str, list[str]] = {cell_type: [] for cell_type in cell_types}
         if not self.config["labels"]:
             return
         # Files may still have to be made when the study is planned.
@@ -721,6 +732,7 @@ class Study:
             rows = sheet[sheet.cell_type.isin([cell_type, "*"])]
             self.labels[cell_type] = [str(path) for paths in rows.path for path in paths]
             self.tasks[cell_type] = list(rows.task)
+            self._elements[cell_type] = list(rows.task[rows.kind.isin(ELEMENTS)])
 
     def _read_signals(self) -> None:
         """Signals by cell type, and the assembly of each cell type's signals."""
@@ -902,6 +914,49 @@ class Study:
                         f"{key}: {self.label_sheet} has no task {task!r} for cell type "
                         f"{self.samples.cell_type[sample]!r}; it has {', '.join(tasks)}"
                     )
+
+    def _check_comparisons(self) -> None:
+        """Refuse comparisons of elements that the label sheet does not have."""
+        if not (self.shown(self.pair_runs) and self.labels_of(self.focus_sample)):
+            return
+        cell_type = self.samples.cell_type[self.focus_sample]
+        known = self._elements[cell_type]
+        for name, pair in self.config["attribution"]["comparisons"].items():
+            for expression in pair:
+                for _, task in parse_expression(expression):
+                    if task not in known:
+                        raise InputError(
+                            f"attribution.comparisons, {name}: {expression!r} names {task!r}, "
+                            f"which is no task of single bins ({', '.join(ELEMENTS)}) of cell type "
+                            f"{cell_type!r} in {self.label_sheet}; it has {', '.join(known)}"
+                        )
+
+    def _check_orientations(self) -> None:
+        """Refuse edits of the orientation of motifs where no motifs are named."""
+        if self.config["perturbation"]["motifs"]:
+            return
+        for sample, resolution in self.edited:
+            for row in self._fitted(sample, resolution):
+                if row.edit and row.edit.kind == "orientation":
+                    raise InputError(
+                        f"{self.edits_path(sample)}: edit {row.edit.edit!r} turns motifs, and "
+                        "perturbation.motifs names none; give it a BED6 file of stranded CTCF "
+                        "motifs (`chromloom motifs` writes one), or take the edit out"
+                    )
+
+    def _check_figures(self) -> None:
+        """Refuse a region of figures that the sample shown does not have."""
+        region = self.config["figures"]["region"]
+        chromsizes = self.chromsizes(self.focus_sample) if region and self.focus else None
+        if chromsizes is None:
+            return
+        kept = select_chromosomes(
+            self.chromosomes(self.focus_sample), chromsizes, source=self.config["samples"]
+        )
+        try:
+            parse_region(region, chromsizes[kept].to_dict())
+        except InputError as error:
+            raise InputError(f"figures.region, for sample {self.focus_sample!r}: {error}") from None
 
     def _check_trans(self, run: Run) -> None:
         kept = self.chromosomes(run.sample) or []

@@ -24,7 +24,7 @@ import lzma
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,11 @@ from chromloom.errors import InputError
 
 BLOCK = 1 << 25  # characters parsed at a time
 MISSING = ("", ".", "-", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "NULL", "null", "None")
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 _NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or a spreadsheet",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
@@ -161,7 +165,12 @@ def _opener(magic: bytes, path: Path, what: str):
                 f"{what} {path} is {kind}; expected tab-separated text, plain or compressed by "
                 "gzip, bgzip, bzip2 or xz"
             )
-    return next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
+    return opener_of(magic) or open
+
+
+def opener_of(start: bytes) -> Callable[..., Any] | None:
+    """What opens a compressed file that starts so (gzip, bgzip, bzip2, xz); None for others."""
+    return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
 
 
 def read_table(

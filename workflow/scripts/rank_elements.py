@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from chromloom.attribution.explain import explain_sets
-from chromloom.classification.labels import load_labels, read_label_sheet, read_task
+from chromloom.classification.labels import ELEMENTS, load_labels, read_label_sheet, read_task
 from chromloom.files import read_parquet
 from chromloom.logs import job_log
 
@@ -9,8 +9,7 @@ params = snakemake.params
 with job_log(snakemake.log[0]):
     bins = read_parquet(snakemake.input.attribution)
     sheet = read_label_sheet(snakemake.input.sheet, cell_type=params.cell_type)
-    # Classes of elements: tasks of single bins that are present or not.
-    sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]
+    sheet = sheet[sheet["kind"].isin(ELEMENTS)]
     labels = load_labels(sheet, bins[["chrom", "start", "end", "masked"]])
     domains = None
     if params.domains:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.attribution.aggregate import compare_sets, profile_domains, rank_sets
+from chromloom.attribution.sets import parse_expression
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, read_parquet, write_tsv
 from chromloom.signals.tracks import read_track
@@ -121,11 +122,8 @@ def _read_scores(attribution, column):
 
 def _combine(expression, sets):
     """Bins of `a&b-c`: of a and b, without c."""
-    members, sign = None, "&"
-    for part in expression.replace("&", "\0&\0").replace("-", "\0-\0").split("\0"):
-        if part in ("&", "-"):
-            sign = part
-            continue
+    members = None
+    for sign, part in parse_expression(expression):
         if part not in sets:
             raise InputError(f"comparison '{expression}': '{part}' is none of {', '.join(sets)}")
         own = sets[part] if sign == "&" else ~sets[part]

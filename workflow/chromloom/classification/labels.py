@@ -62,6 +62,8 @@ logger = logging.getLogger(__name__)
 REQUIRED = ["task", "path", "format", "kind", "cell_type", "assembly", "circular"]
 OPTIONAL = ["select", "threshold", "with", "without"]
 KINDS = ["binary", "boundaries", "anchors", "signal", "expression", "multiclass", "pairs"]
+ELEMENTS = ("binary", "boundaries", "anchors")
+"""Kinds of tasks that single bins have or lack: those whose attributions are compared."""
 _PAIRED = {"hiccups", "bedpe", "targetfinder"}
 _NO_POSITIVES = {"multiclass", "pairs"}
 NEIGHBOURS = 1  # bins looked at on each side by with/without

@@ -3,18 +3,14 @@
 Of a compressed file no more than `LIMIT` bytes are unpacked per line.
 """
 
-import bz2
-import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from chromloom.errors import InputError
-from chromloom.tables import open_text
+from chromloom.tables import open_text, opener_of
 
 LIMIT = 1 << 20
 EXPECTED = (
@@ -22,11 +18,6 @@ EXPECTED = (
     "merged_nodups.txt of juicer), plain or compressed by gzip, bgzip, bzip2 or xz; or juicer dump "
     "text (bp, bp, value; one chromosome per file)"
 )
-_OPENERS: dict[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-}
 _PAIRS_OF_READS = (
     "make read pairs of it: pairtools parse -c chrom.sizes x.bam | pairtools sort | pairtools "
     "dedup -o x.pairs.gz"
@@ -44,7 +35,8 @@ _FOREIGN = {
     b"<html": "a web page, which a download left; fetch the file again",
     b"version https://git-lfs": "a pointer of git LFS; fetch the file that it names (git lfs pull)",
 }
-_WHOLE = {b"\x89HDF\r\n\x1a\n": "an HDF5 file", b"HIC\0": "a .hic file"}
+HIC = b"HIC\0"
+_WHOLE = {b"\x89HDF\r\n\x1a\n": "an HDF5 file", HIC: "a .hic file"}
 
 _PAIRS = ("readID", "chr1", "pos1", "chr2", "pos2", "strand1", "strand2")
 _HICPRO = ("readID", "chr1", "pos1", "strand1", "chr2", "pos2", "strand2")
@@ -76,6 +68,14 @@ class Text:
     sizes: dict[str, int] = field(default_factory=dict)
 
 
+def is_hic(path: str | Path) -> bool:
+    """Whether a contact map is a .hic; a file that is yet to be made is what its name says."""
+    if not Path(path).is_file():
+        return Path(path).suffix == ".hic"
+    with Path(path).open("rb") as handle:
+        return handle.read(4) == HIC
+
+
 def magic_of(path: Path) -> bytes:
     """The first bytes of a file, unpacked.
 
@@ -88,7 +88,7 @@ def magic_of(path: Path) -> bytes:
         raw = handle.read(32)
     if not raw:
         raise InputError(f"contact map {path} is empty (0 bytes); fetch or write it again")
-    opener = next((opener for start, opener in _OPENERS.items() if raw.startswith(start)), None)
+    opener = opener_of(raw)
     magic = raw
     if opener is not None:
         try:

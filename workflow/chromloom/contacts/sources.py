@@ -9,7 +9,7 @@ import pandas as pd
 
 from chromloom.contacts.coolers import CoolerReader
 from chromloom.contacts.pixels import Target
-from chromloom.contacts.sniff import magic_of, sniff_text
+from chromloom.contacts.sniff import HIC, magic_of, sniff_text
 from chromloom.contacts.text import DumpReader, PairsReader
 from chromloom.errors import InputError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Reader = CoolerReader | HicReader | PairsReader | DumpReader
 
-_HDF5, _HIC = b"\x89HDF\r\n\x1a\n", b"HIC\0"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_SUFFIXES = (".cool", ".mcool", ".scool")
 
 
@@ -90,7 +90,7 @@ def open_source(
         return CoolerReader(source, **cells)
     if given:
         raise InputError(f"{source}: {', '.join(given)} is given; expected a .scool file")
-    if magic.startswith(_HIC):
+    if magic.startswith(HIC):
         return _open_hic(source, magic)
     if path.suffix == ".hic" or path.suffix in _HDF5_SUFFIXES:
         expected = "'HIC'" if path.suffix == ".hic" else "the HDF5 signature"
@@ -169,7 +169,7 @@ def stored_weights(
         return None
     with Path(source).open("rb") as handle:
         magic = handle.read(8)
-    if not magic.startswith(_HIC):
+    if not magic.startswith(HIC):
         return None
     reader = _open_hic(str(source), magic)
     target = Target(chromsizes, tuple(chromsizes.index), length_tolerance)
