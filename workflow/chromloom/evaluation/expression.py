@@ -1,0 +1,179 @@
+"""How well predicted expression agrees with measured expression, with intervals over genes.
+
+Genes are resampled in blocks of `genome.bins.BLOCK`, since neighbours share marks and contacts;
+models are compared on the same resamplings (a paired bootstrap).
+"""
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from chromloom.errors import InputError
+from chromloom.evaluation.statistics import interval, resample_blocks
+from chromloom.genome.bins import BLOCK
+
+logger = logging.getLogger(__name__)
+
+METRICS = ("auc", "average_precision", "r", "spearman", "r2")
+COLUMNS = ["model", "chrom", "n_genes", "metric", "value", "low", "high", "against", "difference",
+           "difference_low", "difference_high", "note"]  # fmt: skip
+
+
+def evaluate_expression(
+    predictions: Mapping[str, pd.DataFrame], *, against: str = "", n_boot: int = 1000, seed: int = 1
+) -> pd.DataFrame:
+    """Score models on the genes that all of them predict.
+
+    Parameters
+    ----------
+    predictions : mapping of str to DataFrame
+        Model -> gene, chrom, tss, level (measured log2(value + 1)), high (bool),
+        predicted_level and predicted_high (probability); one row per gene.
+    against : str
+        Model that the others are compared with; by default the first.
+    n_boot, seed : int
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`: for each model, of all genes ("all") and, without intervals, of each chromosome:
+        AUC and average precision of high against low genes by predicted_high; r, Spearman and R2
+        of the level by predicted_level; 95 % interval; difference from `against` with its interval.
+        NaN where a metric is not defined (one class only, a constant prediction); `note` says so.
+        Resamplings keep the ranks that genes have among all, for Spearman's.
+
+    Raises
+    ------
+    InputError
+        No gene is predicted by all models, or `against` is none of them.
+    """
+    against = against or next(iter(predictions))
+    if against not in predictions:
+        raise InputError(f"no predictions of '{against}'; there are {', '.join(predictions)}")
+    genes = set.intersection(*(set(table["gene"]) for table in predictions.values()))
+    if not genes:
+        raise InputError(f"models {', '.join(predictions)} have no gene in common to be scored on")
+    tables = {
+        model: table[table["gene"].isin(genes)].sort_values("gene").reset_index(drop=True)
+        for model, table in predictions.items()
+    }
+    first = tables[against]
+    block = first.groupby(["chrom", first["tss"] // BLOCK], sort=False).ngroup().to_numpy()
+    multiplicity = resample_blocks(np.ones(block.max() + 1, dtype=bool), n_boot, seed)[:, block]
+    samples = {model: _resampled(table, multiplicity) for model, table in tables.items()}
+    rows = []
+    for model, table in tables.items():
+        note = _note(table)
+        if note:
+            logger.warning("%s: %s", model, note)
+        for metric in METRICS:
+            own, other = samples[model][metric], samples[against][metric]
+            low, high = interval(own[:, None])
+            d_low, d_high = interval((own - other)[:, None])
+            rows.append(
+                {
+                    "model": model,
+                    "chrom": "all",
+                    "n_genes": len(table),
+                    "metric": metric,
+                    "value": own[0],
+                    "low": low[0],
+                    "high": high[0],
+                    "against": against,
+                    "difference": own[0] - other[0],
+                    "difference_low": d_low[0],
+                    "difference_high": d_high[0],
+                    "note": note,
+                }
+            )
+        for chrom, part in table.groupby("chrom", sort=False):
+            values = _metrics(part, np.ones((1, len(part))))
+            rows += [
+                {"model": model, "chrom": chrom, "n_genes": len(part), "metric": metric}
+                | {"value": values[metric][0], "against": against, "note": _note(part)}
+                for metric in METRICS
+            ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Whether predictions do not differ between genes beyond rounding."""
+    return bool(np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max(initial=0))))
+
+
+def _note(table: pd.DataFrame) -> str:
+    notes = [
+        f"{column} is the same for all genes"
+        for column in ("predicted_level", "predicted_high")
+        if is_constant(table[column].to_numpy())
+    ]
+    if table["high"].nunique() < 2:
+        notes.append("all genes are on one side of the median")
+    return "; ".join(notes)
+
+
+def _resampled(table: pd.DataFrame, multiplicity: np.ndarray) -> dict[str, np.ndarray]:
+    """`_metrics` of many resamplings, some at a time, so that little memory is needed."""
+    parts = [_metrics(table, multiplicity[k : k + 64]) for k in range(0, len(multiplicity), 64)]
+    return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
+
+
+def _metrics(table: pd.DataFrame, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric by resampling, (n_resamplings,) each; weights (n_resamplings, n_genes)."""
+    high = table["high"].to_numpy(dtype=float)
+    level = table["level"].to_numpy(dtype=float)
+    predicted = table["predicted_level"].to_numpy(dtype=float)
+    probability = table["predicted_high"].to_numpy(dtype=float)
+    nothing = np.full(len(weights), np.nan)
+    constant = is_constant(predicted)
+    auc, precision = (nothing, nothing)
+    if not is_constant(probability) and 0 < high.sum() < len(high):
+        auc, precision = _ranking(high, probability, weights)
+    residual = weights @ (predicted - level) ** 2
+    n, mean = weights.sum(axis=1), (weights @ level) / np.maximum(weights.sum(axis=1), 1)
+    total = weights @ level**2 - n * mean**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r2 = np.where(total > 0, 1 - residual / total, np.nan)
+    return {
+        "auc": auc,
+        "average_precision": precision,
+        "r": nothing if constant else _pearson(predicted, level, weights),
+        "spearman": nothing
+        if constant
+        else _pearson(rankdata(predicted), rankdata(level), weights),
+        "r2": r2,
+    }
+
+
+def _ranking(
+    high: np.ndarray, score: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Area under the ROC curve and average precision, weighted; equal scores count as one step."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # of equal scores
+    positive = np.cumsum((weights * high)[:, order], axis=1)[:, last]
+    negative = np.cumsum((weights * (1 - high))[:, order], axis=1)[:, last]
+    gained = np.diff(positive, axis=1, prepend=0)
+    all_positive, all_negative = positive[:, -1], negative[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Of each positive, the negatives that score lower, and half of those that score the same.
+        lower = all_negative[:, None] - (negative + np.hstack([0 * negative[:, :1],
+                                                               negative[:, :-1]])) / 2  # fmt: skip
+        auc = (gained * lower).sum(axis=1) / (all_positive * all_negative)
+        seen = positive + negative
+        precision = np.divide(positive, seen, out=np.zeros_like(seen), where=seen > 0)
+        average = (gained * precision).sum(axis=1) / all_positive
+    return auc, average
+
+
+def _pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted correlation, (n_resamplings,); NaN where a side does not vary."""
+    n = weights.sum(axis=1)
+    x, y = x - x.mean(), y - y.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mx, my = weights @ x / n, weights @ y / n
+        covariance = weights @ (x * y) / n - mx * my
+        return covariance / np.sqrt((weights @ x**2 / n - mx**2) * (weights @ y**2 / n - my**2))

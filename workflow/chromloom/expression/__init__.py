@@ -1,0 +1,1 @@
+"""Expression of genes told from signals around them: tables, features, models."""

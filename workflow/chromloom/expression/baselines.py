@@ -1,0 +1,275 @@
+"""Ridge and gradient boosting on the mean marks around a gene: what a network has to beat.
+
+Each gives two numbers of a gene: the level, log2(value + 1), and the probability that the value is
+at or above the median of the cell type. Settings are chosen on chromosomes within the training
+genes; nothing of a test gene enters.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from chromloom.errors import InputError
+from chromloom.expression.features import EDGES, Marks
+from chromloom.expression.table import inner_groups
+
+PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
+"""Ridge penalties to choose from, of standardised features."""
+INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)
+"""The same of the logistic regression."""
+ROUNDS, PATIENCE = 600, 30
+
+
+@dataclass(frozen=True)
+class SimpleSettings:
+    """Settings of the simple models.
+
+    Attributes
+    ----------
+    preset : str
+    edges : tuple of int
+        bp from the TSS; borders of the windows.
+    body : bool
+        Whether the mean over the gene's body is a feature; False is the promoter alone.
+    depth : int
+        Of the trees.
+    learning_rate : float
+        Of the trees.
+    """
+
+    preset: str = "marks-mean"
+    edges: tuple[int, ...] = EDGES
+    body: bool = True
+    depth: int = 4
+    learning_rate: float = 0.05
+
+    @classmethod
+    def of(cls, preset: str, **options: Any) -> "SimpleSettings":
+        """Settings with some values replaced.
+
+        Raises
+        ------
+        InputError
+            There is no such setting, or the borders do not rise.
+        """
+        unknown = sorted(set(options) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise InputError(
+                f"model '{preset}' has no setting '{unknown[0]}'; it has "
+                f"{', '.join(cls.__dataclass_fields__)}"
+            )
+        settings = cls(preset, **options)
+        edges = tuple(int(edge) for edge in settings.edges)
+        if len(edges) < 2 or any(a >= b for a, b in pairwise(edges)):
+            raise InputError(f"edges {list(edges)} of model '{preset}'; expected rising numbers")
+        return cls(preset, **{**options, "edges": edges})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return asdict(self)
+
+    def features(self, marks: Marks) -> np.ndarray:
+        """What the model sees, (n_genes, n_features), float32."""
+        reach = marks.around.shape[2] // 2 * marks.bin_size
+        if max(-self.edges[0], self.edges[-1]) > reach:
+            raise InputError(
+                f"edges of model '{self.preset}' from {self.edges[0]:,} to {self.edges[-1]:,} bp; "
+                f"features reach {reach:,} bp"
+            )
+        values = marks.windows(self.edges)
+        if self.body:
+            return values
+        kept = [not name.endswith(":body") for name in marks.window_names(self.edges)]
+        return values[:, kept]
+
+
+class Ridge:
+    """Ridge regression of the level, logistic regression of the class, of standardised features.
+
+    Attributes
+    ----------
+    arrays : dict of ndarray
+        mean, scale (n_features,); level, high (n_features + 1,), the intercept last.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.arrays = dict(arrays)
+
+    @classmethod
+    def fit(
+        cls, values: np.ndarray, genes: pd.DataFrame, settings: SimpleSettings, *, seed: int
+    ) -> "Ridge":
+        """Fit to training genes, (n_genes, n_features); penalties by chromosomes among them."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import Ridge as RidgeRegression
+
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.where(scale > 1e-6, scale, 1)
+        standard = (values - mean) / scale
+        groups = inner_groups(genes)
+        level, high = genes["level"].to_numpy(), genes["high"].to_numpy()
+
+        def squared(penalty: float, fit: np.ndarray, held: np.ndarray) -> float:
+            model = RidgeRegression(penalty).fit(standard[fit], level[fit])
+            return float(((model.predict(standard[held]) - level[held]) ** 2).mean())
+
+        def surprise(inverse: float, fit: np.ndarray, held: np.ndarray) -> float:
+            if len(set(high[fit])) < 2:
+                return 0.0
+            model = LogisticRegression(C=inverse, max_iter=200, tol=1e-3)
+            odds = model.fit(standard[fit], high[fit]).decision_function(standard[held])
+            return float(np.logaddexp(0, np.where(high[held], -odds, odds)).mean())
+
+        penalty = _best(PENALTIES, squared, groups)
+        inverse = _best(INVERSE_PENALTIES, surprise, groups)
+        of_level = RidgeRegression(penalty).fit(standard, level)
+        of_high = LogisticRegression(C=inverse, max_iter=500, tol=1e-3).fit(standard, high)
+        return cls(
+            {
+                "mean": mean,
+                "scale": scale,
+                "level": np.append(of_level.coef_, of_level.intercept_),
+                "high": np.append(of_high.coef_[0], of_high.intercept_),
+            }
+        )
+
+    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Level and probability, (n_genes,) each."""
+        standard = (values - self.arrays["mean"]) / self.arrays["scale"]
+        level, high = self.arrays["level"], self.arrays["high"]
+        return standard @ level[:-1] + level[-1], expit(standard @ high[:-1] + high[-1])
+
+    def save(self, folder: Path) -> None:
+        """Write to a folder."""
+        np.savez(folder / "ridge.npz", **self.arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Ridge":
+        """Read from a folder."""
+        with np.load(folder / "ridge.npz", allow_pickle=False) as file:
+            return cls({name: file[name] for name in file.files})
+
+
+class Boosted:
+    """Gradient-boosted trees (XGBoost) of the level and of the class."""
+
+    def __init__(self, level: Any, high: Any) -> None:
+        self.level, self.high = level, high
+
+    @classmethod
+    def fit(
+        cls, values: np.ndarray, genes: pd.DataFrame, settings: SimpleSettings, *, seed: int
+    ) -> "Boosted":
+        """Fit to training genes; the number of trees by chromosomes that are held out of them."""
+        import xgboost
+
+        held = inner_groups(genes) == 0
+        models = []
+        for target, objective in (("level", "reg:squarederror"), ("high", "binary:logistic")):
+            truth = genes[target].to_numpy(dtype=float)
+            if target == "high" and len(set(truth[~held])) < 2:
+                held = np.arange(len(genes)) % 4 == 0
+            settings_ = {
+                "objective": objective,
+                "max_depth": settings.depth,
+                "learning_rate": settings.learning_rate,
+                "subsample": 0.7,
+                "colsample_bytree": 0.5,
+                "min_child_weight": 5,
+                "tree_method": "hist",
+                "seed": seed,
+                "nthread": 2,
+            }
+            fit = xgboost.DMatrix(values[~held], truth[~held])
+            other = xgboost.DMatrix(values[held], truth[held])
+            found = xgboost.train(
+                settings_,
+                fit,
+                ROUNDS,
+                evals=[(other, "held")],
+                early_stopping_rounds=PATIENCE,
+                verbose_eval=False,
+            )
+            rounds = found.best_iteration + 1
+            models.append(xgboost.train(settings_, xgboost.DMatrix(values, truth), rounds))
+        return cls(*models)
+
+    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Level and probability, (n_genes,) each."""
+        import xgboost
+
+        table = xgboost.DMatrix(values)
+        return self.level.predict(table), self.high.predict(table)
+
+    def save(self, folder: Path) -> None:
+        """Write to a folder."""
+        self.level.save_model(folder / "level.ubj")
+        self.high.save_model(folder / "high.ubj")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Boosted":
+        """Read from a folder."""
+        import xgboost
+
+        return cls(*(xgboost.Booster(model_file=folder / f"{n}.ubj") for n in ("level", "high")))
+
+
+PARTS: dict[str, tuple] = {
+    "marks-ridge": (Ridge,),
+    "marks-xgboost": (Boosted,),
+    "marks-mean": (Ridge, Boosted),
+}
+
+
+class SimpleModel:
+    """One or both of the simple models; of both, levels and log odds are averaged."""
+
+    def __init__(self, settings: SimpleSettings, parts: list) -> None:
+        self.settings, self.parts = settings, parts
+
+    @classmethod
+    def fit(
+        cls,
+        marks: Marks,
+        genes: pd.DataFrame,
+        settings: SimpleSettings,
+        *,
+        seed: int,
+        device: str = "cpu",
+    ) -> "SimpleModel":
+        """Fit to training genes: one row of `marks` per row of `genes` (chrom, level, high)."""
+        values = settings.features(marks)
+        kinds = PARTS[settings.preset]
+        return cls(settings, [kind.fit(values, genes, settings, seed=seed) for kind in kinds])
+
+    def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
+        """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
+        values = self.settings.features(marks)
+        levels, probabilities = zip(*(part.predict(values) for part in self.parts))
+        odds = np.mean([logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in probabilities], axis=0)
+        return np.mean(levels, axis=0), expit(odds)
+
+    def save(self, folder: str | Path) -> None:
+        """Write to a folder that exists."""
+        for part in self.parts:
+            part.save(Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, settings: SimpleSettings, *, n_signals: int) -> "SimpleModel":
+        """Read from a folder."""
+        return cls(settings, [kind.load(Path(folder)) for kind in PARTS[settings.preset]])
+
+
+def _best(choices: tuple, loss: Callable, groups: np.ndarray) -> float:
+    """The choice with the least loss, weighted by genes, over held-out groups."""
+    losses = [
+        sum(loss(choice, groups != g, groups == g) * (groups == g).sum() for g in set(groups))
+        for choice in choices
+    ]
+    return choices[int(np.argmin(losses))]

@@ -1,0 +1,298 @@
+"""Signals around genes, made once per cell type: bins around the TSS and the mean of the body.
+
+Features run with the gene: upstream comes first on both strands, and the bin of the TSS is the
+same one. Bins are those of the signal store, so the TSS lies somewhere within its bin.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import atomic_path
+
+REACH = 20_000
+"""bp on both sides of the TSS; Chromoformer's 40 kb."""
+EDGES = (-20_000, -10_000, -5_000, -2_000, -1_000, -300, 300, 1_000, 2_000, 5_000, 10_000, 20_000)
+"""bp; borders of the windows around the TSS that simple models see, beside the gene's body."""
+_MASKED = 0.5  # a body or window with less known is missing
+
+
+class Signals(Protocol):
+    """What is asked of a store of signals (`chromloom.signals.store.SignalStore`)."""
+
+    signals: list[str]
+    transforms: Mapping[str, str]
+    bin_size: int
+    chromsizes: pd.Series
+
+    def read(
+        self, chrom: str, lo: int, hi: int, signals: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Values of bins, (n_signals, hi - lo), float32, NaN = missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Signals of genes.
+
+    Attributes
+    ----------
+    genes : ndarray, (n_genes,), str
+        Ids.
+    signals : list of str
+        Names, in the order of the arrays.
+    transforms : list of str
+        What the values of each are: none (linear), log1p or arcsinh.
+    bin_size : int
+        bp.
+    around : ndarray, (n_genes, n_signals, n_bins), float32
+        Bins from upstream to downstream, n_bins even, the TSS in bin n_bins // 2; NaN = missing or
+        beyond the chromosome.
+    body : ndarray, (n_genes, n_signals), float32
+        Mean over the bins of the gene, NaN where most are missing.
+    """
+
+    genes: np.ndarray
+    signals: list[str]
+    transforms: list[str]
+    bin_size: int
+    around: np.ndarray
+    body: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def of(self, rows: np.ndarray) -> "Marks":
+        """The marks of some genes, by their numbers or a mask."""
+        return replace(self, genes=self.genes[rows], around=self.around[rows], body=self.body[rows])
+
+    def select(self, signals: Sequence[str], transforms: Sequence[str], bin_size: int) -> "Marks":
+        """The marks that a model was trained on, in its order.
+
+        Raises
+        ------
+        InputError
+            One is missing, or its transform or the size of bins is another.
+        """
+        for name, transform in zip(signals, transforms):
+            if name not in self.signals:
+                raise InputError(
+                    f"the features lack signal {name!r} that the model reads (they have "
+                    f"{', '.join(self.signals)}); give it under this name in the sheet of signals"
+                )
+            own = self.transforms[self.signals.index(name)]
+            if own != transform:
+                raise InputError(
+                    f"signal {name!r} has transform {own!r}, the model was trained on {transform!r}; "
+                    "mend its row in the sheet of signals"
+                )
+        if bin_size != self.bin_size:
+            raise InputError(
+                f"features have bins of {self.bin_size} bp, the model was trained on {bin_size} bp"
+            )
+        order = [self.signals.index(name) for name in signals]
+        return replace(
+            self,
+            signals=list(signals),
+            transforms=list(transforms),
+            around=self.around[:, order],
+            body=self.body[:, order],
+        )
+
+    def binned(self, size: int) -> np.ndarray:
+        """Bins around the TSS, on the scale that models see; 0 where nothing is known.
+
+        Parameters
+        ----------
+        size : int
+            bp, a multiple of `bin_size` that divides both sides.
+
+        Returns
+        -------
+        ndarray, (n_genes, n_signals, n_bins), float32
+
+        Raises
+        ------
+        InputError
+            Bins of this size cannot be made of the store's.
+        """
+        step, n = size // self.bin_size, self.around.shape[2]
+        if step == 0 or size % self.bin_size or (n // 2) % step:
+            raise InputError(
+                f"features at {size} bp cannot be made of {n} bins of {self.bin_size} bp; expected "
+                f"a multiple of {self.bin_size} bp that divides {n // 2 * self.bin_size:,} bp"
+            )
+        shape = (len(self), len(self.signals), n // step, step)
+        values = _mean(self.around.reshape(shape)) if step > 1 else self.around
+        return self._scaled(values)
+
+    def windows(self, edges: Sequence[int] = EDGES) -> np.ndarray:
+        """Means in windows around the TSS and over the body, as columns of a table.
+
+        Parameters
+        ----------
+        edges : sequence of int
+            bp from the TSS, rising; borders of the windows, rounded down to bins.
+
+        Returns
+        -------
+        ndarray, (n_genes, n_signals * n_windows), float32
+            Windows of the first signal, its body, those of the second one, …; 0 where nothing is
+            known.
+        """
+        middle = self.around.shape[2] // 2
+        places = np.array([middle + edge // self.bin_size for edge in edges])
+        parts = [_mean(self.around[:, :, lo:hi]) for lo, hi in pairwise(places)]
+        values = np.stack([*parts, self.body], axis=2)  # (n, n_signals, windows + 1)
+        return self._scaled(values).reshape(len(self), -1)
+
+    def window_names(self, edges: Sequence[int] = EDGES) -> list[str]:
+        """Names of the columns of `windows`: signal:from..to or signal:body."""
+        spans = [*(f"{lo}..{hi}" for lo, hi in pairwise(edges)), "body"]
+        return [f"{signal}:{span}" for signal in self.signals for span in spans]
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        """log2(1 + x) of linear signals (odd about 0), others as they are; missing is 0."""
+        values = np.nan_to_num(values, nan=0.0).astype(np.float32)
+        linear = [k for k, transform in enumerate(self.transforms) if transform == "none"]
+        part = values[:, linear]
+        values[:, linear] = np.sign(part) * np.log2(1 + np.abs(part))
+        return values
+
+    def permuted(self, signals: Sequence[str], *, seed: int) -> "Marks":
+        """The marks with some signals exchanged between genes, all of them alike."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        chosen = [self.signals.index(name) for name in signals]
+        around, body = self.around.copy(), self.body.copy()
+        around[:, chosen], body[:, chosen] = around[order][:, chosen], body[order][:, chosen]
+        return replace(self, around=around, body=body)
+
+    def save(self, path: str | Path) -> None:
+        """Write the marks as HDF5, atomically."""
+        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+            file.attrs.update({"signals": self.signals, "transforms": self.transforms})
+            file.attrs["bin_size"] = self.bin_size
+            file["genes"] = self.genes.astype(object)
+            file["body"] = self.body
+            shape = (min(256, len(self)), *self.around.shape[1:])
+            file.create_dataset("around", data=self.around, chunks=shape, compression="lzf")
+
+
+def open_marks(path: str | Path) -> Marks:
+    """Read what `Marks.save` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged.
+    """
+    with _hdf5(path) as file:
+        return Marks(
+            genes=file["genes"].asstr()[:],
+            signals=[str(name) for name in file.attrs["signals"]],
+            transforms=[str(name) for name in file.attrs["transforms"]],
+            bin_size=int(file.attrs["bin_size"]),
+            around=file["around"][:],
+            body=file["body"][:],
+        )
+
+
+@contextmanager
+def _hdf5(path: str | Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path} cannot be read as features of genes ({error}); make it again by build_genes"
+        ) from error
+
+
+def gather_marks(
+    store: Signals,
+    genes: pd.DataFrame,
+    *,
+    signals: Sequence[str] | None = None,
+    reach: int = REACH,
+) -> Marks:
+    """Read the signals around genes.
+
+    Parameters
+    ----------
+    store : Signals
+        Of the cell type.
+    genes : DataFrame
+        gene, chrom, start, end, tss, strand.
+    signals : sequence of str, optional
+        Names, in order; all of the store by default.
+    reach : int
+        bp on both sides of the TSS.
+
+    Returns
+    -------
+    Marks
+        One row per gene, in the order of `genes`.
+
+    Raises
+    ------
+    InputError
+        A signal or chromosome is not in the store, or a signal has no value around any gene.
+    """
+    names = list(store.signals if signals is None else signals)
+    size, side = store.bin_size, reach // store.bin_size
+    around = np.empty((len(genes), len(names), 2 * side), np.float32)
+    body = np.empty((len(genes), len(names)), np.float32)
+    forward = (genes["strand"] == "+").to_numpy()
+    tss = genes["tss"].to_numpy() // size
+    first, last = genes["start"].to_numpy() // size, -(-genes["end"].to_numpy() // size)
+    steps = np.arange(-side, side)
+    for chrom, rows in genes.groupby("chrom", sort=False).indices.items():
+        if chrom not in store.chromsizes.index:
+            raise InputError(
+                f"genes on {chrom}, which the signals have not (they have "
+                f"{', '.join(store.chromsizes.index[:4])}, …); give genes and signals of one "
+                "assembly"
+            )
+        n = -(-int(store.chromsizes[chrom]) // size)
+        values = store.read(str(chrom), 0, n, names)  # (n_signals, n)
+        padded = np.pad(values, ((0, 0), (side, side)), constant_values=np.nan)
+        turned = np.where(forward[rows, None], steps, -steps)  # (genes, 2 side)
+        around[rows] = padded[:, tss[rows, None] + turned + side].transpose(1, 0, 2)
+        body[rows] = _body(values, first[rows], last[rows])
+    for name, known in zip(names, np.isfinite(around).any(axis=(0, 2))):
+        if not known:
+            raise InputError(
+                f"signal {name!r} has no value around any of the {len(genes):,} genes; give its "
+                "file of these chromosomes, or leave it out (expression.signals)"
+            )
+    transforms = [str(store.transforms.get(name, "none")) for name in names]
+    return Marks(genes["gene"].to_numpy(dtype=str), names, transforms, size, around, body)
+
+
+def _body(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Mean of the known bins [first, last), (n_genes, n_signals); NaN where most are unknown."""
+    known = np.isfinite(values)
+    zero = np.zeros((len(values), 1))
+    sums = np.hstack([zero, np.cumsum(np.where(known, values, 0), axis=1, dtype=float)])
+    counts = np.hstack([zero, np.cumsum(known, axis=1)])
+    n = counts[:, last] - counts[:, first]  # (n_signals, n_genes)
+    total = sums[:, last] - sums[:, first]
+    mean = np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
+    return np.where(n >= _MASKED * (last - first), mean, np.nan).T
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is known; NaN where most is not."""
+    known = np.isfinite(values)
+    n = known.sum(axis=-1)
+    total = np.where(known, values, 0).sum(axis=-1, dtype=np.float64)
+    mean = np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return np.where(n >= _MASKED * values.shape[-1], mean, np.nan)

@@ -1,0 +1,188 @@
+"""Training and applying a model of expression, fold by fold, from the files of `build_genes`.
+
+The folder of a fold holds the model's own files, `config.json` (model, settings, seed, and what it
+read: signals by name, transforms, size of bins) and `splits.tsv` (chromosome, genes, train or
+test).
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from chromloom.errors import CheckpointError, InputError
+from chromloom.expression.features import Marks, gather_marks, open_marks
+from chromloom.expression.table import COLUMNS, add_folds, check_two_classes, read_expression
+from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
+from chromloom.genome.genes import read_genes
+from chromloom.models.registry import find_model, load, model_settings
+from chromloom.signals.store import SignalStore
+
+logger = logging.getLogger(__name__)
+
+PREDICTION_COLUMNS = [*COLUMNS, "predicted_level", "predicted_high"]
+
+
+def build_genes(
+    genes_path: str | Path,
+    expression_path: str | Path,
+    store_path: str | Path,
+    table_path: str | Path,
+    marks_path: str | Path,
+    *,
+    column: str = "",
+    unit: str = "rpkm",
+    transcript: str = "outermost",
+    signals: Sequence[str] = (),
+    folds: Sequence[Sequence[str]] | str = "published",
+) -> None:
+    """Write the genes of a cell type with their expression and fold, and the marks around them.
+
+    Parameters
+    ----------
+    genes_path, expression_path : str or Path
+        As `read_genes` and `read_expression` take them.
+    store_path : str or Path
+        Binned signals of the cell type.
+    table_path, marks_path : str or Path
+        Files to write: the table (`expression.table.COLUMNS`) and HDF5 (`Marks.save`).
+    column, unit, transcript
+        As for `read_expression` and `read_genes`.
+    signals : sequence of str
+        Names; all of the store where empty.
+    folds
+        As for `add_folds`.
+    """
+    with SignalStore(store_path) as store:
+        genes = read_genes(genes_path, store.chromsizes, transcript=transcript)
+        table = read_expression(expression_path, genes, column=column, unit=unit)
+        names = list(signals) or store.signals
+        covered = store.chroms(names)
+        lost = ~table["chrom"].isin(covered)
+        if lost.any():
+            logger.warning(
+                "%d genes are left out: not all signals have their chromosomes (%s)",
+                lost.sum(), ", ".join(table.loc[lost, "chrom"].unique()),
+            )  # fmt: skip
+        table = add_folds(table[~lost], folds).reset_index(drop=True)
+        marks = gather_marks(store, table, signals=names)
+    marks.save(marks_path)
+    write_tsv(table[COLUMNS].astype({"high": int}), table_path)
+    logger.info("%d genes in %d folds, %d signals", len(table), table["fold"].nunique(), len(names))
+
+
+def train_expression(
+    table_path: str | Path,
+    marks_path: str | Path,
+    out_dir: str | Path,
+    *,
+    model: str,
+    fold: int,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Train a model on the genes of all folds but one.
+
+    Raises
+    ------
+    InputError
+        The model does not predict expression, there is no such fold, or the training genes are of
+        one class.
+    """
+    line = find_model(model)
+    if "expression" not in line.gives:
+        raise InputError(f"model '{model}' does not predict expression; name one that does")
+    genes, marks = read_features(table_path, marks_path)
+    if fold not in set(genes["fold"]):
+        raise InputError(f"{table_path} has no fold {fold}; it has {sorted(set(genes['fold']))}")
+    train = (genes["fold"] != fold).to_numpy()
+    check_two_classes(genes[train], f"training genes of fold {fold}")
+    settings = model_settings(model, **(options or {}))
+    fitted = load(line.trained).fit(
+        marks.of(train), genes[train].reset_index(drop=True), settings, seed=seed, device=device
+    )
+    splits = genes.groupby("chrom", sort=False).agg(n_genes=("gene", "size"), fold=("fold", "first"))
+    splits["part"] = np.where(splits["fold"] == fold, "test", "train")
+    with atomic_path(out_dir) as folder:
+        folder.mkdir()
+        fitted.save(folder)
+        write_tsv(splits.reset_index(), folder / "splits.tsv")
+        write_json(
+            {
+                "model": model,
+                "options": dict(options or {}),
+                "settings": settings.to_dict(),
+                "seed": seed,
+                "fold": fold,
+                "signals": marks.signals,
+                "transforms": marks.transforms,
+                "bin_size": marks.bin_size,
+            },
+            folder / "config.json",
+        )
+
+
+def predict_expression(
+    table_path: str | Path,
+    marks_path: str | Path,
+    model_dirs: Sequence[str | Path],
+    path: str | Path,
+) -> None:
+    """Predict every gene by the model of the fold that held its chromosome out.
+
+    Parameters
+    ----------
+    table_path, marks_path : str or Path
+        As `build_genes` wrote them; of the cell type trained on, or of another.
+    model_dirs : sequence of str or Path
+        As `train_expression` wrote them.
+    path : str or Path
+        Table to write, `PREDICTION_COLUMNS`.
+
+    Raises
+    ------
+    InputError
+        A model does not fit the features, or genes are held out by no model.
+    """
+    genes, marks = read_features(table_path, marks_path)
+    level, high = np.full(len(genes), np.nan), np.full(len(genes), np.nan)
+    for folder in map(Path, model_dirs):
+        try:
+            config = json.loads((folder / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{folder} is no trained model ({error}); train it") from error
+        splits = read_tsv(folder / "splits.tsv")
+        held = genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
+        own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
+        settings = model_settings(config["model"], **config["options"])
+        kind = load(find_model(config["model"]).trained)
+        model = kind.load(folder, settings, n_signals=len(own.signals))
+        if held.any():
+            level[held], high[held] = model.predict(own)
+    lost = np.isnan(level)
+    if lost.any():
+        raise InputError(
+            f"genes of {', '.join(genes.loc[lost, 'chrom'].unique())} are held out by none of the "
+            "trained folds; give the folders of all folds"
+        )
+    table = genes.assign(predicted_level=level, predicted_high=high).astype({"high": int})
+    write_tsv(table[PREDICTION_COLUMNS], path)
+
+
+def read_features(table_path: str | Path, marks_path: str | Path) -> tuple[pd.DataFrame, Marks]:
+    """Genes and their marks, row by row the same.
+
+    Raises
+    ------
+    InputError
+        They are not of the same genes.
+    """
+    genes, marks = read_tsv(table_path), open_marks(marks_path)
+    if list(genes["gene"].astype(str)) != list(marks.genes):
+        raise InputError(f"{table_path} and {marks_path} are not of the same genes; make both again")
+    return genes.assign(high=genes["high"].astype(bool)), marks
