@@ -38,6 +38,7 @@ ROOMS = {
     "training": {"genome", "kernels", "models", "normalize"},
     "representations": {"models", "signals"},
     "prediction": {"edits", "genome", "models", "normalize", "representations"},
+    "expression": {"genome", "models", "signals"},
     "evaluation": {"analysis", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"kernels", "models", "representations", "signals"},

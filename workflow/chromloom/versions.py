@@ -16,5 +16,7 @@ VERSIONS = {
     "attribution": 2,
     "edits": 1,
     "perturbation": 4,
+    "expression": 1,
+    "perturbation": 3,
     "plotting": 1,
 }

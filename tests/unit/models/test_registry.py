@@ -29,7 +29,7 @@ def test_asking_what_a_model_can_is_light():
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": folder})
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].scope == "map"])
 def test_every_line_leads_to_code_that_fits_it(name):
     model = MODELS[name]
     settings = registry.model_settings(name, embedding_dim=4)
@@ -41,9 +41,20 @@ def test_every_line_leads_to_code_that_fits_it(name):
     assert model.predicts_maps or not (model.editable or model.screenable or model.attributed)
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if "expression" in MODELS[name].gives])
+def test_every_model_of_expression_can_be_trained_and_used(name):
+    model = MODELS[name]
+    assert registry.model_named(registry.model_settings(name).preset) == name
+    assert callable(load(model.train))
+    for method in ("fit", "predict", "save", "load"):
+        assert callable(load(f"{model.trained}.{method}"))
+    assert model.scope == "study"
+    assert model.reads == {"signals"}
+
+
 def test_models_without_use_for_a_gpu_do_not_wait_for_it():
     assert {name for name, model in MODELS.items() if not model.gpu} == {
-        "eig", "pca", "sci", "sci-intra", "sbcid",
+        "eig", "pca", "sci", "sci-intra", "sbcid", "marks-mean", "marks-ridge", "marks-xgboost",
     }  # fmt: skip
     assert all(model.threads > 2 for model in MODELS.values() if model.gpu)
 

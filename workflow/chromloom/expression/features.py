@@ -91,8 +91,8 @@ class Marks:
             own = self.transforms[self.signals.index(name)]
             if own != transform:
                 raise InputError(
-                    f"signal {name!r} has transform {own!r}, the model was trained on {transform!r}; "
-                    "mend its row in the sheet of signals"
+                    f"signal {name!r} has transform {own!r}, the model was trained on "
+                    f"{transform!r}; mend its row in the sheet of signals"
                 )
         if bin_size != self.bin_size:
             raise InputError(

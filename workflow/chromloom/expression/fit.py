@@ -106,7 +106,9 @@ def train_expression(
     fitted = load(line.trained).fit(
         marks.of(train), genes[train].reset_index(drop=True), settings, seed=seed, device=device
     )
-    splits = genes.groupby("chrom", sort=False).agg(n_genes=("gene", "size"), fold=("fold", "first"))
+    splits = genes.groupby("chrom", sort=False).agg(
+        n_genes=("gene", "size"), fold=("fold", "first")
+    )
     splits["part"] = np.where(splits["fold"] == fold, "test", "train")
     with atomic_path(out_dir) as folder:
         folder.mkdir()
@@ -180,9 +182,17 @@ def read_features(table_path: str | Path, marks_path: str | Path) -> tuple[pd.Da
     Raises
     ------
     InputError
-        They are not of the same genes.
+        They are not of the same genes, or a chromosome is in two folds.
     """
     genes, marks = read_tsv(table_path), open_marks(marks_path)
     if list(genes["gene"].astype(str)) != list(marks.genes):
-        raise InputError(f"{table_path} and {marks_path} are not of the same genes; make both again")
+        raise InputError(
+            f"{table_path} and {marks_path} are not of the same genes; make both again"
+        )
+    for chrom, folds in genes.groupby("chrom", sort=False)["fold"].unique().items():
+        if len(folds) > 1:
+            raise InputError(
+                f"{table_path}: {chrom} is in folds {', '.join(map(str, folds))}; genes are held "
+                "out by whole chromosomes: put it in one"
+            )
     return genes.assign(high=genes["high"].astype(bool)), marks

@@ -14,6 +14,7 @@ from torch import Tensor
 from chromloom.errors import CheckpointError
 from chromloom.expression.features import Marks
 from chromloom.models.chromoformer import OUTPUTS, Chromoformer, ChromoformerSettings
+from chromloom.models.trained import resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class NetworkModel:
 
         No gene but these is looked at; the last epoch is kept, as in the article.
         """
+        device = str(resolve_device(device))
         inputs = [torch.from_numpy(marks.binned(size)) for size in settings.bin_sizes]
         targets = {
             "clf": torch.from_numpy(genes["high"].to_numpy(dtype=np.int64)),

@@ -49,14 +49,14 @@ def read_expression(
     Returns
     -------
     DataFrame
-        The genes that the table has, in their order, with value (float, RPKM, TPM or CPM), level
+        The genes that the table has a value of, in their order, with value (float, RPKM, TPM or CPM), level
         (log2(value + 1)) and high (bool, value at or above the median of these genes).
 
     Raises
     ------
     InputError
-        The file or column is missing, a value is missing or negative, ids are not those of the
-        genes, or all genes are on one side of the median.
+        The file or column is missing, a value is negative, ids are not those of the genes, or all
+        genes are on one side of the median.
     """
     if unit not in UNITS:
         raise InputError(f"unit '{unit}' is unknown; expected one of {', '.join(UNITS)}")
@@ -68,8 +68,8 @@ def read_expression(
             f"expression table {path} has no column '{column}'; it has "
             f"{', '.join(header[1:9])}{', …' if len(header) > 9 else ''}"
         )
-    contract = {header[0]: Column(), column: Column(float, low=0)}
-    table = read_table(path, contract, what="expression table")
+    contract = {header[0]: Column(), column: Column(float, required=False, low=0)}
+    table = read_table(path, contract, what="expression table").dropna(subset=column)
     values = table[column].to_numpy()
     rows = match_genes(list(table[header[0]]), genes, source=f"expression table {path}")
     if (rows < 0).any():

@@ -171,6 +171,28 @@ EIG: dict[str, Any] = {
     "gpu": False,
     "threads": 2,
 }
+EXPRESSION: dict[str, Any] = {
+    "module": "",
+    "train": "chromloom.expression.fit:train_expression",
+    "source": "",
+    "reads": frozenset({"signals"}),
+    "gives": frozenset({"expression"}),
+    "scope": "study",
+    "threads": 2,
+}
+"""What all models of expression have in common; `trained` has fit, predict, save and load."""
+SIMPLE: dict[str, Any] = {
+    **EXPRESSION,
+    "settings": "chromloom.expression.baselines:SimpleSettings.of",
+    "trained": "chromloom.expression.baselines:SimpleModel",
+}
+CHROMOFORMER: dict[str, Any] = {
+    **EXPRESSION,
+    "settings": "chromloom.models.chromoformer:ChromoformerSettings.of",
+    "trained": "chromloom.expression.network:NetworkModel",
+    "gpu": True,
+    "threads": 4,
+}
 WHOLE = {"input_fraction": 1.0}  # rows that are encoded are those that are reproduced
 
 MODELS: dict[str, Model] = {
@@ -186,6 +208,12 @@ MODELS: dict[str, Model] = {
     "sci": Model(**SCI, needs_trans=True, colour="#999933"),
     "sci-intra": Model(**SCI, colour="#000000"),
     "sbcid": Model(**SBCID, colour="#999999"),
+    "marks-mean": Model(**SIMPLE, colour="#117733"),
+    "marks-ridge": Model(**SIMPLE, colour="#DDCC77"),
+    "marks-xgboost": Model(**SIMPLE, colour="#88CCEE"),
+    "chromoformer-embedding": Model(
+        **CHROMOFORMER, defaults={"parts": "embedding"}, colour="#661100"
+    ),
 }
 DECODERS = ("lstm", "cnn", "fc")
 """Decoders that are trained on any model's vectors (`models.decoders`)."""

@@ -1,0 +1,161 @@
+"""Training, prediction of what was held out, and that nothing held out is learnt from."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from chromloom.errors import CheckpointError, InputError
+from chromloom.expression.features import open_marks
+from chromloom.expression.fit import predict_expression, train_expression
+from chromloom.files import read_tsv, write_tsv
+
+TINY = {
+    "bin_sizes": [500, 2000], "size": 16, "feedforward": 16, "hidden": 16, "epochs": 12,
+    "learning_rate": 0.01, "batch_size": 32, "schedule": "one-cycle",
+}  # fmt: skip
+MODELS = {
+    "marks-ridge": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
+    "marks-mean": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
+    "chromoformer-embedding": TINY,
+}
+
+
+@pytest.fixture
+def files(genes, marks, tmp_path):
+    marks.save(tmp_path / "marks.h5")
+    write_tsv(genes.astype({"high": int}), tmp_path / "genes.tsv")
+    return tmp_path
+
+
+def train(folder, model, fold, out="model", **options):
+    train_expression(
+        folder / "genes.tsv", folder / "marks.h5", folder / f"{out}{fold}",
+        model=model, fold=fold, options=MODELS[model] | options,
+    )  # fmt: skip
+
+
+def predict(folder, out="model", folds=(0, 1, 2)):
+    predict_expression(
+        folder / "genes.tsv", folder / "marks.h5", [folder / f"{out}{k}" for k in folds],
+        folder / "predictions.tsv",
+    )  # fmt: skip
+    return read_tsv(folder / "predictions.tsv")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_expression_of_held_out_chromosomes_is_told_from_marks(files, model):
+    for fold in range(3):
+        train(files, model, fold)
+    table = predict(files)
+    assert np.corrcoef(table["predicted_level"], table["level"])[0, 1] > 0.8
+    high = table.groupby("high")["predicted_high"].mean()
+    assert high[1] - high[0] > 0.4
+    assert table["predicted_high"].between(0, 1).all()
+    splits = read_tsv(files / "model1" / "splits.tsv").set_index("chrom")
+    assert splits.index[splits["part"] == "test"].tolist() == ["chr3", "chr4"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_of_a_held_out_chromosome_enters(files, genes, marks, model):
+    """Other values and marks of the test genes leave the model as it is; of others they do not."""
+    test = (genes["fold"] == 0).to_numpy()
+    options = {"epochs": 2} if "epochs" in MODELS[model] else {}
+    train(files, model, 0, **options)
+    before = _weights(files / "model0")
+    for changed, same in ((test, True), (~test, False)):
+        other = genes.copy()
+        other.loc[changed, "level"] = other.loc[changed, "level"].to_numpy()[::-1]
+        other.loc[changed, "high"] = other.loc[changed, "high"].to_numpy()[::-1]
+        leaky = open_marks(files / "marks.h5")
+        leaky.around[test] *= 3
+        leaky.save(files / "marks.h5")
+        write_tsv(other.astype({"high": int}), files / "genes.tsv")
+        train(files, model, 0, out="other", **options)
+        after = _weights(files / "other0")
+        assert (before == after) is same
+
+
+def _weights(folder):
+    """Contents of a model's files, but for archives' dates."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".npz":
+            with np.load(path) as file:
+                found[path.name] = {name: file[name].tolist() for name in file.files}
+        elif path.suffix in (".ubj", ".safetensors"):
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def test_a_chromosome_in_two_folds_is_a_leak_and_refused(files, genes):
+    """A gene would be trained on beside its neighbours that are tested."""
+    leaky = genes.astype({"high": int})
+    leaky.loc[3, "fold"] = 2
+    write_tsv(leaky, files / "genes.tsv")
+    with pytest.raises(InputError, match="chr1 is in folds 0, 2; genes are held out"):
+        train(files, "marks-ridge", 0)
+
+
+def test_permuted_marks_and_the_promoter_alone_know_less(files, genes, marks):
+    edges = MODELS["marks-ridge"]["edges"]
+    for fold in range(3):
+        train(files, "marks-ridge", fold)
+        train(files, "marks-ridge", fold, out="promoter", body=False)
+    whole = _r(predict(files))
+    promoter = _r(predict(files, "promoter"))
+    assert promoter < whole
+    marks.permuted(marks.signals, seed=1).save(files / "marks.h5")
+    for fold in range(3):
+        train(files, "marks-ridge", fold, out="permuted", edges=edges)
+    assert abs(_r(predict(files, "permuted"))) < 0.3 < promoter
+
+
+def _r(table):
+    return np.corrcoef(table["predicted_level"], table["level"])[0, 1]
+
+
+def test_a_network_that_predicts_one_number_is_said_to(files, marks, caplog):
+    train(files, "chromoformer-embedding", 0, epochs=1)
+    assert read_tsv(files / "model0" / "history.tsv")["task"].tolist() == ["clf", "reg"]
+    assert "predicts the same" not in caplog.text
+    config = json.loads((files / "model0" / "config.json").read_text())
+    assert config["signals"] == ["active", "body", "noise"]
+    assert config["settings"]["parts"] == "embedding"
+    replace(marks, around=np.ones_like(marks.around)).save(files / "marks.h5")
+    train(files, "chromoformer-embedding", 0, epochs=1)
+    assert "reg predicts the same for all genes" in caplog.text
+    assert read_tsv(files / "model0" / "history.tsv")["constant"].all()
+
+
+def test_what_does_not_fit_is_refused(files, genes, marks):
+    with pytest.raises(InputError, match="does not predict expression"):
+        train_expression(files / "genes.tsv", files / "marks.h5", files / "m", model="eig", fold=0)
+    with pytest.raises(InputError, match=r"has no fold 7; it has \[0, 1, 2\]"):
+        train(files, "marks-ridge", 7)
+    with pytest.raises(InputError, match="has no setting 'depths'"):
+        train(files, "marks-ridge", 0, depths=3)
+    with pytest.raises(InputError, match=r"edges .* features reach 10,000 bp"):
+        train(files, "marks-ridge", 0, edges=[-20_000, 0])
+    with pytest.raises(CheckpointError, match="model0 is no trained model"):
+        predict(files)
+    train(files, "marks-ridge", 0)
+    with pytest.raises(InputError, match=r"genes of chr3, chr4, chr7, chr9 are held out by none"):
+        predict(files, folds=[0])
+    write_tsv(genes.assign(high=1), files / "genes.tsv")
+    with pytest.raises(InputError, match="training genes of fold 0: 160 genes, 160 of them above"):
+        train(files, "marks-ridge", 0)
+    write_tsv(genes.iloc[1:].astype({"high": int}), files / "genes.tsv")
+    with pytest.raises(InputError, match="are not of the same genes"):
+        train(files, "marks-ridge", 0)
+
+
+def test_weights_of_other_shapes_are_refused(files):
+    train(files, "chromoformer-embedding", 0, epochs=1)
+    path = files / "model0" / "config.json"
+    config = json.loads(path.read_text())
+    config["options"]["size"] = 8
+    path.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="weights do not fit 3 signals"):
+        predict(files, folds=[0])
