@@ -23,7 +23,10 @@ GENES = pd.DataFrame(
         "strand": ["+", "+", "+", "-"],
     }
 )
-ROADMAP = "gene_id\tE003\tE116\nG4\t1.0\t0.000\t\nG3\t1\tNA\t\nG2\t2.0\t7.000\t\nG1\t0.0\t1.000\t\nG9\t0\t9\t\n"
+ROADMAP = (
+    "gene_id\tE003\tE116\nG4\t1.0\t0.000\t\nG3\t1\tNA\t\nG2\t2.0\t7.000\t\n"
+    "G1\t0.0\t1.000\t\nG9\t0\t9\t\n"
+)
 
 
 @pytest.fixture

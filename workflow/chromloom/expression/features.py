@@ -4,7 +4,7 @@ Features run with the gene: upstream comes first on both strands, and the bin of
 same one. Bins are those of the signal store, so the TSS lies somewhere within its bin.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,7 +29,7 @@ class Signals(Protocol):
     """What is asked of a store of signals (`chromloom.signals.store.SignalStore`)."""
 
     signals: list[str]
-    transforms: Mapping[str, str]
+    transforms: dict[str, str]
     bin_size: int
     chromsizes: pd.Series
 
@@ -267,7 +267,7 @@ def gather_marks(
         turned = np.where(forward[rows, None], steps, -steps)  # (genes, 2 side)
         around[rows] = padded[:, tss[rows, None] + turned + side].transpose(1, 0, 2)
         body[rows] = _body(values, first[rows], last[rows])
-    for name, known in zip(names, np.isfinite(around).any(axis=(0, 2))):
+    for name, known in zip(names, np.isfinite(around).any(axis=(0, 2)).tolist()):
         if not known:
             raise InputError(
                 f"signal {name!r} has no value around any of the {len(genes):,} genes; give its "

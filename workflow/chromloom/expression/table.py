@@ -49,8 +49,8 @@ def read_expression(
     Returns
     -------
     DataFrame
-        The genes that the table has a value of, in their order, with value (float, RPKM, TPM or CPM), level
-        (log2(value + 1)) and high (bool, value at or above the median of these genes).
+        The genes that the table has a value of, in their order, with value (float, RPKM, TPM or
+        CPM), level (log2(value + 1)) and high (bool, value at or above the median of these genes).
 
     Raises
     ------

@@ -204,9 +204,9 @@ def _read_header(path) -> pd.DataFrame:
                 f"{', '.join(header.columns[:8])}); expected gene, chrom, strand, and start with "
                 "end (0-based) or tss (1-based)"
             )
-    places = [found["start"], found["end"]] if spans else [found["tss"]]
-    numbers = {name: Column(int, low=0) for name in places}
-    text = {name: Column(required=False) for name in filter(None, found.values())}
+    places = ("start", "end") if spans else ("tss",)
+    text = {name: Column(required=False) for name in found.values() if name}
+    numbers = {name: Column(int, low=0) for c in places if (name := found[c])}
     rows = read_table(path, text | numbers, what="gene table")
     table = pd.DataFrame(
         {c: rows[found[c] or found["gene"]] for c in ("gene", "name", "chrom")}

@@ -20,8 +20,9 @@ are masked, so that padding has no influence.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -319,12 +320,12 @@ class OneResolution(nn.Module):
         table = positions(offset + marks.shape[2], promoter.shape[1])[offset:].to(marks)
         if every is None:
             x = promoter[elements.gene]
-            for layer in self.pairwise:
+            for layer in cast("Iterable[BinAttention]", self.pairwise):
                 x = layer.at_one(x, marks, self.project_element.weight, table, known)
             return x
         x = every[elements.gene]  # (E, n, size)
         bins = self.project_element(marks.transpose(1, 2)) + table
-        for layer in self.pairwise:
+        for layer in cast("Iterable[BinAttention]", self.pairwise):
             x, _ = layer.full(x, bins, known)
         return x[:, x.shape[1] // 2]
 
@@ -435,7 +436,7 @@ class Chromoformer(nn.Module):
     def attention(self, marks: list[Tensor]) -> list[Tensor]:
         """Self-attention of each bin size's Embedding, (B, heads, n, n)."""
         maps = []
-        for part, own in zip(self.resolutions, marks):
+        for part, own in zip(cast("Iterable[OneResolution]", self.resolutions), marks):
             table = positions(own.shape[2], self.settings.size).to(own)
             bins = part.project(own.transpose(1, 2)) + table
             maps.append(part.embedding.full(bins, bins)[1])
@@ -444,6 +445,6 @@ class Chromoformer(nn.Module):
     def _vectors(
         self, marks: list[Tensor], elements: list[Elements] | None, *, full: bool
     ) -> Tensor:
-        own = elements or [None] * len(marks)
+        own: Sequence[Elements | None] = elements or [None] * len(marks)
         vectors = [part(x, some, full=full) for part, x, some in zip(self.resolutions, marks, own)]
         return torch.cat(vectors, dim=1)  # (B, size * n_sizes)
