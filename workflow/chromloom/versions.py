@@ -17,6 +17,5 @@ VERSIONS = {
     "edits": 1,
     "perturbation": 4,
     "expression": 1,
-    "perturbation": 3,
     "plotting": 1,
 }

@@ -267,8 +267,8 @@ def gather_marks(
         turned = np.where(forward[rows, None], steps, -steps)  # (genes, 2 side)
         around[rows] = padded[:, tss[rows, None] + turned + side].transpose(1, 0, 2)
         body[rows] = _body(values, first[rows], last[rows])
-    for name, known in zip(names, np.isfinite(around).any(axis=(0, 2)).tolist()):
-        if not known:
+    for k, name in enumerate(names):
+        if not np.isfinite(around[:, k]).any():
             raise InputError(
                 f"signal {name!r} has no value around any of the {len(genes):,} genes; give its "
                 "file of these chromosomes, or leave it out (expression.signals)"
