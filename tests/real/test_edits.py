@@ -7,7 +7,7 @@ import pytest
 from chromloom.edits.bins import lay_out
 from chromloom.edits.read import fit_bins, read_rows
 from chromloom.genome.assembly import load_assembly
-from chromloom.genome.bins import make_bins
+from chromloom.genome.bins import Bins, make_bins
 
 CALLS = "tumor.illumina.manta.EA_T_1.vcf.gz"
 N_RECORDS = 1548
@@ -45,7 +45,7 @@ def test_names_are_unique_and_ids_are_the_callers(rows):
 
 @pytest.mark.parametrize("resolution", [10_000, 50_000])
 def test_every_edit_that_is_left_can_be_laid_out(rows, chromsizes, resolution):
-    bins = make_bins(chromsizes, resolution)
+    bins = Bins(make_bins(chromsizes, resolution), resolution)
     edits = [row.edit for row in fit_bins(rows, chromsizes, resolution) if row.edit]
     assert {edit.kind for edit in edits} == {
         "deletion", "duplication", "inversion", "translocation",

@@ -10,9 +10,9 @@ from chromloom.edits.bins import lay_out, lift_table, unfit
 from chromloom.edits.edit import KINDS, Edit, knockouts
 from chromloom.edits.pieces import Piece, edited_pieces, lift_pieces, reciprocal
 from chromloom.errors import InputError
-from chromloom.genome.bins import make_bins
+from chromloom.genome.bins import Bins, make_bins
 
-BINS = make_bins(pd.Series({"chr1": 995, "chr2": 500}), 10)
+BINS = Bins(make_bins(pd.Series({"chr1": 995, "chr2": 500}), 10), 10)
 
 
 def edit(kind, start, end, chrom="chr1", **more):
@@ -51,7 +51,7 @@ def test_translocations_keep_the_side_that_the_strand_says(strands, expected):
 
 def test_edits_take_the_bins_they_touch():
     assert source("deletion", 101, 119) == source("deletion", 100, 120)
-    article = make_bins(pd.Series({"chr17": 81_195_210}), 10_000)
+    article = Bins(make_bins(pd.Series({"chr17": 81_195_210}), 10_000), 10_000)
     duplication = edit("duplication", 67_958_880, 70_085_143, chrom="chr17")
     assert len(lay_out(duplication, article).source) - len(article) == 214
 
@@ -148,7 +148,7 @@ def whole_bin_edits(draw):
 
 @given(whole_bin_edits())
 def test_pieces_and_layout_are_the_same_chromosome(edit):
-    bins = make_bins(pd.Series(sizes), 10)
+    bins = Bins(make_bins(pd.Series(sizes), 10), 10)
     try:
         edited = lay_out(edit, bins)
     except InputError:  # nothing, or one bin, is left of the chromosome

@@ -17,7 +17,7 @@ from chromloom.edits.read import (
 )
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
-from chromloom.genome.bins import make_bins
+from chromloom.genome.bins import Bins, make_bins
 
 SIZES = pd.Series({"chr1": 995, "chr2": 500})
 
@@ -192,7 +192,7 @@ def test_names_are_those_of_contigs_too(tmp_path):
     edits = read_edits(write(tmp_path, "e.bed", text), chromsizes=sizes)
     assert [e.chrom for e in edits] == list(sizes.index)
     assert [e.edit for e in edits] == ["one", "inversion_HLA-DRB1-15-01-01-01_100_150"]
-    assert lay_out(edits[1], make_bins(sizes, 10)).span == (100 // 10, 150 // 10)
+    assert lay_out(edits[1], Bins(make_bins(sizes, 10), 10)).span == (100 // 10, 150 // 10)
 
 
 def test_names_are_safe_unique_and_the_same_every_time(tmp_path):

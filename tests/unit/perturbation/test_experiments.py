@@ -33,7 +33,7 @@ def test_effects_and_pileups_are_those_of_the_single_edits(source):
     predictions = [
         predict_edit(
             source,
-            lay_out(Edit("e", "knockout", chrom, at, at + 10_000), source.bins.table),
+            lay_out(Edit("e", "knockout", chrom, at, at + 10_000), source.bins),
             flank=200_000,
         )
         for chrom, at in (("chr1", 600_000), ("chr2", 300_000))
@@ -59,7 +59,7 @@ def test_effects_and_pileups_are_those_of_the_single_edits(source):
 def test_own_and_spanning_pairs_are_all_pairs(source):
     effects, _ = knock_out_bins(source, np.array([60]), reach=200_000)
     edit = Edit("e", "knockout", "chr1", 600_000, 610_000)
-    prediction = predict_edit(source, lay_out(edit, source.bins.table), flank=200_000)
+    prediction = predict_edit(source, lay_out(edit, source.bins), flank=200_000)
     left, right = prediction.bins[:, None], prediction.bins[None, :]
     across = (left <= 60) & (right >= 60) & (right - left < 20)
     across &= np.isfinite(prediction.difference)

@@ -41,7 +41,7 @@ def edited_map_path(tiny_map_path, tmp_path_factory):
 def test_dosage_is_kept_and_depth_is_not(tiny_model_dir, tiny_map_path, edited_map_path):
     source = open_source(tiny_model_dir(), tiny_map_path)
     before = source.observed
-    prediction = predict_edit(source, lay_out(EDIT, source.bins.table))
+    prediction = predict_edit(source, lay_out(EDIT, source.bins))
     table = pair_table(prediction, before, NormalizedMap(edited_map_path))
     ratio = table["observed_after"] / table["observed_before"]
     touched = (table["part1"] == "edit") | (table["part2"] == "edit")

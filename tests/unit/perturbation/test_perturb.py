@@ -121,7 +121,7 @@ def test_the_virtual_4c_stands_beside_the_edit(out):
 
 def test_summaries_measure_the_difference(tiny_model_dir, tiny_map_path):
     source = open_source(tiny_model_dir(), tiny_map_path)
-    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins)
     prediction = predict_edit(source, layout)
     table = summarise(prediction, source)
     assert set(table["model"]) == {"hiclstm-refined"}
@@ -152,7 +152,7 @@ def test_the_command_line_calls_a_model_as_the_registry_does(
 
 def test_loops_and_insulation_are_followed_across_an_edit(tiny_model_dir, tiny_map_path):
     source = open_source(tiny_model_dir(), tiny_map_path)
-    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins)
     prediction = predict_edit(source, layout)
     loops = pd.DataFrame(
         [
@@ -237,7 +237,7 @@ def test_an_edit_among_masked_bins_has_no_effect_that_is_known(
     tiny_model_dir, tiny_map_path, tmp_path
 ):
     source = open_source(tiny_model_dir(), tiny_map_path)
-    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins.table)
+    layout = lay_out(Edit("e", "deletion", "chr1", 500_000, 600_000), source.bins)
     prediction = predict_edit(source, layout, flank=100_000)
     unknown = {
         name: np.full_like(getattr(prediction, name), np.nan)

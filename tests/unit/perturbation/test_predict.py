@@ -74,13 +74,13 @@ def test_an_edit_of_nothing_changes_nothing(source):
 def test_predictions_are_those_of_the_whole_edited_chromosome(which, change, request):
     """Also where most of it is taken over from the wild type."""
     source = request.getfixturevalue(which)
-    edited = lay_out(edit(*change), source.bins.table)
+    edited = lay_out(edit(*change), source.bins)
     prediction = predict_edit(source, edited)
     np.testing.assert_allclose(prediction.in_edited, whole(source, edited), rtol=2e-4, atol=1e-6)
 
 
 def test_a_deletion_changes_only_pairs_that_span_it(source):
-    prediction = predict_edit(source, lay_out(edit("deletion", 50, 60), source.bins.table))
+    prediction = predict_edit(source, lay_out(edit("deletion", 50, 60), source.bins))
     difference, bins = prediction.difference, prediction.bins
     left, right = bins < 50, bins >= 60
     for side in (left, right):
@@ -109,7 +109,7 @@ def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(source, o
         recalibration=np.ones(120, np.float32),
     )
     flat = HiCLSTMMap(flat, observed, name="flat")
-    prediction = predict_edit(flat, lay_out(edit("deletion", 50, 60), flat.bins.table))
+    prediction = predict_edit(flat, lay_out(edit("deletion", 50, 60), flat.bins))
     expected = observed.expected("chr1")
     new = expected.at_distance(40, 80, 30)
     assert new > expected.at(40, 80)
@@ -117,7 +117,7 @@ def test_a_deletion_brings_pairs_to_the_expected_of_their_new_distance(source, o
 
 
 def test_an_inversion_of_an_inverted_segment_is_the_wild_type(source):
-    once = lay_out(edit("inversion", 70, 90), source.bins.table)
+    once = lay_out(edit("inversion", 70, 90), source.bins)
     twice = EditedChromosome(
         once.edit,
         once.source[once.source],
@@ -130,7 +130,7 @@ def test_an_inversion_of_an_inverted_segment_is_the_wild_type(source):
 
 
 def test_both_copies_of_a_duplication_are_summed_on_the_reference(source):
-    edited = lay_out(edit("duplication", 20, 35), source.bins.table)
+    edited = lay_out(edit("duplication", 20, 35), source.bins)
     prediction = predict_edit(source, edited)
     values = prediction.in_edited
     at = {bin_id: np.flatnonzero(edited.source == bin_id) for bin_id in range(120)}
@@ -202,7 +202,7 @@ def test_an_insertion_from_another_chromosome_adds_to_what_is_there(source, capl
 
 @pytest.mark.parametrize("method", ["average", "zero"])
 def test_a_knockout_changes_pairs_at_and_across_the_site(source, observed, method):
-    edited = lay_out(edit("knockout", 60, 61, method=method), source.bins.table)
+    edited = lay_out(edit("knockout", 60, 61, method=method), source.bins)
     difference = predict_edit(source, edited).difference
     changed = np.argwhere(np.nan_to_num(difference) != 0)
     assert len(changed)
@@ -225,7 +225,7 @@ def test_a_knockout_changes_pairs_at_and_across_the_site(source, observed, metho
 def test_affinity_mode_takes_the_observed_over_expected_along(source, observed):
     expected = observed.expected("chr1")
     lifted, moved = (
-        predict_edit(in_mode(source, mode), lay_out(edit("duplication", 20, 35), source.bins.table))
+        predict_edit(in_mode(source, mode), lay_out(edit("duplication", 20, 35), source.bins))
         for mode in ("lifted", "affinity")
     )
     # first copy's bin 33, second copy's bin 22 (at position 37): 4 apart now, 11 before
@@ -239,7 +239,7 @@ def test_affinity_mode_takes_the_observed_over_expected_along(source, observed):
     assert moved.in_edited[same_bin] == lifted.in_edited[same_bin]
     np.testing.assert_array_equal(np.isnan(moved.in_edited), np.isnan(lifted.in_edited))
     np.testing.assert_array_equal(moved.in_edited[:20, :20], lifted.in_edited[:20, :20])
-    knockout = lay_out(edit("knockout", 60, 61), source.bins.table)
+    knockout = lay_out(edit("knockout", 60, 61), source.bins)
     np.testing.assert_array_equal(
         predict_edit(in_mode(source, "affinity"), knockout).in_edited[:, 60],
         predict_edit(source, knockout).in_edited[:, 60],
@@ -247,7 +247,7 @@ def test_affinity_mode_takes_the_observed_over_expected_along(source, observed):
 
 
 def test_released_mode_compares_position_with_position(source, observed):
-    edited = lay_out(edit("deletion", 50, 60), source.bins.table)
+    edited = lay_out(edit("deletion", 50, 60), source.bins)
     prediction = predict_edit(in_mode(source, "released"), edited)
     assert len(prediction.in_edited) == 120
     model = source.model
@@ -270,7 +270,7 @@ def test_released_mode_compares_position_with_position(source, observed):
 def test_a_head_that_reads_the_whole_frame_is_asked_anew_everywhere(released, change, mode):
     """The frames of a row reach over the edit, so that pairs beside it change, too."""
     source = released[mode]
-    edited = lay_out(edit(*change), source.bins.table)
+    edited = lay_out(edit(*change), source.bins)
     prediction = predict_edit(source, edited)
     np.testing.assert_array_equal(prediction.in_edited, whole(source, edited))
     left = prediction.positions < 50
@@ -292,7 +292,7 @@ def test_observed_pairs_of_the_released_model_move_with_their_bins(released):
     listed |= listed.T
     mask = source.bins.mask("chr1")
     for change in (("deletion", 50, 60), ("duplication", 20, 35), ("inversion", 70, 90)):
-        origin = lay_out(edit(*change), source.bins.table).source
+        origin = lay_out(edit(*change), source.bins).source
         masked, found = mask[origin], np.zeros((len(origin),) * 2, bool)
         for lo, hi in ((0, 40), (40, len(origin))):
             found[source.model._pair_list("chr1", masked, lo, hi, origin)] = True
@@ -332,7 +332,7 @@ class Blurred(EditableMap):
 def test_any_source_is_asked_only_for_what_an_edit_may_change(source, reach, change):
     """Pairs whose context is unaltered are taken from the wild type, the others are not."""
     blurred = Blurred(source.bins, reach)
-    edited = lay_out(edit(*change), blurred.bins.table)
+    edited = lay_out(edit(*change), blurred.bins)
     n = len(edited.source)
     prediction = predict_edit(blurred, edited)
     np.testing.assert_allclose(
@@ -342,7 +342,7 @@ def test_any_source_is_asked_only_for_what_an_edit_may_change(source, reach, cha
 
 
 def test_a_source_that_cannot_be_edited_is_refused(observed, source):
-    edited = lay_out(edit("deletion", 50, 60), source.bins.table)
+    edited = lay_out(edit("deletion", 50, 60), source.bins)
     with pytest.raises(InputError, match="'ceiling' predicts no edited chromosomes"):
         predict_edit(ObservedMap(observed, "ceiling"), edited)
 
@@ -356,7 +356,7 @@ def test_a_source_that_cannot_be_edited_is_refused(observed, source):
 )
 def test_what_cannot_be_predicted(source, change, message):
     with pytest.raises(InputError, match=message):
-        predict_edit(source, lay_out(change, source.bins.table))
+        predict_edit(source, lay_out(change, source.bins))
 
 
 def test_an_unknown_mode_is_an_error(source):

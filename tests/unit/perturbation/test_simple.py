@@ -46,7 +46,7 @@ def rules(tiny_model_dir, tiny_map_path, observed):
 
     def of(kind):
         edit = Edit("e", kind, "chr1", FROM * 10_000, TO * 10_000)
-        prediction = predict_edit(source, lay_out(edit, source.bins.table))
+        prediction = predict_edit(source, lay_out(edit, source.bins))
         assert (prediction.bins == np.arange(END)).all()  # the window is the chromosome
         return baselines(prediction, observed)
 

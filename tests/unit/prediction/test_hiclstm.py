@@ -17,7 +17,7 @@ def source(tiny_model_dir, tiny_map_path):
 
 
 def lay(source, kind, start, end, **more):
-    return lay_out(Edit("e", kind, "chr1", start * 10_000, end * 10_000, **more), source.bins.table)
+    return lay_out(Edit("e", kind, "chr1", start * 10_000, end * 10_000, **more), source.bins)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_an_unknown_chromosome_is_an_error(source):
 def test_an_edited_chromosome_is_predicted_or_refused(source, change):
     kind, start, end = change
     edit = Edit("e", kind, "chr1", start * 10_000, end * 10_000)
-    edited = lay_out(edit, source.bins.table)
+    edited = lay_out(edit, source.bins)
     if not isinstance(source, EditableMap):
         with pytest.raises(InputError, match=f"'{source.name}' cannot predict edit 'e'"):
             source.band("chr1", 0, 10, edited=edited)

@@ -36,7 +36,7 @@ def source(tiny_model_dir, tiny_map_path):
 
 def predict(source, kind="deletion"):
     edit = Edit("e", kind, "chr1", 700_000, 800_000)
-    return predict_edit(source, lay_out(edit, source.bins.table))
+    return predict_edit(source, lay_out(edit, source.bins))
 
 
 def test_the_simulated_wild_type_has_the_strength_of_the_observed_map(source, observed, plan):

@@ -14,6 +14,7 @@ import pandas as pd
 from chromloom.edits.edit import JOINED, Edit, edited_name
 from chromloom.edits.pieces import Piece, edited_pieces
 from chromloom.errors import InputError
+from chromloom.genome.bins import Bins
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ class EditedChromosome:
         return np.where(plain, run_end, ends - 1)
 
 
-def lay_out(edit: Edit, bins: pd.DataFrame) -> EditedChromosome:
+def lay_out(edit: Edit, bins: Bins) -> EditedChromosome:
     """Lay an edited chromosome out in bins.
 
     Parameters
     ----------
     edit : Edit
-    bins : DataFrame
-        The model's bins, whole genome: chrom, start, end.
+    bins : Bins
+        The model's.
 
     Returns
     -------
@@ -77,18 +78,14 @@ def lay_out(edit: Edit, bins: pd.DataFrame) -> EditedChromosome:
         Chromosome unknown, region outside it or empty, a structural edit smaller than a bin, an
         edit that leaves nothing of the chromosome.
     """
-    chroms = [edit.chrom, edit.chrom2] if edit.chrom2 else [edit.chrom]
-    ids = {chrom: np.flatnonzero((bins["chrom"] == chrom).to_numpy()) for chrom in chroms}
-    if not all(map(len, ids.values())):
-        ids = {chrom: np.flatnonzero(bins["chrom"] == chrom) for chrom in bins["chrom"].unique()}
-    resolution = int(bins["end"].iloc[0] - bins["start"].iloc[0])
-    pieces = edited_pieces(edit, {c: int(bins["end"].iloc[own[-1]]) for c, own in ids.items()})
-    rounded, kept = _round(edit, resolution, {chrom: len(own) for chrom, own in ids.items()})
-    source = np.concatenate([_bins_of(piece, ids) for piece in kept])
+    n_bins = {chrom: last - first for chrom, (first, last) in bins.extents.items()}
+    pieces = edited_pieces(edit, bins.chromsizes)
+    rounded, kept = _round(edit, bins.resolution, n_bins)
+    source = np.concatenate([_bins_of(piece, bins) for piece in kept])
     strand = np.concatenate(
         [np.full(p.end - p.start, 1 if p.strand == "+" else -1, np.int8) for p in kept]
     )
-    span = _span(rounded, len(source), len(ids[edit.chrom]))
+    span = _span(rounded, len(source), n_bins[edit.chrom])
     replaced = np.zeros(len(source), bool)
     if edit.kind == "orientation" or (edit.kind == "knockout" and edit.method != "shift"):
         replaced[slice(*span)] = True
@@ -109,7 +106,7 @@ def unfit(edit: Edit, chromsizes: Mapping[str, int], resolution: int) -> str | N
     return None
 
 
-def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
+def lift_table(edited: EditedChromosome, bins: Bins) -> pd.DataFrame:
     """Say for every position of an edited chromosome which reference bin lies there.
 
     Returns
@@ -120,10 +117,9 @@ def lift_table(edited: EditedChromosome, bins: pd.DataFrame) -> pd.DataFrame:
         2 for the second…); replaced (bool). All bins but the last have the full size, also where
         a chromosome's short last bin came to lie inside.
     """
-    reference = bins.iloc[edited.source].reset_index(drop=True)
-    resolution = int(bins["end"].iloc[0] - bins["start"].iloc[0])
-    start = np.arange(len(reference)) * resolution
-    end = start + resolution
+    reference = bins.table.iloc[edited.source].reset_index(drop=True)
+    start = np.arange(len(reference)) * bins.resolution
+    end = start + bins.resolution
     end[-1] = start[-1] + (reference["end"] - reference["start"]).iloc[-1]
     return pd.DataFrame(
         {
@@ -170,9 +166,9 @@ def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit
     return rounded, pieces
 
 
-def _bins_of(piece: Piece, ids: dict[str, np.ndarray]) -> np.ndarray:
-    bins = ids[piece.chrom][piece.start : piece.end]
-    return bins if piece.strand == "+" else bins[::-1]
+def _bins_of(piece: Piece, bins: Bins) -> np.ndarray:
+    own = np.arange(*bins.extent(piece.chrom))[piece.start : piece.end]
+    return own if piece.strand == "+" else own[::-1]
 
 
 def _span(edit: Edit, length: int, n_bins: int) -> tuple[int, int]:

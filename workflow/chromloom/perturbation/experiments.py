@@ -158,7 +158,7 @@ def knock_out_bins(
     total, count = np.zeros((2 * r + 1,) * 2), np.zeros((2 * r + 1,) * 2)
     rows = []
     for edit in knockouts(source.bins.table.iloc[bins], method=method):
-        prediction = predict_edit(source, lay_out(edit, source.bins.table), flank=reach)
+        prediction = predict_edit(source, lay_out(edit, source.bins), flank=reach)
         site = source.bins.extent(edit.chrom)[0] + edit.start // resolution
         offset = prediction.bins - site
         near = np.abs(offset) <= r
@@ -371,7 +371,7 @@ def knock_out_boundaries(
             edit = Edit("boundaries", "knockout", str(chrom), start, end)
             replaced = np.zeros(last - first, bool)
             replaced[ends] = True
-            layout = replace(lay_out(edit, bins.table), replaced=replaced)
+            layout = replace(lay_out(edit, bins), replaced=replaced)
             prediction = predict_edit(source, layout, flank=flank_bins * resolution)
             edges = np.r_[
                 np.arange(flank_bins),

@@ -84,7 +84,7 @@ def compare_with_observed(
     chosen = next((one for one in edits if one.edit == edit), None)
     if chosen is None:
         raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
-    prediction = predict_edit(source, lay_out(chosen, source.bins.table), flank=flank)
+    prediction = predict_edit(source, lay_out(chosen, source.bins), flank=flank)
     table = pair_table(prediction, before, after)
     if not len(table):
         raise InputError(

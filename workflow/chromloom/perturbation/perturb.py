@@ -114,7 +114,7 @@ def perturb(
     source = require_editable(
         open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
     )
-    layouts = [lay_out(one, source.bins.table) for one in edits]
+    layouts = [lay_out(one, source.bins) for one in edits]
     for layout in layouts:  # what cannot be predicted is told before anything is written
         source.layout(layout)
     tables = []
@@ -242,7 +242,7 @@ def write_prediction(
 ) -> None:
     """Write one edit's folder; see `perturb`."""
     edit, resolution = prediction.edited.edit, source.bins.resolution
-    lift = lift_table(prediction.edited, source.bins.table)
+    lift = lift_table(prediction.edited, source.bins)
     about = {
         "edit": edit.edit,
         "kind": edit.kind,

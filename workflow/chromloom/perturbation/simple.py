@@ -75,7 +75,7 @@ def edited_positions(prediction: Prediction, bins: Bins) -> tuple[np.ndarray, np
 
     From the edit itself, so that a prediction in `released` mode meets the same truth.
     """
-    source = lay_out(prediction.edited.edit, bins.table).source
+    source = lay_out(prediction.edited.edit, bins).source
     at = np.flatnonzero(np.isin(source, prediction.bins))
     return at, np.searchsorted(prediction.bins, source[at])
 

@@ -174,7 +174,7 @@ def knock_out_and_simulate(
         row = {}
         for method in KNOCKOUT_METHODS:
             (edit,) = knockouts(table.iloc[[site]], method=method)
-            prediction = predict_edit(source, lay_out(edit, table), flank=reach)
+            prediction = predict_edit(source, lay_out(edit, source.bins), flank=reach)
             maps = {method: (prediction.wild_type, prediction.on_reference)}
             if method == "average":
                 positions = prediction.bins - source.bins.extent(edit.chrom)[0]
@@ -237,7 +237,7 @@ def _leading_eigenvector(pixels, mask):
 def _judge_edits(source, observed, plan, mode, n_edits, seed):
     tables = []
     for edit in draw_edits(plan, source.bins, n_edits=n_edits, seed=seed):
-        prediction = predict_edit(source, lay_out(edit, source.bins.table))
+        prediction = predict_edit(source, lay_out(edit, source.bins))
         scored = score_changes(prediction, observed, plan)
         tables.append(scored[scored["scale"] == "log2"])
     return summarise_edits(pd.concat(tables), mode)
@@ -276,7 +276,7 @@ def _judge_knockouts(source, observed, plan, anchors, max_sites, rng):
     groups = {
         "random": ~source.bins.masked,
         "anchors": anchors,
-        "strong anchors": anchors & bins_overlapping(strong, source.bins.table),
+        "strong anchors": anchors & bins_overlapping(strong, source.bins),
     }
     effects = {}
     for name, members in groups.items():
