@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anndata
 import cooler
+import h5py
 import numpy as np
 import pandas as pd
 import pyBigWig
@@ -15,6 +16,7 @@ MODELS = ["hiclstm-refined", "hiclstm-paper", "hiclstm-released", "eig", "pca"]
 CONFIG = {
     "samples": "samples.tsv",
     "labels": "config/demo/labels.tsv",
+    "signals": "config/demo/signals.tsv",
     "simulate": {"seed": 1, "chromsizes": {"chr1": 9_000_000, "chr2": 6_000_000}, "depth": 0.15},
     "device": "cpu",
     "training": {
@@ -134,6 +136,18 @@ def test_models_of_the_simulated_genome_are_held_to_it(results):
     assert (own.loc[own["method"] == "between", "value"] > 0.8).all()
     assert (own.loc[own["method"] == "model, lifted", "value"] > 0.7).all()
     assert (own.loc[own["measure"] == "completeness_error", "value"] < 0.01).all()
+
+
+def test_signals_of_both_cell_types_are_stored_by_name(results):
+    marks = ["DNase", "H3K4me3", "H3K27ac", "H3K27me3", "CTCF", "CTCF_motifs+", "CTCF_motifs-"]
+    for cell_type in "AB":
+        with h5py.File(results / "signals" / f"{cell_type}.100.h5") as file:
+            groups = [file[f"signals/{k}"] for k in range(len(marks))]
+            assert [group.attrs["name"] for group in groups] == marks
+            assert groups[0]["chr1"].shape == (90_000,)
+        table = pd.read_csv(results / "signals" / f"{cell_type}.100.qc.tsv", sep="\t")
+        assert table["warning"].isna().all()
+        assert set(table["chrom"]) == {"chr1", "chr2", "all"}
 
 
 def test_quality_table_lists_every_chromosome_and_the_balancing(results):

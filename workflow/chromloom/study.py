@@ -243,7 +243,7 @@ class Study:
 
     def signal_files(self, cell_type: str) -> list[str]:
         """Files of the signals of a cell type."""
-        return [source.path for source in self.signals[cell_type]]
+        return [path for source in self.signals[cell_type] for path in source.paths]
 
     def signal_references(self, cell_type: str) -> list[str]:
         """Cell types whose quantiles signals of a cell type are given."""
@@ -492,6 +492,7 @@ class Study:
             *(path for paths in self.labels.values() for path in paths),
             *(path for sample in self.mapped for path in self.assembly_files(sample)),
             *(path for cell_type in self.signals for path in self.signal_files(cell_type)),
+            *(p for path in self.signal_assembly.values() for p in self.files_of_assembly(path)),
             self.config["analysis"]["phasing"],
         }
         return sorted({path for _, path in map(_simulated, named) if path})
@@ -743,9 +744,7 @@ class Study:
         path = self.config["signals"]
         schema = self.root / "workflow" / "schemas" / "signals.schema.yaml"
         sheet = read_sheet(self.find_path(path), schema, key="signal", unique=False)
-        for source in signal_sources(
-            sheet, path=path, rename={name: self.dataset_path(name) for name in sheet["path"]}
-        ):
+        for source in signal_sources(sheet, path=path, find=self.dataset_path):
             if not NAME.fullmatch(source.cell_type):
                 raise InputError(
                     f"{path}: cell_type {source.cell_type!r} cannot be part of a file name; use "

@@ -10,6 +10,7 @@ import pysam
 import pytest
 
 from chromloom.errors import InputError
+from chromloom.genome.assembly import Assembly
 from chromloom.signals.read import find_format, read_signal
 from chromloom.signals.sheet import SignalSource, signal_sources
 
@@ -24,10 +25,11 @@ def write(path, rows):
     return path
 
 
-def read(path, bin_size=100, blacklist=NONE, sizes=SIZES, **options):
+def read(path, bin_size=100, blacklist=NONE, sizes=SIZES, centromeres=NONE, **options):
+    assembly = Assembly("toy", sizes, centromeres, blacklist)
     source = SignalSource("s", "cell", str(path), **options)
     found = {}
-    for signal, chrom, values in read_signal(source, sizes, bin_size, blacklist):
+    for signal, chrom, values in read_signal(source, assembly, bin_size):
         assert values.dtype == np.float32
         assert len(values) == -(-int(sizes[chrom]) // bin_size)
         assert (signal, chrom) not in found
@@ -122,6 +124,15 @@ def test_a_peak_over_half_a_bin_is_half_its_value(tmp_path):
     path = write(tmp_path / "x.bed", [("1", 50, 100, "x", 8)])
     found = read(path, column="score", format="bed")["s", "chr1"]
     assert found.tolist() == [4.0] + [0.0] * 10
+
+
+def test_a_centromere_without_peaks_is_missing_not_zero(tmp_path):
+    centromeres = pd.DataFrame({"chrom": ["chr1"], "start": [200], "end": [360]})
+    path = write(tmp_path / "x.bed", [("chr1", 0, 50)])
+    found = read(path, format="bed", centromeres=centromeres)["s", "chr1"]
+    assert found[:5].tolist() == pytest.approx([0.5, 0, NAN, NAN, 0], nan_ok=True)
+    path = write(tmp_path / "x.bedgraph", [("chr1", 0, 400, 2.0)])
+    assert (read(path, centromeres=centromeres)["s", "chr1"][:4] == 2).all()  # data is data
 
 
 def test_a_chromosome_that_a_file_does_not_name_is_missing(tmp_path):

@@ -116,10 +116,23 @@ def test_what_is_not_there_is_named(tmp_path, track):
 
 def test_one_name_one_file(tmp_path, track):
     one = track("one")[0]
-    with pytest.raises(InputError, match="'one' of 'A' is given by two files"):
+    with pytest.raises(InputError, match="'one' of 'A' has chr1 from two files"):
         bin_signals([one, one], ASSEMBLY, tmp_path / "A.h5")
     with pytest.raises(InputError, match="expected the files of one"):
         bin_signals([one, track("one", "B")[0]], ASSEMBLY, tmp_path / "A.h5")
+
+
+def test_chromosomes_of_one_signal_may_be_in_files_of_their_own(tmp_path):
+    bins, paths = make_bins(SIZES, 100).assign(x=np.nan), []
+    for number, chrom in enumerate(("chr1", "chr2")):
+        paths.append(str(tmp_path / f"{chrom}.bw"))
+        rows = bins.assign(x=bins["x"].mask(bins["chrom"] == chrom, number + 1.0))
+        write_bigwig(rows, "x", paths[-1], SIZES)  # each names all chromosomes
+    bin_signals([SignalSource("one", "A", ", ".join(paths))], ASSEMBLY, tmp_path / "A.h5")
+    store = SignalStore(tmp_path / "A.h5")
+    assert store.chroms() == ["chr1", "chr2"]
+    assert [np.nanmean(store.read_chrom(chrom)) for chrom in store.chroms()] == [1, 2]
+    assert store.sources["one"]["source"] == "chr1.bw,chr2.bw"
 
 
 def test_negative_values_have_no_logarithm(tmp_path, track):

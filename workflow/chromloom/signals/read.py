@@ -2,8 +2,8 @@
 
 *Value of a bin*: the mean over its bases that are known. A base that the file does not name is
 missing, or 0 where the source says `absent: zero` (peaks, motifs and reads by default) and the file
-names its chromosome at all; a base of the blacklist is missing. A bin more than half of which is
-missing is NaN.
+names its chromosome at all; a base of the assembly's blacklist is missing, and for a source with
+`absent: zero` one of a centromere. A bin more than half of which is missing is NaN.
 
 So a peak that covers half of a bin gives half of its value. Where peaks or motifs overlap, the
 highest counts; the states of a segmentation are signals of their own, the share of a bin that each
@@ -12,6 +12,7 @@ covers; reads are counted, each over all the bases that it is aligned to.
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.genome.assembly import Assembly
 from chromloom.genome.names import harmonise_names, match_names
 from chromloom.signals.sheet import FORMATS, PEAK_COLUMNS, PRESENCE, SignalSource, check_column
 from chromloom.signals.tracks import open_bigwig
@@ -79,19 +81,17 @@ class _Grid:
 
 
 def read_signal(
-    source: SignalSource, chromsizes: pd.Series, bin_size: int, blacklist: pd.DataFrame
+    source: SignalSource, assembly: Assembly, bin_size: int
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Values of the bins of one file, before any transform.
+    """Values of the bins of one signal, before any transform.
 
     Parameters
     ----------
     source : SignalSource
-    chromsizes : Series
-        Chromosome name -> bp of the assembly; names of the file are matched to these.
+    assembly : Assembly
+        Chromosome names of the file are matched to its own.
     bin_size : int
         bp.
-    blacklist : DataFrame
-        chrom, start, end of bases that are missing whatever the file says.
 
     Yields
     ------
@@ -109,15 +109,29 @@ def read_signal(
         The file is missing, damaged, cut off, of another format or of another assembly, or holds
         values that are not numbers.
     """
+    for path in source.paths:
+        read = _read_file(replace(source, path=path), assembly, bin_size)
+        for signal, chrom, values in read:
+            # The header of a bigWig of one chromosome may name them all.
+            if len(source.paths) == 1 or np.isfinite(values).any():
+                yield signal, chrom, values
+
+
+def _read_file(source, assembly, bin_size) -> Iterator[tuple[str, str, np.ndarray]]:
     place = f"signal {source.signal!r} of {source.cell_type!r}: {source.path}"
     format = find_format(source)
     check_column(source, format, place)
     column, absent = FORMATS[format]
     column, zero = source.column or column, (source.absent or absent) == "zero"
 
+    chromsizes, left_out = assembly.chromsizes, [assembly.blacklist]
+    if zero:  # where nothing can be mapped, nothing is no zero
+        left_out.append(assembly.centromeres)
+    left_out = pd.concat(left_out)[["chrom", "start", "end"]]
+
     @lru_cache(maxsize=2)  # files are sorted by chromosome, as a rule
     def grids(chrom: str) -> _Grid:
-        own = blacklist.loc[blacklist["chrom"] == chrom, ["start", "end"]].to_numpy(np.int64)
+        own = left_out.loc[left_out["chrom"] == chrom, ["start", "end"]].to_numpy(np.int64)
         return _Grid(int(chromsizes[chrom]), bin_size, own)
 
     if format == "bigwig":
@@ -132,7 +146,7 @@ def read_signal(
 
 
 def find_format(source: SignalSource) -> str:
-    """Format of a source's file: what its row says, else what its content shows.
+    """Format of a source's (first) file: what its row says, else what its content shows.
 
     bigWig and BAM are told by their first bytes, tagAlign by its suffix; text of four columns with
     a number is bedGraph, of ten with the numbers of a narrowPeak or nine with those of a broadPeak
@@ -143,7 +157,7 @@ def find_format(source: SignalSource) -> str:
     InputError
         The file is missing, or of a format that has to be named.
     """
-    path = Path(source.path)
+    path = Path(source.paths[0])
     if not path.is_file():
         raise InputError(
             f"signal {source.signal!r} of {source.cell_type!r}: {path} does not exist; mend its "

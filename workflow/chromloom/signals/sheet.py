@@ -3,7 +3,7 @@
 Paths are not opened here: while a study is planned, files may still have to be made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,13 +31,15 @@ TRANSFORMS = ("none", "log1p", "arcsinh")
 
 @dataclass(frozen=True)
 class SignalSource:
-    """One file of a cell type and how it is read.
+    """One signal of a cell type and how its file is read.
 
     Attributes
     ----------
     signal : str
         Name; a segmentation gives the signals `NAME:STATE`, motifs give `NAME+` and `NAME-`.
-    cell_type, path : str
+    cell_type : str
+    path : str
+        A file, or several joined by commas that hold different chromosomes.
     format : str
         One of `FORMATS`; "" = told by content when the file is read.
     column : str
@@ -51,7 +53,7 @@ class SignalSource:
     reference : str
         Cell type whose distribution of values is matched after the transform; "" = none.
     effective_genome_size : int
-        Of RPGC, bp; 0 = the assembly's length without its blacklist.
+        Of RPGC, bp; 0 = the assembly without its blacklist and centromeres.
     """
 
     signal: str
@@ -64,9 +66,14 @@ class SignalSource:
     reference: str = ""
     effective_genome_size: int = 0
 
+    @property
+    def paths(self) -> list[str]:
+        """Its files."""
+        return [path.strip() for path in self.path.split(",")]
+
 
 def signal_sources(
-    sheet: pd.DataFrame, *, path: str, rename: Mapping[str, str] | None = None
+    sheet: pd.DataFrame, *, path: str, find: Callable[[str], str] = str
 ) -> list[SignalSource]:
     """The rows of a checked sheet.
 
@@ -76,7 +83,7 @@ def signal_sources(
         signal, cell_type, path and any other column of `signals.schema.yaml`; text, "" = empty.
     path : str
         Of the sheet, for messages.
-    rename : mapping, optional
+    find : callable
         Path of the sheet -> path to open.
 
     Raises
@@ -85,7 +92,7 @@ def signal_sources(
         A cell type has a signal twice, a column does not fit the format, or a cell type whose
         distribution is to be matched has no such signal, or is itself matched.
     """
-    sources = [_source(row, rename or {}) for row in sheet.to_dict("records")]
+    sources = [_source(row, find) for row in sheet.to_dict("records")]
     known: dict[tuple[str, str], SignalSource] = {}
     for source in sources:
         if (source.cell_type, source.signal) in known:
@@ -99,14 +106,14 @@ def signal_sources(
     return sources
 
 
-def _source(row: Mapping[str, str], rename: Mapping[str, str]) -> SignalSource:
+def _source(row: Mapping[str, str], find: Callable[[str], str]) -> SignalSource:
     def cell(name: str, default: str = "") -> str:
         return str(row.get(name) or default)
 
     return SignalSource(
         signal=row["signal"],
         cell_type=row["cell_type"],
-        path=rename.get(row["path"], row["path"]),
+        path=",".join(find(path.strip()) for path in row["path"].split(",")),
         format=cell("format"),
         column=cell("column"),
         transform=cell("transform", "none"),

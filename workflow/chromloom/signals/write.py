@@ -40,7 +40,7 @@ def bin_signals(
     sources : iterable of SignalSource
         Files of one cell type.
     assembly : Assembly
-        Its bins are those of all its chromosomes; its blacklist is missing in every signal.
+        Bins are those of all its chromosomes; its blacklist is missing in every signal.
     path : str or Path
         File to write.
     bin_size : int
@@ -98,7 +98,8 @@ def bin_signals(
                     group = groups[signal] = _new_group(file, signal, len(groups), source)
                 if chrom in group:
                     raise InputError(
-                        f"signal {signal!r} of {cell_types[0]!r} is given by two files; rename one"
+                        f"signal {signal!r} of {cell_types[0]!r} has {chrom} from two files; leave "
+                        "out or rename one"
                     )
                 group.create_dataset(
                     chrom,
@@ -116,9 +117,7 @@ def bin_signals(
 
 def _transformed(source, assembly, bin_size) -> Iterator[tuple[str, str, np.ndarray]]:
     place = f"signal {source.signal!r} of {source.cell_type!r}: {source.path}"
-    for signal, chrom, values in read_signal(
-        source, assembly.chromsizes, bin_size, assembly.blacklist
-    ):
+    for signal, chrom, values in read_signal(source, assembly, bin_size):
         yield signal, chrom, transform_values(values, source.transform, source=f"{place}, {chrom}")
 
 
@@ -156,8 +155,8 @@ def _new_group(file: h5py.File, signal: str, number: int, source: SignalSource) 
             "name": signal,
             "transform": source.transform,
             "reference": source.reference,
-            "source": Path(source.path).name,
-            "sha256": _checksum(source.path),
+            "source": ",".join(Path(path).name for path in source.paths),
+            "sha256": ",".join(map(_checksum, source.paths)),
             "file_format": format,
             "column": source.column or column,
             "absent": source.absent or absent,
