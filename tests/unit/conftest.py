@@ -136,3 +136,32 @@ def tiny_released_dir(tiny_map_path, tmp_path_factory) -> Path:
     settings = HiCLSTMSettings.from_preset("released", frame=20, embedding_dim=3, epochs=1)
     train(tiny_map_path, folder, settings, seed=2, device="cpu")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_signals_path(tmp_path_factory) -> Path:
+    """Signals of the tiny map in bins of 1 kb: its compartments with noise, and stranded motifs."""
+    from chromloom.genome.assembly import Assembly
+    from chromloom.signals.sheet import SignalSource
+    from chromloom.signals.store import bin_signals
+
+    folder = tmp_path_factory.mktemp("signals")
+    rng = np.random.default_rng(0)
+    marks, motifs = [], []
+    for chrom, size in CHROMSIZES.items():
+        for start in range(0, size, 10_000):
+            end = min(start + 10_000, size)
+            high = np.sin(2 * np.pi * (start // 10_000) / 24) + 0.01 > 0
+            marks.append((chrom, start, end, round(rng.gamma(2) + 3 * high, 3)))
+            if end - start == 10_000 and rng.random() < 0.2:
+                motifs.append((chrom, start + 500, start + 519, "CTCF", 7, rng.choice(["+", "-"])))
+    for name, rows in {"mark.bedGraph": marks, "motifs.bed": motifs}.items():
+        pd.DataFrame(rows).to_csv(folder / name, sep="\t", header=False, index=False)
+    sources = [
+        SignalSource("mark", "A", str(folder / "mark.bedGraph"), format="bedgraph"),
+        SignalSource("CTCF", "A", str(folder / "motifs.bed"), format="motifs"),
+    ]
+    none = pd.DataFrame(columns=["chrom", "start", "end"]).astype({"start": int, "end": int})
+    assembly = Assembly("tiny", pd.Series(CHROMSIZES), none, none)
+    bin_signals(sources, assembly, folder / "A.1000.h5", bin_size=1000)
+    return folder / "A.1000.h5"

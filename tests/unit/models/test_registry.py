@@ -29,7 +29,24 @@ def test_asking_what_a_model_can_is_light():
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": folder})
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].scope == "map"])
+PREDICTORS = [n for n, m in MODELS.items() if m.scope == "study" and "map" in m.gives]
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_every_line_of_a_predictor_leads_to_code(name):
+    model = MODELS[name]
+    settings = registry.model_settings(name)
+    assert registry.model_named(settings.preset) == name
+    for path in (model.train, model.fit, model.trained, model.source, model.module):
+        assert callable(load(path))
+    assert callable(load(model.trained).of_tensors)
+    assert model.predicts_maps
+    assert "contacts" not in model.reads
+    assert not model.screenable
+    assert not model.attributed
+
+
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.scope == "map"])
 def test_every_line_leads_to_code_that_fits_it(name):
     model = MODELS[name]
     settings = registry.model_settings(name, embedding_dim=4)
@@ -55,6 +72,7 @@ def test_every_model_of_expression_can_be_trained_and_used(name):
 def test_models_without_use_for_a_gpu_do_not_wait_for_it():
     assert {name for name, model in MODELS.items() if not model.gpu} == {
         "eig", "pca", "sci", "sci-intra", "sbcid", "marks-mean", "marks-ridge", "marks-xgboost",
+        "distance", "pairs-ridge", "pairs-xgboost",
     }  # fmt: skip
     assert all(model.threads > 2 for model in MODELS.values() if model.gpu)
 

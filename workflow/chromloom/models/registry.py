@@ -193,6 +193,34 @@ CHROMOFORMER: dict[str, Any] = {
     "gpu": True,
     "threads": 4,
 }
+PREDICTOR: dict[str, Any] = {
+    "train": "chromloom.training.predictor:train_predictor",
+    "source": "chromloom.prediction.predicted:open_predicted",
+    "reads": frozenset({"signals"}),
+    "gives": frozenset({"map"}),
+    "scope": "study",
+    "editable": True,
+}
+"""What all predictors of maps from signals have in common."""
+WEAVE: dict[str, Any] = {
+    **PREDICTOR,
+    "settings": "chromloom.models.weave.settings:WeaveSettings.of",
+    "module": "chromloom.models.weave.module:Weave",
+    "fit": "chromloom.training.weave:fit_weave",
+    "trained": "chromloom.models.weave.fitted:FittedWeave",
+    "gives": frozenset({"embedding", "map"}),
+    "gpu": True,
+    "threads": 4,
+}
+PAIRS: dict[str, Any] = {
+    **PREDICTOR,
+    "settings": "chromloom.models.pairs.settings:PairSettings.of",
+    "module": "chromloom.models.pairs.features:pair_features",
+    "fit": "chromloom.training.pairs:fit_pairs",
+    "threads": 4,
+}
+"""Regression on features of both bins and of what lies between them."""
+FITTED = "chromloom.models.pairs.fitted:"
 WHOLE = {"input_fraction": 1.0}  # rows that are encoded are those that are reproduced
 
 MODELS: dict[str, Model] = {
@@ -214,6 +242,10 @@ MODELS: dict[str, Model] = {
     "chromoformer-embedding": Model(
         **CHROMOFORMER, defaults={"parts": "embedding"}, colour="#661100"
     ),
+    "weave": Model(**WEAVE, colour="#6A3D9A"),
+    "distance": Model(**PAIRS, trained=FITTED + "Distance", colour="#666666"),
+    "pairs-ridge": Model(**PAIRS, trained=FITTED + "Ridge", colour="#B15928"),
+    "pairs-xgboost": Model(**PAIRS, trained=FITTED + "Boosted", colour="#F0027F"),
 }
 DECODERS = ("lstm", "cnn", "fc")
 """Decoders that are trained on any model's vectors (`models.decoders`)."""

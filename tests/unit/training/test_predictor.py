@@ -1,0 +1,191 @@
+"""Training of predictors: nothing of a test chromosome enters, the best epoch is kept."""
+
+import json
+import shutil
+
+import cooler
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from chromloom.errors import InputError
+from chromloom.models.predictor import Predictor
+from chromloom.normalize.maps import NormalizedMap, expected_path
+from chromloom.training import weave
+from chromloom.training.predictor import train_predictor
+from chromloom.training.splits import split_chromosomes
+
+SIGNALS = ["mark", "CTCF+", "CTCF-"]
+SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "window": 40}
+MODELS = {
+    "weave": {**SMALL, "epochs": 4},
+    "distance": {},
+    "pairs-ridge": {},
+    "pairs-xgboost": {"trees": 20},
+}
+# Nats per contact that validation of the tiny map gains at least.
+WORTH = {"weave": 0.01, "pairs-ridge": 0.0, "pairs-xgboost": 0.002}
+
+
+@pytest.fixture(scope="module")
+def split(tiny_map_path):
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes
+    return split_chromosomes(sizes, test=["chr2"], validation=["chr3"])
+
+
+@pytest.fixture
+def learn(tiny_map_path, tiny_signals_path, split, tmp_path):
+    """Train on the tiny map; returns the folder."""
+
+    def make(name="out", model="weave", map_path=tiny_map_path, split=split, **more):
+        arguments = {"signals": SIGNALS, "max_distance": 200_000, "seed": 3, **more}
+        arguments.setdefault("options", MODELS.get(model))
+        out = tmp_path / name
+        train_predictor(model, [map_path], [tiny_signals_path], split, out, **arguments)
+        return out
+
+    return make
+
+
+def weights(folder):
+    return {
+        name: tensor.numpy() for name, tensor in load_file(folder / "model.safetensors").items()
+    }
+
+
+def same(a, b) -> bool:
+    one, two = weights(a), weights(b)
+    return one.keys() == two.keys() and all(np.array_equal(one[k], two[k]) for k in one)
+
+
+@pytest.fixture
+def altered_map(tiny_map_path, tmp_path):
+    """A copy of the tiny map with other contacts on one chromosome."""
+
+    def make(chrom):
+        path = tmp_path / f"{chrom}.10000.ICE.cool"
+        shutil.copy(tiny_map_path, path)
+        clr = cooler.Cooler(str(path))
+        first, last = clr.extent(chrom)
+        with h5py.File(path, "r+") as file:
+            pixels = file["pixels"]
+            own = (pixels["bin1_id"][:] >= first) & (pixels["bin2_id"][:] < last)
+            for name in ("count", "value", "oe"):
+                values = pixels[name][:]
+                values[own] = values[own][::-1] * 3
+                pixels[name][:] = values
+        table = pd.read_csv(expected_path(tiny_map_path), sep="\t")
+        own = table["region1"].str.startswith(chrom)
+        table.loc[own, "expected"] *= 5
+        table.to_csv(expected_path(path), sep="\t", index=False)
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_was_seen_on_the_test_chromosome_changes_no_bit(model, learn, altered_map):
+    plain = learn("plain", model)
+    assert same(plain, learn("other", model, altered_map("chr2")))
+    assert not same(plain, learn("trained", model, altered_map("chr1")))
+
+
+def test_a_planted_leak_is_found(learn, altered_map, monkeypatch):
+    """The check above fails where constants are taken from all chromosomes."""
+    from chromloom.training import stretches
+
+    roles = stretches.bins_of_role
+
+    def leaky(split, role, chrom, starts):
+        return roles(split, role, chrom, starts) | (chrom == "chr2" and role == "train")
+
+    monkeypatch.setattr(stretches, "bins_of_role", leaky)
+    every = split_chromosomes(pd.Series({"chr1": 1_195_000, "chr2": 800_000, "chr3": 300_000}),
+                              test=["chr2:0-10"], validation=["chr3"])  # fmt: skip
+    plain = learn("plain", split=every)
+    assert not same(plain, learn("other", "weave", altered_map("chr2"), split=every))
+
+
+def test_validation_chooses_the_epoch_and_trains_nothing(learn, altered_map, monkeypatch):
+    plain, other = learn("plain"), learn("other", "weave", altered_map("chr3"))
+    one, two = (pd.read_csv(folder / "history.tsv", sep="\t") for folder in (plain, other))
+    np.testing.assert_array_equal(one["loss"], two["loss"])
+    assert (one["validation"] != two["validation"]).all()
+    epochs, scores, networks = weave._Run.train_epoch, iter([0.1, 0.9, 0.2, 0.3]), []
+
+    def train_epoch(run):
+        loss = epochs(run)
+        networks.append({k: t.numpy().copy() for k, t in run.average.state_dict().items()})
+        return loss
+
+    monkeypatch.setattr(weave, "nats_per_contact", lambda *_: next(scores))
+    monkeypatch.setattr(weave._Run, "train_epoch", train_epoch)
+    kept = weights(learn("chosen"))
+    for name, tensor in networks[1].items():
+        np.testing.assert_array_equal(kept[f"0.{name}"], tensor)
+    assert not np.array_equal(networks[1]["c"], networks[3]["c"])
+
+
+def test_a_folder_says_what_the_predictor_reads_and_was_split_by(learn, split):
+    folder = learn()
+    inputs = json.loads((folder / "inputs.json").read_text())
+    assert inputs["signals"] == SIGNALS
+    assert inputs["assembly"] == "tiny"
+    assert inputs["samples"] == ["tiny"]
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "splits.tsv", sep="\t"), split)
+    predictor = Predictor.load(folder)
+    assert predictor.constants.names == tuple(
+        f"{signal} {kind}" for kind in ("mean", "maximum") for signal in SIGNALS
+    )
+    assert predictor.config["mirrored"] == [0, 2, 1, 3, 5, 4, 6]
+
+
+def test_training_goes_on_from_a_kill_with_the_same_weights(learn, monkeypatch, tmp_path):
+    options = {**SMALL, "epochs": 3, "members": 2}
+    undisturbed = learn("undisturbed", options=options)
+    monkeypatch.setattr(weave, "SAVE_SECONDS", 0)
+    epochs = weave._Run.train_epoch
+    calls = []
+
+    def killed(run):
+        calls.append(1)
+        if len(calls) == 5:  # in the second network
+            raise KeyboardInterrupt
+        return epochs(run)
+
+    monkeypatch.setattr(weave._Run, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        learn("resumed", options=options, resume_dir=tmp_path / "state")
+    monkeypatch.setattr(weave._Run, "train_epoch", epochs)
+    resumed = learn("resumed", options=options, resume_dir=tmp_path / "state")
+    assert same(undisturbed, resumed)
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("model", ["weave", "pairs-ridge", "pairs-xgboost"])
+def test_what_follows_from_signals_is_learnt(model, learn):
+    options = MODELS[model] | ({"epochs": 40, "learning_rate": 0.01} if model == "weave" else {})
+    sizes = pd.Series({"chr1": 1_195_000, "chr2": 800_000, "chr3": 300_000})
+    split = split_chromosomes(sizes, test=["chr3"], validation=["chr2"])
+    folder = learn(model=model, options=options, split=split)
+    assert pd.read_csv(folder / "history.tsv", sep="\t")["validation"].max() > WORTH[model]
+
+
+def test_a_signal_that_is_not_there_is_refused(learn):
+    with pytest.raises(InputError, match=r"no signal 'H3K27ac'; it has mark, CTCF\+, CTCF-"):
+        learn(signals=["mark", "H3K27ac"])
+
+
+def test_a_model_of_one_map_is_refused(learn):
+    with pytest.raises(InputError, match="model 'eig' is fitted to one map"):
+        learn(model="eig")
+
+
+def test_chromosomes_that_no_sample_has_are_refused(learn):
+    split = pd.DataFrame(
+        [(0, "train", "chr9", 0, 10)], columns=["fold", "role", "chrom", "start", "end"]
+    )
+    with pytest.raises(InputError, match="none of the samples tiny has contacts on chr9"):
+        learn(split=split)

@@ -1,0 +1,163 @@
+"""Predictors on disk: learnt on some samples and chromosomes, applied to others.
+
+A folder `{predictor}/{fold}` holds `model.safetensors`; `config.json` (the model, its settings,
+seed, resolution, distances); `inputs.json` (signals by name with transforms, assembly, bin size,
+training samples); `splits.tsv` (`training.splits`); `history.tsv`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+from torch import Tensor, as_tensor
+
+from chromloom.errors import CheckpointError
+from chromloom.files import atomic_path, write_json
+from chromloom.models.registry import find_model, load, model_settings
+
+FILES = ("model.safetensors", "config.json", "inputs.json")
+
+
+class Fitted(Protocol):
+    """What a model of scope `study` makes of features."""
+
+    @classmethod
+    def of_tensors(
+        cls,
+        settings: Any,
+        tensors: Mapping[str, Tensor],
+        *,
+        mirrored: np.ndarray,
+        n_distances: int,
+        device: str = "cpu",
+    ) -> Self:
+        """The model whose state `tensors` holds."""
+
+    @property
+    def context(self) -> int:
+        """Bins beyond both ends of a pair that its prediction depends on."""
+
+    def log_ratio(self, features: np.ndarray) -> np.ndarray:
+        """Log of contact over expected, (n_distances, n), of features (n_features, n)."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is taken from the training bins beside the weights.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Features.
+    mean, scale : ndarray, (n_features,), float64
+    expected : ndarray, (n_distances,), float64
+        Contact strength by distance.
+    """
+
+    names: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    expected: np.ndarray
+
+    @classmethod
+    def of(cls, names: Sequence[str], features: np.ndarray, expected: np.ndarray) -> Self:
+        """Constants of the features (n_features, n) of training bins."""
+        known = np.isfinite(features)
+        n = np.maximum(known.sum(axis=1), 1)
+        mean = np.where(known, features, 0).sum(axis=1, dtype=float) / n
+        centred = np.where(known, features - mean[:, None], 0)
+        scale = np.sqrt((centred**2).sum(axis=1, dtype=float) / n)
+        return cls(tuple(names), mean, np.where(scale > 0, scale, 1), np.asarray(expected, float))
+
+    def standardise(self, features: np.ndarray) -> np.ndarray:
+        """Features of mean 0 and standard deviation 1, and one that says that a bin has any.
+
+        Parameters
+        ----------
+        features : ndarray, (n_features, n)
+            NaN = missing, which becomes the mean.
+
+        Returns
+        -------
+        ndarray, (n_features + 1, n), float32
+        """
+        scaled = (features - self.mean[:, None]) / self.scale[:, None]
+        known = np.isfinite(features).any(axis=0)
+        return np.vstack([np.nan_to_num(scaled), known]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained predictor of one fold.
+
+    Attributes
+    ----------
+    config, inputs : dict
+        As in `config.json` and `inputs.json`.
+    constants : Constants
+    tensors : dict
+        State of the model.
+    """
+
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    constants: Constants
+    tensors: dict[str, Tensor]
+
+    def fitted(self, device: str = "cpu") -> Fitted:
+        """The model, ready to predict."""
+        line = find_model(self.config["model"])
+        settings = model_settings(self.config["model"], **_options(self.config["settings"]))
+        return load(line.trained).of_tensors(
+            settings,
+            self.tensors,
+            mirrored=np.array(self.config["mirrored"]),
+            n_distances=self.config["n_distances"],
+            device=device,
+        )
+
+    def write(self, folder: str | Path) -> None:
+        """Write `FILES` into a folder."""
+        constants = {
+            "constants.mean": as_tensor(self.constants.mean),
+            "constants.scale": as_tensor(self.constants.scale),
+            "constants.expected": as_tensor(self.constants.expected),
+        }
+        folder = Path(folder)
+        with atomic_path(folder / FILES[0]) as path:
+            save_file({k: t.contiguous() for k, t in (self.tensors | constants).items()}, path)
+        write_json(self.config | {"features": list(self.constants.names)}, folder / FILES[1])
+        write_json(self.inputs, folder / FILES[2])
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a folder.
+
+        Raises
+        ------
+        CheckpointError
+            A file is missing or damaged.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / FILES[1]).read_text())
+            inputs = json.loads((folder / FILES[2]).read_text())
+            tensors = load_file(folder / FILES[0])
+            values = [
+                tensors.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
+            ]
+            constants = Constants(tuple(config.pop("features")), *values)
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{folder} is no predictor ({error!r}); expected {', '.join(FILES)}, as training "
+                "writes them: train it again"
+            ) from error
+        return cls(config, inputs, constants, tensors)
+
+
+def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "preset"}

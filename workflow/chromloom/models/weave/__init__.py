@@ -1,0 +1,1 @@
+"""Weave: numbers and barriers of bins read from signals, woven into a map."""

@@ -1,0 +1,129 @@
+"""The network of `weave`: signals around a bin give it numbers, and numbers of two bins a contact.
+
+    log mu_ij = log E(d) - log w_i w_j + R_i' S(d) R_j + c(d) - h(d) B_ij,    d = j - i
+
+R_i (d numbers) and the barriers are what the encoder, dilated convolutions along the chromosome,
+reads from the signals within its reach. S, c and h are given at 2, 4, 8, ... bins, interpolated in
+log d, and shared by all bins of all chromosomes, as in `refined`, which fits R_i to a map instead.
+A barrier has two numbers, of what comes from its left and from its right: with extruders that start
+anywhere between i and j, one that reaches j has passed a bin k from the left with probability
+(k - i) / d or so, and one that reaches i from the right with (j - k) / d,
+
+    B_ij = sum over k between of  a_k (k - i) / d + b_k (j - k) / d,
+
+which running sums of a, b, k a and k b give, so that the cost is linear in pairs.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from chromloom.models.weave.settings import WeaveSettings
+
+
+class Weave(nn.Module):
+    """One network.
+
+    Parameters
+    ----------
+    settings : WeaveSettings
+    n_features : int
+        Rows of the input.
+    n_distances : int
+        Distances from 0 that are predicted, bins.
+    """
+
+    def __init__(self, settings: WeaveSettings, n_features: int, n_distances: int) -> None:
+        super().__init__()
+        width, size = settings.channels, settings.embedding_dim
+        self.settings, self.n_distances, self.size = settings, n_distances, size
+        self.inlet = nn.Conv1d(n_features, width, 1)
+        self.blocks = nn.Sequential(
+            *(_Block(width, 2**k, settings.dropout) for k in range(settings.blocks))
+        )
+        self.outlet = nn.Conv1d(width, size + 2, 1)
+        n_knots = max(1, math.ceil(math.log2(max(n_distances - 1, 2))))
+        self.S = nn.Parameter(torch.eye(size).repeat(n_knots, 1, 1) / size)
+        self.c = nn.Parameter(torch.zeros(n_knots))
+        self.h = nn.Parameter(torch.full((n_knots,), 0.1))
+        self.register_buffer("knots", _interpolation(n_distances, n_knots), persistent=False)
+
+    @property
+    def reach(self) -> int:
+        """Bins on each side of a bin that its numbers depend on."""
+        return 2 ** len(self.blocks) - 1
+
+    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers and barriers of bins.
+
+        Parameters
+        ----------
+        features : Tensor, (n_features, n), float32
+
+        Returns
+        -------
+        numbers : Tensor, (n, embedding_dim)
+        barriers : Tensor, (n, 2)
+            For what comes from the left, from the right.
+        """
+        x = self.blocks(self.inlet(features[None]))
+        out = self.outlet(nn.functional.gelu(x))[0].T
+        return out[:, : self.size], out[:, self.size :]
+
+    def log_ratio(self, numbers: Tensor, barriers: Tensor, n_rows: int) -> Tensor:
+        """Log of contact over expected for the first rows of consecutive bins.
+
+        Parameters
+        ----------
+        numbers, barriers : Tensor, (n, embedding_dim), (n, 2)
+        n_rows : int
+            Rows that are wanted, at most n.
+
+        Returns
+        -------
+        Tensor, (n_distances, n_rows)
+            Band layout; without meaning where i + d >= n.
+        """
+        n, device = len(numbers), numbers.device
+        i = torch.arange(n_rows, device=device)
+        d = torch.arange(self.n_distances, device=device)[:, None]
+        j = torch.clamp(i + d, max=n - 1)
+        S = self.S if self.settings.oriented else (self.S + self.S.transpose(1, 2)) / 2
+        S = torch.einsum("dk,kab->dab", self.knots, S)
+        ratio = (torch.matmul(numbers[:n_rows], S) * numbers[j]).sum(-1)
+        ratio = ratio + (self.knots @ self.c)[:, None]
+        if not self.settings.barriers:
+            return ratio
+        k = torch.arange(n, device=device, dtype=numbers.dtype)[:, None]
+        start = torch.zeros(1, 2, device=device, dtype=numbers.dtype)
+        sums = torch.cat([start, barriers.cumsum(0)])  # of the bins before each
+        moments = torch.cat([start, (k * barriers).cumsum(0)])
+        after = torch.clamp(i + 1, max=n).expand_as(j)
+        before = torch.maximum(j, after)
+        between = sums[before] - sums[after]  # (n_distances, n_rows, 2)
+        moment = moments[before] - moments[after]
+        from_left = moment[..., 0] - i * between[..., 0]
+        from_right = (i + d) * between[..., 1] - moment[..., 1]
+        return ratio - (self.knots @ self.h)[:, None] * (from_left + from_right) / d.clamp(min=1)
+
+
+class _Block(nn.Module):
+    """A dilated convolution and one of single bins, added to what came in."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.around = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.within = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout1d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.around(nn.functional.gelu(x))
+        return x + self.dropout(self.within(nn.functional.gelu(y)))
+
+
+def _interpolation(n_distances: int, n_knots: int) -> Tensor:
+    """Weights of the knots 2, 4, 8, ... at distances from 0, (n_distances, n_knots)."""
+    place = torch.arange(n_distances).clamp(min=2).log2() - 1
+    place = place.clamp(max=n_knots - 1)
+    return (1 - (place[:, None] - torch.arange(n_knots)).abs()).clamp(min=0).float()

@@ -1,0 +1,61 @@
+"""Settings of `weave`."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chromloom.models.settings import Settings
+
+
+@dataclass(frozen=True)
+class WeaveSettings(Settings):
+    """Architecture and fit of `weave`.
+
+    Attributes
+    ----------
+    embedding_dim : int
+        Numbers of a bin, R_i.
+    channels, blocks : int
+        Width of the encoder, and its dilated convolutions: block k reaches 2^k bins each side, so
+        that a bin's numbers follow from the signals within 2^blocks - 1 bins of it.
+    barriers, oriented : bool
+        Barriers between two bins; a matrix S(d) that need not be symmetric.
+    mirror : bool
+        Learn from mirrored chromosomes, too, and predict the mean of both directions.
+    dropout : float
+        Share of the encoder's channels left out in a step.
+    members : int
+        Networks, of consecutive seeds, whose mean is the prediction.
+    epochs, window : int
+        Times that the training chromosomes are read; bins read in one step.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate falls to 0 along a cosine.
+    average : float
+        The network that is kept is a mean over steps with this memory of the last one, 0 for none.
+    """
+
+    embedding_dim: int = 16
+    channels: int = 32
+    blocks: int = 5
+    barriers: bool = True
+    oriented: bool = True
+    mirror: bool = True
+    dropout: float = 0.1
+    members: int = 1
+    epochs: int = 60
+    window: int = 200
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.01
+    average: float = 0.98
+
+    RANGES: ClassVar = {
+        "embedding_dim": (1, 1024),
+        "channels": (1, 4096),
+        "blocks": (1, 12),
+        "dropout": (0, 0.95),
+        "members": (1, 100),
+        "epochs": (1, 1_000_000),
+        "window": (3, 1_000_000),
+        "weight_decay": (0, 1e6),
+        "average": (0, 0.99999),
+    }
+    POSITIVE: ClassVar = ("learning_rate",)

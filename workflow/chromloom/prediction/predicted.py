@@ -1,0 +1,297 @@
+"""Predictors applied to a sample, as map sources.
+
+`apply_predictor` puts all that a prediction needs into one folder of a run, as training does for a
+model of one map: `model.safetensors` (the weights of all folds, under `{fold}.`), `config.json` and
+`bins.parquet` (bins of the assembly; masked where signals are missing), with the features of bins.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from chromloom.edits.bins import EditedChromosome
+from chromloom.errors import CheckpointError, InputError
+from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
+from chromloom.genome.assembly import Assembly
+from chromloom.genome.bins import Bins, blank_band, make_bins
+from chromloom.models.predictor import Constants, Predictor
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.probability import mean_contact_probability
+from chromloom.prediction.source import EditableMap, n_distances
+from chromloom.representations.neutral import AVERAGE_BINS
+from chromloom.signals.features import read_features
+from chromloom.signals.store import SignalStore
+
+FOLDER = ("model.safetensors", "config.json", "bins.parquet")
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A predictor of one fold, ready to predict."""
+
+    fitted: Any
+    constants: Constants
+
+
+def apply_predictor(
+    folders: Mapping[int, str | Path],
+    store_path: str | Path,
+    assembly: Assembly,
+    out_dir: str | Path,
+    *,
+    sample: str,
+    norm: str,
+    predictor: str,
+    chroms: Sequence[str] | None = None,
+) -> None:
+    """Apply a predictor to the signals of a sample and write the folder of the run.
+
+    Parameters
+    ----------
+    folders : mapping
+        Fold -> its folder, see `models.predictor`.
+    store_path : path
+        Signals of the sample's cell type.
+    assembly : Assembly
+        Of the sample.
+    out_dir : path
+        Folder to write.
+    sample, norm, predictor : str
+        Of the run.
+    chroms : sequence of str, optional
+        Chromosomes to predict; by default those that all signals have.
+
+    Raises
+    ------
+    InputError
+        The signals are not those of training: one is missing, transformed in another way, or of
+        another assembly or bin size.
+    CheckpointError
+        A fold's folder is not whole.
+
+    Notes
+    -----
+    A chromosome is predicted by the fold that was tested on it, else by the first.
+    """
+    folds = {fold: Predictor.load(folder) for fold, folder in sorted(folders.items())}
+    splits = {fold: read_tsv(Path(folders[fold]) / "splits.tsv") for fold in folds}
+    first = next(iter(folds.values()))
+    inputs, config = first.inputs, first.config
+    resolution, signals = config["resolution"], inputs["signals"]
+    table = make_bins(assembly.chromsizes, resolution).astype({"chrom": str})
+    features = np.full((2 * len(signals), len(table)), np.nan, np.float32)
+    held_out, fold_of = [], {}
+    with SignalStore(store_path) as store:
+        store.check(
+            signals,
+            assembly=inputs["assembly"],
+            bin_size=inputs["bin_size"],
+            transforms=inputs["transforms"],
+        )
+        known = store.chroms(signals)
+        for chrom in known if chroms is None else [c for c in known if c in chroms]:
+            rows = np.flatnonzero((table["chrom"] == chrom).to_numpy())
+            features[:, rows] = read_features(store, chrom, signals, resolution)
+            fold_of[chrom] = next(iter(folds))
+            for fold, split in splits.items():
+                own = split[(split["role"] == "test") & (split["chrom"] == chrom)]
+                if len(own):
+                    fold_of[chrom] = fold
+                    held_out += [(chrom, int(a), int(b)) for a, b in zip(own["start"], own["end"])]
+    masked = ~np.isfinite(features).all(axis=0)
+    names = list(first.constants.names)
+    columns = pd.DataFrame(features.T, columns=names)
+    bins = pd.concat([table.assign(masked=masked), columns], axis=1)
+    written = {
+        "model": config["model"],
+        "predictor": predictor,
+        "sample": sample,
+        "assembly": assembly.name,
+        "norm": norm,
+        "resolution": resolution,
+        "ignore_diags": config["ignore_diags"],
+        "seed": config["seed"],
+        "max_distance": config["max_distance"],
+        "held_out": held_out,
+        "fold_of": fold_of,
+        "features": names,
+        "folds": {str(fold): own.config for fold, own in folds.items()},
+        "inputs": inputs,
+    }
+    tensors = {}
+    for fold, own in folds.items():
+        constants = {name: getattr(own.constants, name) for name in ("mean", "scale", "expected")}
+        tensors |= {f"{fold}.constants.{k}": torch.as_tensor(v) for k, v in constants.items()}
+        tensors |= {f"{fold}.{name}": tensor.contiguous() for name, tensor in own.tensors.items()}
+    out_dir = Path(out_dir)
+    with atomic_path(out_dir / FOLDER[0]) as path:
+        save_file(tensors, path)
+    with atomic_path(out_dir / FOLDER[2]) as path:
+        bins.to_parquet(path, index=False)
+    write_json(written, out_dir / FOLDER[1])
+
+
+class PredictedMap(EditableMap):
+    """A predictor applied to a sample.
+
+    A pair is its expected, of the training maps at its distance, times what the predictor makes of
+    the features of bins. An edited chromosome is predicted from the features of its bins: they move
+    with the bins, and stranded signals change places where a bin is turned round. Where an edit
+    replaces bins, they become no signal (`zero`) or the mean of the bins around (`average`); an
+    edit of kind orientation turns the stranded signals of its bins round and leaves the bins.
+
+    Parameters
+    ----------
+    folder : path
+        Written by `apply_predictor`.
+    observed : NormalizedMap, optional
+        The sample's own map: its masked bins are masked, and its coefficient gives probabilities.
+    name : str
+    device : str
+
+    Raises
+    ------
+    CheckpointError
+        The folder is not whole.
+    InputError
+        The map has other bins.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        observed: NormalizedMap | None = None,
+        *,
+        name: str,
+        device: str = "cpu",
+    ) -> None:
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / FOLDER[1]).read_text())
+            tensors = load_file(folder / FOLDER[0])
+            table = read_parquet(folder / FOLDER[2])
+            self._features = table[config["features"]].to_numpy(np.float32).T
+            self._folds = {
+                int(fold): _open_fold(int(fold), config, tensors, device)
+                for fold in config["folds"]
+            }
+            self._mirrored = np.array(next(iter(config["folds"].values()))["mirrored"][:-1])
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{folder} is no predictor applied to a sample ({error!r}); expected "
+                f"{', '.join(FOLDER)}: apply it again"
+            ) from error
+        table = table.drop(columns=config["features"])
+        self.bins = Bins(table, int(config["resolution"]), source=str(folder))
+        self.observed = observed
+        if observed is not None:
+            if not self.bins.match(observed.bins):
+                raise InputError(
+                    f"{observed.path} has bins of {observed.resolution} bp ({observed.assembly}), "
+                    f"{folder} of {self.bins.resolution} bp ({config['assembly']}); a predictor "
+                    "is applied at the resolution and on the assembly that it was trained at"
+                )
+            self.bins = self.bins.with_mask(self.bins.masked | observed.bins.masked)
+        self.name, self.sample, self.norm = name, config["sample"], config["norm"]
+        self.assembly, self.ignore_diags = config["assembly"], int(config["ignore_diags"])
+        self.seed, self.max_distance = float(config["seed"]), int(config["max_distance"])
+        self.held_out = tuple(map(tuple, config["held_out"])) or None
+        self.fold_of: dict[str, int] = config["fold_of"]
+        reach = max(fold.fitted.context for fold in self._folds.values())
+        self.context = reach * self.bins.resolution
+        self._known: dict[Any, np.ndarray] = {}
+
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        """Predicted contact strength; see `MapSource.band`."""
+        strength, mask = self._chromosome(chrom, edited)
+        band = strength[: n_distances(self, len(mask), lo, max_dist), lo:hi].copy()
+        blank_band(band, mask, lo, hi, self.ignore_diags)
+        return band
+
+    def probability(self, band):
+        """The mean over counts of the predicted mean; see `MapSource.probability`."""
+        return None if self.observed is None else mean_contact_probability(band, self.observed.cp_a)
+
+    def layout(self, edited):
+        """The edited chromosome itself; see `EditableMap.layout`."""
+        return edited
+
+    def _chromosome(self, chrom: str, edited: EditedChromosome | None):
+        """Contact strength of a whole chromosome, kept for the last one, and its mask."""
+        own = slice(*self.bins.extent(chrom))
+        source = np.arange(own.start, own.stop) if edited is None else edited.source
+        mask = self.bins.masked[source]
+        key = chrom if edited is None else edited
+        known = self._known.get("key")
+        if known is not key:
+            features = self._features[:, source]
+            if edited is not None:
+                features = self._edited(features, edited)
+            fold = self._folds[self.fold_of.get(chrom, next(iter(self._folds)))]
+            ratio = fold.fitted.log_ratio(fold.constants.standardise(features))
+            expected = fold.constants.expected[:, None].astype(np.float32)
+            self._known = {"key": key, "strength": expected * np.exp(ratio)}
+        return self._known["strength"], mask
+
+    def _edited(self, features: np.ndarray, edited: EditedChromosome) -> np.ndarray:
+        """Features (n_features, m) of an edited chromosome, whose bins have been moved."""
+        turned = edited.strand == -1
+        features = np.where(turned, features[self._mirrored], features)
+        edit, (lo, hi) = edited.edit, edited.span
+        if not edited.replaced.any():
+            return features
+        if edit.kind == "orientation":
+            features[:, lo:hi] = features[self._mirrored, lo:hi]
+            return features
+        if edit.method == "zero":
+            features[:, lo:hi] = 0
+        elif edit.method == "average":
+            around = np.r_[max(lo - AVERAGE_BINS, 0) : lo, hi : hi + AVERAGE_BINS]
+            known = features[:, around[around < features.shape[1]]]
+            known = known[:, np.isfinite(known).all(axis=0)]
+            features[:, lo:hi] = known.mean(axis=1, keepdims=True) if known.size else 0
+        else:
+            raise InputError(
+                f"edit '{edit.edit}': method {edit.method} replaces a vector that the predictor "
+                f"'{self.name}' does not have; use average, zero or shift"
+            )
+        return features
+
+
+def open_predicted(
+    model_dir: str | Path,
+    map_path: str | Path | None,
+    *,
+    name: str,
+    device: str = "cpu",
+    mode: str = "lifted",
+    motifs: pd.DataFrame | None = None,
+) -> PredictedMap:
+    """Open the folder of a run of a predictor; parameters as for `open.open_source`.
+
+    Signals move with their bins in every mode; `motifs` are signals, and not read.
+
+    Raises
+    ------
+    InputError
+        A mode of representations.
+    """
+    if mode != "lifted":
+        raise InputError(f"perturbation mode '{mode}' is of representations; '{name}' takes lifted")
+    observed = NormalizedMap(map_path) if map_path else None
+    return PredictedMap(model_dir, observed, name=name, device=device)
+
+
+def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
+    own = {k.partition(".")[2]: t for k, t in tensors.items() if k.startswith(f"{fold}.")}
+    values = [own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")]
+    constants = Constants(tuple(config["features"]), *values)
+    predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
+    return _Fold(predictor.fitted(device), constants)

@@ -1,0 +1,145 @@
+"""Training of predictors: models of scope `study`, learnt on some samples and chromosomes."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chromloom.errors import InputError
+from chromloom.files import write_tsv
+from chromloom.models.predictor import Predictor
+from chromloom.models.registry import find_model, load, model_settings
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.signals.features import feature_names, mirrored_features
+from chromloom.signals.store import SignalStore
+from chromloom.training.stretches import read_stretches
+
+logger = logging.getLogger(__name__)
+
+
+def train_predictor(
+    model: str,
+    maps: Sequence[str | Path],
+    stores: Sequence[str | Path],
+    split: pd.DataFrame,
+    out_dir: str | Path,
+    *,
+    signals: Sequence[str],
+    max_distance: int,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    resume_dir: str | Path | None = None,
+) -> None:
+    """Train a predictor on one fold and write its folder.
+
+    Parameters
+    ----------
+    model : str
+        A name of `chromloom.models.registry` of scope `study`.
+    maps, stores : sequence of path
+        Normalised maps of the training samples, and the store of signals of each one's cell type.
+    split : DataFrame
+        Rows of one fold, see `training.splits`. Nothing of its test regions is read but names.
+    out_dir : path
+        Folder, see `models.predictor`.
+    signals : sequence of str
+        Names of what the predictor reads; the order is kept with it.
+    max_distance : int
+        bp; farther pairs are not learnt nor predicted.
+    options : mapping, optional
+        Settings that differ from the model's own.
+    seed, device, resume_dir
+        As in `training.weave.fit_weave`.
+
+    Raises
+    ------
+    InputError
+        Maps of two bin sizes or assemblies, signals that are not there or transformed in another
+        way, or a model of one map.
+    """
+    line = find_model(model)
+    if line.scope != "study":
+        raise InputError(f"model '{model}' is fitted to one map; name it in training.models")
+    settings = model_settings(model, **(options or {}))
+    opened = [NormalizedMap(path) for path in maps]
+    own = [SignalStore(path) for path in stores]
+    first, store = opened[0], own[0]
+    for observed in opened[1:]:
+        if observed.resolution != first.resolution or observed.assembly != first.assembly:
+            raise InputError(
+                f"{observed.path} ({observed.assembly}, {observed.resolution} bp) and {first.path} "
+                f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; train "
+                "a predictor on maps of one"
+            )
+    transforms = {name: store.transforms.get(name, "none") for name in signals}
+    for each in own:
+        each.check(signals, assembly=first.assembly, bin_size=store.bin_size, transforms=transforms)
+        _refuse_leak(each, signals, split)
+    n_distances = max_distance // first.resolution + 1
+    stretches, constants = read_stretches(
+        {observed.sample: observed for observed in opened},
+        {observed.sample: each for observed, each in zip(opened, own)},
+        signals,
+        split,
+        n_distances,
+    )
+    config = {
+        "model": model,
+        "settings": settings.to_dict(),
+        "seed": seed,
+        "resolution": first.resolution,
+        "norm": first.norm,
+        "ignore_diags": first.ignore_diags,
+        "n_distances": n_distances,
+        "max_distance": max_distance,
+        # The last row says that a bin has signals.
+        "mirrored": [*mirrored_features(feature_names(signals)).tolist(), 2 * len(signals)],
+    }
+    inputs = {
+        "signals": list(signals),
+        "transforms": transforms,
+        "assembly": first.assembly,
+        "bin_size": store.bin_size,
+        "samples": [observed.sample for observed in opened],
+        "sources": {each.cell_type: {s: each.sources[s] for s in signals} for each in own},
+    }
+    tensors, history = load(line.fit)(
+        stretches,
+        settings,
+        mirrored=config["mirrored"],
+        seed=seed,
+        device=device,
+        resume_dir=resume_dir,
+        fingerprint=_fingerprint(config, inputs, stretches),
+    )
+    write_tsv(split, Path(out_dir) / "splits.tsv")
+    write_tsv(history, Path(out_dir) / "history.tsv")
+    Predictor(config, inputs, constants, tensors).write(out_dir)
+    if resume_dir is not None:
+        shutil.rmtree(resume_dir, ignore_errors=True)
+
+
+def _refuse_leak(store: SignalStore, signals: Sequence[str], split: pd.DataFrame) -> None:
+    """Quantiles of a test chromosome must not have entered the signals."""
+    matched = [name for name in signals if store.references.get(name)]
+    test = set(split["chrom"][split["role"] == "test"])
+    if matched and (leaked := sorted(test & set(store.quantile_chroms))):
+        raise InputError(
+            f"{store.path}: signal {matched[0]!r} was matched by the quantiles of {leaked[0]}, "
+            "which this fold is tested on; name chromosomes that no predictor is tested on "
+            "(bin_signals.quantile_chromosomes)"
+        )
+
+
+def _fingerprint(config, inputs, stretches) -> str:
+    digest = hashlib.sha256(json.dumps([config, inputs], sort_keys=True).encode())
+    for stretch in stretches:
+        for array in (stretch.features, stretch.counts, stretch.log_weight, stretch.validates):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
