@@ -87,6 +87,19 @@ def test_a_track_unlike_its_sister_is_told(store, x, change, message):
     assert table.loc["two", "warning"] == ""
 
 
+def test_shares_of_states_differ_between_cells_and_are_no_warning(tmp_path):
+    stores = []
+    for cell_type, end in (("A", 30_000), ("B", 500)):
+        path = tmp_path / f"{cell_type}.bed"
+        path.write_text(f"chr1\t0\t{end}\tTssA\nchr1\t{end}\t50000\tQuies\n")
+        source = SignalSource("states", cell_type, str(path), format="segmentation")
+        bin_signals([source], ASSEMBLY, tmp_path / f"{cell_type}.h5")
+        stores.append(SignalStore(tmp_path / f"{cell_type}.h5"))
+    table = signals_qc(stores[0], stores[1:])
+    assert (table["warning"] == "").all()
+    assert table.query("chrom == 'all'").set_index("signal").loc["states:TssA", "mean"] == 0.6
+
+
 def test_sisters_are_compared_before_their_transforms(store, x):
     own, sister = store("A", one=x), store("B", "log1p", one=x)
     warning = signals_qc(own, [sister])["warning"].iloc[-1]

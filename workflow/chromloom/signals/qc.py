@@ -36,7 +36,8 @@ def signals_qc(store: SignalStore, sisters: list[SignalStore]) -> pd.DataFrame:
     rows, products = [], _Products(len(store.signals))
     chroms = {signal: store.chroms([signal]) for signal in store.signals}
     for chrom in store.chromsizes.index:
-        products.add(store.read_chrom(chrom))
+        if any(chrom in own for own in chroms.values()):
+            products.add(store.read_chrom(chrom))
     correlations = products.correlations()
     for number, signal in enumerate(store.signals):
         held = [store.read_chrom(chrom, [signal])[0] for chrom in chroms[signal]]
@@ -97,8 +98,9 @@ def compare_sisters(store: SignalStore, sisters: list[SignalStore], signal: str)
     """Why a signal looks normalized unlike the signal of the same name in other cell types.
 
     Means before the transform are compared over the chromosomes that both files name; a ratio of
-    4 or more in either direction is told, and so are negative values in one alone, another
-    transform, format, column, or meaning of bases without data.
+    4 or more in either direction is told (not of states of segmentations, whose shares are what
+    differs between cells), and so are negative values in one alone, another transform, format,
+    column, or meaning of bases without data.
 
     Returns
     -------
@@ -116,6 +118,8 @@ def compare_sisters(store: SignalStore, sisters: list[SignalStore], signal: str)
             mine, theirs = store.sources[signal][key], other.sources[signal][key]
             if mine != theirs:
                 lines.append(f"{key} {mine or 'none'}, {name} {theirs or 'none'}")
+        if store.sources[signal]["file_format"] == "segmentation":
+            continue
         chroms = [chrom for chrom in store.chroms([signal]) if chrom in other.chroms([signal])]
         (mine, low), (theirs, other_low) = (_level(s, signal, chroms) for s in (store, other))
         ratio = mine / theirs if theirs > 0 else np.nan
