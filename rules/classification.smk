@@ -4,6 +4,7 @@ CLASSIFICATION = dict(
     classifiers=config["classification"]["classifiers"],
     folds=config["classification"]["folds"],
     bootstraps=config["reconstruction"]["bootstraps"],
+    min_positives=config["classification"]["min_positives"],
     seed=config["seed"],
     version=VERSIONS["classification"],
 )
@@ -72,6 +73,36 @@ rule classify_transfer:
         "Classifying bins of {wildcards.sample} by what was learnt on {wildcards.origin}"
     script:
         "../workflow/scripts/classify_transfer.py"
+
+
+rule search_xgboost:
+    input:
+        parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
+        sheet=STUDY.label_sheet or [],
+        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+    output:
+        "results/classification/{sample}.{resolution}.{norm}.{model}.search.tsv",
+    log:
+        "logs/search_xgboost/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/search_xgboost/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/ml.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        folds=config["classification"]["folds"],
+        min_positives=config["classification"]["min_positives"],
+        seed=config["seed"],
+        cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
+        assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
+        version=VERSIONS["classification"],
+    message:
+        "Searching depth and trees of XGBoost on {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/search_xgboost.py"
 
 
 rule compare_models:

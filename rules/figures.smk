@@ -271,7 +271,14 @@ rule hiclstm_fig4c:
 
 rule hiclstm_fig4f:
     input:
-        tasks=f"results/comparisons/{FOCUS}.tasks.tsv",
+        tasks=needed(
+            (
+                f"results/comparisons/{FOCUS}.tasks.tsv"
+                if len(FOCUS_CLASSIFIED) > 1
+                else ""
+            ),
+            "figure 4f compares models; it needs two on the map shown, and labels of its cell type",
+        ),
         models=f"results/comparisons/{FOCUS}.models.tsv",
         scores=expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED[:1]),
     output:
@@ -336,12 +343,10 @@ rule hiclstm_fig4g:
 
 rule hiclstm_figS15:
     input:
-        parquet=expand(
-            "results/representations/{run}.parquet", run=FOCUS_CLASSIFIED[:1]
-        ),
-        sheet=STUDY.label_sheet or [],
-        labels=needed(
-            FOCUS_LABELS,
+        needed(
+            expand(
+                "results/classification/{run}.search.tsv", run=FOCUS_CLASSIFIED[:1]
+            ),
             "figS15 needs a label sheet with rows for the cell type of the map shown",
         ),
     output:
@@ -358,14 +363,13 @@ rule hiclstm_figS15:
     benchmark:
         "benchmarks/hiclstm_figS15.tsv"
     conda:
-        "../envs/ml.yaml"
-    threads: 2
+        "../envs/plot.yaml"
+    threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=4000,
+        runtime=30,
     params:
-        **CLASSIFICATION,
-        cell_type=FOCUS_CELL_TYPE,
+        version=VERSIONS["plotting"],
     message:
         "Drawing figure S15: depth and trees of XGBoost"
     script:
@@ -436,7 +440,10 @@ rule hiclstm_fig6:
 
 rule hiclstm_fig6b:
     input:
-        attribution=expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
+        attribution=needed(
+            expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
+            "figure 6b shows an attribution; no model of this study has one on the map shown",
+        ),
         observed=expand("results/normalized/{map}.cool", map=FOCUS),
         E1=expand("results/analysis/{map}/E1.bw", map=FOCUS),
         insulation=expand("results/analysis/{map}/insulation.bw", map=FOCUS),

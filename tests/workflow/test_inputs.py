@@ -213,7 +213,7 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "knock_out_sites": {"sites.bed"},
         "knock_out_boundaries": {"labels.tsv", "x.bed", "y.bed"},
         "rank_elements": {"labels.tsv", "x.bed", "y.bed"},
-        "hiclstm_figS15": {"labels.tsv", "x.bed", "y.bed"},
+        "search_xgboost": {"labels.tsv", "x.bed", "y.bed"},
     }
     for rule, files in wanted.items():
         jobs = [set(job["input"]) for job in everything["jobs"] if job["rule"] == rule]

@@ -164,6 +164,24 @@ def test_a_panel_without_anything_to_show_says_what_it_needs(snakemake, tmp_path
     assert "fig3c has nothing to show: it needs another cell type" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("panel", "message"),
+    [
+        ("fig4f", "figure 4f compares models; it needs two on the map shown"),
+        ("fig6b", "figure 6b shows an attribution; no model of this study has one"),
+    ],
+)
+def test_a_panel_of_models_that_are_not_there_says_what_it_needs(
+    snakemake, repo_root, tmp_path, panel, message
+):
+    sheet = pd.read_csv(repo_root / "config/demo/samples.tsv", sep="\t", comment="#", dtype=str)
+    sheet.assign(models="pca").to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
+    command = [*DEMO, "--dry-run", "--config", f"samples={tmp_path / 'samples.tsv'}"]
+    done = snakemake(tmp_path, f"hiclstm_{panel}", *command, check=False)
+    assert done.returncode
+    assert message in done.stdout + done.stderr
+
+
 def test_circular_tasks_are_repeated_without_the_blocks_of_each_fold(snakemake, tmp_path):
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2", "fig4g", "figS15")
     folds = set(re.findall(r"without the contacts inside the blocks of fold (\d)", done.stdout))

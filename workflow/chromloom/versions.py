@@ -12,7 +12,7 @@ VERSIONS = {
     "analysis": 2,
     "training": 5,
     "reconstruction": 4,
-    "classification": 2,
+    "classification": 3,
     "attribution": 2,
     "edits": 1,
     "perturbation": 4,

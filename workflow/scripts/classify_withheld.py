@@ -16,5 +16,6 @@ with job_log(snakemake.log[0]):
             protocols=("honest",),
             n_boot=params.bootstraps,
             seed=params.seed,
+            min_positives=params.min_positives,
         ),
     )

@@ -17,8 +17,9 @@ with job_log(snakemake.log[0]):
     )
     table = table[table["model_a"] == table["model_a"].iloc[0]]
     scores = pd.concat(map(read_tsv, snakemake.input.scores))
-    circular = scores.drop_duplicates("task").set_index("task")["circular"]
-    table["circular"] = table["task"].map(circular)
+    scores = scores[scores["protocol"] == "honest"].drop_duplicates("task").set_index("task")
+    for column in ("circular", "few"):
+        table[column] = table["task"].map(scores[column])
     groups = list(table.groupby("classifier", sort=False))
     size = (3.8 * len(groups) + 1, 1.2 + 0.2 * table["task"].nunique())
     figure, axes = plt.subplots(

@@ -3,7 +3,7 @@ from pathlib import Path
 import cooler
 
 from chromloom.attribution.explain import read_locus
-from chromloom.classification.labels import load_labels, read_label_sheet
+from chromloom.classification.labels import ELEMENTS, load_labels, read_label_sheet
 from chromloom.files import read_parquet
 from chromloom.logs import job_log
 from chromloom.plotting.attribution import plot_locus
@@ -19,7 +19,7 @@ with job_log(snakemake.log[0]):
     elements = {}
     if files.labels:
         sheet = read_label_sheet(files.sheet, cell_type=params.cell_type)
-        sheet = sheet[sheet["kind"].isin(["binary", "boundaries", "anchors"])]
+        sheet = sheet[sheet["kind"].isin(ELEMENTS)]
         bins = read_parquet(files.attribution[0])[["chrom", "start", "end", "masked"]]
         inside = (bins["chrom"] == chrom) & (bins["end"] > start) & (bins["start"] < end)
         labels = load_labels(sheet, bins)

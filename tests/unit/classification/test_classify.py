@@ -1,5 +1,7 @@
 """Whole classifications of simulated labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -232,13 +234,19 @@ def test_models_are_ranked_over_tasks():
         pd.DataFrame({"task": tasks, "model": model, "value": np.linspace(0.5, 0.9, 8) + shift})
         for model, shift in (("a", 0.0), ("b", 0.05), ("c", 0.0))
     ).assign(
-        sample="s", resolution=1, norm="ICE", classifier="linear", protocol="honest", metric="mAP"
-    )
+        sample="s", resolution=1, norm="ICE", classifier="linear", protocol="honest", metric="mAP",
+        few="no",
+    )  # fmt: skip
+    odd = table[table["task"] == "t0"].assign(task="rare", few="yes", value=[0.9, 0.1, 0.9])
+    table = pd.concat([table, odd])
     found = rank_models(table).set_index(["model_a", "model_b"])
     assert found.loc[("a", "b"), "mean_difference"] == pytest.approx(-0.05)
     assert found.loc[("a", "b"), "p"] < 0.05
     assert np.isnan(found.loc[("a", "c"), "p"])
     assert found.loc[("a", "b"), "n_tasks"] == 8
+    nothing = rank_models(odd)
+    assert (len(nothing), nothing["n_tasks"].sum()) == (3, 0)
+    assert nothing[["mean_difference", "p", "p_adjusted"]].isna().all(axis=None)
 
 
 def test_protocols_are_set_side_by_side():
@@ -252,17 +260,35 @@ def test_protocols_are_set_side_by_side():
     ]
     metrics = pd.DataFrame(rows, columns=["task", "protocol", "value", "ci_low"]).assign(
         sample="s", resolution=1, norm="ICE", model="m", classifier="linear", circular="no",
-        metric="mAP", ci_high=1.0,
+        metric="mAP", ci_high=1.0, few="no",
     )  # fmt: skip
+    odd = metrics[metrics["task"] == "a"].assign(task="rare", few="yes", value=[0.1, 0.9, 0.5])
     found = compare_protocols(metrics).set_index("task")
     np.testing.assert_allclose(found["difference"], [0.2, 0.05])
     assert list(found["at_control"]) == ["no", "yes"]
-    sentence = describe_protocols(found.reset_index())
+    with_rare = compare_protocols(pd.concat([metrics, odd]))
+    assert list(with_rare["few"]) == ["no", "no", "yes"]
+    sentence = describe_protocols(with_rare)
+    assert sentence == describe_protocols(found.reset_index())
     assert (
         "mAP 0.125 above the honest one (mean over 2 pairs of a task and a model; higher in 2)"
         in sentence
     )
     assert "in 1 of 2 the honest interval reaches" in sentence
+
+
+def test_tasks_with_few_rows_of_a_class_are_scored_and_marked(tables, parquet):
+    found, sheet, _ = tables
+    honest = found.metrics.query("protocol == 'honest'").drop_duplicates("task").set_index("task")
+    rarer = honest[["n_positive", "n_negative"]].min(axis=1)
+    rarer = rarer.where(honest["n_negative"] > 0, honest["n_positive"])
+    least = int(rarer.median())
+    assert rarer.min() < least
+    settings = replace(FAST, min_positives=least, protocols=("honest",), classifiers=("linear",))
+    again = classify_representations(parquet, sheet, settings=settings).metrics
+    again = again.query("protocol == 'honest'").drop_duplicates("task").set_index("task")
+    assert again["value"].notna().all()
+    assert ((again["few"] == "yes") == (rarer < least).reindex(again.index)).all()
 
 
 def test_depth_and_trees_are_searched_on_held_out_blocks(tables, parquet):

@@ -20,6 +20,7 @@ def test_tasks_are_rows_and_circular_ones_starred():
             "task": ["CTCF", "TAD_boundaries"] * 2,
             "model": ["eig", "eig", "pca", "pca"],
             "circular": ["no", "yes"] * 2,
+            "few": ["yes", "no"] * 2,
             "metric": "mAP",
             "value": [0.7, 0.6, 0.65, 0.55],
             "ci_low": [0.6, 0.5, 0.6, 0.5],
@@ -28,13 +29,13 @@ def test_tasks_are_rows_and_circular_ones_starred():
     )
     control = metrics.assign(value=0.5)
     ax = classification.plot_tasks(metrics, control=control)
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["CTCF", "TAD boundaries *"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["CTCF †", "TAD boundaries *"]
     np.testing.assert_array_equal(ax.containers[0].lines[0].get_xdata(), [0.7, 0.6])
     np.testing.assert_allclose(
         np.asarray(ax.containers[1].lines[0].get_ydata(), dtype=float), [0.125, 1.125]
     )
     np.testing.assert_array_equal(ax.collections[-1].get_offsets()[:, 0], [0.5, 0.5])
-    assert ax.get_xlabel() == "Mean average precision (* circular)"
+    assert ax.get_xlabel() == ("Mean average precision (* circular, † few positives: not in means)")
 
 
 def test_curves_are_lines():
@@ -87,7 +88,7 @@ def test_differences_are_filled_where_significant():
     ax = classification.plot_differences(table)
     assert ax.get_legend().get_texts()[0].get_text() == "eig - pca: +0.055, p = 0.25"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b *"]
-    assert ax.get_xlabel().endswith("* circular task; the mean over tasks includes it")
+    assert ax.get_xlabel().endswith("* circular (the mean over tasks includes them)")
     filled, empty = ax.collections[1].get_facecolors()
     assert not np.allclose(filled, 1)
     np.testing.assert_allclose(empty, 1)

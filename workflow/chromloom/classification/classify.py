@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = [
     "sample", "resolution", "norm", "model", "classifier", "task", "circular", "protocol", "metric",
-    "value", "ci_low", "ci_high", "n_positive", "n_negative",
+    "value", "ci_low", "ci_high", "n_positive", "n_negative", "few",
 ]  # fmt: skip
 NAMES = ["sample", "resolution", "norm", "model"]
 PUBLISHED_FOLDS = 3
@@ -67,6 +67,9 @@ class ClassificationSettings:
         `honest` brings its control and, with several chromosomes, `chromosome`.
     n_folds, n_boot, seed : int
         Folds of blocks; resamplings of blocks; seed of every draw.
+    min_positives : int
+        Tasks with fewer positive or fewer negative rows (with several classes: fewer rows) are
+        scored and marked as `few`, and left out of means over tasks.
     classifier : ClassifierSettings
     """
 
@@ -75,6 +78,7 @@ class ClassificationSettings:
     n_folds: int = 5
     n_boot: int = 200
     seed: int = 0
+    min_positives: int = 25
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
 
 
@@ -85,7 +89,8 @@ class ClassificationTables:
     Attributes
     ----------
     metrics : DataFrame
-        `COLUMNS`; `n_positive`, `n_negative` are rows scored (multi-class: all rows, 0).
+        `COLUMNS`; `n_positive`, `n_negative` are rows scored (multi-class: all rows, 0); `few` is
+        yes where they are too few for the score to count in means over tasks, else no.
     predictions : DataFrame
         sample, resolution, norm, model, classifier, task, protocol, bin1, bin2, block, y, score:
         held-out predictions of the binary tasks, for paired comparison of models.
@@ -433,6 +438,7 @@ class _Collector:
                     key | {"true": classes[k], "called": classes[called], "n": counts[k, called]}
                 )
         n_positive = int(y.sum()) if binary else len(y)
+        rarer = min(n_positive, len(y) - n_positive) if binary else len(y)
         for k, metric in enumerate(METRICS):
             resampled = values[1:, k][np.isfinite(values[1:, k])]
             low, high = np.percentile(resampled, [2.5, 97.5]) if len(resampled) > 1 else (
@@ -448,6 +454,7 @@ class _Collector:
                     "ci_high": high,
                     "n_positive": n_positive,
                     "n_negative": len(y) - n_positive if binary else 0,
+                    "few": "yes" if rarer < self.settings.min_positives else "no",
                 }
             )
 

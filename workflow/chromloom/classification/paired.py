@@ -70,24 +70,26 @@ def rank_models(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataFrame:
     Parameters
     ----------
     metrics : DataFrame
-        `ClassificationTables.metrics` of several models.
+        `ClassificationTables.metrics` of several models; tasks with few rows take no part.
     metric : str
 
     Returns
     -------
     DataFrame
         classifier, protocol, model_a, model_b, metric, mean_difference, n_tasks, p, p_adjusted
-        (over all pairs of models).
+        (over all pairs of models); NaN where no task has enough rows.
     """
     from scipy.stats import wilcoxon
 
     table = metrics[metrics["metric"] == metric]
     rows = []
     for key, part in table.groupby(["classifier", "protocol"], sort=False):
-        wide = part.pivot_table(
+        models = pd.unique(part["model"])
+        wide = part[part["few"] == "no"].pivot_table(
             index=["sample", "resolution", "norm", "task"], columns="model", values="value"
         )
-        for a, b in itertools.combinations(pd.unique(part["model"]), 2):
+        wide = wide.reindex(columns=models)
+        for a, b in itertools.combinations(models, 2):
             difference = (wide[a] - wide[b]).dropna()
             p = wilcoxon(difference).pvalue if (difference != 0).sum() > 0 else np.nan
             rows.append((*key, a, b, metric, difference.mean(), len(difference), p))
@@ -112,16 +114,16 @@ def compare_protocols(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataF
     -------
     DataFrame
         sample, resolution, norm, model, classifier, task, circular, metric, honest, ci_low,
-        ci_high (of honest), shuffled, published, difference (published minus honest), at_control
-        (yes where the interval of honest reaches the shuffled control). NaN where a protocol was
-        not run.
+        ci_high, few (of honest), shuffled, published, difference (published minus honest),
+        at_control (yes where the interval of honest reaches the shuffled control). NaN where a
+        protocol was not run.
     """
     keys = ["sample", "resolution", "norm", "model", "classifier", "task", "circular", "metric"]
     table = metrics[metrics["metric"] == metric]
     wide = table.pivot_table(index=keys, columns="protocol", values="value")
     wide = wide.reindex(columns=["honest", "shuffled", "published"]).reset_index()
-    honest = table.loc[table["protocol"] == "honest", [*keys, "ci_low", "ci_high"]]
-    columns = [*keys, "honest", "ci_low", "ci_high", "shuffled", "published"]
+    honest = table.loc[table["protocol"] == "honest", [*keys, "ci_low", "ci_high", "few"]]
+    columns = [*keys, "honest", "ci_low", "ci_high", "few", "shuffled", "published"]
     wide = honest.merge(wide, on=keys, how="left")[columns]  # in the order of the honest rows
     wide["difference"] = wide["published"] - wide["honest"]
     wide["at_control"] = np.where(wide["ci_low"] <= wide["shuffled"], "yes", "no")
@@ -131,13 +133,15 @@ def compare_protocols(metrics: pd.DataFrame, *, metric: str = "mAP") -> pd.DataF
 def describe_protocols(table: pd.DataFrame) -> str:
     """One sentence a classifier on what the difference between the protocols is worth.
 
+    Tasks with few rows take no part; "" where there are no others.
+
     Parameters
     ----------
     table : DataFrame
         From `compare_protocols`.
     """
     sentences = []
-    for classifier, part in table.groupby("classifier", sort=False):
+    for classifier, part in table[table["few"] == "no"].groupby("classifier", sort=False):
         difference = part["difference"].dropna()
         sentences.append(
             f"With {classifier}, the published protocol gives {part['metric'].iloc[0]} "

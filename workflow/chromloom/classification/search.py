@@ -41,12 +41,12 @@ def search_xgboost(
         As in `chromloom.classification.classify.classify_representations`.
     depths, trees : sequence of int
     settings : ClassificationSettings, optional
-        Folds, seed and threads.
+        Folds, seed, threads and fewest positives.
 
     Returns
     -------
     DataFrame
-        sample, resolution, norm, model, task, circular, max_depth, n_trees, metric, value.
+        sample, resolution, norm, model, task, circular, few, max_depth, n_trees, metric, value.
     """
     settings = settings or ClassificationSettings()
     tasks = open_tasks(
@@ -55,6 +55,8 @@ def search_xgboost(
     rows = []
     for labels in tasks.labels.values():
         samples, X = sample_task(tasks, labels, seed=settings.seed)
+        several = getattr(labels, "kind", "pairs") == "multiclass"
+        rarer = len(samples) if several else samples["y"].value_counts().min()
         classes = getattr(labels, "classes", ("negative", "positive"))
         for depth in depths:
             found = _predict(X, samples, len(classes), depth, trees, settings)
@@ -65,6 +67,7 @@ def search_xgboost(
                     | {
                         "task": labels.task,
                         "circular": "yes" if labels.circular else "no",
+                        "few": "yes" if rarer < settings.min_positives else "no",
                         "max_depth": depth,
                         "n_trees": n_trees,
                         "metric": "mAP",

@@ -18,6 +18,8 @@ METRIC_NAMES = {
     "accuracy": "Accuracy",
     "F1": "F score",
 }
+MARKS = {"circular": ("*", "circular"), "few": ("†", "few positives: not in means")}
+"""Kinds of tasks that are marked beside their names, by column."""
 
 
 def plot_tasks(
@@ -34,9 +36,9 @@ def plot_tasks(
     Parameters
     ----------
     metrics : DataFrame
-        task, `by`, circular (yes, no), metric, value, ci_low, ci_high: rows that differ in the task
-        and in `by` alone, so of one map, classifier and protocol where it is "model". Circular
-        tasks are starred.
+        task, `by`, circular, few (yes, no), metric, value, ci_low, ci_high: rows that differ in
+        the task and in `by` alone, so of one map, classifier and protocol where it is "model".
+        Circular tasks and those with few positives are marked.
     metric : str
     ax : Axes, optional
     by : str
@@ -68,16 +70,25 @@ def plot_tasks(
         chance = control[control["metric"] == metric].groupby("task")["value"].mean()
         chance = chance.reindex(tasks)
         ax.scatter(chance, range(len(tasks)), marker="|", s=90, color="0.6", label="shuffled")
-    circular = set(table.loc[table["circular"] == "yes", "task"])
-    ticks = [f"{task.replace('_', ' ')}{' *' if task in circular else ''}" for task in tasks]
+    ticks, note = _mark(tasks, table)
     ax.set_yticks(range(len(tasks)), ticks)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.set_xlim(max(0, min(ax.get_xlim()[0], 0.4)), 1.01)
     ax.grid(axis="y", color="0.92", lw=0.6)
     ax.set_axisbelow(True)
-    ax.set_xlabel(METRIC_NAMES.get(metric, metric) + (" (* circular)" if circular else ""))
+    ax.set_xlabel(METRIC_NAMES.get(metric, metric) + (f" ({note})" if note else ""))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
     return ax
+
+
+def _mark(tasks: Sequence[str], table: pd.DataFrame) -> tuple[list[str], str]:
+    """Names of tasks with the marks of their kinds, and what the marks mean."""
+    names, notes = [task.replace("_", " ") for task in tasks], []
+    for column, (mark, note) in MARKS.items():
+        marked = set(table.loc[table[column] == "yes", "task"]) if column in table else set()
+        names = [f"{name} {mark}" if t in marked else name for name, t in zip(names, tasks)]
+        notes += [f"{mark} {note}"] if marked else []
+    return names, ", ".join(notes)
 
 
 def plot_task_grid(
@@ -137,8 +148,8 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ----------
     comparisons : DataFrame
         task, model_a (one model), model_b, metric, difference, ci_low, ci_high, p_adjusted; where
-        the legend is to have them mean_difference and mean_p, over tasks; and circular (yes, no),
-        where circular tasks are to be starred.
+        the legend is to have them mean_difference and mean_p, over tasks; and circular and few
+        (yes, no), where such tasks are to be marked.
     ax : Axes, optional
 
     Returns
@@ -158,18 +169,16 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
         face = np.where(told, colour, "white")
         ax.scatter(part["difference"], y, s=14, c=face, edgecolors=colour, zorder=3)
         label = f"{part['model_a'].iloc[0]} - {other}"
-        if "mean_difference" in part:
+        if part.get("mean_difference", pd.Series(np.nan)).notna().any():
             label += f": {part['mean_difference'].iloc[0]:+.3f}, p = {part['mean_p'].iloc[0]:.2g}"
         ax.scatter([], [], s=14, color=colour, label=label)
-    circular = set()
-    if "circular" in comparisons:
-        circular = set(comparisons.loc[comparisons["circular"] == "yes", "task"])
-    names = [f"{task.replace('_', ' ')}{' *' if task in circular else ''}" for task in tasks]
+    names, note = _mark(tasks, comparisons)
     ax.set_yticks(range(len(tasks)), names)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
+    if "*" in note:
+        note += " (the mean over tasks includes them)"
     label = f"Difference in {comparisons['metric'].iloc[0]} (filled: adjusted p < 0.05)"
-    note = "\n* circular task; the mean over tasks includes it" if circular else ""
-    ax.set_xlabel(label + note)
+    ax.set_xlabel(label + (f"\n{note}" if note else ""))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
     return ax
 
@@ -189,6 +198,9 @@ def plot_grid(table: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -
     Axes
     """
     ax = ax or plt.subplots(figsize=(3.4, 2.7))[1]
+    if table.empty:
+        say_empty(ax, f"{title}: no task has enough positives.")
+        return ax
     values = table.pivot_table(index="max_depth", columns="n_trees", values="value")
     image = ax.imshow(values, cmap="viridis", aspect="auto", origin="lower")
     middle = np.nanmean([values.min(axis=None), values.max(axis=None)])
