@@ -9,13 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.contacts import (
-    contacts_qc,
-    describe_contacts,
-    extract_contacts,
-    split_contacts,
-    stored_weights,
-)
+from chromloom.contacts.extract import extract_contacts
+from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.sources import describe_contacts, stored_weights
+from chromloom.contacts.thin import split_contacts
 from chromloom.errors import InputError
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.bins import make_bins

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
-from chromloom.analysis import analyse_map
+from chromloom.analysis.analyse import analyse_map
 from chromloom.analysis.compartments import coarsen_for_compartments
 from chromloom.genome.assembly import Assembly, load_assembly
 from chromloom.normalize.balance import BalanceSettings, balance

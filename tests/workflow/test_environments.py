@@ -11,12 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from study import TARGETS, differences, write_study
+
+from chromloom.models.registry import DECODER_VARIANTS, MODELS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "workflow"
@@ -38,6 +41,9 @@ ON_PYPI = json.loads((STAND_IN / "on_pypi.json").read_text())
 
 NOT_PYTHON = {"python"}
 
+LOADS_MODELS = "chromloom.models.registry.load"
+"""A function whose use is to import what the table of models names."""
+
 OPTIONAL = {"triton"}
 """Looked for before it is imported; comes with conda's CUDA build of pytorch."""
 
@@ -47,7 +53,10 @@ GPU_ONLY = {"chromloom/kernels/gpu.py"}
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """Dotted names that a file imports anywhere; `from a import b` counts as a and a.b."""
+    """Dotted names that a file imports anywhere; `from a import b` counts as a and a.b.
+
+    A file that loads what the table of models names may load all of it.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -55,7 +64,17 @@ def imports_of(path: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    if LOADS_MODELS in found:
+        lines = [*MODELS.values(), *DECODER_VARIANTS.values()]
+        texts = {text for line in lines for text in vars(line).values() if isinstance(text, str)}
+        found |= {text.partition(":")[0] for text in texts if text.startswith("chromloom.")}
     return frozenset(found)
+
+
+def with_rooms(names: Iterable[str]) -> set[str]:
+    """Modules and the rooms that they lie in, whose `__init__.py` runs first."""
+    parts = [name.split(".") for name in names]
+    return {".".join(p[:n]) for p in parts for n in range(1, len(p) + 1)}
 
 
 def module_file(name: str) -> Path | None:
@@ -71,7 +90,7 @@ def closure(path: Path) -> tuple[set[str], set[str]]:
     """Modules of the library and third-party packages that a file needs, transitively."""
     modules, packages, todo = set(), set(), [path]
     while todo:
-        for name in imports_of(todo.pop()):
+        for name in with_rooms(imports_of(todo.pop())):
             root = name.partition(".")[0]
             if root == "chromloom":
                 source = module_file(name)
@@ -145,8 +164,7 @@ def test_planning_needs_no_more_than_snakemake_has():
     lines = (ROOT / "rules" / "common.smk").read_text().splitlines()
     imports = [line for line in lines if line.startswith(("import ", "from "))]
     needed = set()
-    for line in imports:
-        module = line.split()[1]
+    for module in with_rooms(line.split()[1] for line in imports):
         if source := module_file(module):
             needed |= eager(source, set())
     assert needed <= {"jsonschema", "numpy", "pandas", "yaml"}
@@ -162,7 +180,7 @@ def eager(path: Path, seen: set[Path]) -> set[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
+        for name in with_rooms(names):
             source, root = module_file(name), name.partition(".")[0]
             if source and source not in seen:
                 packages |= eager(source, seen)

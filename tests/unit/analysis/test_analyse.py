@@ -8,7 +8,7 @@ import pandas as pd
 import pyBigWig
 import pytest
 
-from chromloom.analysis import analyse_map
+from chromloom.analysis.analyse import analyse_map
 from chromloom.analysis.compartments import (
     cis_eigenvectors,
     coarsen_for_compartments,

@@ -189,7 +189,7 @@ def chromsizes_file(tmp_path):
 @pytest.fixture
 def extract(tmp_path, chromsizes_file):
     """Extract to a new file; returns its path, a reader of dense maps and the output folder."""
-    from chromloom.contacts import extract_contacts
+    from chromloom.contacts.extract import extract_contacts
 
     folder = tmp_path / "out"
     folder.mkdir()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.contacts import describe_contacts, stored_weights
+from chromloom.contacts.sources import describe_contacts, stored_weights
 from chromloom.contacts.write import plan_resolutions
 from chromloom.errors import InputError
 

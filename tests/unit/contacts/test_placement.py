@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.contacts import contacts_qc, describe_contacts, thin_contacts
+from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.sources import describe_contacts
+from chromloom.contacts.thin import thin_contacts
 from chromloom.errors import InputError
 from chromloom.genome.bins import make_bins
 

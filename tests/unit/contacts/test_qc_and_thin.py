@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.contacts import contacts_qc, split_contacts, thin_contacts
-from chromloom.contacts.qc import require_trans
+from chromloom.contacts.qc import contacts_qc, require_trans
+from chromloom.contacts.thin import split_contacts, thin_contacts
 from chromloom.errors import InputError
 
 

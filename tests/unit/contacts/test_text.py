@@ -7,7 +7,8 @@ import lzma
 import numpy as np
 import pytest
 
-from chromloom.contacts import contacts_qc, describe_contacts
+from chromloom.contacts.qc import contacts_qc
+from chromloom.contacts.sources import describe_contacts
 from chromloom.contacts.text import files_of
 from chromloom.errors import InputError
 

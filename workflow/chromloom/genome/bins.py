@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-import bioframe
 import numpy as np
 import pandas as pd
 
@@ -160,6 +159,8 @@ def make_bins(chromsizes: pd.Series, resolution: int) -> pd.DataFrame:
     pandas.DataFrame
         chrom (str), start, end (int64); row number is `bin_id`, as in cooler.
     """
+    import bioframe  # here, since a study is planned with Snakemake's own packages alone
+
     return bioframe.binnify(pd.Series(chromsizes), resolution)
 
 
