@@ -169,8 +169,8 @@ def _fetch(url: str, part: Path, size: int | None, *, known: bool) -> None:
         if response.status_code in NOT_WORTH_A_RETRY:
             raise _GoneError(f"HTTP {response.status_code}")
         if response.status_code == 416:  # the part is as long as the file, or longer
-            total = response.headers.get("Content-Range", "").rpartition("/")[2]
-            if total.isdigit() and int(total) == have == note.get("total"):
+            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            if whole.isdigit() and int(whole) == have == note.get("total"):
                 return
             raise _WrongBytesError("the partial file is longer than the file")
         response.raise_for_status()

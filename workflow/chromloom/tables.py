@@ -84,7 +84,7 @@ class Column:
     @property
     def default(self) -> Any:
         """Value of an absent or empty cell."""
-        return {int: -1, float: math.nan}.get(self.kind, "")
+        return -1 if self.kind is int else math.nan if self.kind is float else ""
 
 
 Contract = Mapping[str, Column]
@@ -267,7 +267,7 @@ def read_chunks(
                 if columns is None:
                     columns = {name: Column(required=False) for name in header}
                 _check_header(header, columns, place, strict)
-            elif _is_header(text.partition("\n")[0], columns, header, sep):
+            elif columns and _is_header(text.partition("\n")[0], columns, header, sep):
                 text, numbers = text.partition("\n")[2], numbers[1:]
         table = None
         if names is not None:
@@ -442,8 +442,8 @@ def _parse(text, numbers, columns, names, sep, place, *, ragged) -> pd.DataFrame
             )
     table = {}
     for name, column in columns.items():
-        position = names.index(name) if name in names else math.inf
-        cells = [row[position] if position < len(row) else "" for row in rows]
+        k = names.index(name) if name in names else -1
+        cells = [row[k] if 0 <= k < len(row) else "" for row in rows]
         table[name] = _convert(cells, name, column, numbers, place)
     return pd.DataFrame(table, index=pd.Index(numbers, name="line", dtype="int64"))
 

@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cooler
@@ -120,9 +121,7 @@ def short_range_strength(
         curve = Expected(expected, view_df, chrom, starts[first:last], mask, ignore_diags)
         table = read_cis_pixels(
             clr, chrom, 0, n, columns=["count"],
-            keep=lambda i, j, mask=mask: (
-                (j - i >= ignore_diags) & (j - i <= reach) & ~mask[i] & ~mask[j]
-            ),
+            keep=partial(_is_near, mask=mask, nearest=ignore_diags, farthest=reach),
         )  # fmt: skip
         i, j = table["i"].to_numpy(), table["j"].to_numpy()
         oe = table["count"].to_numpy() * w[i] * w[j] / curve.at(i, j)
@@ -140,6 +139,13 @@ def short_range_strength(
             total, pairs, out=np.full(len(total), np.nan), where=pairs > 0
         )
     return strength
+
+
+def _is_near(
+    i: np.ndarray, j: np.ndarray, *, mask: np.ndarray, nearest: int, farthest: int
+) -> np.ndarray:
+    """Pairs of unmasked bins from `nearest` to `farthest` bins apart."""
+    return (j - i >= nearest) & (j - i <= farthest) & ~mask[i] & ~mask[j]
 
 
 def compute_compartments(

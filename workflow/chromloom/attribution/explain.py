@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def explain_sets(
         name: (_combine(first, sets), _combine(second, sets))
         for name, (first, second) in (comparisons or {}).items()
     }
-    settings = {"column": column, "n_permutations": n_permutations, "seed": seed}
+    settings: dict[str, Any] = {"column": column, "n_permutations": n_permutations, "seed": seed}
     write_tsv(rank_sets(scores, sets, **settings), out_dir / "ranking.tsv")
     write_tsv(compare_sets(scores, pairs, **settings), out_dir / "comparisons.tsv")
     profile = profile_domains(scores, pd.DataFrame() if domains is None else domains, column=column)

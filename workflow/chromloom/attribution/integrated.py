@@ -130,10 +130,10 @@ def integrate_gradients(
     previous = np.inf
     while True:
         parts = method.attribute((end,) * 3, (begin,) * 3, n_steps=n_steps, method="gausslegendre")
-        parts = [part[0].double().sum(dim=1).numpy() for part in parts]  # (n,)
-        for part in parts:
-            part[mask] = np.nan
-        result = Attribution(*parts, total, baseline_total, n_steps)
+        row, column, between = (part[0].double().sum(dim=1).numpy() for part in parts)  # (n,)
+        for values in (row, column, between):
+            values[mask] = np.nan
+        result = Attribution(row, column, between, total, baseline_total, n_steps)
         error = result.completeness_error
         # Through a recurrent layer norm more points do not help: the gradient itself is noisy.
         stalled = n_steps >= STALL_STEPS and error > previous / 2

@@ -299,13 +299,14 @@ def classify_transfer(
             number = {k: shared.index(name) for k, name in enumerate(names) if name in shared}
             sample["y"] = sample["y"].map(number)
         samples = [sample.dropna(subset="y").astype({"y": int}) for sample in samples]
-        X = [_features(X, sample) for (_, X, _), sample in zip(sides, samples)]
+        features = [_features(X, sample) for (_, X, _), sample in zip(sides, samples)]
         held = _validation(own_block[samples[0]["bin1"]], settings.seed)
         y = samples[0]["y"].to_numpy()
         samples[1]["block"] = assign_bins(sides[1][0], splits)[0][samples[1]["bin1"]]
         for classifier in settings.classifiers:
             found = fit_predict(
-                classifier, (X[0][~held], y[~held]), (X[0][held], y[held]), X[1], len(shared),
+                classifier, (features[0][~held], y[~held]), (features[0][held], y[held]),
+                features[1], len(shared),
                 replace(settings.classifier, seed=settings.seed),
             )  # fmt: skip
             collected.add(labels[1][task], tuple(shared), classifier, protocol, samples[1], found)
@@ -325,7 +326,7 @@ def _classify_task(collected, labels, bins, features, splits, retrained) -> None
         rng = np.random.default_rng([settings.seed, zlib.crc32(labels.task.encode())])
         if protocol == "published":
             folds = rng.permutation(np.arange(len(samples)) % PUBLISHED_FOLDS)
-            runs = [("published", samples, folds, folds, {})]
+            runs: list[tuple] = [("published", samples, folds, folds, {})]
         else:
             samples = samples[(fold[samples["bin1"]] >= 0) & (fold[samples["bin2"]] >= 0)]
             ends = [fold[samples[name]] for name in ("bin1", "bin2")]
@@ -408,7 +409,10 @@ class _Collector:
 
     def __init__(self, names: dict, settings: ClassificationSettings):
         self.names, self.settings = names, settings
-        self._metrics, self._predictions, self._curves, self._confusion = [], [], [], []
+        self._metrics: list[dict] = []
+        self._predictions: list[pd.DataFrame] = []
+        self._curves: list[pd.DataFrame] = []
+        self._confusion: list[dict] = []
 
     def add(self, labels, classes, classifier, protocol, rows, found) -> None:
         scored = np.isfinite(found).all(axis=1)

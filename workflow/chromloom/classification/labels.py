@@ -48,6 +48,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -260,7 +261,7 @@ def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels 
     InputError
         A file does not overlap the unmasked bins, gives one class only, or is malformed.
     """
-    labels = {}
+    labels: dict[str, Any] = {}  # the sheet was checked: `with` and `without` name single bins
     for task, row in sheet.iterrows():
         labels[task] = _load_task(row, bins)
     restricted = dict(labels)
@@ -290,8 +291,8 @@ def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
         names = [name.strip() for name in row["select"].split(",")]
         absent = [name for name in names if not (table["name"] == name).any()]
         if absent:
-            found = ", ".join(f"'{name}'" for name in table["name"].unique()[:8])
-            raise InputError(f"{source}: no row is named '{absent[0]}' (select); names are {found}")
+            known = ", ".join(f"'{name}'" for name in table["name"].unique()[:8])
+            raise InputError(f"{source}: no row is named '{absent[0]}' (select); names are {known}")
         table = table[table["name"].isin(names)]
     elif row["kind"] == "multiclass":
         table = table[~table["name"].isin(["", ".", "NA", "na", "NaN"])]
@@ -304,6 +305,7 @@ def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
             )
         table = table[table["score"] >= row["threshold"]]
     allowed = bins["chrom"].isin(chroms).to_numpy() & ~bins["masked"].to_numpy(dtype=bool)
+    labels: BinLabels | PairLabels
     if row["kind"] == "pairs":
         labels = _label_pairs(row, table, bins, allowed)
         found = labels.pairs["y"].to_numpy()

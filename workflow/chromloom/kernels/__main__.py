@@ -11,8 +11,8 @@ def compile_recurrence() -> None:
     hidden, n, steps = 4, 8, 8
     spec = Spec(hidden, norm_input=True, norm_recurrent=True, norm_cell=True)
     of_gates, of_cell = torch.ones(4 * hidden), torch.ones(hidden)
-    weights = Weights(
-        torch.ones(4 * hidden, hidden), *[of_gates] * 5, *[of_cell] * 3, torch.zeros(())
+    weights = Weights._make(
+        (torch.ones(4 * hidden, hidden), *[of_gates] * 5, *[of_cell] * 3, torch.zeros(()))
     )
     P, Q, ok = torch.ones(n, 4 * hidden), torch.ones(n + steps - 1, 4 * hidden), torch.ones
     read = ok(n, dtype=torch.bool), ok(n + steps - 1, dtype=torch.bool)
@@ -32,7 +32,8 @@ def compile_counts() -> None:
     rows, knot = np.arange(n), np.zeros(n, np.int64)
     indptr, indices = np.arange(n + 1, dtype=np.int32), np.arange(n, dtype=np.int32)
     model = (
-        R, np.ones((2, knots, d, n), np.float32), *[np.zeros(knots, np.float32)] * 2,
+        R, np.ones((2, knots, d, n), np.float32),
+        np.zeros(knots, np.float32), np.zeros(knots, np.float32),
         np.zeros(n + 1, np.float32), knot, numbers, rows, indptr, indices, numbers, numbers,
         np.ones((1, 1, n), np.float32), knot, np.float32(0.01),
     )  # fmt: skip

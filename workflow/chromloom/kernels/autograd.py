@@ -63,8 +63,10 @@ def _gradients(backend, spec, loss, row_ok, col_ok, P, Q, A, C, weights):
     value, out, of_weights = backend.backward(
         spec, weights, P, Q, A, C, row_ok, col_ok, None, loss=loss
     )
-    terms = (None, None) if A is None else (out["A"], out["C"])
-    return value, Inputs(out["P"], out["Q"], *terms, out.get("offset")), Weights(*of_weights)
+    of_inputs = Inputs(out["P"], out["Q"], offset=out.get("offset"))
+    if A is not None:
+        of_inputs = of_inputs._replace(A=out["A"], C=out["C"])
+    return value, of_inputs, Weights(*of_weights)
 
 
 def tile_forward(
@@ -97,9 +99,10 @@ def tile_forward(
 
 
 def _loss(P, target, dist_weight, sigmoid=False, exposure=None, offset=None):
-    numbers = (dist_weight, exposure, offset)
-    numbers = (None if part is None else part.to(P.dtype).contiguous() for part in numbers)
-    dist_weight, exposure, offset = numbers
+    dist_weight, exposure, offset = (
+        None if part is None else part.to(P.dtype).contiguous()
+        for part in (dist_weight, exposure, offset)
+    )
     return Loss(target, dist_weight, sigmoid, exposure, offset)
 
 

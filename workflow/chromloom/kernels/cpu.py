@@ -99,7 +99,8 @@ def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=
     n_blocks = -(-B // ROWS)
     none = np.empty((0, 0), dtype)
     first = state or (none, none)
-    targets, settings = (np.empty((0, 0), np.uint16), none, none, none), (0, False)
+    targets: tuple[np.ndarray, ...] = (np.empty((0, 0), np.uint16), none, none, none)
+    settings = (0, False)
     dist_weight, offset_grad = none[0:0].ravel(), none
     grads = grads or (none, none.reshape(0, 0, 0), none, none)
     if loss is not None:

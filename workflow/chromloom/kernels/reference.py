@@ -51,7 +51,8 @@ def tile_forward(
     h, c = state if state is not None else (P.new_zeros(B, H), P.new_zeros(B, H))
     ok = read_mask(row_ok, col_ok, L)  # (L, B)
     Q = torch.where(col_ok[:, None], Q, 0.0)
-    outputs, hiddens = [None] * L, [None] * L
+    outputs: list[torch.Tensor] = []
+    hiddens: list[torch.Tensor] = []
     for t in reversed(range(L)) if spec.reverse else range(L):
         h_new, c_new = step(P + Q[t : t + B], h, c, weights, spec)
         h = torch.where(ok[t, :, None], h_new, h)
@@ -59,8 +60,12 @@ def tile_forward(
         y = h @ weights.w + weights.bias  # (B,)
         if A is not None:
             y = y + (A * torch.where(col_ok[t : t + B, None], C[t : t + B], 0.0)).sum(1)
-        outputs[t], hiddens[t] = torch.where(ok[t], y, 0.0), h.T
-    result = (torch.stack(outputs),)  # (L, B)
+        outputs.append(torch.where(ok[t], y, 0.0))
+        hiddens.append(h.T)
+    if spec.reverse:
+        outputs.reverse()
+        hiddens.reverse()
+    result: tuple = (torch.stack(outputs),)  # (L, B)
     if return_hidden:
         result += (torch.stack(hiddens),)  # (L, H, B)
     if return_state:
@@ -150,8 +155,8 @@ def tile_gradients(
     leaves = {**dict(zip("PQ", (P, Q))), **{k: options.get(k) for k in ("A", "C", "offset")}}
     leaves |= weights._asdict()
     leaves = {k: v.detach().requires_grad_() for k, v in leaves.items() if v is not None}
-    of_weights = Weights(*(leaves.get(name) for name in Weights._fields))
-    inputs = Inputs(*(leaves.get(name) for name in Inputs._fields))
+    of_weights = Weights._make(leaves.get(name) for name in Weights._fields)
+    inputs = Inputs._make(leaves.get(name) for name in Inputs._fields)
     options |= {name: getattr(inputs, name) for name in ("A", "C", "offset")}
     with torch.enable_grad():
         loss = tile_loss(
@@ -160,6 +165,6 @@ def tile_gradients(
         gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values()))))
     return (
         loss.detach(),
-        Inputs(*(gradients.get(name) for name in Inputs._fields)),
-        Weights(*(gradients.get(name) for name in Weights._fields)),
+        Inputs._make(gradients.get(name) for name in Inputs._fields),
+        Weights._make(gradients.get(name) for name in Weights._fields),
     )

@@ -101,11 +101,16 @@ def decoder_settings(
     return DecoderSettings.of(**{**VARIANTS[variant], **own, **options})
 
 
-def new_decoder(settings: DecoderSettings, lengths: list[int]) -> nn.Module:
+def new_decoder(
+    settings: DecoderSettings, lengths: list[int]
+) -> "HiCLSTM | ReleasedHiCLSTM | _Decoder":
     """Module of a decoder with room for the representations; parameters are yet to be drawn."""
     n_bins = sum(lengths)
     if settings.preset == "released":
-        kinds: dict[str, Callable] = {"lstm": ReleasedHiCLSTM, "cnn": PublishedCNN}
+        kinds: dict[str, Callable[..., ReleasedHiCLSTM | _Decoder]] = {
+            "lstm": ReleasedHiCLSTM,
+            "cnn": PublishedCNN,
+        }
         return kinds.get(settings.decoder, PublishedFC)(settings, n_bins)
     if settings.decoder == "lstm":
         return HiCLSTM(settings, n_bins, len(lengths))
@@ -177,6 +182,12 @@ class _FrameDecoder(_Decoder):
 class FrameFC(_FrameDecoder):
     """Fully connected: R_i and all R_j of the frame -> H (softsign) -> a value at each place."""
 
+    W_row: Tensor
+    W_col: Tensor
+    b: Tensor
+    W_out: Tensor
+    bias: Tensor
+
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
         made = settings.architecture
@@ -195,6 +206,12 @@ class FrameFC(_FrameDecoder):
 
 class FrameCNN(_FrameDecoder):
     """Convolution of [R_i; R_j] along the frame -> H (softsign) -> a value at each place."""
+
+    W_row: Tensor
+    W_col: Tensor
+    b: Tensor
+    W_out: Tensor
+    bias: Tensor
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
@@ -216,6 +233,9 @@ class FrameCNN(_FrameDecoder):
 
 class PublishedFC(_Decoder):
     """The released code's FC: one linear layer of the frame's pairs, 2 d 150 -> 150, sigmoid."""
+
+    W_out: Tensor
+    bias: Tensor
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         super().__init__(settings, n_bins)
@@ -246,6 +266,9 @@ class PublishedCNN(PublishedFC):
 
     Conv2d 2 -> 1 channels, kernel (2, 1), padding 1, sigmoid; max-pool 2 x 2; linear, sigmoid.
     """
+
+    W_conv: Tensor
+    b_conv: Tensor
 
     def __init__(self, settings: DecoderSettings, n_bins: int):
         _Decoder.__init__(self, settings, n_bins)

@@ -214,18 +214,18 @@ class _Knockouts:
             far = (spanning * self.n_spanning[:, at].T)[:, self.lstm_reach :].double().cpu()
             sums[0] += far.abs().sum(dim=1)
             sums[1] += far.sum(dim=1)
-        if self.lstm_reach:
-            self._add_lanes(sums, bins, at, own, spanning)
+        if self.direction is not None:
+            self._add_lanes(sums, self.direction, bins, at, own, spanning)
         return sums.numpy()
 
-    def _add_lanes(self, sums, bins, at, own, spanning):
+    def _add_lanes(self, sums, direction, bins, at, own, spanning):
         (P, Q), (P_null, Q_null) = self.projections
         lanes = lanes_of_bins(bins, self.n, reach=self.lstm_reach, frame=self.frame)
         y = lanes_forward(
             P,
             Q,
-            self.direction.weights(),
-            self.direction.spec,
+            direction.weights(),
+            direction.spec,
             lanes,
             self.ok,
             self.ok,
@@ -251,8 +251,8 @@ class _Knockouts:
 def _by_distance(at_knots, reach):
     """What is given at the knots (K, …), at every distance below `reach`, (reach, …)."""
     below, to_next = knot_positions(np.arange(reach), len(at_knots))
-    to_next = torch.from_numpy(to_next).to(at_knots).view(-1, *[1] * (at_knots.dim() - 1))
-    return (1 - to_next) * at_knots[below] + to_next * at_knots[
+    share = torch.from_numpy(to_next).to(at_knots).view(-1, *[1] * (at_knots.dim() - 1))
+    return (1 - share) * at_knots[below] + share * at_knots[
         np.minimum(below + 1, len(at_knots) - 1)
     ]
 

@@ -80,6 +80,6 @@ def read_split(
 
 def split_table(observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
     """Both maps of a region, (m, m) each, as bin1, bin2 (from its start), observed, predicted."""
-    bin1, bin2 = np.indices(observed.shape)
-    columns = {"bin1": bin1, "bin2": bin2, "observed": observed, "predicted": predicted}
-    return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+    bins = np.indices(observed.shape).reshape(2, -1)
+    columns = {"bin1": bins[0], "bin2": bins[1], "observed": observed, "predicted": predicted}
+    return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})

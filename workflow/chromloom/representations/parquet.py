@@ -43,7 +43,7 @@ def read_representations(path: str | Path) -> pd.DataFrame:
 
 def representation_columns(table: pd.DataFrame) -> list[str]:
     """Names of the dimensions, r0 … r{d-1}, in their order."""
-    columns = []
+    columns: list[str] = []
     while f"r{len(columns)}" in table:
         columns.append(f"r{len(columns)}")
     return columns

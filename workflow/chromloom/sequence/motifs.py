@@ -74,7 +74,8 @@ def read_fasta(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
         with pysam.FastxFile(str(path)) as file:
             for sequence in file:
                 empty = False
-                yield sequence.name, np.frombuffer(sequence.sequence.upper().encode(), np.uint8)
+                letters = (sequence.sequence or "").upper().encode()
+                yield sequence.name or "", np.frombuffer(letters, np.uint8)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as FASTA: {error}") from error
     if empty:

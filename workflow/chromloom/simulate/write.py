@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,21 +116,22 @@ def simulate_genome(
         An unknown form, a sample named twice, a resolution that is no multiple of the finest.
     """
     out_dir = Path(out_dir)
-    samples = [s if isinstance(s, Sample) else Sample(**s) for s in samples]
+    drawn = [s if isinstance(s, Sample) else Sample(**s) for s in samples]
     resolutions = sorted(resolutions or [resolution])
-    _check(samples, resolution, resolutions)
+    _check(drawn, resolution, resolutions)
     plans = plan_cell_types(
-        seed, [s.cell_type for s in samples], chromsizes=chromsizes, resolution=resolution
+        seed, [s.cell_type for s in drawn], chromsizes=chromsizes, resolution=resolution
     )
     first = next(iter(plans.values()))
     write_assembly(first, out_dir / name)
     if fasta:
         write_fasta(first, out_dir / name / f"{name}.fa", chroms=None if fasta is True else fasta)
     scales = {}
-    for sample in samples:
+    for sample in drawn:
         plan = plans[sample.cell_type]
         scales[sample.sample] = reads_per_intensity(plan, sample.contacts)
-        options = {"scale": scales[sample.sample], "seed": seed, "replicate": sample.replicate}
+        options: dict[str, Any] = {"scale": scales[sample.sample], "seed": seed}
+        options["replicate"] = sample.replicate
         if sample.edit:
             pixels = edited_pixels(plan, Edit(sample.sample, **sample.edit), **options)
         else:
@@ -140,7 +142,7 @@ def simulate_genome(
         write_labels(plan, out_dir / "labels")
         write_signals(plan, out_dir / "signals")
         write_truth(plan, out_dir / "truth" / plan.cell_type)
-    table = pd.DataFrame([asdict(sample) for sample in samples])
+    table = pd.DataFrame([asdict(sample) for sample in drawn])
     write_tsv(table.assign(scale=table["sample"].map(scales)), out_dir / "truth" / "samples.tsv")
     with atomic_path(out_dir / "truth" / "README.md") as path:
         path.write_text(TRUTH_README)
@@ -363,7 +365,7 @@ def write_labels(plan: Plan, folder: Path) -> None:
     the cell type.
     """
 
-    def put(table: pd.DataFrame, name: str, **options: object) -> None:
+    def put(table: pd.DataFrame, name: str, **options: Any) -> None:
         _write_table(table, folder / name, **options)
 
     cell, sites = plan.cell_type, plan.sites

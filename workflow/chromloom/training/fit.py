@@ -333,9 +333,9 @@ def _learner(
     if model.settings.preset == "released":
         from chromloom.training.released import FrameLearner, FrameLoader
 
-        loader = FrameLoader(normalized, model.settings, seed=seed, region=region)
-        _check_pairs(loader, normalized, region)
-        return FrameLearner(model, freeze_decoder=freeze_decoder), loader
+        frames = FrameLoader(normalized, model.settings, seed=seed, region=region)
+        _check_pairs(frames, normalized, region)
+        return FrameLearner(model, freeze_decoder=freeze_decoder), frames
     from chromloom.training.learner import TileLearner
     from chromloom.training.tiles import TileLoader
 

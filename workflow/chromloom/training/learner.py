@@ -146,17 +146,19 @@ class TileLearner:
             read = self._blur(progress, read, (rows, cols))
         self._gradient.zero_()
         loss = self.backward(block, R, Q, d0, d1, between=between, read=read)
-        gradients = [leaf.grad for leaf in leaves if moves]
-        clip_gradients([*gradients, self._gradient], self.settings.fit.clip_norm)
+        gradients = [(s, leaf.grad) for s, leaf in zip(spans, leaves) if leaf.grad is not None]
+        clip_gradients(
+            [*(grad for _, grad in gradients), self._gradient], self.settings.fit.clip_norm
+        )
         fit = self.settings.fit
         factor = learning_rate_factor(fit, progress)
-        for span, gradient in zip(spans, gradients):
+        for span, gradient in gradients:
             self.embedding_adam.step(span, gradient, factor * fit.embedding_learning_rate)
         if not self._frozen:
             self.decoder_adam.step(slice(None), self._gradient, factor * fit.learning_rate)
         return loss * self._scale
 
-    def _drop_out(self, progress: float, *tables: Tensor) -> list[Tensor]:
+    def _drop_out(self, progress: float, *tables: Tensor) -> tuple[Tensor, ...]:
         """Representations with a share of their numbers set to 0, the others scaled up.
 
         Drawn by the place in the run, so that a run that goes on draws what it would have.
@@ -164,15 +166,18 @@ class TileLearner:
         generator = torch.Generator(tables[0].device).manual_seed(int(progress * 2**52))
         keep = 1 - self.settings.fit.dropout
         masks = [torch.rand(t.shape, generator=generator, device=t.device) < keep for t in tables]
-        return [table * mask / keep for table, mask in zip(tables, masks)]
+        return tuple(table * mask / keep for table, mask in zip(tables, masks))
 
-    def _blur(self, progress: float, tables, spans: tuple[slice, slice]) -> list[Tensor]:
+    def _blur(
+        self, progress: float, tables: tuple[Tensor, Tensor], spans: tuple[slice, slice]
+    ) -> tuple[Tensor, Tensor]:
         """Rows and columns drawn from what they may be, given the map.
 
         The fit has put a little of each count's noise into the vectors of its two bins, where the
         LSTM, trained on the same counts, would find it. Drawn by the place in the run.
         """
         spread = self.model.spread
+        assert spread is not None
         generator = torch.Generator(spread.device).manual_seed(int(progress * 2**52) + 1)
         drawn = []
         for table, span in zip(tables, spans):
@@ -181,7 +186,7 @@ class TileLearner:
             noise[: len(known)] *= known
             noise[len(known) :] = 0  # beyond the chromosome
             drawn.append(table + noise)
-        return drawn
+        return drawn[0], drawn[1]
 
     def backward(
         self,
@@ -237,12 +242,14 @@ class TileLearner:
         terms = [
             torch.dot(value.flatten(), gradient.flatten())
             for value, gradient in zip((P, Q, A, C, offset), of_inputs)
-            if value is not None and value.requires_grad
+            if value is not None and gradient is not None and value.requires_grad
         ]
         if terms:
-            sum(terms).backward()
+            sum(terms[1:], terms[0]).backward()
         for parameter, gradient in zip(direction.weights(), of_weights):
             if parameter is not None and parameter.requires_grad:
+                assert parameter.grad is not None  # a part of `_gradient`
+                assert gradient is not None
                 parameter.grad.add_(gradient)
         return loss
 

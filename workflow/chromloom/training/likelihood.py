@@ -205,7 +205,7 @@ class CountModel:
             hessian = np.zeros((len(rows), d, d), dtype=np.float32)
             gradient = np.zeros((len(rows), d), dtype=np.float32)
             weights = np.empty((len(rows), n), dtype=np.float32)
-            newton_rows(rows, self.R, *self._model(SR), hessian, gradient, weights)
+            newton_rows(*(rows, self.R, *self._model(SR), hessian, gradient, weights))
             penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
             penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
             penalty += np.diag(1 / self.prior)

@@ -24,7 +24,7 @@ from chromloom.training.learner import LazyAdam, clip_gradients, flatten, learni
 class FrameBatch(NamedTuple):
     """Index pairs and targets of some frames, and the seed of their initial states."""
 
-    index: Tensor  # (2, N, frame), int64: genome-wide bins, 0 where padded
+    pairs: Tensor  # (2, N, frame), int64: genome-wide bins, 0 where padded
     target: Tensor  # (N, frame)
     noise_seed: int
     n_pairs: int
@@ -52,7 +52,8 @@ class FrameLoader:
     ):
         self.settings, self.seed = settings, seed
         self.epoch = self.position = 0
-        index, target = [], []
+        index = [np.zeros((2, 0, settings.architecture.frame), dtype=np.int32)]
+        target = [np.zeros((0, settings.architecture.frame), dtype=np.float32)]
         for chrom in normalized.chromnames if region is None else [region[0]]:
             first, _ = normalized.extent(chrom)
             pixels = normalized.pixels(chrom)
@@ -72,11 +73,10 @@ class FrameLoader:
                 pixels["value"].to_numpy()[pairs],
                 *settings.objective.coefficients,
             )
-        self._index = torch.from_numpy(np.concatenate(index, axis=1)) if index else None
-        self._target = torch.from_numpy(np.concatenate(target)) if target else None
-        n_frames = 0 if self._target is None else len(self._target)
-        self.n_tiles = -(-n_frames // settings.fit.tile_rows)
-        self.n_pairs = int((self._index[1] > 0).sum()) if n_frames else 0
+        self._index = torch.from_numpy(np.concatenate(index, axis=1))
+        self._target = torch.from_numpy(np.concatenate(target))
+        self.n_tiles = -(-len(self._target) // settings.fit.tile_rows)
+        self.n_pairs = int((self._index[1] > 0).sum())
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches of the epoch from `position` on."""
@@ -119,7 +119,7 @@ class FrameLearner:
         embedding, hidden = self.model.embedding, self.settings.architecture.hidden_size
         generator = torch.Generator().manual_seed(batch.noise_seed)
         state = torch.randn(2, len(batch.target), hidden, generator=generator).to(embedding)
-        index, target = batch.index.to(embedding.device), batch.target.to(embedding.device)
+        index, target = batch.pairs.to(embedding.device), batch.target.to(embedding.device)
         output = self.model(embedding, *index, state)
         loss = torch.nn.functional.mse_loss(output, target)
         gradients = [gradient for _, gradient in self._parts.values()]

@@ -137,8 +137,8 @@ class TileLoader:
         """Targets of a chromosome, as tiles; its moments by distance are noted in passing."""
         first, last = self.source.extent(chrom)
         n = last - first
-        ok = np.concatenate([~self.source.mask(chrom), np.zeros(self.settings.fit.tile_rows)])
-        ok = torch.from_numpy(ok.astype(bool)).to(self._device)
+        beyond = np.zeros(self.settings.fit.tile_rows, dtype=bool)
+        ok = torch.from_numpy(np.concatenate([~self.source.mask(chrom), beyond])).to(self._device)
         moments, noted = np.zeros((3, n)), chrom in self._moments
         tiles = []
         for lo, hi, spans in self._plans[chrom]:
@@ -151,12 +151,12 @@ class TileLoader:
                 nothing = np.full((a - lo, b - a), np.nan, dtype=np.float32)
                 target = np.concatenate([target, nothing])[:n_read]
                 parts.append(encode(target, self.settings.objective))
-            target = torch.from_numpy(np.concatenate(parts, axis=1)).to(self._device)
+            targets = torch.from_numpy(np.concatenate(parts, axis=1)).to(self._device)
             if self.settings.objective.loss == "poisson":
-                exposure = self.source.exposure(chrom, lo, hi)[:n_read]
-                exposure = torch.from_numpy(exposure).to(self._device)
+                counts = self.source.exposure(chrom, lo, hi)[:n_read]
+                exposure = torch.from_numpy(counts).to(self._device)
             block = Block(
-                self._numbers[chrom], first, n, lo, hi, ok[lo:hi], ok[lo:], target, exposure
+                self._numbers[chrom], first, n, lo, hi, ok[lo:hi], ok[lo:], targets, exposure
             )
             tiles += [Tile(block, *span) for span in spans]
         self._moments.setdefault(chrom, moments)

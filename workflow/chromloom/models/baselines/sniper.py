@@ -251,5 +251,5 @@ def _inter_rows(normalized, input_map, settings, rng) -> Iterator[Rows]:
     low_pixels = None if input_map is None else trans_pixels(input_map)
     sources = _probabilities(trans_pixels(normalized), low_pixels, settings, rng)
     low, high = (symmetric_matrix(i, j, cp, n) for i, j, cp in sources)
-    for name, own, other in (("odd", *halves), ("even", *halves[::-1])):
+    for name, own, other in (("odd", halves[0], halves[1]), ("even", halves[1], halves[0])):
         yield Rows(name, 0, own, low[own][:, other], high[own][:, other])

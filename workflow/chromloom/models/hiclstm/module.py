@@ -7,6 +7,8 @@ P = R W_row', Q = R W_col', computed once a tile; the recurrence itself lives in
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +28,13 @@ class Direction(nn.Module):
     it has w and bias.
     """
 
+    W_row: Tensor
+    W_col: Tensor
+    W_in: Tensor
+    W_distance: Tensor
+    U: Tensor
+    b: Tensor
+
     def __init__(self, made: Architecture, *, reverse: bool = False, upper: bool = False):
         super().__init__()
         d, hidden = made.embedding_dim, made.hidden_size
@@ -37,13 +46,13 @@ class Direction(nn.Module):
             eps=made.norm_eps,
             reverse=reverse,
         )
-        shapes = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d)}
+        shapes: dict[str, tuple[int, ...]] = {"W_row": (4 * hidden, d), "W_col": (4 * hidden, d)}
         if made.distance_input:
             shapes["W_distance"] = (4 * hidden,)
         if upper:
             shapes = {"W_in": (4 * hidden, hidden)}
         shapes |= {"U": (4 * hidden, hidden), "b": (4 * hidden,)}
-        self.upper = None
+        self.upper: Direction | None = None
         if made.layers == 2 and not upper:
             self.upper = Direction(made, reverse=reverse, upper=True)
         else:
@@ -75,7 +84,7 @@ class Direction(nn.Module):
 
         The output of a layer with another above it is 0.
         """
-        values = {name: getattr(self, name, None) for name in Weights._fields}
+        values: dict[str, Any] = {name: getattr(self, name, None) for name in Weights._fields}
         if self.upper is not None:
             values |= {"w": torch.zeros_like(self.U[0]), "bias": torch.zeros_like(self.b[0])}
         return Weights(**values)
@@ -85,11 +94,15 @@ class Direction(nn.Module):
         weights, ok = self.weights(), read_mask(row_ok, col_ok, len(hidden))  # (L, B)
         x = (hidden.transpose(1, 2) @ self.W_in.T).unbind()  # L times (B, 4H)
         h = c = hidden.new_zeros(hidden.shape[:0:-1])  # (B, H)
-        steps, states = range(len(hidden)), [None] * len(hidden)
+        steps = range(len(hidden))
+        states: list[Tensor] = []
         for t in reversed(steps) if self.spec.reverse else steps:
             h_new, c_new = step(x[t], h, c, weights, self.spec)
-            h = states[t] = torch.where(ok[t, :, None], h_new, h)
+            h = torch.where(ok[t, :, None], h_new, h)
             c = torch.where(ok[t, :, None], c_new, c)
+            states.append(h)
+        if self.spec.reverse:
+            states.reverse()
         return torch.where(ok, torch.stack(states) @ weights.w + weights.bias, 0.0)
 
 
@@ -117,15 +130,21 @@ class HiCLSTM(nn.Module):
         trained after start likelihood; not kept.
     """
 
+    S: nn.Parameter | None
+    offset: nn.Parameter | None
+    barrier: nn.Parameter | None
+    spread: Tensor | None
+
     def __init__(self, settings: HiCLSTMSettings, n_bins: int, n_chroms: int):
         super().__init__()
         self.settings = settings
         made = self.architecture = settings.architecture
         self.embedding = nn.Parameter(torch.zeros(n_bins, made.embedding_dim))
-        self.directions = nn.ModuleList(
+        directions = nn.ModuleList(
             Direction(made, reverse=reverse)
             for reverse in (False, True)[: made.directions if made.hidden_size else 0]
         )
+        self.directions = cast("Sequence[Direction]", directions)
         d = made.embedding_dim
         self.S = self.offset = self.barrier = None
         self.register_buffer("spread", None, persistent=False)
@@ -188,6 +207,7 @@ class HiCLSTM(nn.Module):
 
         R_i S(d) R_j + c(d), less the barriers between i and j. `between` and `strand` as in `tile`.
         """
+        assert self.S is not None
         S = self.S[chrom]
         if strand is not None:
             S, rows, cols = _oriented(S, rows, cols, strand)
@@ -201,15 +221,16 @@ class HiCLSTM(nn.Module):
             first, last = below[0], min(below[-1] + 2, n_knots)
             share = rows.new_zeros(last - first, n_near)
             at = torch.arange(n_near, device=rows.device)
-            below, to_next = torch.from_numpy(below - first).to(at), torch.from_numpy(to_next)
-            to_next = to_next.to(rows)
-            share[below, at] = 1 - to_next
-            share[(below + 1).clamp(max=len(share) - 1), at] += to_next
+            knot, of_next = torch.from_numpy(below - first).to(at), torch.from_numpy(to_next)
+            of_next = of_next.to(rows)
+            share[knot, at] = 1 - of_next
+            share[(knot + 1).clamp(max=len(share) - 1), at] += of_next
             A = torch.einsum("ba,kac->bkc", rows, S[first:last])  # (B, knots, d)
             windows = cols[: len(rows) + n_near - 1].unfold(0, n_near, 1)  # (B, d, n_near)
             product = torch.bmm(A, windows) + offset[first:last, None]  # (B, knots, n_near)
             near = torch.einsum("bkt,kt->tb", product, share)
             if self.barrier is not None:
+                assert between is not None
                 height = self.barrier[chrom, first:last] @ share  # (n_near,)
                 near = near - height[:, None] * passed_barriers(between, len(rows), d0, n_near)
             parts.append(near)
@@ -281,16 +302,20 @@ class HiCLSTM(nn.Module):
 
     def _read(self, rows, cols, A, C, row_ok, col_ok, d0, options) -> Tensor:
         """One frame, each direction from a zero state."""
-        outputs = []
+        outputs: list[Tensor] = []
         for direction in self.directions:
             P, Q = self.project(direction, rows, cols, d0)
-            ok = (direction.weights(), direction.spec, row_ok, col_ok)
-            factors = {} if outputs else {"A": A, "C": C}  # the bilinear term once
+            weights, spec = direction.weights(), direction.spec
             if direction.upper is None:
-                outputs.append(tile_forward(P, Q, *ok, **factors, **options))
+                outputs.append(
+                    tile_forward(P, Q, weights, spec, row_ok, col_ok, A=A, C=C, **options)
+                )
             else:
-                y, hidden = tile_forward(P, Q, *ok, **factors, return_hidden=True, **options)
+                y, hidden = tile_forward(
+                    P, Q, weights, spec, row_ok, col_ok, A=A, C=C, return_hidden=True, **options
+                )
                 outputs.append(y + direction.upper.read_states(hidden, row_ok, col_ok))
+            A = C = None  # the bilinear term once
         return sum(outputs[1:], outputs[0])
 
     def _carried(self, rows, cols, A, C, row_ok, col_ok, options) -> Tensor:

@@ -212,14 +212,13 @@ class ReleasedTrainedModel(HiCLSTMTrained):
         rows, cols = self._pair_list(chrom, masked, lo, hi, origin)
         pairs, frames, places = cut_frames(rows, cols, frame)
         rows, cols = rows[pairs], cols[pairs]
-        R, columns = (
-            None if part is None else self._padded(part, masked, first) for part in (R, columns)
-        )
+        R = self._padded(R, masked, first)
+        columns = None if columns is None else self._padded(columns, masked, first)
         n_frames = int(frames[-1]) + 1 if len(frames) else 0
-        index = np.zeros((2, n_frames, frame), dtype=np.int64)
-        index[:, frames, places] = rows + 1, cols + 1
-        index = torch.from_numpy(index).to(R.device)
-        at = index[0, :, 0].cpu().numpy() - 1
+        bins = np.zeros((2, n_frames, frame), dtype=np.int64)
+        bins[:, frames, places] = rows + 1, cols + 1
+        index = torch.from_numpy(bins).to(R.device)
+        at = bins[0, :, 0] - 1
         bin_ids = first + (at if origin is None else np.where(origin[at] < 0, at, origin[at]))
         noise = _row_noise(int(self.config["seed"]), bin_ids, hidden)
         outputs = [
@@ -233,8 +232,8 @@ class ReleasedTrainedModel(HiCLSTMTrained):
             return y
         wanted = np.flatnonzero((cols - rows >= d0) & (cols - rows < d1))
         values = torch.cat(outputs)[frames[wanted], places[wanted]]
-        at = (cols[wanted] - rows[wanted] - d0, rows[wanted] - lo)
-        return y.index_put(tuple(torch.from_numpy(a).to(R.device) for a in at), values)
+        place = (cols[wanted] - rows[wanted] - d0, rows[wanted] - lo)
+        return y.index_put(tuple(torch.from_numpy(a).to(R.device) for a in place), values)
 
     def _padded(self, R: Tensor, masked: np.ndarray, first: int) -> Tensor:
         """Representations (n + 1, d), that of the padding (the genome's first bin) before them."""
