@@ -45,7 +45,8 @@ class _Grid:
         self.listed = np.column_stack([rows[apart, 0], reached[last]])  # disjoint, sorted
         self.length = np.full(self.n, bin_size, dtype=np.int32)  # bases of each bin
         self.length[-1] = size - (self.n - 1) * bin_size
-        self.usable = self.length - self._share(*self.listed.T, np.ones(len(self.listed)))[1]
+        first, end = self.listed.T
+        self.usable = self.length - self._share(first, end, np.ones(len(first)))[1]
 
     def add(
         self, starts: np.ndarray, ends: np.ndarray, values: np.ndarray
@@ -355,7 +356,7 @@ def _read_bam(source, chromsizes, grids, zero, column, place):
         with tempfile.TemporaryDirectory(prefix="signals-") as folder:
             counted, depth = Path(folder) / "counted.bam", Path(folder) / "depth.bedgraph"
             pysam.view("-b", "-F", str(_NOT_COUNTED), "-o", str(counted), path, catch_stdout=False)
-            n_reads = int(pysam.view("-c", str(counted)))
+            n_reads = int(str(pysam.view("-c", str(counted))))
             pybedtools.BedTool(str(counted)).genome_coverage(bg=True, output=str(depth))
             bases = sum(
                 int((part["value"] * (part["end"] - part["start"])).sum())
