@@ -23,6 +23,7 @@ include: "rules/reconstruction.smk"
 include: "rules/classification.smk"
 include: "rules/attribution.smk"
 include: "rules/perturbation.smk"
+include: "rules/expression.smk"
 include: "rules/judge.smk"
 include: "rules/figures.smk"
 include: "rules/comparisons.smk"
@@ -41,6 +42,7 @@ rule all:
         PERTURBATIONS,
         EDIT_PICTURES,
         PERTURBATION_TRACKS,
+        EXPRESSION,
         TABLES,
         FIGURES,
 

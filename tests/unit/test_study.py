@@ -527,3 +527,29 @@ def test_wrong_signals_stop_before_anything_runs(study, tmp_path, rows, message)
     (tmp_path / "signals.tsv").write_text(SIGNALS + rows)
     with pytest.raises(InputError, match=message):
         study({"signals": "signals.tsv"})
+
+
+def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
+    rows = [f"H3K4me3\t{cell_type}\thg38\t{cell_type}.bw" for cell_type in ("A", "B")]
+    (tmp_path / "signals.tsv").write_text("\n".join(["signal\tcell_type\tassembly\tpath", *rows]))
+    asked = {"genes": "genes.gtf", "table": "rpkm.tsv"}
+    assert study({"signals": "signals.tsv"}).expressed == {}
+    built = study({"signals": "signals.tsv", "expression": asked})
+    assert built.expressed == {"A": "A", "B": "B"}
+    variant = {"near": {"model": "marks-ridge", "body": False, "seed": 3}}
+    options = {"models": ["marks-mean", "near"], "options": variant, "columns": {"A": "E116"}}
+    built = study({"signals": "signals.tsv", "expression": asked | options})
+    assert built.expressed == {"A": "E116"}
+    training = {"model": "marks-ridge", "seed": 3, "options": {"body": False}}
+    assert built.expression_training("near") == training
+    for changes, message in (
+        ({"table": ""}, "expression.genes is given and expression.table is not"),
+        ({"genes": ""}, "expression.table is given and expression.genes is not"),
+        ({"models": ["eig"]}, "'eig' does not predict expression; expected some of marks-mean"),
+        ({"models": ["marks-men"]}, "did you mean 'marks-mean'"),
+        ({"columns": {"C": "E1"}}, "cell type 'C' has no signals; it has to be one of A, B"),
+    ):
+        with pytest.raises(InputError, match=message):
+            study({"signals": "signals.tsv", "expression": asked | changes})
+    with pytest.raises(InputError, match="there are no signals to tell expression from"):
+        study({"expression": asked})

@@ -28,7 +28,7 @@ from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
 from chromloom.genome.names import select_chromosomes
 from chromloom.genome.regions import parse_region
-from chromloom.models.registry import Model, code_of, find_model, resolve_model, use_plugins
+from chromloom.models.registry import Model, code_of, find_model, models, resolve_model, use_plugins
 from chromloom.sheets import NAME, check_config, check_references, read_sheet
 from chromloom.signals.sheet import SignalSource, signal_sources
 
@@ -157,6 +157,7 @@ class Study:
         self._check_comparisons()
         self._check_orientations()
         self._check_figures()
+        self._check_expression()
         _ = self.transfers  # checked as they are listed
 
     # Files
@@ -260,6 +261,26 @@ class Study:
             and own & {source.signal for source in sources}
             and self.signal_assembly[other] == self.signal_assembly[cell_type]
         ]
+
+    # Expression
+
+    @cached_property
+    def expressed(self) -> dict[str, str]:
+        """Cell types whose expression is predicted -> their column of the table."""
+        asked = self.config["expression"]
+        if not asked["genes"]:
+            return {}
+        return dict(asked["columns"]) or {cell_type: cell_type for cell_type in self.signals}
+
+    def expression_model(self, name: str) -> Model:
+        """The line of the model of expression that a name stands for."""
+        return find_model(resolve_model(name, self.config["expression"]["options"])[0])
+
+    def expression_training(self, name: str) -> dict[str, Any]:
+        """The model that a name stands for, its seed, and the settings that differ from its own."""
+        model, options = resolve_model(name, self.config["expression"]["options"])
+        seed = options.pop("seed", self.config["seed"])
+        return {"model": model, "seed": seed, "options": options}
 
     def edits_path(self, sample: str) -> str:
         """File of the edits of a sample: its own, else the one of the config; "" for none."""
@@ -870,6 +891,32 @@ class Study:
                 + (f" ({left_out[0]})" if left_out and left_out[0] else "")
                 + f"; it has {', '.join(names[:20]) or 'none'} (columns edit_of, edit)"
             )
+
+    def _check_expression(self) -> None:
+        asked = self.config["expression"]
+        for key, other in (("genes", "table"), ("table", "genes")):
+            if asked[key] and not asked[other]:
+                raise InputError(
+                    f"expression.{key} is given and expression.{other} is not; give both"
+                )
+        if asked["genes"] and not self.signals:
+            raise InputError(
+                "expression.genes is given and there are no signals to tell expression from; name "
+                "a sheet of them (key signals)"
+            )
+        for cell_type in self.expressed:
+            if cell_type not in self.signals:
+                raise InputError(
+                    f"expression.columns: cell type {cell_type!r} has no signals; it has to be one "
+                    f"of {', '.join(self.signals)}"
+                )
+        for name in asked["models"]:
+            if "expression" not in self.expression_model(name).gives:
+                can = [key for key, model in models().items() if "expression" in model.gives]
+                raise InputError(
+                    f"expression.models: {name!r} does not predict expression; expected some of "
+                    f"{', '.join(can)}, or variants of them in expression.options"
+                )
 
     def _check_assemblies(self) -> None:
         """Refuse assemblies that are not there, and chromosomes and labels that are not theirs."""

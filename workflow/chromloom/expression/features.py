@@ -169,6 +169,11 @@ class Marks:
 
     def permuted(self, signals: Sequence[str], *, seed: int) -> "Marks":
         """The marks with some signals exchanged between genes, all of them alike."""
+        missing = [name for name in signals if name not in self.signals]
+        if missing:
+            raise InputError(
+                f"signal {missing[0]!r} cannot be permuted; there are {', '.join(self.signals)}"
+            )
         order = np.random.default_rng(seed).permutation(len(self))
         chosen = [self.signals.index(name) for name in signals]
         around, body = self.around.copy(), self.body.copy()

@@ -6,7 +6,6 @@ test).
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,64 +14,16 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.expression.features import Marks, gather_marks, open_marks
-from chromloom.expression.table import COLUMNS, add_folds, check_two_classes, read_expression
+from chromloom.expression.baselines import SimpleModel
+from chromloom.expression.features import Marks, open_marks
+from chromloom.expression.network import NetworkModel
+from chromloom.expression.table import COLUMNS, check_two_classes
 from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
-from chromloom.genome.genes import read_genes
 from chromloom.models.registry import find_model, load, model_settings
-from chromloom.signals.store import SignalStore
 
-logger = logging.getLogger(__name__)
-
+Fitted = SimpleModel | NetworkModel
+"""What a model of the table leads to (`trained`); one that is registered has the same methods."""
 PREDICTION_COLUMNS = [*COLUMNS, "predicted_level", "predicted_high"]
-
-
-def build_genes(
-    genes_path: str | Path,
-    expression_path: str | Path,
-    store_path: str | Path,
-    table_path: str | Path,
-    marks_path: str | Path,
-    *,
-    column: str = "",
-    unit: str = "rpkm",
-    transcript: str = "outermost",
-    signals: Sequence[str] = (),
-    folds: Sequence[Sequence[str]] | str = "published",
-) -> None:
-    """Write the genes of a cell type with their expression and fold, and the marks around them.
-
-    Parameters
-    ----------
-    genes_path, expression_path : str or Path
-        As `read_genes` and `read_expression` take them.
-    store_path : str or Path
-        Binned signals of the cell type.
-    table_path, marks_path : str or Path
-        Files to write: the table (`expression.table.COLUMNS`) and HDF5 (`Marks.save`).
-    column, unit, transcript
-        As for `read_expression` and `read_genes`.
-    signals : sequence of str
-        Names; all of the store where empty.
-    folds
-        As for `add_folds`.
-    """
-    with SignalStore(store_path) as store:
-        genes = read_genes(genes_path, store.chromsizes, transcript=transcript)
-        table = read_expression(expression_path, genes, column=column, unit=unit)
-        names = list(signals) or store.signals
-        covered = store.chroms(names)
-        lost = ~table["chrom"].isin(covered)
-        if lost.any():
-            logger.warning(
-                "%d genes are left out: not all signals have their chromosomes (%s)",
-                lost.sum(), ", ".join(table.loc[lost, "chrom"].unique()),
-            )  # fmt: skip
-        table = add_folds(table[~lost], folds).reset_index(drop=True)
-        marks = gather_marks(store, table, signals=names)
-    marks.save(marks_path)
-    write_tsv(table[COLUMNS].astype({"high": int}), table_path)
-    logger.info("%d genes in %d folds, %d signals", len(table), table["fold"].nunique(), len(names))
 
 
 def train_expression(
@@ -88,6 +39,9 @@ def train_expression(
 ) -> None:
     """Train a model on the genes of all folds but one.
 
+    The option `permute` names signals whose values are exchanged between training genes, as a
+    control; `["all"]` is all of them.
+
     Raises
     ------
     InputError
@@ -102,10 +56,14 @@ def train_expression(
         raise InputError(f"{table_path} has no fold {fold}; it has {sorted(set(genes['fold']))}")
     train = (genes["fold"] != fold).to_numpy()
     check_two_classes(genes[train], f"training genes of fold {fold}")
-    settings = model_settings(model, **(options or {}))
-    fitted = load(line.trained).fit(
-        marks.of(train), genes[train].reset_index(drop=True), settings, seed=seed, device=device
-    )
+    options = dict(options or {})
+    permute = list(options.pop("permute", []))
+    settings = model_settings(model, **options)
+    seen = marks.of(train)
+    if permute:
+        seen = seen.permuted(seen.signals if permute == ["all"] else permute, seed=seed)
+    kind: type[Fitted] = load(line.trained)
+    fitted = kind.fit(seen, genes[train].reset_index(drop=True), settings, seed=seed, device=device)
     splits = genes.groupby("chrom", sort=False).agg(
         n_genes=("gene", "size"), fold=("fold", "first")
     )
@@ -117,7 +75,8 @@ def train_expression(
         write_json(
             {
                 "model": model,
-                "options": dict(options or {}),
+                "options": options,
+                "permuted": permute,
                 "settings": settings.to_dict(),
                 "seed": seed,
                 "fold": fold,
@@ -127,6 +86,32 @@ def train_expression(
             },
             folder / "config.json",
         )
+
+
+def train_folds(
+    table_path: str | Path,
+    marks_path: str | Path,
+    out_dir: str | Path,
+    *,
+    model: str,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Train a model for every fold of the genes, `out_dir`/0, 1, …; see `train_expression`."""
+    genes, _ = read_features(table_path, marks_path)
+    with atomic_path(out_dir) as folder:
+        for fold in sorted(set(genes["fold"])):
+            train_expression(
+                table_path,
+                marks_path,
+                folder / str(fold),
+                model=model,
+                fold=fold,
+                options=options,
+                seed=seed,
+                device=device,
+            )
 
 
 def predict_expression(
@@ -162,7 +147,7 @@ def predict_expression(
         held = genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
         own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
         settings = model_settings(config["model"], **config["options"])
-        kind = load(find_model(config["model"]).trained)
+        kind: type[Fitted] = load(find_model(config["model"]).trained)
         model = kind.load(folder, settings, n_signals=len(own.signals))
         if held.any():
             level[held], high[held] = model.predict(own)

@@ -1,0 +1,172 @@
+# Genes, their expression and the marks around them in; predicted expression of held-out chromosomes and its scores out.
+
+EXPRESSION = expand(
+    "results/expression/{cell_type}.scores.tsv", cell_type=STUDY.expressed
+) + expand(
+    "results/figures/chromoformer/fig2.{suffix}",
+    suffix=["pdf", "png", "tsv"] if STUDY.expressed else [],
+)
+
+
+rule build_genes:
+    input:
+        genes=STUDY.find_path(config["expression"]["genes"]) or [],
+        table=STUDY.find_path(config["expression"]["table"]) or [],
+        signals=f"results/signals/{{cell_type}}.{config['expression']['bin_size']}.h5",
+    output:
+        table="results/expression/{cell_type}.genes.tsv",
+        marks="results/expression/{cell_type}.marks.h5",
+    log:
+        "logs/build_genes/{cell_type}.log",
+    benchmark:
+        "benchmarks/build_genes/{cell_type}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        column=lambda wildcards: STUDY.expressed[wildcards.cell_type],
+        unit=config["expression"]["unit"],
+        transcript=config["expression"]["transcript"],
+        signals=config["expression"]["signals"],
+        folds=config["expression"]["folds"],
+        version=VERSIONS["expression"],
+    message:
+        "Gathering genes of {wildcards.cell_type} and the marks around them"
+    script:
+        "../workflow/scripts/build_genes.py"
+
+
+rule train_expression:
+    input:
+        table="results/expression/{cell_type}.genes.tsv",
+        marks="results/expression/{cell_type}.marks.h5",
+    output:
+        directory("results/expression/{cell_type}.{model}"),
+    log:
+        "logs/train_expression/{cell_type}.{model}.log",
+    benchmark:
+        "benchmarks/train_expression/{cell_type}.{model}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+        model=one_of(config["expression"]["models"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: lambda wildcards: STUDY.expression_model(wildcards.model).threads
+    resources:
+        mem_mb=16000,
+        runtime=480,
+        gpu=lambda wildcards: int(
+            config["device"] != "cpu" and STUDY.expression_model(wildcards.model).gpu
+        ),
+    params:
+        training=lambda wildcards: STUDY.expression_training(wildcards.model),
+        device=config["device"],
+        version=VERSIONS["expression"],
+    message:
+        "Training {wildcards.model} on genes of {wildcards.cell_type}, fold by fold"
+    script:
+        "../workflow/scripts/train_expression.py"
+
+
+rule predict_expression:
+    input:
+        table="results/expression/{cell_type}.genes.tsv",
+        marks="results/expression/{cell_type}.marks.h5",
+        model="results/expression/{cell_type}.{model}",
+    output:
+        "results/expression/{cell_type}.{model}.predictions.tsv",
+    log:
+        "logs/predict_expression/{cell_type}.{model}.log",
+    benchmark:
+        "benchmarks/predict_expression/{cell_type}.{model}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+        model=one_of(config["expression"]["models"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        version=VERSIONS["expression"],
+    message:
+        "Predicting genes of {wildcards.cell_type} by {wildcards.model}, each by the fold that held it out"
+    script:
+        "../workflow/scripts/predict_expression.py"
+
+
+rule evaluate_expression:
+    input:
+        expand(
+            "results/expression/{{cell_type}}.{model}.predictions.tsv",
+            model=config["expression"]["models"],
+        ),
+    output:
+        report(
+            "results/expression/{cell_type}.scores.tsv",
+            caption="../workflow/report/expression.rst",
+            category="Expression",
+            labels={"cell type": "{cell_type}", "kind": "table"},
+        ),
+    log:
+        "logs/evaluate_expression/{cell_type}.log",
+    benchmark:
+        "benchmarks/evaluate_expression/{cell_type}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        models=config["expression"]["models"],
+        bootstraps=config["reconstruction"]["bootstraps"],
+        seed=config["seed"],
+        version=VERSIONS["expression"],
+    message:
+        "Scoring predicted expression of {wildcards.cell_type}"
+    script:
+        "../workflow/scripts/evaluate_expression.py"
+
+
+rule chromoformer_fig2:
+    input:
+        needed(
+            expand(
+                "results/expression/{cell_type}.scores.tsv", cell_type=STUDY.expressed
+            ),
+            "chromoformer_fig2 has nothing to show: it needs expression.genes, expression.table and signals",
+        ),
+    output:
+        multiext("results/figures/chromoformer/fig2", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/chromoformer/fig2.png",
+            caption="../workflow/report/chromoformer/fig2.rst",
+            category="Chromoformer",
+            labels={"panel": "fig2"},
+        ),
+    log:
+        "logs/chromoformer_fig2.log",
+    benchmark:
+        "benchmarks/chromoformer_fig2.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cell_types=list(STUDY.expressed),
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing chromoformer_fig2: expression by model"
+    script:
+        "../workflow/scripts/chromoformer_fig2.py"

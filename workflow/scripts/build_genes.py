@@ -1,0 +1,17 @@
+from chromloom.expression.build import build_genes
+from chromloom.logs import job_log
+
+params, source, output = snakemake.params, snakemake.input, snakemake.output
+with job_log(snakemake.log[0]):
+    build_genes(
+        source.genes,
+        source.table,
+        source.signals,
+        output.table,
+        output.marks,
+        column=params.column,
+        unit=params.unit,
+        transcript=params.transcript,
+        signals=params.signals,
+        folds=params.folds,
+    )
