@@ -10,7 +10,8 @@ rule attribute_bins:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
     output:
-        normalised="results/attribution/{sample}.{resolution}.{norm}.{model}.bw",
+        track="results/attribution/{sample}.{resolution}.{norm}.{model}.bw",
+        normalised="results/attribution/{sample}.{resolution}.{norm}.{model}.normalised.bw",
         raw="results/attribution/{sample}.{resolution}.{norm}.{model}.raw.bw",
         parquet="results/attribution/{sample}.{resolution}.{norm}.{model}.parquet",
         completeness="results/attribution/{sample}.{resolution}.{norm}.{model}.completeness.tsv",

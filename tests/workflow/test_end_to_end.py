@@ -96,7 +96,7 @@ def test_predicted_and_edited_maps_open_in_cooler(results):
 
 
 def test_importance_opens_in_pybigwig_and_is_complete(results):
-    for name in (f"{RUN}.bw", f"{RUN}.raw.bw"):
+    for name in (f"{RUN}.bw", f"{RUN}.normalised.bw", f"{RUN}.raw.bw"):
         with pyBigWig.open(f"{results}/attribution/{name}") as track:
             assert track.header()["nBasesCovered"] > 0
     completeness = pd.read_table(f"{results}/attribution/{RUN}.completeness.tsv")

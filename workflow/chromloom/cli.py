@@ -51,6 +51,7 @@ def _attribute(options: argparse.Namespace) -> None:
         options.model,
         options.out / "importance.bw",
         options.out / "importance.parquet",
+        out_normalised_bw=options.out / "importance.normalised.bw",
         out_raw_bw=options.out / "importance.raw.bw",
         chroms=options.chrom or None,
         baseline=options.baseline,
@@ -131,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(
         "attribute", _attribute, "importance of every bin for the predicted map, as bigWig", model,
-        ("out", "folder for importance.bw, importance.raw.bw and importance.parquet"),
+        ("out", "folder for importance.bw, .normalised.bw, .raw.bw and .parquet"),
     )  # fmt: skip
     sub.add_argument("--chrom", action="append", help="chromosome, may be repeated; default all")
     sub.add_argument("--baseline", choices=("mean", "local", "zero", "padding"), default="mean")

@@ -13,7 +13,7 @@ VERSIONS = {
     "training": 5,
     "reconstruction": 4,
     "classification": 3,
-    "attribution": 2,
+    "attribution": 3,
     "edits": 1,
     "perturbation": 4,
     "expression": 1,

@@ -8,8 +8,9 @@ params, output = snakemake.params, snakemake.output
 with job_log(snakemake.log[0]):
     completeness = attribute(
         Path(snakemake.input.weights).parent,
-        output.normalised,
+        output.track,
         output.parquet,
+        out_normalised_bw=output.normalised,
         out_raw_bw=output.raw,
         baseline=params.baseline,
         min_distance=params.min_distance,

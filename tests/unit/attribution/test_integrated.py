@@ -141,9 +141,10 @@ def test_attribution_is_deterministic(model):
 
 
 def test_tracks_are_written(tiny_model_dir, tmp_path):
-    out = tmp_path / "a.bw", tmp_path / "a.parquet", tmp_path / "raw.bw"
+    out = [tmp_path / name for name in ("a.bw", "a.parquet", "raw.bw", "normalised.bw")]
     folder = tiny_model_dir(norm_cell=False)
-    report = attribute(folder, *out[:2], out_raw_bw=out[2], chroms=["chr1", "chr2"])
+    chosen = {"out_raw_bw": out[2], "out_normalised_bw": out[3], "chroms": ["chr1", "chr2"]}
+    report = attribute(folder, *out[:2], **chosen)
     assert report["chrom"].tolist() == ["chr1", "chr2"]
     assert (report["completeness_error"] <= 0.01).all()
     table = pd.read_parquet(out[1])
@@ -154,12 +155,22 @@ def test_tracks_are_written(tiny_model_dir, tmp_path):
     np.testing.assert_allclose(table["score"], parts, rtol=1e-4, atol=1e-3)
     assert table["normalised"].max() == 1
     assert table["normalised"].min() == -1
-    for path, column in ((out[0], "normalised"), (out[2], "score")):
+    for path, column in ((out[0], "between"), (out[2], "score"), (out[3], "normalised")):
         handle = pyBigWig.open(str(path))
         assert handle.chroms()["chr3"] == 300_000
         values = np.array(handle.values("chr2", 0, 800_000, numpy=True))[::10_000]
         np.testing.assert_allclose(values, table.loc[table["chrom"] == "chr2", column], rtol=1e-6)
         handle.close()
+
+
+def test_the_track_of_a_model_without_barriers_is_the_normalised_score(tiny_model_dir, tmp_path):
+    out = tmp_path / "a.bw", tmp_path / "a.parquet"
+    attribute(tiny_model_dir(norm_cell=False, barrier=False), *out, chroms=["chr2"])
+    table = pd.read_parquet(out[1]).query("chrom == 'chr2'")
+    assert not table["between"].any()
+    with pyBigWig.open(str(out[0])) as handle:
+        values = np.array(handle.values("chr2", 0, 800_000, numpy=True))[::10_000]
+    np.testing.assert_allclose(values, table["normalised"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

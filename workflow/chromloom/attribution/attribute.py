@@ -24,6 +24,7 @@ def attribute(
     out_bw: str | Path,
     out_parquet: str | Path,
     *,
+    out_normalised_bw: str | Path | None = None,
     out_raw_bw: str | Path | None = None,
     chroms: list[str] | None = None,
     baseline: str = "mean",
@@ -40,11 +41,14 @@ def attribute(
     model_dir : str or Path
         Trained model.
     out_bw : str or Path
-        bigWig of `normalised`, which goes from -1 to 1.
+        bigWig of the part that tells boundaries and anchors best: `between`, low at them, where the
+        model has barriers, else `normalised`. Which it is, is logged.
     out_parquet : str or Path
         One row a bin of the genome: chrom, start, end, masked, row, column, between, score (the
         sum of the three), normalised (article, eq. 5, over the genome), z (over the genome),
         contrast (see `contrast_directions`); float32, NaN = masked or chromosome not asked for.
+    out_normalised_bw : str or Path, optional
+        bigWig of `normalised`, which goes from -1 to 1.
     out_raw_bw : str or Path, optional
         bigWig of `score`.
     chroms : list of str, optional
@@ -117,9 +121,14 @@ def attribute(
     chromsizes = tracks.groupby("chrom", sort=False)["end"].max()
     with atomic_path(out_parquet) as temporary:
         tracks.to_parquet(temporary, index=False)
-    write_bigwig(tracks, "normalised", out_bw, chromsizes)
-    if out_raw_bw is not None:
-        write_bigwig(tracks, "score", out_raw_bw, chromsizes)
+    # A model without barriers attributes nothing to the bins between those of a pair.
+    shown = "between" if tracks["between"].fillna(0).any() else "normalised"
+    logger.info("%s has the column %s", out_bw, shown)
+    for column, path in (
+        (shown, out_bw), ("normalised", out_normalised_bw), ("score", out_raw_bw),
+    ):  # fmt: skip
+        if path is not None:
+            write_bigwig(tracks, column, path, chromsizes)
     return pd.DataFrame(
         rows, columns=["chrom", "total", "baseline_total", "completeness_error", "n_steps"]
     )
