@@ -27,7 +27,7 @@ bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
 
-simulated: .venv/installed  ## models held to simulated genomes, and the report; minutes
+simulated: .venv/installed  ## models compared with simulated genomes, and the report; minutes
 	$(SNAKEMAKE) --directory runs/simulated --configfile config/simulated/config.yaml -- simulated
 	$(SNAKEMAKE) --directory runs/simulated --configfile config/simulated/config.yaml --report results/report.html -- simulated
 	@echo "report: runs/simulated/results/report.html"

@@ -70,7 +70,7 @@ rule classify_transfer:
         test_cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
     message:
-        "Classifying bins of {wildcards.sample} by what was learnt on {wildcards.origin}"
+        "Classifying bins of {wildcards.sample} by classifiers trained on {wildcards.origin}"
     script:
         "../workflow/scripts/classify_transfer.py"
 
@@ -193,6 +193,6 @@ rule classify_withheld:
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         assembly=lambda wildcards: STUDY.assembly_name(wildcards.sample),
     message:
-        "Classifying circular tasks of {wildcards.sample} by {wildcards.model} without the blocks' contacts"
+        "Classifying circular tasks of {wildcards.sample} by {wildcards.model}, trained without the contacts of held-out blocks"
     script:
         "../workflow/scripts/classify_withheld.py"

@@ -70,6 +70,6 @@ rule thin_contacts:
         balance=BALANCE,
         version=VERSIONS["contacts"],
     message:
-        "Drawing reads of {input.mcool} for {wildcards.sample}"
+        "Thinning {input.mcool} for {wildcards.sample}"
     script:
         "../workflow/scripts/thin_contacts.py"

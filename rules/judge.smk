@@ -28,7 +28,7 @@ rule judge_model:
         device=config["device"],
         version=VERSIONS["perturbation"],
     message:
-        "Holding {wildcards.model} of {wildcards.sample} to what was simulated"
+        "Comparing {wildcards.model} of {wildcards.sample} with the truth of the simulation"
     script:
         "../workflow/scripts/judge_model.py"
 
@@ -67,6 +67,6 @@ rule simulated:
     params:
         version=VERSIONS["plotting"],
     message:
-        "Drawing what models say of simulated genomes beside what was simulated"
+        "Drawing the comparison of models with simulated genomes"
     script:
         "../workflow/scripts/simulated.py"

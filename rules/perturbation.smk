@@ -101,7 +101,7 @@ rule perturb_map:
         loops=config["perturbation"]["loops"],
         version=VERSIONS["perturbation"],
     message:
-        "Editing {wildcards.sample} by {wildcards.model}: {wildcards.edit}"
+        "Predicting the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model}"
     script:
         "../workflow/scripts/perturb_map.py"
 

@@ -25,7 +25,7 @@ if config["simulate"]:
             others=STUDY.other_simulated_maps,
             version=VERSIONS["simulate"],
         message:
-            "Simulating the simulated genome"
+            "Simulating a genome"
         script:
             "../workflow/scripts/simulate_genome.py"
 
@@ -45,4 +45,4 @@ if config["simulate"]:
             others=STUDY.other_simulated_maps,
             version=VERSIONS["simulate"],
         message:
-            "Simulating the simulated genome of seed {wildcards.seed}"
+            "Simulating a genome with seed {wildcards.seed}"
