@@ -33,7 +33,7 @@ What grows with what:
 * an edit: with the square of `perturbation.flank`, not with the genome;
 * classification: with labelled bins, tasks, classifiers, protocols and folds.
 
-`benchmarks/{rule}/` of a run of one's own has the same numbers, one file a job.
+`benchmarks/{rule}/` of your own run has the same numbers, one file per job.
 """
 
 

@@ -1,4 +1,4 @@
-# The tables over all runs, and the article's figures: one rule a figure, one file a panel, the plotted numbers beside each.
+# The tables over all runs, and the article's figures: one rule per figure, one file per panel, the plotted numbers beside each.
 # Figures show the models of one map, the one that the config names under figures or the first that has models.
 
 TABLE_PARTS = {

@@ -1,4 +1,4 @@
-# Models of simulated genomes held to what was simulated, and all genomes in one picture; by target, `snakemake simulated`.
+# Comparison of models with the truth of simulated genomes, and a figure over all genomes; on request, `snakemake simulated`.
 
 
 rule judge_model:

@@ -1,4 +1,4 @@
-# Balancing and observed/expected: one file a sample, resolution and norm that every later rule reads.
+# Balancing and observed/expected: one file per sample, resolution and norm that every later rule reads.
 
 
 rule normalize_contacts:

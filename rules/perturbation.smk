@@ -1,4 +1,4 @@
-# Edits of the genome and what they would do to the map, one job an edit.
+# Edits of the genome and what they would do to the map, one job per edit.
 
 PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"

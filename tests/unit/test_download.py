@@ -158,17 +158,17 @@ def test_a_server_that_names_no_version_is_asked_from_the_start(server, tmp_path
 
 def test_a_page_in_place_of_the_file_is_refused(server, tmp_path):
     server.faults = ["page"]
-    with pytest.raises(DownloadError, match="a web page came"):
+    with pytest.raises(DownloadError, match="received a web page"):
         download(server.url, tmp_path / "map.bin", attempts=1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_unknown_length_needs_a_size_or_a_checksum(server, tmp_path):
     server.faults = ["no-length"]
-    with pytest.raises(DownloadError, match="state its size or checksum"):
+    with pytest.raises(DownloadError, match="give its size or checksum"):
         download(server.url, tmp_path / "map.bin", attempts=1)
     server.faults = ["no-length"]
-    with pytest.raises(DownloadError, match="1000 bytes came"):
+    with pytest.raises(DownloadError, match="received 1000 bytes"):
         download(server.url, tmp_path / "map.bin", size=len(BODY), attempts=1)
 
 
@@ -208,7 +208,7 @@ def test_wrong_bytes_everywhere_leave_nothing_and_say_what_came(server, tmp_path
 
 
 def test_a_wrong_size_is_noticed_without_a_checksum(server, tmp_path):
-    with pytest.raises(DownloadError, match="more than 17 bytes came"):
+    with pytest.raises(DownloadError, match="received more than the expected 17 bytes"):
         download(server.url, tmp_path / "map.bin", size=17, attempts=1)
 
 

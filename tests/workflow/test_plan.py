@@ -59,11 +59,11 @@ def test_simulated_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_
     done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")
     for seed in ("11", "12", "13", "21", "22", "23"):
         assert f"Simulating the simulated genome of seed {seed}" in done.stdout
-        assert f"Holding hiclstm-refined of genome{seed} to what was simulated" in done.stdout
-    assert len(re.findall("Holding .* to what was simulated", done.stdout)) == 6
+        assert f"Comparing hiclstm-refined of genome{seed} with the truth" in done.stdout
+    assert len(re.findall("Comparing .* with the truth of the simulation", done.stdout)) == 6
     variant = "training={models: [both-directions]}"
     done = snakemake(tmp_path, *config, "--config", variant, "--dry-run", "simulated")
-    assert "Holding both-directions of genome11" in done.stdout
+    assert "Comparing both-directions of genome11" in done.stdout
     done = snakemake(tmp_path, *DEMO, "--dry-run", "--cores", "2")
     assert "judge_model" not in done.stdout
 
@@ -71,7 +71,7 @@ def test_simulated_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_
 def test_edited_and_fine_tuned_maps_are_not_judged(snakemake, tmp_path):
     config = ["--configfile", "config/edits/config.yaml"]
     done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")
-    assert re.findall(r"Holding \S+ of (\S+) to", done.stdout) == ["A"]
+    assert re.findall(r"Comparing \S+ of (\S+) with the truth", done.stdout) == ["A"]
 
 
 def test_judging_needs_a_simulated_genome(snakemake, tmp_path):
@@ -194,7 +194,7 @@ def test_a_classifier_of_another_map_needs_its_resolution(snakemake, repo_root, 
     sheet.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
     command = [*DEMO, "--dry-run", "--config", f"samples={tmp_path / 'samples.tsv'}"]
     done = snakemake(tmp_path, "fig4c", *command)
-    assert "Classifying bins of A_rep2 by what was learnt on A" in done.stdout
+    assert "Classifying bins of A_rep2 by classifiers trained on A" in done.stdout
     sheet["resolutions"] = ["20000", "", ""]
     sheet.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
     done = snakemake(tmp_path, *command, check=False)

@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(
         "edit", _edit, "predict the map after edits of the genome", model, observed,
-        ("edits", "BED, BEDPE, VCF or TSV"), ("out", "folder, one folder an edit in it"),
+        ("edits", "BED, BEDPE, VCF or TSV"), ("out", "folder, one folder per edit in it"),
     )  # fmt: skip
     sub.add_argument("--flank", type=int, default=2_000_000, metavar="BP", help="default 2,000,000")
     sub.add_argument("--device", **device)

@@ -92,7 +92,7 @@ def download(
     _check_checksum_form(checksum)
     if not urls:
         raise InputError(
-            f"{path.name}: the data set table names no address; put the file at {path}, "
+            f"{path.name}: the data set table has no address; put the file at {path}, "
             "or add its url to the table"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,8 +186,8 @@ def _fetch(url: str, part: Path, size: int | None, *, known: bool) -> None:
                 and not known
             ):
                 raise _GoneError(
-                    "the server does not say how long the file is; state its size or checksum in "
-                    "the data set table"
+                    "the server does not state the length of the file; give its size or "
+                    "checksum in the data set table"
                 )
             write_json(
                 {"url": url, "version": _version_of(response), "total": total}, _note_of(part)
@@ -201,7 +201,7 @@ def _fetch(url: str, part: Path, size: int | None, *, known: bool) -> None:
                     _refuse_page(part, response, chunk)
                 got += len(chunk)
                 if most is not None and got > most:
-                    raise _WrongBytesError(f"more than {most} bytes came, as were expected")
+                    raise _WrongBytesError(f"received more than the expected {most} bytes")
                 out.write(chunk)
                 if time.monotonic() - shown > PROGRESS_EVERY_S:
                     shown = time.monotonic()
@@ -224,9 +224,9 @@ def _continued(response: requests.Response, have: int, note: dict) -> int | None
     total = int(found[2]) if found and found[2] != "*" else None
     version = _version_of(response)
     if not found or int(found[1]) != have or total != note["total"]:
-        raise _WrongBytesError("the server goes on at another place, or with another file")
+        raise _WrongBytesError("the server continued at another position, or with another file")
     if version and version != note["version"]:
-        raise _WrongBytesError("the file has changed on the server since its first part came")
+        raise _WrongBytesError("the file has changed on the server since the download started")
     return total
 
 
@@ -236,7 +236,7 @@ def _refuse_page(part: Path, response: requests.Response, chunk: bytes) -> None:
     if not part.name.endswith((".html.part", ".htm.part")) and (
         kind.startswith("text/html") or start.startswith((b"<!doctype html", b"<html"))
     ):
-        raise _WrongBytesError("a web page came in place of the file")
+        raise _WrongBytesError("received a web page instead of the file")
 
 
 def _log_progress(part: Path, got: int, total: int | None, rate: float) -> None:
@@ -247,7 +247,7 @@ def _log_progress(part: Path, got: int, total: int | None, rate: float) -> None:
 def _check_checksum_form(checksum: str | None) -> None:
     if checksum and checksum.partition(":")[0] not in ("md5", "sha1", "sha256"):
         raise InputError(
-            f"checksum {checksum!r}: expected md5:…, sha1:… or sha256:…; mend the data set table"
+            f"checksum {checksum!r}: expected md5:…, sha1:… or sha256:…; correct the data set table"
         )
 
 
@@ -255,7 +255,7 @@ def _verify(part: Path, checksum: str | None, size: int | None, lock: Path) -> s
     """Check a whole file; returns its sha256."""
     found = part.stat().st_size
     if size is not None and found != size:
-        raise _WrongBytesError(f"{found} bytes came, {size} were expected")
+        raise _WrongBytesError(f"received {found} bytes, expected {size}")
     expected = [checksum] if checksum else []
     if lock.exists():
         expected.append(f"sha256:{lock.read_text().split()[0]}")

@@ -18,7 +18,7 @@ def read_benchmarks(paths: Iterable[str | Path]) -> pd.DataFrame:
     -------
     DataFrame
         rule, job ("" where the rule has one) and Snakemake's columns (s, cpu_time in seconds,
-        max_rss in MB, …; NaN where it took no sample), one row a repetition.
+        max_rss in MB, …; NaN where it took no sample), one row per repetition.
     """
     parts = []
     for path in map(Path, paths):

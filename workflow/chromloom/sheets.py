@@ -92,7 +92,7 @@ def read_sheet(
     repeated = table[key][table[key].duplicated()]
     if unique and len(repeated):
         raise InputError(
-            f"{path}: {key} {repeated.iloc[0]!r} stands in more than one row; names are unique"
+            f"{path}: {key} {repeated.iloc[0]!r} occurs in more than one row; names must be unique"
         )
     for name, rule in columns.items():
         if "default" in rule:

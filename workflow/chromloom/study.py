@@ -443,7 +443,7 @@ class Study:
 
     @cached_property
     def judged(self) -> list[Run]:
-        """Runs that can be held to what was simulated in their genome."""
+        """Runs that can be compared with the truth of their simulated genome."""
         return [run for run in self.screened if self.truth(run.sample)]
 
     @cached_property
@@ -472,7 +472,7 @@ class Study:
 
     @cached_property
     def ablation(self) -> dict[str, tuple[int, str, dict[str, Any]]]:
-        """What figure S13 compares: name -> numbers a bin, name of the variant and settings."""
+        """Models of figure S13: name -> numbers per bin, name of the variant and settings."""
         chosen = self.config["figures"]["ablation"]
         return {
             "-".join([chosen["model"], f"d{size}", *filter(None, [variant])]): (
@@ -539,7 +539,7 @@ class Study:
         return maps
 
     def truth(self, sample: str) -> str:
-        """Folder of what was simulated in the genome of a sample.
+        """Folder with the truth of the simulated genome of a sample.
 
         "" for other maps, and for those that are edited or fine-tuned.
         """
@@ -851,7 +851,7 @@ class Study:
             if len(names) > 1:
                 raise InputError(
                     f"{self.config['datasets']}: data sets {', '.join(names)} have the file "
-                    f"{file!r}; give each a name of its own"
+                    f"{file!r}; give each its own name"
                 )
 
     def _check_contacts(self) -> None:

@@ -145,7 +145,7 @@ def open_text(path: str | Path, *, what: str = "file") -> Iterator[TextIO]:
             with io.TextIOWrapper(file, encoding="utf-16" if utf16 else "utf-8-sig") as text:
                 yield text
     except FileNotFoundError:
-        raise InputError(f"{what} {path} does not exist; mend its path") from None
+        raise InputError(f"{what} {path} does not exist; correct its path") from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"{what} {path} is not UTF-8 text (byte {error.object[error.start]:#04x}); save it as "

@@ -121,7 +121,7 @@ class MapFiles:
         return path
 
     def pairs(self, name="map.pairs.gz", *, header=True, rename=lambda c: c, extra=()):
-        """One row a contact, sides and rows shuffled, positions anywhere in the bins; 1-based."""
+        """One row per contact, sides and rows shuffled, positions anywhere in the bins; 1-based."""
         generator = np.random.default_rng(5)
         bins, table = make_bins(SIZES, BIN), self.pixels()
         table = table.loc[table.index.repeat(table["count"])]

@@ -156,7 +156,10 @@ def _hicexplorer(files):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (_shifted, r"bin chr1:5,000-15,000, which starts at no multiple of the bin size 10,000"),
+        (
+            _shifted,
+            r"bin chr1:5,000-15,000, which does not start at a multiple of the bin size 10,000",
+        ),
         (_twice_in_the_table, r"lists the bin chr1:30,000-40,000 twice"),
         (_bin_id(-1), r"names bin -1, its table has 68 bins"),
         (_bin_id(68), r"names bin 68, its table has 68 bins"),

@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused(files, genes, marks):
         train(files, "marks-ridge", 0, depths=3)
     with pytest.raises(InputError, match=r"edges .* features reach 10,000 bp"):
         train(files, "marks-ridge", 0, edges=[-20_000, 0])
-    with pytest.raises(CheckpointError, match="model0 is no trained model"):
+    with pytest.raises(CheckpointError, match="model0 is not a trained model"):
         predict(files)
     train(files, "marks-ridge", 0)
     with pytest.raises(InputError, match=r"genes of chr3, chr4, chr7, chr9 are held out by none"):

@@ -77,7 +77,7 @@ def test_a_map_of_other_bins_is_an_error(source, make_counts, tmp_path):
     path = tmp_path / "o.20000.ICE.cool"
     weights = np.ones(len(clr.bins()[:]))
     write_normalized(clr, weights, path, sample="o", norm="ICE", assembly="t")
-    with pytest.raises(InputError, match="give the map the model was trained on"):
+    with pytest.raises(InputError, match="give the map that the model was trained on"):
         HiCLSTMMap(source.model, NormalizedMap(path), name="m")
 
 

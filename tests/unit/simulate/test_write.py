@@ -1,4 +1,4 @@
-"""The files of a simulated genome open in the tools that users have, and say what was simulated."""
+"""The files of a simulated genome open in common tools and agree with the simulation."""
 
 import gzip
 from pathlib import Path

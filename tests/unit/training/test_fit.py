@@ -200,7 +200,7 @@ def test_state_of_another_run_is_not_taken_up(
     train(map_path, tmp_path / "fresh", settings, seed=seed, device="cpu")
     with caplog.at_level(logging.WARNING, logger="chromloom"):
         train(map_path, tmp_path / "m", settings, seed=seed, device="cpu", resume_dir=resume)
-    assert "training starts afresh" in caplog.text
+    assert "training starts from the beginning" in caplog.text
     assert equal(weights(tmp_path / "m"), weights(tmp_path / "fresh"))
 
 

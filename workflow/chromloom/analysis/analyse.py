@@ -70,7 +70,7 @@ def analyse_map(
     bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
     bins["chrom"] = bins["chrom"].astype(str)
     if bins["weight"].isna().all():
-        raise InputError(f"{cool_uri}: every bin is masked, there is nothing to analyse")
+        raise InputError(f"{cool_uri}: every bin is masked, so that there is nothing to analyse")
     view = align_view(view_df, bins)
 
     expected = compute_expected(clr, view, ignore_diags=ignore_diags, nproc=nproc)

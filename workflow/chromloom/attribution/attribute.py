@@ -44,7 +44,7 @@ def attribute(
         bigWig of the part that tells boundaries and anchors best: `between`, low at them, where the
         model has barriers, else `normalised`. Which it is, is logged.
     out_parquet : str or Path
-        One row a bin of the genome: chrom, start, end, masked, row, column, between, score (the
+        One row per bin of the genome: chrom, start, end, masked, row, column, between, score (the
         sum of the three), normalised (article, eq. 5, over the genome), z (over the genome),
         contrast (see `contrast_directions`); float32, NaN = masked or chromosome not asked for.
     out_normalised_bw : str or Path, optional
@@ -69,7 +69,7 @@ def attribute(
     Returns
     -------
     DataFrame
-        chrom, total, baseline_total, completeness_error, n_steps; one row a chromosome. Also
+        chrom, total, baseline_total, completeness_error, n_steps; one row per chromosome. Also
         logged.
 
     Raises

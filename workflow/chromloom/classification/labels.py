@@ -163,7 +163,7 @@ def read_label_sheet(
     repeated = table["task"][table.duplicated(same)]
     if len(repeated):
         raise InputError(
-            f"{path}: task '{repeated.iloc[0]}' stands in more than one row of a cell type"
+            f"{path}: task '{repeated.iloc[0]}' occurs in more than one row of a cell type"
         )
     kinds = dict(zip(table["task"], table["kind"]))
     for column in ("with", "without"):
@@ -219,7 +219,7 @@ def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
             f"{', '.join(sorted(_PAIRED))}), not {row['format']}"
         )
     if row["threshold"] and not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", row["threshold"]):
-        raise InputError(f"{where}: threshold '{row['threshold']}' is no number")
+        raise InputError(f"{where}: threshold '{row['threshold']}' is not a number")
     if assembly not in (None, row["assembly"], assembly_name(row["assembly"])):
         raise InputError(
             f"{where}: its coordinates are of {row['assembly']}, the map's of {assembly}; lift "
@@ -234,7 +234,7 @@ def _find_files(row: dict[str, str], sheet: Path, must_exist: bool) -> list[Path
         beside = sheet.parent / path
         if must_exist and not path.is_file() and not beside.is_file():
             raise InputError(
-                f"{sheet}, task '{row['task']}': no file {path} (nor {beside}); mend the path"
+                f"{sheet}, task '{row['task']}': no file {path} (nor {beside}); correct the path"
             )
         files.append(beside if beside.is_file() and not path.is_file() else path)
     return files

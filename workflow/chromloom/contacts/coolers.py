@@ -51,7 +51,7 @@ class BinTable:
         table = cls(names, *(np.asarray(column[:]).astype(np.int64) for column in columns))
         known = (table.chrom >= 0) & (table.chrom < len(names))
         if not len(table.chrom) == len(table.start) == len(table.end) or not known.all():
-            raise ValueError("its table of bins does not hold together")
+            raise ValueError("its table of bins is inconsistent")
         return table
 
     def ends(self) -> np.ndarray:
@@ -83,9 +83,9 @@ class BinTable:
         off = np.flatnonzero(self.start % resolution)
         if len(off):
             raise InputError(
-                f"{source} has a bin {self._name(off[0])}, which starts at no multiple of the bin "
-                f"size {resolution:,} bp and cannot be placed among the bins of a genome; bin the "
-                "read pairs again (.pairs can be given as they are), or give a finer map"
+                f"{source} has a bin {self._name(off[0])}, which does not start at a multiple of "
+                f"the bin size {resolution:,} bp and cannot be placed among the bins of a genome; "
+                "bin the read pairs again (.pairs can be given as they are), or give a finer map"
             )
         order = np.lexsort((self.start, self.chrom))
         same = (np.diff(self.chrom[order]) == 0) & (np.diff(self.start[order]) == 0)
@@ -206,7 +206,7 @@ class CoolerReader:
         if refused and not found:
             raise refused[0]
         for refusal in refused:
-            logger.warning("passed by: %s", refusal)
+            logger.warning("skipped: %s", refusal)
         return dict.fromkeys(found, groups) if self.cells else found
 
     def names(self, target: Target) -> dict[str, str]:

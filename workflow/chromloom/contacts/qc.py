@@ -29,7 +29,7 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a resolution and chromosome of the assembly, and one with chrom `all`:
+        One row per resolution and chromosome of the assembly, and one with chrom `all`:
 
         sample (str), resolution (bp), chrom (str), n_bins,
         contacts (with an end on the chromosome), cis_contacts, trans_contacts,
@@ -150,7 +150,7 @@ def add_balancing(qc: pd.DataFrame, balancing: pd.DataFrame) -> pd.DataFrame:
     qc : DataFrame
         Of `contacts_qc`.
     balancing : DataFrame
-        resolution, chrom and the columns of `BALANCING`, one row a resolution and chromosome.
+        resolution, chrom and the columns of `BALANCING`, one row per resolution and chromosome.
 
     Returns
     -------

@@ -188,7 +188,7 @@ def _by_row(path: str | Path, line: str, cells: list[str], sep: str) -> Text:
         found = "a file of sequences (FASTA, FASTQ); align the reads and make read pairs of them"
     else:
         raise InputError(
-            f"{path} is no list of read pairs and not juicer dump text: its first row is "
+            f"{path} is neither a list of read pairs nor juicer dump text: its first row is "
             f"'{line[:80]}'; {EXPECTED}"
         )
     raise InputError(f"{path} is {found}; {EXPECTED}")

@@ -254,14 +254,14 @@ class DumpReader:
                 if above and below:
                     raise InputError(
                         f"{file} lists pairs above and below the diagonal; expected one triangle, "
-                        "as juicer dumps it"
+                        "as written by juicer dump"
                     )
                 length = target.chromsizes[chrom]
                 self._refuse(
                     file,
                     table,
                     (i % resolution != 0) | (j % resolution != 0),
-                    f"is no multiple of the bin size {resolution:,} bp; give source_resolution",
+                    f"is not a multiple of the bin size {resolution:,} bp; give source_resolution",
                 )
                 self._refuse(
                     file,

@@ -389,7 +389,7 @@ def _refuse(rows: list[Row], path: Path) -> None:
         if name and first.setdefault(name, row.line) != row.line:
             raise InputError(
                 f"{path}, line {row.line}: edit '{name}' occurs twice (first in line "
-                f"{first[name]}); give every edit a name of its own"
+                f"{first[name]}); give every edit its own name"
             )
 
 

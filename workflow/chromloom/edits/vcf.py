@@ -111,7 +111,7 @@ def read_records(path: str | Path) -> Iterator[Record | Fault]:
                     yield _record(records, number, line)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path}: the header of this VCF cannot be read ({error}); mend it, for example "
+                f"{path}: the header of this VCF cannot be read ({error}); repair it, for example "
                 "with bcftools"
             ) from error
         finally:

@@ -55,7 +55,7 @@ def evaluate_expression(
         raise InputError(f"no predictions of '{against}'; there are {', '.join(predictions)}")
     genes = set.intersection(*(set(table["gene"]) for table in predictions.values()))
     if not genes:
-        raise InputError(f"models {', '.join(predictions)} have no gene in common to be scored on")
+        raise InputError(f"models {', '.join(predictions)} have no gene in common to score")
     tables = {
         model: table[table["gene"].isin(genes)].sort_values("gene").reset_index(drop=True)
         for model, table in predictions.items()

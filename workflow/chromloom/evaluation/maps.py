@@ -142,7 +142,7 @@ def evaluate_model(
     Returns
     -------
     DataFrame
-        Columns of `COLUMNS`: one row a model, map scored on (`against`), pairs, metric, stratum.
+        Columns of `COLUMNS`: one row per model, map scored on (`against`), pairs, metric, stratum.
         `n` is the number of pairs (bins for `insulation_r`), `n_unpredicted` that of unmasked pairs
         left out because they have no prediction, `seed` the training's, `depth_ratio` the contacts
         of `against` over those of `sample` on the chromosomes scored.
@@ -580,8 +580,8 @@ def _depth(observed: NormalizedMap, chroms: Sequence[str]) -> float:
 def _warn_of_depth(trained_on: NormalizedMap, observed: NormalizedMap, ratio: float) -> None:
     if not SAME_DEPTH[0] <= ratio <= SAME_DEPTH[1]:
         logger.warning(
-            "%s has %.3g times the contacts of %s: R2 between them measures the depths too "
-            "(r2_cp_depth does not); correlations do so less",
+            "%s has %.3g times the contacts of %s: R2 between them is affected by depth "
+            "(r2_cp_depth is not), correlations are less affected",
             observed.sample,
             ratio,
             trained_on.sample,

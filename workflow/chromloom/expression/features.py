@@ -92,7 +92,7 @@ class Marks:
             if own != transform:
                 raise InputError(
                     f"signal {name!r} has transform {own!r}, the model was trained on "
-                    f"{transform!r}; mend its row in the sheet of signals"
+                    f"{transform!r}; correct its row in the sheet of signals"
                 )
         if bin_size != self.bin_size:
             raise InputError(

@@ -142,7 +142,7 @@ def predict_expression(
         try:
             config = json.loads((folder / "config.json").read_text())
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{folder} is no trained model ({error}); train it") from error
+            raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
         splits = read_tsv(folder / "splits.tsv")
         held = genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
         own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])

@@ -74,7 +74,7 @@ def read_expression(
     rows = match_genes(list(table[header[0]]), genes, source=f"expression table {path}")
     if (rows < 0).any():
         logger.warning(
-            "%s: %d of %d ids are no genes of the gene table and are left out",
+            "%s: %d of %d ids are not genes of the gene table and are left out",
             path, (rows < 0).sum(), len(rows),
         )  # fmt: skip
     if unit == "counts":

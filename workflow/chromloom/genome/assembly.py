@@ -38,7 +38,7 @@ class Assembly:
     chromsizes : pandas.Series
         Chromosome name -> length in bp (int64), in the assembly's order.
     centromeres : pandas.DataFrame
-        chrom, start, end; at most one row a chromosome, empty where unknown or telocentric.
+        chrom, start, end; at most one row per chromosome, empty where unknown or telocentric.
     blacklist : pandas.DataFrame
         chrom, start, end of regions to mask; empty where unknown.
     """
@@ -154,7 +154,7 @@ def read_chromsizes(path: str | Path) -> pd.Series:
     table = read_table(path, contract, what="chromsizes file", names=list(contract), sep=None)
     place = f"chromsizes file {path}, line"
     for line, chrom in table["chrom"][table["chrom"].duplicated()].items():
-        raise InputError(f"{place} {line}: chromosome '{chrom}' stands there twice; keep one")
+        raise InputError(f"{place} {line}: chromosome '{chrom}' occurs twice; keep one")
     for line, chrom in table["chrom"].items():
         if not chrom.isascii():
             raise InputError(

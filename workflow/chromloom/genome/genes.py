@@ -120,7 +120,7 @@ def match_genes(ids: Sequence[str], genes: pd.DataFrame, *, source: str) -> np.n
     lost = [id for id, row in zip(ids, rows) if row < 0]
     if 2 * len(lost) > len(rows):
         raise InputError(
-            f"{source}: {len(lost):,} of {len(rows):,} ids are no genes of the gene table "
+            f"{source}: {len(lost):,} of {len(rows):,} ids are not genes of the gene table "
             f"({_three(lost)}; there they are like {_three(genes['gene'])}); give genes of the "
             "same annotation"
         )

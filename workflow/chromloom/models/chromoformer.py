@@ -108,7 +108,7 @@ class ChromoformerSettings:
             raise InputError(f"bin_sizes {settings.bin_sizes} of '{preset}'; expected some, once")
         if settings.size % (2 * settings.heads) or settings.size % settings.pair_heads:
             raise InputError(
-                f"size {settings.size} of '{preset}' is no multiple of its heads and of 2"
+                f"size {settings.size} of '{preset}' is not a multiple of its heads and of 2"
             )
         return settings
 

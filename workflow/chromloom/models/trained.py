@@ -2,7 +2,7 @@
 
 A model folder holds `model.safetensors` (parameters and recalibration), `config.json` (settings,
 seed, versions, device, map), `bins.parquet` (chrom, start, end, masked), `expected.tsv` (of the
-map trained on) and `history.tsv` (one row an epoch). Nothing is ever unpickled.
+map trained on) and `history.tsv` (one row per epoch). Nothing is ever unpickled.
 """
 
 import json

@@ -110,7 +110,7 @@ def balance(
     weights : ndarray, (n_bins,), float64
         NaN = masked.
     stats : DataFrame
-        One row a chromosome: chrom, norm, source ("stored" or "computed"), converged (bool),
+        One row per chromosome: chrom, norm, source ("stored" or "computed"), converged (bool),
         iterations (int), residual (largest relative deviation of a marginal from their mean),
         n_bins, n_blacklisted, n_masked (int), masked_share (float), note (why it is masked whole,
         or how it was saved; "" otherwise).

@@ -65,7 +65,7 @@ def perturb(
     edits_path : str or Path
         See `edits.read.read_rows`.
     out_dir : str or Path
-        Gets one folder an edit (an older one of that name is replaced):
+        Gets one folder per edit (an older one of that name is replaced):
         `wild_type.mcool` and `difference.mcool` (reference coordinates; edited minus wild type),
         `edited.mcool` (coordinates of the edited chromosome, `{chrom}_{kind}`),
         `edited_on_reference.mcool` (mapped back, summed over copies), all with contact strength in

@@ -65,7 +65,7 @@ def screen(
         seconds = time.perf_counter() - began
         n = int((~model.mask(chrom)).sum())
         rate = 60 * n / seconds
-        logger.info("%s: %d knockouts in %.1f s, %.0f a minute", chrom, n, seconds, rate)
+        logger.info("%s: %d knockouts in %.1f s, %.0f per minute", chrom, n, seconds, rate)
     write_tsv(table, out_tsv)
     write_bigwig(table, "impact", out_bw, table.groupby("chrom", sort=False)["end"].max())
 

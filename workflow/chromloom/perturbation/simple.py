@@ -23,7 +23,7 @@ def baselines(
     edit, resolution = prediction.edited.edit, observed.resolution
     first, last = observed.extent(edit.chrom)
     if ((prediction.bins < first) | (prediction.bins >= last)).any():
-        raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines know one")
+        raise InputError(f"edit '{edit.edit}' joins two chromosomes; baselines support only one")
     positions = prediction.bins - first
     expected = observed.expected(edit.chrom)
     values = observed_window(observed, edit.chrom, positions)

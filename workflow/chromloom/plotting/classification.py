@@ -31,7 +31,7 @@ def plot_tasks(
     tasks: Sequence[str] | None = None,
     control: pd.DataFrame | None = None,
 ) -> Axes:
-    """A metric by task, a dot a model (or what else `by` names) with its interval.
+    """A metric by task, one dot per model (or what else `by` names) with its interval.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def plot_grid(table: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -
     Parameters
     ----------
     table : DataFrame
-        max_depth, n_trees, value: one row a combination.
+        max_depth, n_trees, value: one row per combination.
     ax : Axes, optional
     title : str
 
@@ -215,7 +215,7 @@ def plot_grid(table: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -
 
 
 def plot_precision_recall(curves: pd.DataFrame, ax: Axes | None = None, *, title="") -> Axes:
-    """Precision-recall curves of one task, a line a model.
+    """Precision-recall curves of one task, one line per model.
 
     Parameters
     ----------

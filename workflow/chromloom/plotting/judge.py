@@ -1,4 +1,4 @@
-"""Pictures of models that were held to simulated genomes (docs/simulated.md): a point a genome."""
+"""Figures that compare models with simulated genomes (docs/simulated.md), one point per genome."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -77,7 +77,7 @@ def summarise_genomes(table: pd.DataFrame) -> pd.DataFrame:
 def plot_rows(
     table: pd.DataFrame, models: Sequence[str], axes: Axes, *, line: float | None = None
 ) -> Axes:
-    """A row a method, a point a genome, a tick at their median.
+    """One row per method, one point per genome, a tick at their median.
 
     What needs no model is drawn once; the p-values at the right are of the first model, the highest
     of its genomes.

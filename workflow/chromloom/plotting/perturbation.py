@@ -83,7 +83,7 @@ def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
 
 
 def plot_distance_effect(table: pd.DataFrame) -> Figure:
-    """Average change of contacts against distance, one line a group (article, Fig. 8b).
+    """Average change of contacts against distance, one line per group (article, Fig. 8b).
 
     Parameters
     ----------

@@ -169,12 +169,12 @@ def _maps_shown(metrics: pd.DataFrame) -> str:
 
 
 def plot_resolutions(scores: pd.DataFrame, value: str, ax: Axes | None = None) -> Axes:
-    """One score by bin size, a line a task (Fig. 5d).
+    """One score by bin size, one line per task (Fig. 5d).
 
     Parameters
     ----------
     scores : DataFrame
-        resolution (bp), task, `value`, ci_low, ci_high: one row a task and resolution.
+        resolution (bp), task, `value`, ci_low, ci_high: one row per task and resolution.
     value : str
         Name of the score, for the axis.
     ax : Axes, optional
@@ -201,7 +201,7 @@ def plot_resolutions(scores: pd.DataFrame, value: str, ax: Axes | None = None) -
 
 
 def plot_sizes(table: pd.DataFrame, ax: Axes | None = None, *, ylabel: str = "") -> Axes:
-    """A score by size of the representation, a line a variant of the model (Suppl. Fig. 13).
+    """A score by size of the representation, one line per variant of the model (Suppl. Fig. 13).
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def plot_costs(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarra
     Returns
     -------
     ndarray of Axes
-        Wall clock and CPU time on the left, memory on the right, a row a method and step.
+        Wall clock and CPU time on the left, memory on the right, one row per method and step.
     """
     height = 0.9 + 0.22 * len(table)
     if axes is None:
@@ -279,7 +279,7 @@ def plot_split_map(
     observed, predicted : ndarray, (m, m)
         Contact strength of one region; NaN is drawn grey.
     start, resolution : int
-        bp of the first bin; bp a bin.
+        bp of the first bin; bin size in bp.
     ax : Axes, optional
     frame : int, optional
         Bins in a frame: distances that are its multiples are drawn as thin lines.

@@ -139,7 +139,7 @@ def _resolutions(bins: Bins, zoomify) -> list[int]:
     resolutions = sorted(set(zoomify or ()) - {base})
     wrong = [r for r in resolutions if r % base or r < base]
     if wrong:
-        raise InputError(f"resolution {wrong[0]} is no multiple of the map's {base} bp")
+        raise InputError(f"resolution {wrong[0]} is not a multiple of the map's {base} bp")
     return resolutions
 
 

@@ -64,7 +64,7 @@ class ExportedMap(MapSource):
             self.max_distance = metadata["max_distance"]
         else:
             self.max_distance = self._farthest() * resolution
-            logger.info("%s: pixels up to %d bp; farther pairs are taken for not predicted", uri,
+            logger.info("%s: pixels up to %d bp; farther pairs are treated as not predicted", uri,
                         self.max_distance)  # fmt: skip
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):

@@ -81,7 +81,7 @@ class HiCLSTMMap(EditableMap):
             raise InputError(
                 f"{observed.path} has bins of {observed.resolution} bp ({observed.assembly}), "
                 f"{model.bins.source} of {model.resolution} bp ({model.config['assembly']}); "
-                "give the map the model was trained on"
+                "give the map that the model was trained on"
             )
         self.model, self.observed, self.name, self.mode = model, observed, name, mode
         self.bins, self.ignore_diags = model.bins, model.ignore_diags

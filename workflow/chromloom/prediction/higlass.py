@@ -125,7 +125,7 @@ def _check(files: list[tuple[str, Path]], maps: Mapping[str, str | Path]) -> Non
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or names.count(name) > 1:
             raise InputError(
                 f"track name {name!r} is used twice or has other characters than letters, digits, "
-                "'.', '_' and '-'; give each file a name of its own"
+                "'.', '_' and '-'; give each file its own name"
             )
         if file.suffix not in KINDS or (file.suffix == ".mcool") != (name in maps):
             raise InputError(

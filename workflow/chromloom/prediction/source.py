@@ -191,7 +191,7 @@ def require_editable(source: MapSource) -> EditableMap:
     """
     if not isinstance(source, EditableMap):
         raise InputError(
-            f"'{source.name}' predicts no edited chromosomes; take a model that reads "
+            f"'{source.name}' cannot predict edited chromosomes; use a model that reads "
             "representations, signals or sequence of the edited chromosome"
         )
     return source

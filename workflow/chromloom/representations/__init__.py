@@ -1,1 +1,1 @@
-"""The bins x d table: written, read and exported; one row a bin of the genome."""
+"""The bins x d table: written, read and exported; one row per bin of the genome."""

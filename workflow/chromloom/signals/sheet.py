@@ -98,7 +98,7 @@ def signal_sources(
         if (source.cell_type, source.signal) in known:
             raise InputError(
                 f"{path}: cell type {source.cell_type!r} has the signal {source.signal!r} twice; "
-                "give each file a name of its own, or join replicates first"
+                "give each file its own name, or join replicates first"
             )
         known[source.cell_type, source.signal] = source
     for source in sources:

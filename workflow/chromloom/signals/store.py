@@ -232,5 +232,5 @@ class SignalStore:
             if self.transforms.get(signal, transform) != transform:
                 raise InputError(
                     f"{self.path}: signal {signal!r} has transform {self.transforms[signal]!r}; "
-                    f"expected {transform!r}: mend its row in the sheet of signals"
+                    f"expected {transform!r}: correct its row in the sheet of signals"
                 )

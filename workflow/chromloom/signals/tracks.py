@@ -1,4 +1,4 @@
-"""Genomic tracks as files: one value a bin, read from and written to bigWig or bedGraph."""
+"""Genomic tracks as files: one value per bin, read from and written to bigWig or bedGraph."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

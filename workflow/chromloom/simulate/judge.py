@@ -1,4 +1,4 @@
-"""A trained model of a simulated genome held to what was simulated: attribution, edits, knockouts.
+"""A trained model compared with the truth of a simulated genome: attribution, edits, knockouts.
 
 What is asked, and against what: loop anchors found by attribution, against degree, insulation and
 the leading eigenvector; completeness of integrated gradients; predicted against simulated change
@@ -85,7 +85,7 @@ def judge_model(
     DataFrame
         Columns of `COLUMNS`. `anchor_auroc`: area under the ROC curve of bins with a simulated loop
         anchor among unmasked bins, n anchors (degree and eigenvector: the better sign).
-        `completeness_error`: one row a chromosome, n bins. `edit_pearson`: median over n edits of
+        `completeness_error`: one row per chromosome, n bins. `edit_pearson`: median over n edits of
         a kind of Pearson's r between predicted and simulated log2 change of pairs within 2 Mb of
         the edit; p_value that of the model (lifted) above the method, an undefined r taken as 0
         (Wilcoxon signed rank, one-sided); NaN where a method predicts one change for all pairs.
@@ -164,7 +164,7 @@ def knock_out_and_simulate(
     Returns
     -------
     DataFrame
-        One row a bin, one column a method (and `simulated`) and kind of pairs, such as
+        One row per bin, one column per method (and `simulated`) and kind of pairs, such as
         `average, own`: relative change of summed contact strength of the pairs across the bin
         (`all`), of its own pairs (`own`), of those that only span it (`spanning`). NaN without
         pairs: `shift` removes the bin's own.

@@ -113,7 +113,7 @@ def simulate_genome(
     Raises
     ------
     InputError
-        An unknown form, a sample named twice, a resolution that is no multiple of the finest.
+        An unknown form, a sample named twice, a resolution that is not a multiple of the finest.
     """
     out_dir = Path(out_dir)
     drawn = [s if isinstance(s, Sample) else Sample(**s) for s in samples]
@@ -322,7 +322,7 @@ def _write_hic(
 def _write_pairs(
     plan: Plan, pixels: pd.DataFrame, path: Path, resolutions: Sequence[int], assembly: str
 ) -> None:
-    """One line a read, 1-based positions drawn within the bins, sorted by chromosome and place."""
+    """One line per read, 1-based positions drawn within the bins, sorted by position."""
     rng = np.random.default_rng([plan.seed, 3])
     bins = make_bins(plan.chromsizes, plan.resolution)
     reads = pixels.loc[pixels.index.repeat(pixels["count"]), ["bin1_id", "bin2_id"]].to_numpy()
@@ -608,7 +608,7 @@ def _gzip(text: str, path: Path) -> None:
 TRUTH_README = """\
 # The truth of a simulated genome
 
-One folder a cell type. Coordinates are 0-based half-open bp. `plan.json`: chromosome lengths, bins
+One folder per cell type. Coordinates are 0-based half-open bp. `plan.json`: lengths, bins
 of the contact model, its constants, seed.
 
 | table | columns |

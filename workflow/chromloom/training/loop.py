@@ -185,11 +185,14 @@ class Loop:
                 progress = json.loads(file.metadata()["progress"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            logger.warning("%s cannot be read (%s): training starts afresh", self.state_path, error)
+            logger.warning(
+                "%s cannot be read (%s): training starts from the beginning", self.state_path, error
+            )
             return
         if progress["fingerprint"] != self.fingerprint:
             logger.warning(
-                "%s was left by a run with other settings, seed or data: training starts afresh",
+                "%s was left by a run with other settings, seed or data: training starts from the "
+                "beginning",
                 self.state_path,
             )
             return
@@ -199,7 +202,7 @@ class Loop:
         self._pairs, self._seconds = progress["pairs"], progress["seconds"]
         self.history = progress["history"]
         logger.info(
-            "going on from %s: epoch %d, step %d of %d",
+            "continuing from %s: epoch %d, step %d of %d",
             self.state_path,
             self.loader.epoch + 1,
             self.loader.position,

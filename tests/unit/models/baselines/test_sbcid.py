@@ -94,8 +94,8 @@ def test_without_trans_states_come_from_the_chromosome(tiny_map, monkeypatch, ca
     ("text", "message"),
     [
         ("chr1\tzer0\tone\tA\n", "line 1: start 'zer0' is not a whole number"),
-        ("chr1\t0\t100\tNA\n", "names no subcompartment"),
-        ("chr1\t0\t100\n", "names no subcompartment"),
+        ("chr1\t0\t100\tNA\n", "has no names of subcompartments"),
+        ("chr1\t0\t100\n", "has no names of subcompartments"),
         (None, "does not exist"),
     ],
 )

@@ -109,7 +109,7 @@ def read_subcompartments(path: str | Path, normalized: NormalizedMap) -> np.ndar
     table = table[~table["name"].isin(MISSING)]
     if table.empty:
         raise InputError(
-            f"{path} names no subcompartment; expected names in column 4 of a BED file"
+            f"{path} has no names of subcompartments; expected names in column 4 of a BED file"
         )
     bins = normalized.bins[["chrom", "start", "end"]].reset_index(names="bin")
     found = bioframe.overlap(bins, table, how="inner", suffixes=("", "_"), return_overlap=True)

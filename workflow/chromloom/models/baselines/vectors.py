@@ -51,7 +51,7 @@ class Fitted:
     """What fitting a model gives."""
 
     embedding: np.ndarray  # (n_bins, d), float32; anything at masked bins
-    history: pd.DataFrame  # one row an epoch
+    history: pd.DataFrame  # one row per epoch
     tensors: dict[str, Tensor] = field(default_factory=dict)  # of the model's own decoder
     config: dict[str, Any] = field(default_factory=dict)  # more for config.json
 

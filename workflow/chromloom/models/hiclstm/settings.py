@@ -93,15 +93,21 @@ class Architecture(Part):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.hidden_size == 0 and not self.bilinear:
-            raise InputError("hidden_size=0 leaves nothing to predict with; set bilinear=true")
+            raise InputError(
+                "hidden_size=0 without the bilinear term cannot predict; set bilinear=true"
+            )
         if self.knots > 1 and not self.bilinear:
-            raise InputError("knots above 1 need bilinear=true: they are its term's")
+            raise InputError("knots above 1 need bilinear=true: they belong to the bilinear term")
         if self.barrier and self.embedding_dim < 2:
-            raise InputError("barrier=true needs embedding_dim above 1: it takes one of them")
+            raise InputError(
+                "barrier=true needs embedding_dim above 1: one of the numbers is the barrier"
+            )
         if self.lstm_frames and not self.bilinear:
-            raise InputError("lstm_frames above 0 needs bilinear=true: it stands alone beyond")
+            raise InputError(
+                "lstm_frames above 0 needs bilinear=true, which predicts the farther pairs"
+            )
         if self.carry_state and self.directions == 2:
-            raise InputError("carry_state=true needs directions=1: backwards nothing is carried")
+            raise InputError("carry_state=true needs directions=1: no state is carried backwards")
         if self.carry_state and self.layers == 2:
             raise InputError("carry_state=true needs layers=1: only one layer's state is carried")
 
