@@ -91,7 +91,7 @@ def test_cells_that_a_spreadsheet_leaves_at_the_end_of_rows_move_nothing(samples
             "sample\tcell_type\tcontacts\nA\tx\ta.hic\n",
             r"samples\.tsv: column 'assembly' is missing",
         ),
-        (f"{HEADER}\nA\tx\thg19\ta\nA\tx\thg19\tb\n", "sample 'A' stands in more than one row"),
+        (f"{HEADER}\nA\tx\thg19\ta\nA\tx\thg19\tb\n", "sample 'A' occurs in more than one row"),
         (
             f"{HEADER}\tagaints\nA\tx\thg19\ta\tB\n",
             r"unknown column 'againts'; did you mean 'against'\?",

@@ -254,7 +254,7 @@ BAD = {
         lambda f: (f.pairs(extra=["x\tchr1\t303001\tchr1\t5"]), {}),
         r"chr1:303,001 lies beyond the 303,000 bp of chr1",
     ),
-    "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "no list of read pairs"),
+    "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "neither a list of read pairs"),
     "only a header": (
         lambda f: (write(f.folder / "t.pairs", "## pairs format v1.0\n"), {}),
         "no read pairs",
@@ -277,7 +277,7 @@ BAD = {
     "no such group": (lambda f: (f"{f.cool()}::/nowhere", {}), "has no group /nowhere"),
     "asymmetric": (lambda f: (f.cool(symmetric_upper=False, triucheck=False), {}), "asymmetric"),
     "bins of different sizes": (lambda f: (_variable_bins(f), {}), "different sizes"),
-    "dump of text": (lambda f: (write(f.folder / "chr1.txt", "a b c\n"), {}), "not juicer dump"),
+    "dump of text": (lambda f: (write(f.folder / "chr1.txt", "a b c\n"), {}), "nor juicer dump"),
     "dump of no chromosome": (
         lambda f: (write(f.folder / "map.txt", "0 10000 3\n"), {}),
         "no part of the file's name",
@@ -292,7 +292,7 @@ BAD = {
     ),
     "dump off the bins": (
         lambda f: (write(f.folder / "chr1.txt", "0 15000 3\n"), {"source_resolution": 10_000}),
-        "no multiple",
+        "not a multiple",
     ),
     "dump of one bin": (
         lambda f: (write(f.folder / "chr1.txt", "0 0 3\n"), {}),

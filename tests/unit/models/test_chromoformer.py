@@ -136,7 +136,7 @@ def test_attention_of_bins_sums_to_one(batch):
         ({"parts": "pairs"}, "expected embedding or all"),
         ({"schedule": "cosine"}, "expected decay or one-cycle"),
         ({"bin_sizes": [100, 100]}, "expected some, once"),
-        ({"size": 30, "heads": 4}, "no multiple of its heads"),
+        ({"size": 30, "heads": 4}, "not a multiple of its heads"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(options, message):

@@ -343,7 +343,7 @@ def test_any_source_is_asked_only_for_what_an_edit_may_change(source, reach, cha
 
 def test_a_source_that_cannot_be_edited_is_refused(observed, source):
     edited = lay_out(edit("deletion", 50, 60), source.bins)
-    with pytest.raises(InputError, match="'ceiling' predicts no edited chromosomes"):
+    with pytest.raises(InputError, match="'ceiling' cannot predict edited chromosomes"):
         predict_edit(ObservedMap(observed, "ceiling"), edited)
 
 

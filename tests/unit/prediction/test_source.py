@@ -128,7 +128,7 @@ def test_an_edited_chromosome_is_predicted_or_refused(source, change):
     if not isinstance(source, EditableMap):
         with pytest.raises(InputError, match=f"'{source.name}' cannot predict edit 'e'"):
             source.band("chr1", 0, 10, edited=edited)
-        with pytest.raises(InputError, match="predicts no edited chromosomes"):
+        with pytest.raises(InputError, match="cannot predict edited chromosomes"):
             require_editable(source)
         return
     layout = require_editable(source).layout(edited)
