@@ -254,7 +254,10 @@ BAD = {
         lambda f: (f.pairs(extra=["x\tchr1\t303001\tchr1\t5"]), {}),
         r"chr1:303,001 lies beyond the 303,000 bp of chr1",
     ),
-    "not pairs": (lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}), "neither a list of read pairs"),
+    "not pairs": (
+        lambda f: (write(f.folder / "t.pairs", "a b c\n"), {}),
+        "neither a list",
+    ),
     "only a header": (
         lambda f: (write(f.folder / "t.pairs", "## pairs format v1.0\n"), {}),
         "no read pairs",
