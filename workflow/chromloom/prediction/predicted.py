@@ -125,7 +125,7 @@ def apply_predictor(
         "folds": {str(fold): own.config for fold, own in folds.items()},
         "inputs": inputs,
     }
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for fold, own in folds.items():
         constants = {name: getattr(own.constants, name) for name in ("mean", "scale", "expected")}
         tensors |= {f"{fold}.constants.{k}": torch.as_tensor(v) for k, v in constants.items()}
@@ -206,7 +206,7 @@ class PredictedMap(EditableMap):
         self.fold_of: dict[str, int] = config["fold_of"]
         reach = max(fold.fitted.context for fold in self._folds.values())
         self.context = reach * self.bins.resolution
-        self._known: dict[Any, np.ndarray] = {}
+        self._known: dict[str, Any] = {}
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Predicted contact strength; see `MapSource.band`."""

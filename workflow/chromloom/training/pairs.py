@@ -102,6 +102,7 @@ def _fit_ridge(stretches, settings, train, rng, seed):
         rows.append((f"penalty {penalty:g}", score, time.monotonic() - started))
         if best is None or score > best[0]:
             best = score, tensors
+    assert best is not None  # there are penalties
     return best[1], rows
 
 

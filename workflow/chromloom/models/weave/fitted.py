@@ -66,12 +66,15 @@ class FittedWeave:
         ndarray, (n_distances, n), float32
             Band layout; NaN beyond the end of the chromosome.
         """
-        total = sum(self._ratio(network, features) for network in self.networks)
+        total = self._sum(features)
         if self.settings.mirror:
             turned = np.ascontiguousarray(features[self.mirrored, ::-1])
-            back = sum(self._ratio(network, turned) for network in self.networks)
-            total = (total + turn_band(back)) / 2
+            total = (total + turn_band(self._sum(turned))) / 2
         return total / np.float32(len(self.networks))
+
+    def _sum(self, features: np.ndarray) -> np.ndarray:
+        first, *others = (self._ratio(network, features) for network in self.networks)
+        return sum(others, first)
 
     @torch.no_grad()
     def embedding(self, features: np.ndarray) -> np.ndarray:

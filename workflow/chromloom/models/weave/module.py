@@ -34,6 +34,8 @@ class Weave(nn.Module):
         Distances from 0 that are predicted, bins.
     """
 
+    knots: Tensor  # (n_distances, n_knots)
+
     def __init__(self, settings: WeaveSettings, n_features: int, n_distances: int) -> None:
         super().__init__()
         width, size = settings.channels, settings.embedding_dim
