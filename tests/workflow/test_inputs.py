@@ -104,6 +104,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / "genome").mkdir()
     for name in [*CONFIG.values(), *COLUMNS.values(), *PARTS, "b.scool"]:
         (folder / name).touch()
+    (folder / "a.hic").write_bytes(b"HIC\0")  # told by content
     lengths = "chr1\t2000000\nchr2\t1000000\n"
     for name in ("my.chrom.sizes", "genome/chrom.sizes"):
         (folder / name).write_text(lengths)
