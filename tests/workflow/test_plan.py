@@ -58,7 +58,7 @@ def test_simulated_genomes_are_judged_by_target_one_job_a_genome(snakemake, tmp_
     config = ["--configfile", "config/simulated/config.yaml"]
     done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")
     for seed in ("11", "12", "13", "21", "22", "23"):
-        assert f"Simulating the simulated genome of seed {seed}" in done.stdout
+        assert f"Simulating a genome with seed {seed}" in done.stdout
         assert f"Comparing hiclstm-refined of genome{seed} with the truth" in done.stdout
     assert len(re.findall("Comparing .* with the truth of the simulation", done.stdout)) == 6
     variant = "training={models: [both-directions]}"
