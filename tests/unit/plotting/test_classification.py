@@ -76,6 +76,30 @@ def test_the_grid_has_one_panel_a_classifier_and_model_and_all_tasks_in_each():
     assert (line.get_xdata()[0], line.get_ydata()[0]) == (0.6, 1)
 
 
+def test_many_tasks_are_a_heat_map_with_a_column_of_the_control():
+    tasks = [f"t{k}" for k in range(classification.MANY_TASKS + 1)]
+    metrics = pd.DataFrame(
+        [
+            (m, t, k / 20 + n / 10)
+            for n, m in enumerate(("eig", "pca"))
+            for k, t in enumerate(tasks)
+        ],
+        columns=["model", "task", "value"],
+    ).assign(metric="mAP", classifier="linear", circular="no", few="no", ci_low=0.4, ci_high=0.9)
+    metrics.loc[metrics["task"] == "t1", "few"] = "yes"
+    shown = metrics.drop(index=3)
+    figure = classification.plot_task_grid(
+        shown, columns="metric", control=metrics.assign(value=0.5)
+    )
+    ax = figure.axes[0]
+    cells = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert cells.shape == (16, 3)
+    np.testing.assert_allclose(cells[2], [0.1, 0.2, 0.5])
+    assert np.isnan(cells[-1, 0])  # t3, which comes with the second model
+    assert ax.get_yticklabels()[1].get_text() == "t1 †"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["eig", "pca", "shuffled"]
+
+
 def test_differences_are_filled_where_significant():
     table = pd.DataFrame(
         {

@@ -20,6 +20,8 @@ METRIC_NAMES = {
 }
 MARKS = {"circular": ("*", "circular"), "few": ("†", "few positives: not in means")}
 """Kinds of tasks that are marked beside their names, by column."""
+MANY_TASKS = 15
+"""Beyond it, dots and intervals of all tasks can no longer be read in one panel."""
 
 
 def plot_tasks(
@@ -96,6 +98,8 @@ def plot_task_grid(
 ) -> Figure:
     """`plot_tasks` for every classifier (rows) and value of a column of the table.
 
+    With more than `MANY_TASKS` tasks a panel is a heat map, `plot_task_values`.
+
     Parameters
     ----------
     metrics : DataFrame
@@ -115,7 +119,11 @@ def plot_task_grid(
         return figure
     tasks = list(pd.unique(metrics["task"]))
     rows, values = list(pd.unique(metrics["classifier"])), list(pd.unique(metrics[columns]))
+    many = len(tasks) > MANY_TASKS
     size = (1.6 + 2.6 * len(values), len(rows) * (0.9 + 0.24 * len(tasks)))
+    if many:
+        width = metrics[by].nunique() + (control is not None)
+        size = (2.2 + len(values) * (0.3 + 0.34 * width), len(rows) * (1.3 + 0.16 * len(tasks)))
     figure, axes = plt.subplots(
         len(rows), len(values), figsize=size, squeeze=False, sharey=True, layout="constrained"
     )
@@ -127,6 +135,16 @@ def plot_task_grid(
             ax.set_visible(False)
             continue
         metric = shown["metric"].iloc[0]
+        if many:
+            names = list(pd.unique(metrics[by]))
+            title = metric if columns == "metric" else values[number]
+            plot_task_values(shown, ax, by=by, tasks=tasks, names=names, control=chance)
+            ax.set_title(f"{title}\n{rows[k]}", loc="left", pad=4)
+            if number == 0 and k == 0:
+                note = _mark(tasks, metrics)[1]
+                figure.colorbar(ax.images[0], ax=axes[:, -1], shrink=0.3, label="Score")
+                figure.supxlabel(note, fontsize=7)
+            continue
         plot_tasks(shown, metric, ax, by=by, tasks=tasks, control=chance)
         name = rows[k] if columns == "metric" else f"{values[number]}, {rows[k]}"
         ax.set_title(name, loc="left", pad=4)
@@ -134,6 +152,48 @@ def plot_task_grid(
         if number == 0 and k == 0:
             figure.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=5)
     return figure
+
+
+def plot_task_values(
+    metrics: pd.DataFrame,
+    ax: Axes,
+    *,
+    by: str,
+    tasks: Sequence[str],
+    names: Sequence[str],
+    control: pd.DataFrame | None = None,
+) -> Axes:
+    """A metric as a heat map of tasks (rows) and models, or what else `by` names (columns).
+
+    Parameters
+    ----------
+    metrics, control : DataFrame
+        As for `plot_tasks`, of one metric; the mean of the control is a last column.
+    ax : Axes
+    by : str
+    tasks, names : sequence of str
+        Rows and columns, in order; what was not scored is grey.
+
+    Returns
+    -------
+    Axes
+    """
+    table = metrics.pivot_table(index="task", columns=by, values="value")
+    table = table.reindex(index=tasks, columns=names)
+    if control is not None:
+        control = control[control["metric"] == metrics["metric"].iloc[0]]
+        table["shuffled"] = control.groupby("task")["value"].mean()
+    cells = table.to_numpy(dtype=float)
+    ax.set_facecolor("0.85")
+    ax.imshow(cells, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(cells):
+        if np.isfinite(value):
+            colour = "white" if value < 0.6 else "black"
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5, color=colour)
+    ax.set_yticks(range(len(tasks)), _mark(tasks, metrics)[0])
+    ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="right", fontsize=6)
+    ax.tick_params(axis="y", labelsize=6)
+    return ax
 
 
 def _rows(table: pd.DataFrame, keys: Mapping[str, Any]) -> pd.DataFrame:
