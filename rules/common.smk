@@ -97,6 +97,12 @@ def hic_source(wildcards):
     return source if source and wildcards.norm != "ICE" else []
 
 
+def observed_map(wildcards):
+    """Normalised map of the sample; none of one that predictors alone know."""
+    map = "{sample}.{resolution}.{norm}".format(**wildcards)
+    return f"results/normalized/{map}.cool" if wildcards.sample in STUDY.mapped else []
+
+
 def against_map(wildcards):
     """Normalised map of the sample that this one's predictions are scored on too."""
     other = SAMPLES.against[wildcards.sample]

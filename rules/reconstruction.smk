@@ -1,13 +1,13 @@
 # Predicted maps and how well they agree with observed ones.
 
-PREDICTIONS = expand("results/predictions/{run}.mcool", run=STUDY.map_runs)
+PREDICTIONS = expand("results/predictions/{run}.mcool", run=STUDY.predicted_runs)
 
 
 rule predict_map:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        cool=observed_map,
     output:
         mcool="results/predictions/{sample}.{resolution}.{norm}.{model}.mcool",
     log:

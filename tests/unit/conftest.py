@@ -143,7 +143,7 @@ def tiny_signals_path(tmp_path_factory) -> Path:
     """Signals of the tiny map in bins of 1 kb: its compartments with noise, and stranded motifs."""
     from chromloom.genome.assembly import Assembly
     from chromloom.signals.sheet import SignalSource
-    from chromloom.signals.store import bin_signals
+    from chromloom.signals.write import bin_signals
 
     folder = tmp_path_factory.mktemp("signals")
     rng = np.random.default_rng(0)

@@ -52,7 +52,7 @@ ROOMS = {
     },
     "study": {
         *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),
-        "signals",
+        *("signals", "training"),
     },
     "cli": {
         *(

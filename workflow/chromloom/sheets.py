@@ -122,6 +122,11 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
             complete[key] = json.loads(json.dumps(rule["default"]))
         elif rule.get("type") == "object" and "properties" in rule:
             complete[key] = _with_defaults({}, rule)
+    # What is under names of the user's choice.
+    of_names = schema.get("additionalProperties")
+    if isinstance(of_names, Mapping):
+        for key in set(complete) - set(schema.get("properties", {})):
+            complete[key] = _with_defaults(complete[key], of_names)
     return complete
 
 

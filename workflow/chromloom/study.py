@@ -28,9 +28,18 @@ from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
 from chromloom.genome.names import select_chromosomes
 from chromloom.genome.regions import parse_region
-from chromloom.models.registry import Model, code_of, find_model, models, resolve_model, use_plugins
+from chromloom.models.registry import (
+    Model,
+    code_of,
+    find_model,
+    model_settings,
+    models,
+    resolve_model,
+    use_plugins,
+)
 from chromloom.sheets import NAME, check_config, check_references, read_sheet
 from chromloom.signals.sheet import SignalSource, signal_sources
+from chromloom.training.splits import split_chromosomes
 
 # Columns of the sample sheet that name other samples of it.
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
@@ -77,6 +86,58 @@ class Run:
         return f"{self.map}.{self.model}"
 
 
+@dataclass(frozen=True)
+class PredictorPlan:
+    """A predictor of the config, with every default.
+
+    Attributes
+    ----------
+    name, model : str
+    seed : int
+    options : dict
+        Settings that differ from the model's own.
+    samples, signals : tuple of str
+    resolution, max_distance : int
+        bp.
+    norm : str
+        Of the maps: the first of the first sample.
+    bin_size : int
+        bp, of the signals.
+    test, validation : tuple of str
+    n_folds : int
+        0 for one fold, whose test is given.
+    """
+
+    name: str
+    model: str
+    seed: int
+    options: dict[str, Any]
+    samples: tuple[str, ...]
+    signals: tuple[str, ...]
+    resolution: int
+    max_distance: int
+    norm: str
+    bin_size: int
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    n_folds: int
+
+    @property
+    def folds(self) -> list[int]:
+        """Numbers of the folds."""
+        return list(range(max(self.n_folds, 1)))
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """Arguments of `training.splits.split_chromosomes`."""
+        return {
+            "test": list(self.test),
+            "validation": list(self.validation),
+            "folds": self.n_folds,
+            "gap": self.max_distance,
+        }
+
+
 class Study:
     """A study: what its config and sheets ask for.
 
@@ -108,6 +169,8 @@ class Study:
         sample -> its contact map; not of samples that are thinned or have no contacts.
     knockouts : dict
         name -> file of a set of sites to knock out.
+    predictors : dict
+        name -> PredictorPlan.
 
     Raises
     ------
@@ -130,6 +193,10 @@ class Study:
             )
         self._read_labels()
         self._read_signals()
+        self.predictors = {
+            name: self._plan_predictor(name, dict(asked))
+            for name, asked in self.config["predictors"].items()
+        }
         self._check_contacts()
         self.sources = {
             sample: self.dataset_path(row.contacts)
@@ -151,8 +218,10 @@ class Study:
                 "attribution.domains"
             )
         for run in self.runs:
+            self._check_scope(run)
             self._check_trans(run)
         self._check_assemblies()
+        self._check_splits()
         self._check_tasks()
         self._check_comparisons()
         self._check_orientations()
@@ -342,7 +411,8 @@ class Study:
     def models(self, sample: str) -> list[str]:
         """Names of the models that are trained on a sample."""
         own = self.samples.models[sample]
-        return [] if own == "-" else _listed(own) or self.config["training"]["models"]
+        named = [] if own == "-" else _listed(own) or self.config["training"]["models"]
+        return [name for name in named if name not in self.config["predictors"]]
 
     def assembly(self, sample: str) -> str:
         """Shipped name, chromsizes file or folder of a sample's assembly."""
@@ -422,9 +492,32 @@ class Study:
         return [run for run in self.runs if self.labels_of(run.sample)]
 
     @cached_property
+    def predictor_runs(self) -> list[Run]:
+        """Every predictor on every sample that it is applied to.
+
+        Those are samples of its assembly whose cell type has files of its signals; where the column
+        models names models, the predictor is among them.
+        """
+        return [
+            Run(sample, plan.resolution, plan.norm, plan.name)
+            for sample in self.samples.index
+            for plan in self.predictors.values()
+            if self._applies(plan, sample)
+        ]
+
+    @cached_property
     def map_runs(self) -> list[Run]:
-        """Runs that predict maps by themselves; the others give vectors and need a decoder."""
-        return [run for run in self.runs if self.model(run.model).predicts_maps]
+        """Runs that predict the observed map of a sample, by models or predictors.
+
+        Models that give vectors alone need a decoder and are not among them.
+        """
+        own = [run for run in self.runs if self.model(run.model).predicts_maps]
+        return own + [run for run in self.predictor_runs if run.sample in self.mapped]
+
+    @cached_property
+    def predicted_runs(self) -> list[Run]:
+        """`map_runs`, and predictors on samples that have no observed map."""
+        return list(dict.fromkeys([*self.map_runs, *self.predictor_runs]))
 
     @cached_property
     def pair_runs(self) -> list[Run]:
@@ -490,7 +583,9 @@ class Study:
         return [model, *(f"{model}-seed{seed}" for seed in seeds)]
 
     def model(self, name: str) -> Model:
-        """What the model that a name in a run stands for reads, gives and can do."""
+        """What the model or predictor that a name in a run stands for reads, gives and can do."""
+        if name in self.predictors:
+            return find_model(self.predictors[name].model)
         return find_model(resolve_model(name, self.variants)[0])
 
     def model_code(self, name: str) -> list[str]:
@@ -502,6 +597,119 @@ class Study:
         name, options = resolve_model(model, self.variants)
         seed = options.pop("seed", self.config["seed"])
         return {"model": name, "seed": seed, "options": options}
+
+    # Predictors
+
+    def store_of(self, plan: PredictorPlan, sample: str) -> str:
+        """Store of the signals of a sample that a predictor reads, as `{cell_type}.{bin_size}`."""
+        return f"{self.samples.cell_type[sample]}.{plan.bin_size}"
+
+    def learnt_chromosomes(self, plan: PredictorPlan) -> list[str] | None:
+        """Chromosomes that a predictor is trained and tested on; None is all of the assembly."""
+        kept = [self.chromosomes(sample) for sample in plan.samples]
+        return None if None in kept else list(dict.fromkeys(c for own in kept for c in own or []))
+
+    def _plan_predictor(self, name: str, asked: dict[str, Any]) -> PredictorPlan:
+        where = f"predictors, {name!r}"
+        model, samples = find_model(asked["model"]), asked["samples"]
+        if model.scope != "study" or "map" not in model.gives:
+            raise InputError(
+                f"{where}: model {asked['model']!r} learns no maps from signals; take weave, "
+                "distance, pairs-ridge or pairs-xgboost"
+            )
+        if name in self.variants or (name in models() and find_model(name).scope == "map"):
+            raise InputError(f"{where}: this is the name of a model; give the predictor another")
+        for sample in samples:
+            if sample not in self.mapped:
+                raise InputError(
+                    f"{where}: sample {sample!r} has no contacts to learn from; expected samples "
+                    f"of {self.config['samples']} that have: {', '.join(self.mapped)}"
+                )
+        first = samples[0]
+        resolution = asked.get("resolution", min(self.resolutions(first)))
+        norm = self.norms(first)[0]
+        for sample in samples:
+            if resolution not in self.resolutions(sample) or norm not in self.norms(sample):
+                raise InputError(
+                    f"{where}: sample {sample!r} has no map at {resolution} bp and {norm}; add "
+                    "them to its columns resolutions and norms"
+                )
+            if self.assembly_name(sample) != self.assembly_name(first):
+                raise InputError(
+                    f"{where}: samples {first!r} and {sample!r} are of two assemblies; train a "
+                    "predictor on one"
+                )
+        sizes = self.config["bin_signals"]["bin_sizes"]
+        fitting = [size for size in sizes if resolution % size == 0]
+        if not fitting:
+            raise InputError(
+                f"{where}: signals are binned at {', '.join(map(str, sizes))} bp, which do not "
+                f"fill bins of {resolution} bp; add a size that divides it to bin_signals.bin_sizes"
+            )
+        plan = PredictorPlan(
+            name=name,
+            model=asked["model"],
+            seed=asked.get("seed", self.config["seed"]),
+            options=asked["options"],
+            samples=tuple(samples),
+            signals=tuple(asked["signals"]),
+            resolution=resolution,
+            max_distance=asked["max_distance"],
+            norm=norm,
+            bin_size=fitting[0],
+            test=tuple(asked["test"]),
+            validation=tuple(asked["validation"]),
+            n_folds=asked["folds"],
+        )
+        model_settings(plan.model, **plan.options)  # refused here where they are none
+        for sample in samples:
+            if missing := self._missing_signals(plan, sample):
+                raise InputError(
+                    f"{where}: cell type {self.samples.cell_type[sample]!r} of sample {sample!r} "
+                    f"has no signal {missing[0]!r}; add its row to the sheet of signals"
+                )
+        return plan
+
+    def _missing_signals(self, plan: PredictorPlan, sample: str) -> list[str]:
+        """Signals of a predictor that no file of a sample's cell type gives."""
+        own = {source.signal for source in self.signals.get(self.samples.cell_type[sample], [])}
+        return [
+            name
+            for name in plan.signals
+            if not {name, name.removesuffix("+").removesuffix("-"), name.partition(":")[0]} & own
+        ]
+
+    def _applies(self, plan: PredictorPlan, sample: str) -> bool:
+        row, named = self.samples.loc[sample], _listed(self.samples.models[sample])
+        if row.fine_tune_of or row.edit_of or (named and plan.name not in named):
+            return False
+        if self.assembly_name(sample) != self.assembly_name(plan.samples[0]):
+            return False
+        has = plan.resolution in self.resolutions(sample) and plan.norm in self.norms(sample)
+        return (has or sample not in self.mapped) and not self._missing_signals(plan, sample)
+
+    def _check_splits(self) -> None:
+        """Refuse splits that cannot be, where the lengths of chromosomes are known."""
+        for plan in self.predictors.values():
+            first = plan.samples[0]
+            if (chromsizes := self.chromsizes(first)) is None:
+                if bool(plan.test) == bool(plan.n_folds):
+                    raise InputError(f"predictors, {plan.name!r}: give either test or folds")
+                continue
+            kept = select_chromosomes(
+                self.learnt_chromosomes(plan), chromsizes, source=f"predictors, {plan.name!r}"
+            )
+            try:
+                split_chromosomes(chromsizes[kept], **plan.split)
+            except InputError as error:
+                raise InputError(f"predictors, {plan.name!r}: {error}") from None
+
+    def _check_scope(self, run: Run) -> None:
+        if self.model(run.model).scope != "map":
+            raise InputError(
+                f"training.models: model {run.model!r} is learnt on a study, not on one map; name "
+                "it as the model of a predictor (key predictors)"
+            )
 
     # Simulated genomes
 
@@ -873,6 +1081,8 @@ class Study:
             if sample in self.mapped:
                 continue
             for column in (*REFERENCES, "fine_tune_region", "cell_labels", "models"):
+                if column == "models" and set(_listed(row[column])) <= set(self.predictors):
+                    continue
                 if row[column] not in ("", "-"):
                     raise InputError(
                         f"{where}: it has no contacts, which {column} {row[column]!r} needs; leave "

@@ -11,6 +11,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 2,
     "training": 5,
+    "predictors": 1,
     "reconstruction": 4,
     "classification": 3,
     "attribution": 3,

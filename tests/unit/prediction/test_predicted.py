@@ -32,9 +32,9 @@ def folders(tiny_map_path, tiny_signals_path, assembly, tmp_path_factory):
     """A predictor of three folds."""
     folder = tmp_path_factory.mktemp("predictor")
     splits = split_chromosomes(assembly.chromsizes, folds=3)
-    folders = {}
+    folders = []
     for fold, split in splits.groupby("fold"):
-        folders[fold] = folder / str(fold)
+        folders.append(folder / str(fold))
         train_predictor(
             "weave", [tiny_map_path], [tiny_signals_path], split, folders[fold],
             signals=SIGNALS, max_distance=200_000, options=OPTIONS, seed=int(fold),
@@ -64,7 +64,7 @@ def test_a_run_is_opened_as_what_it_is(source, run_dir):
 
 
 def test_every_chromosome_is_predicted_by_the_fold_that_was_tested_on_it(source, folders):
-    tables = {k: pd.read_csv(folder / "splits.tsv", sep="\t") for k, folder in folders.items()}
+    tables = {k: pd.read_csv(folder / "splits.tsv", sep="\t") for k, folder in enumerate(folders)}
     for chrom, fold in source.fold_of.items():
         tested = tables[fold][tables[fold]["role"] == "test"]
         assert chrom in set(tested["chrom"])
@@ -155,7 +155,7 @@ def test_other_signals_than_those_of_training_are_refused(
         key, value = change
         (hg19 / "inputs.json").write_text(json.dumps(inputs | {key: value}))
         with pytest.raises(InputError, match=message):
-            apply_predictor({0: hg19}, tiny_signals_path, assembly, tmp_path / "x", **named)
+            apply_predictor([hg19], tiny_signals_path, assembly, tmp_path / "x", **named)
 
 
 def test_a_folder_that_is_not_whole_is_refused(run_dir, tmp_path):

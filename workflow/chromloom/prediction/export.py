@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict_map(
-    model_dir: str | Path, map_path: str | Path, out_mcool: str | Path, **options
+    model_dir: str | Path, map_path: str | Path | None, out_mcool: str | Path, **options
 ) -> None:
     """Write a model's prediction of contact strength as an .mcool.
 
@@ -36,15 +36,16 @@ def predict_map(
     ----------
     model_dir : str or Path
         Folder of a trained model.
-    map_path : str or Path
-        Normalised map that it was trained on.
+    map_path : str or Path, optional
+        Normalised map that it was trained on; of a predictor's run that of the sample, if any.
     out_mcool : str or Path
         File to write.
     **options
         Of `write_map`.
     """
     source = open_source(model_dir, map_path)
-    write_map(source, out_mcool, observed=NormalizedMap(map_path), **options)
+    observed = NormalizedMap(map_path) if map_path else None
+    write_map(source, out_mcool, observed=observed, **options)
 
 
 def write_map(
@@ -106,6 +107,8 @@ def write_map(
         "support": support,
         "region": part,
     }
+    if folds := getattr(source, "fold_of", None):
+        metadata["fold_of"] = folds  # which fold of a predictor made each chromosome
     if observed is not None:
         metadata["view"] = observed.view_df.to_numpy(dtype=object).tolist()
     with atomic_path(out_mcool) as path:

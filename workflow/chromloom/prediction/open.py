@@ -11,7 +11,7 @@ from chromloom.prediction.source import MapSource
 
 def open_source(
     model_dir: str | Path,
-    map_path: str | Path,
+    map_path: str | Path | None,
     *,
     name: str | None = None,
     device: str = "cpu",
@@ -23,8 +23,8 @@ def open_source(
     ----------
     model_dir : str or Path
         Folder of a trained model.
-    map_path : str or Path
-        Normalised map that it was trained on.
+    map_path : str or Path, optional
+        Normalised map that it was trained on; of a predictor's run that of the sample, if any.
     name : str, optional
         Of the model in tables; by default that of its run, where the folder is named as one
         (`{sample}.{resolution}.{norm}.{model}`), else the model's own in the registry.

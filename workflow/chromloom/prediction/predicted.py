@@ -6,7 +6,7 @@ model of one map: `model.safetensors` (the weights of all folds, under `{fold}.`
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class _Fold:
 
 
 def apply_predictor(
-    folders: Mapping[int, str | Path],
+    folders: Sequence[str | Path],
     store_path: str | Path,
     assembly: Assembly,
     out_dir: str | Path,
@@ -55,8 +55,8 @@ def apply_predictor(
 
     Parameters
     ----------
-    folders : mapping
-        Fold -> its folder, see `models.predictor`.
+    folders : sequence of path
+        Folder of each fold, see `models.predictor`.
     store_path : path
         Signals of the sample's cell type.
     assembly : Assembly
@@ -80,9 +80,9 @@ def apply_predictor(
     -----
     A chromosome is predicted by the fold that was tested on it, else by the first.
     """
-    folds = {fold: Predictor.load(folder) for fold, folder in sorted(folders.items())}
-    splits = {fold: read_tsv(Path(folders[fold]) / "splits.tsv") for fold in folds}
-    first = next(iter(folds.values()))
+    folds = dict(enumerate(map(Predictor.load, folders)))
+    splits = {fold: read_tsv(Path(folder) / "splits.tsv") for fold, folder in enumerate(folders)}
+    first = folds[0]
     inputs, config = first.inputs, first.config
     resolution, signals = config["resolution"], inputs["signals"]
     table = make_bins(assembly.chromsizes, resolution).astype({"chrom": str})
@@ -99,7 +99,7 @@ def apply_predictor(
         for chrom in known if chroms is None else [c for c in known if c in chroms]:
             rows = np.flatnonzero((table["chrom"] == chrom).to_numpy())
             features[:, rows] = read_features(store, chrom, signals, resolution)
-            fold_of[chrom] = next(iter(folds))
+            fold_of[chrom] = 0
             for fold, split in splits.items():
                 own = split[(split["role"] == "test") & (split["chrom"] == chrom)]
                 if len(own):
@@ -234,7 +234,7 @@ class PredictedMap(EditableMap):
             features = self._features[:, source]
             if edited is not None:
                 features = self._edited(features, edited)
-            fold = self._folds[self.fold_of.get(chrom, next(iter(self._folds)))]
+            fold = self._folds[self.fold_of.get(chrom, 0)]
             ratio = fold.fitted.log_ratio(fold.constants.standardise(features))
             expected = fold.constants.expected[:, None].astype(np.float32)
             self._known = {"key": key, "strength": expected * np.exp(ratio)}

@@ -14,6 +14,7 @@ from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.models.predictor import Predictor
 from chromloom.models.registry import find_model, load, model_settings
+from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.signals.features import feature_names, mirrored_features
 from chromloom.signals.store import SignalStore
@@ -33,7 +34,7 @@ def train_predictor(
     max_distance: int,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     resume_dir: str | Path | None = None,
 ) -> None:
     """Train a predictor on one fold and write its folder.
@@ -114,7 +115,7 @@ def train_predictor(
         settings,
         mirrored=config["mirrored"],
         seed=seed,
-        device=device,
+        device=str(resolve_device(device)),
         resume_dir=resume_dir,
         fingerprint=_fingerprint(config, inputs, stretches),
     )

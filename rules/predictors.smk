@@ -1,0 +1,137 @@
+# Predictors of maps from signals: trained on some samples and chromosomes, by fold, and applied to samples.
+
+
+def plan(wildcards):
+    """The predictor that wildcards speak of: its own, or the model of a run."""
+    return STUDY.predictors[
+        wildcards.get("predictor", "") or wildcards.get("model", "")
+    ]
+
+
+rule split_chromosomes:
+    input:
+        lambda wildcards: STUDY.assembly_files(plan(wildcards).samples[0]),
+    output:
+        "results/predictors/{predictor}/splits.tsv",
+    log:
+        "logs/split_chromosomes/{predictor}.log",
+    benchmark:
+        "benchmarks/split_chromosomes/{predictor}.tsv"
+    wildcard_constraints:
+        predictor=one_of(STUDY.predictors),
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        assembly=lambda wildcards: STUDY.assembly(plan(wildcards).samples[0]),
+        chromosomes=lambda wildcards: STUDY.learnt_chromosomes(plan(wildcards)),
+        split=lambda wildcards: plan(wildcards).split,
+        version=VERSIONS["predictors"],
+    message:
+        "Splitting chromosomes for {wildcards.predictor}"
+    script:
+        "../workflow/scripts/split_chromosomes.py"
+
+
+rule train_predictor:
+    input:
+        splits="results/predictors/{predictor}/splits.tsv",
+        maps=lambda wildcards: [
+            f"results/normalized/{sample}.{plan(wildcards).resolution}.{plan(wildcards).norm}.cool"
+            for sample in plan(wildcards).samples
+        ],
+        expected=lambda wildcards: [
+            f"results/normalized/{sample}.{plan(wildcards).resolution}.{plan(wildcards).norm}.expected.tsv"
+            for sample in plan(wildcards).samples
+        ],
+        stores=lambda wildcards: [
+            f"results/signals/{STUDY.store_of(plan(wildcards), sample)}.h5"
+            for sample in plan(wildcards).samples
+        ],
+    output:
+        multiext(
+            "results/predictors/{predictor}/{fold}/",
+            weights="model.safetensors",
+            config="config.json",
+            splits="splits.tsv",
+            inputs="inputs.json",
+            history="history.tsv",
+        ),
+    log:
+        "logs/train_predictor/{predictor}.{fold}.log",
+    benchmark:
+        "benchmarks/train_predictor/{predictor}.{fold}.tsv"
+    wildcard_constraints:
+        predictor=one_of(STUDY.predictors),
+    conda:
+        "../envs/torch.yaml"
+    threads: lambda wildcards: STUDY.model(wildcards.predictor).threads
+    resources:
+        mem_mb=16000,
+        runtime=720,
+        gpu=lambda wildcards: int(
+            config["device"] != "cpu" and STUDY.model(wildcards.predictor).gpu
+        ),
+    params:
+        model=lambda wildcards: plan(wildcards).model,
+        options=lambda wildcards: plan(wildcards).options,
+        seed=lambda wildcards: plan(wildcards).seed,
+        signals=lambda wildcards: list(plan(wildcards).signals),
+        max_distance=lambda wildcards: plan(wildcards).max_distance,
+        device=config["device"],
+        resume="results/.resume/predictors/{predictor}.{fold}",
+        version=VERSIONS["predictors"],
+    message:
+        "Training fold {wildcards.fold} of {wildcards.predictor}"
+    script:
+        "../workflow/scripts/train_predictor.py"
+
+
+# A predictor applied to a sample is what a trained model is: all that reads models reads it, too.
+rule apply_predictor:
+    input:
+        weights=lambda wildcards: expand(
+            "results/predictors/{predictor}/{fold}/model.safetensors",
+            predictor=wildcards.model,
+            fold=plan(wildcards).folds,
+        ),
+        splits=lambda wildcards: expand(
+            "results/predictors/{predictor}/{fold}/splits.tsv",
+            predictor=wildcards.model,
+            fold=plan(wildcards).folds,
+        ),
+        store=lambda wildcards: f"results/signals/{STUDY.store_of(plan(wildcards), wildcards.sample)}.h5",
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
+    output:
+        multiext(
+            "results/models/{sample}.{resolution}.{norm}.{model}/",
+            weights="model.safetensors",
+            config="config.json",
+            bins="bins.parquet",
+        ),
+    log:
+        "logs/apply_predictor/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/apply_predictor/{sample}.{resolution}.{norm}.{model}.tsv"
+    wildcard_constraints:
+        model=one_of(STUDY.predictors),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
+        version=VERSIONS["predictors"],
+    message:
+        "Applying {wildcards.model} to {wildcards.sample}"
+    script:
+        "../workflow/scripts/apply_predictor.py"
+
+
+ruleorder: apply_predictor > train_model > fine_tune_model

@@ -1,0 +1,81 @@
+"""From signals to maps on a small simulated genome: split, train, apply, predict, score, edit."""
+
+import json
+
+import cooler
+import pandas as pd
+import pytest
+from study import CONFIG
+
+RUN = "A.10000.ICE.weave"
+TARGETS = [
+    f"results/reconstruction/{RUN}.tsv",
+    "results/reconstruction/A.10000.ICE.pairs-ridge.tsv",
+    f"results/analysis/{RUN}/insulation.tsv",
+    f"results/perturbation/{RUN}/gone/summary.tsv",
+    "results/predictions/B.10000.ICE.weave.mcool",
+    "results/tables/reconstruction.tsv",
+]
+SAMPLES = """\
+sample\tcell_type\tassembly\tcontacts\tmodels\tedits
+A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge\tgone.bed
+B\tB\tresults/simulated/simulated\t-\tweave\t
+"""
+MARKS = ["DNase", "H3K4me3", "CTCF"]
+SHARED = {"samples": ["A"], "signals": [*MARKS, "motifs+", "motifs-"], "max_distance": 500_000}
+SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "epochs": 2}
+PREDICT = CONFIG | {
+    "simulate": {
+        "chromsizes": {"chr1": 2_500_000, "chr2": 2_000_000, "chr3": 1_500_000},
+        "depth": 0.03,
+    },
+    "signals": "signals.tsv",
+    "bin_signals": {"bin_sizes": [1000]},
+    "predictors": {
+        "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
+        "pairs-ridge": {**SHARED, "model": "pairs-ridge", "test": ["chr3"]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predictors")
+    (folder / "config.yaml").write_text(json.dumps(PREDICT))
+    (folder / "samples.tsv").write_text(SAMPLES)
+    (folder / "gone.bed").write_text("chr1\t1000000\t1200000\tDEL:gone\n")
+    genome = "results/simulated"
+    rows = [
+        (mark, cell, f"{genome}/simulated", f"{genome}/signals/{cell}_{mark}.bw", "", "", "log1p")
+        for cell in "AB"
+        for mark in MARKS
+    ]
+    motifs = f"{genome}/labels/CTCF_motifs_MA0139.1.bed.gz"
+    rows += [
+        ("motifs", cell, f"{genome}/simulated", motifs, "motifs", "presence", "none")
+        for cell in "AB"
+    ]
+    columns = ["signal", "cell_type", "assembly", "path", "format", "column", "transform"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "signals.tsv", sep="\t", index=False)
+    return folder
+
+
+@pytest.mark.slow
+def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, study):
+    snakemake(study, "--configfile", str(study / "config.yaml"), "--cores", "2", *TARGETS)
+    results = study / "results"
+    splits = pd.read_table(results / "predictors" / "weave" / "splits.tsv")
+    tested = splits[splits["role"] == "test"].set_index("chrom")["fold"]
+    clr = cooler.Cooler(f"{results}/predictions/{RUN}.mcool::resolutions/10000")
+    assert clr.info["metadata"]["fold_of"] == tested.to_dict()
+    assert clr.info["metadata"]["max_distance"] == 500_000
+    scores = pd.read_table(results / "reconstruction" / f"{RUN}.tsv")
+    own = scores[(scores["model"] == "weave") & (scores["stratum"] == "all")]
+    assert set(own["metric"]) >= {"pearson_logoe", "insulation_r"}
+    ridge = pd.read_table(results / "reconstruction" / "A.10000.ICE.pairs-ridge.tsv")
+    counts = [t[(t["metric"] == "pearson_cp") & (t["stratum"] == "2-10")] for t in (scores, ridge)]
+    assert counts[1]["n"].iloc[0] < counts[0]["n"].iloc[0], "only what was held out is scored"
+    other = cooler.Cooler(f"{results}/predictions/B.10000.ICE.weave.mcool::resolutions/10000")
+    assert other.pixels()["count"][:].gt(0).any()
+    names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
+    assert {"weave", "pairs-ridge"} <= names

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from chromloom.genome.assembly import load_assembly
+from chromloom.logs import job_log
+from chromloom.prediction.predicted import apply_predictor
+
+wildcards = snakemake.wildcards
+with job_log(snakemake.log[0]):
+    apply_predictor(
+        [Path(weights).parent for weights in snakemake.input.weights],
+        snakemake.input.store,
+        load_assembly(snakemake.params.assembly),
+        Path(snakemake.output.weights).parent,
+        sample=wildcards.sample,
+        norm=wildcards.norm,
+        predictor=wildcards.model,
+        chroms=snakemake.params.chromosomes,
+    )

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from chromloom.files import read_tsv
+from chromloom.logs import job_log
+from chromloom.training.predictor import train_predictor
+
+params = snakemake.params
+with job_log(snakemake.log[0]):
+    splits = read_tsv(snakemake.input.splits)
+    train_predictor(
+        params.model,
+        snakemake.input.maps,
+        snakemake.input.stores,
+        splits[splits["fold"] == int(snakemake.wildcards.fold)].reset_index(drop=True),
+        Path(snakemake.output.weights).parent,
+        signals=params.signals,
+        max_distance=params.max_distance,
+        options=params.options,
+        seed=params.seed,
+        device=params.device,
+        resume_dir=params.resume,
+    )
