@@ -42,17 +42,18 @@ def keys(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str
     """Every key of a schema with its rule, nested ones joined by dots."""
     for name, rule in schema["properties"].items():
         if "description" in rule:
-            yield path + name, rule
+            yield path + name, {**rule, "needed": name in schema.get("required", [])}
         if "properties" in rule:
             yield from keys(rule, f"{path}{name}.")
+        if "properties" in (of_names := rule.get("additionalProperties") or {}):
+            yield from keys(of_names, f"{path}{name}.NAME.")
 
 
 def table(schema: dict[str, Any], first: str) -> str:
     """A Markdown table of a schema's keys: name, default (or required), meaning."""
     rows = [f"| {first} | default | meaning |", "|---|---|---|"]
-    required = schema.get("required", [])
     for name, rule in keys(schema):
-        default = "required" if name in required else yaml_text(rule.get("default", ""))
+        default = "required" if rule["needed"] else yaml_text(rule.get("default", ""))
         meaning = " ".join(str(rule["description"]).split())
         values = rule.get("enum") or rule.get("items", {}).get("enum")
         if values:

@@ -553,3 +553,82 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
             study({"signals": "signals.tsv", "expression": asked | changes})
     with pytest.raises(InputError, match="there are no signals to tell expression from"):
         study({"expression": asked})
+
+
+@pytest.fixture
+def predicting(study, tmp_path):
+    """A study of two mapped samples and one with signals alone, and predictors."""
+
+    def build(predictors=None, /, config=None, **samples) -> Study:
+        sheet = "signal\tcell_type\tassembly\tpath\tformat\n"
+        for cell_type in "AB":
+            sheet += f"CTCF\t{cell_type}\thg38\t{cell_type}.bw\t\n"
+        (tmp_path / "signals.tsv").write_text(sheet + "motifs\tA\thg38\tmotifs.bed\tmotifs\n")
+        (tmp_path / "A.bw").touch()
+        (tmp_path / "B.bw").touch()
+        (tmp_path / "motifs.bed").touch()
+        asked = {"model": "weave", "samples": ["A"], "signals": ["CTCF"], "folds": 3}
+        predictors = {"mine": {}} if predictors is None else predictors
+        settings = {
+            "signals": "signals.tsv",
+            "training": {"models": ["eig"]},
+            "predictors": {name: {**asked, **own} for name, own in predictors.items()},
+        }
+        samples = samples or {"A": {}, "B": {"cell_type": "B", "contacts": "-"}}
+        return study(settings | (config or {}), **samples)
+
+    return build
+
+
+def test_a_predictor_is_applied_to_every_sample_that_has_its_signals(predicting):
+    two = {"mine": {}, "with-motifs": {"signals": ["CTCF", "motifs+", "motifs-"]}}
+    built = predicting(two)
+    assert names(built.predictor_runs) == [
+        "A.10000.ICE.mine", "A.10000.ICE.with-motifs", "B.10000.ICE.mine",
+    ]  # fmt: skip
+    assert names(built.runs) == ["A.10000.ICE.eig"]
+    assert "B.10000.ICE.mine" not in names(built.map_runs)
+    assert "A.10000.ICE.mine" in names(built.pair_runs)
+    assert names(built.screened) == ["A.10000.ICE.eig"]
+    assert built.attributed == []
+    plan = built.predictors["mine"]
+    assert (plan.folds, plan.resolution, plan.norm) == ([0, 1, 2], 10_000, "ICE")
+    assert plan.split == {"test": [], "validation": [], "folds": 3, "gap": 1_000_000}
+    assert built.store_of(plan, "B") == "B.100"
+
+
+def test_the_column_models_chooses_among_predictors(predicting):
+    samples = {"A": {"models": "pca"}, "B": {"cell_type": "B", "contacts": "-", "models": "mine"}}
+    built = predicting(**samples)
+    assert names(built.predictor_runs) == ["B.10000.ICE.mine"]
+    assert names(built.runs) == ["A.10000.ICE.pca"]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"model": "eig"}, "model 'eig' learns no maps from signals; take weave"),
+        ({"model": "marks-mean"}, "model 'marks-mean' learns no maps"),
+        ({"samples": ["B"]}, "sample 'B' has no contacts to learn from"),
+        ({"signals": ["CTCF", "H3K27ac"]}, "cell type 'A' of sample 'A' has no signal 'H3K27ac'"),
+        ({"resolution": 25_000}, "sample 'A' has no map at 25000 bp and ICE"),
+        ({"test": ["chr3"]}, "give either test or folds"),
+        ({"folds": 0}, "give either test or folds"),
+        ({"folds": 0, "test": ["chr30"]}, "chr30"),
+        ({"folds": 0, "test": ["chr3"], "validation": ["chr3"]}, "a region has one role"),
+        ({"options": {"wings": 2}}, "wings"),
+    ],
+)
+def test_predictors_that_cannot_be_trained_are_refused(predicting, own, message):
+    with pytest.raises(InputError, match=message):
+        predicting({"mine": own})
+
+
+def test_a_predictor_may_not_have_the_name_of_a_model_of_one_map(predicting):
+    with pytest.raises(InputError, match="'eig': this is the name of a model"):
+        predicting({"eig": {}})
+
+
+def test_a_model_that_is_learnt_on_a_study_is_no_model_of_one_map(study):
+    with pytest.raises(InputError, match="model 'weave' is learnt on a study"):
+        study({"training": {"models": ["weave"]}})
