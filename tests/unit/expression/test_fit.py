@@ -8,7 +8,7 @@ import pytest
 
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.features import open_marks
-from chromloom.expression.fit import predict_expression, train_expression
+from chromloom.expression.fit import fold_dirs, predict_expression, train_expression, train_folds
 from chromloom.files import read_tsv, write_tsv
 
 TINY = {
@@ -149,6 +149,22 @@ def test_what_does_not_fit_is_refused(files, genes, marks):
     write_tsv(genes.iloc[1:].astype({"high": int}), files / "genes.tsv")
     with pytest.raises(InputError, match="are not of the same genes"):
         train(files, "marks-ridge", 0)
+
+
+def test_all_folds_are_trained_in_one_folder_beside_files_of_others(files):
+    train_folds(
+        files / "genes.tsv", files / "marks.h5", files / "all",
+        model="marks-ridge", options=MODELS["marks-ridge"] | {"permute": ["noise"]},
+    )  # fmt: skip
+    (files / "all" / ".snakemake_timestamp").touch()
+    assert fold_dirs(files / "all") == [files / "all" / str(k) for k in range(3)]
+    predict_expression(
+        files / "genes.tsv", files / "marks.h5", fold_dirs(files / "all"), files / "p.tsv"
+    )
+    assert _r(read_tsv(files / "p.tsv")) > 0.8
+    assert json.loads((files / "all" / "0" / "config.json").read_text())["permuted"] == ["noise"]
+    with pytest.raises(InputError, match="signal 'x' cannot be permuted; there are active"):
+        train(files, "marks-ridge", 0, permute=["x"])
 
 
 def test_weights_of_other_shapes_are_refused(files):

@@ -114,6 +114,11 @@ def train_folds(
             )
 
 
+def fold_dirs(model_dir: str | Path) -> list[Path]:
+    """Folders of the folds that `train_folds` wrote; Snakemake leaves files of its own there."""
+    return sorted(path for path in Path(model_dir).iterdir() if path.name.isdigit())
+
+
 def predict_expression(
     table_path: str | Path,
     marks_path: str | Path,
