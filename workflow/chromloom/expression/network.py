@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from chromloom.errors import CheckpointError
@@ -64,7 +65,8 @@ class NetworkModel:
         for task in OUTPUTS:
             torch.manual_seed(seed)
             network = Chromoformer(settings, len(marks.signals), task).to(device)
-            history += _train(network, inputs, targets[task], seed=seed, device=device)
+            with threadpool_limits(1):  # the products of a batch are too small to share
+                history += _train(network, inputs, targets[task], seed=seed, device=device)
             networks[task] = network
         return cls(settings, networks, pd.DataFrame(history), device)
 
