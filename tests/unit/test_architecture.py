@@ -157,7 +157,7 @@ def test_the_library_does_not_know_snakemake():
 
 def test_figures_are_drawn_from_what_they_are_given():
     """No file is read: neither by another room, nor by a package that reads formats of ours."""
-    readers = {"h5py", "cooler", "cooltools", "bioframe", "pyBigWig", "pyarrow", "pysam", "pyfaidx"}
+    readers = {"h5py", "cooler", "cooltools", "bioframe", "pyBigWig", "pyarrow", "pysam"}
     for name in GRAPH:
         if room_of(name) != "plotting":
             continue
