@@ -112,6 +112,24 @@ def test_permuted_marks_and_the_promoter_alone_know_less(files, genes, marks):
     assert abs(_r(predict(files, "permuted"))) < 0.3 < promoter
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_model_of_permuted_marks_knows_nothing(files, marks, seed):
+    """Marks that rise and fall together would rank genes also by chance weights."""
+    level = np.repeat(marks.body[:, 1:2], 3, axis=1)
+    around = np.repeat(marks.around[:, 1:2], 3, axis=1)
+    replace(marks, around=around, body=level).save(files / "marks.h5")
+    train_folds(
+        files / "genes.tsv", files / "marks.h5", files / "all",
+        model="marks-ridge", options=MODELS["marks-ridge"] | {"permute": ["all"]}, seed=seed,
+    )  # fmt: skip
+    predict_expression(
+        files / "genes.tsv", files / "marks.h5", fold_dirs(files / "all"), files / "p.tsv"
+    )
+    table = read_tsv(files / "p.tsv")
+    for _, part in table.groupby("fold"):
+        assert abs(_r(part)) < 0.35
+
+
 def _r(table):
     return np.corrcoef(table["predicted_level"], table["level"])[0, 1]
 

@@ -39,8 +39,10 @@ def train_expression(
 ) -> None:
     """Train a model on the genes of all folds but one.
 
-    The option `permute` names signals whose values are exchanged between training genes, as a
-    control; `["all"]` is all of them.
+    The option `permute` names signals that are exchanged between genes, as a control: between the
+    training genes, and between the held-out ones where they are predicted. `["all"]` is all of
+    them. Marks of training genes alone would not do: marks rise and fall together, so that
+    weights of chance rank held-out genes well, or in reverse.
 
     Raises
     ------
@@ -59,9 +61,7 @@ def train_expression(
     options = dict(options or {})
     permute = list(options.pop("permute", []))
     settings = model_settings(model, **options)
-    seen = marks.of(train)
-    if permute:
-        seen = seen.permuted(seen.signals if permute == ["all"] else permute, seed=seed)
+    seen = _permuted(marks.of(train), permute, seed)
     kind: type[Fitted] = load(line.trained)
     fitted = kind.fit(seen, genes[train].reset_index(drop=True), settings, seed=seed, device=device)
     splits = genes.groupby("chrom", sort=False).agg(
@@ -151,6 +151,7 @@ def predict_expression(
         splits = read_tsv(folder / "splits.tsv")
         held = genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
         own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
+        own = _permuted(own, config["permuted"], config["seed"])
         settings = model_settings(config["model"], **config["options"])
         kind: type[Fitted] = load(find_model(config["model"]).trained)
         model = kind.load(folder, settings, n_signals=len(own.signals))
@@ -164,6 +165,12 @@ def predict_expression(
         )
     table = genes.assign(predicted_level=level, predicted_high=high).astype({"high": int})
     write_tsv(table[PREDICTION_COLUMNS], path)
+
+
+def _permuted(marks: Marks, signals: Sequence[str], seed: int) -> Marks:
+    if not signals:
+        return marks
+    return marks.permuted(marks.signals if list(signals) == ["all"] else signals, seed=seed)
 
 
 def read_features(table_path: str | Path, marks_path: str | Path) -> tuple[pd.DataFrame, Marks]:
