@@ -71,7 +71,7 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     assert clr.info["metadata"]["max_distance"] == 500_000
     scores = pd.read_table(results / "reconstruction" / f"{RUN}.tsv")
     own = scores[(scores["model"] == "weave") & (scores["stratum"] == "all")]
-    assert set(own["metric"]) >= {"pearson_logoe", "insulation_r"}
+    assert set(own["metric"]) >= {"pearson_logoe_by_distance", "nats_per_contact"}
     ridge = pd.read_table(results / "reconstruction" / "A.10000.ICE.pairs-ridge.tsv")
     counts = [t[(t["metric"] == "pearson_cp") & (t["stratum"] == "2-10")] for t in (scores, ridge)]
     assert counts[1]["n"].iloc[0] < counts[0]["n"].iloc[0], "only what was held out is scored"

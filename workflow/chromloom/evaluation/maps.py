@@ -18,6 +18,8 @@ Metrics by stratum of distance (`2-10` … `1000-` bins, half-open, and `all`):
                           maps than that trained on): strengths times `depth_ratio`
 `scc`                     HiCRep, distances up to 5 Mb and 500 bins (`all` rows of `pairs` only)
 `insulation_r`            Pearson correlation of insulation (stratum `all`, `pairs` all)
+`pearson_logoe_by_distance`, `nats_per_contact`: `evaluation.by_distance`, up to the distance that a
+predictor reaches, in tables with one (stratum `all`, `pairs` all; no interval)
 `r2_published`            the released code's R2, seeded (observed pairs; no interval)
 ========================  =========================================================================
 
@@ -44,6 +46,7 @@ import pandas as pd
 from chromloom.analysis.insulation import WINDOW_BINS, score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
+from chromloom.evaluation.by_distance import DistanceSums
 from chromloom.evaluation.scores import CEILING, DISTANCE_MEAN, KEYS
 from chromloom.evaluation.statistics import (
     PAIRS,
@@ -306,6 +309,7 @@ class _Comparison:
     depth_ratio: float
     sums: PairSums
     multiplicity: np.ndarray
+    near: DistanceSums | None = None
     scc: np.ndarray = field(init=False)  # (2 numerator/denominator, samples, strata)
     scc_n: np.ndarray = field(init=False)
     insulation: np.ndarray = field(init=False)  # (blocks, 6)
@@ -334,6 +338,8 @@ def _evaluate(trained_on, predictions, others, *, chroms, settings, regions=None
     )
     n_blocks = sum(-(-n // size) for n in lengths.values())
     depths = {id(m): _depth(m, chroms) / _depth(trained_on, chroms) for m in scored}
+    limits = [p.max_distance for p in predictions if p.max_distance is not None]
+    n_near = distance_bins(max(limits), trained_on.resolution) if limits else 0
     comparisons = []
     for observed in scored:
         has_data = np.concatenate(
@@ -354,7 +360,8 @@ def _evaluate(trained_on, predictions, others, *, chroms, settings, regions=None
                 settings.keep_pairs,
             )  # fmt: skip
             ratio = depths[id(observed)]
-            comparisons.append(_Comparison(prediction, observed, ratio, sums, multiplicity))
+            near = DistanceSums(n_near) if limits else None
+            comparisons.append(_Comparison(prediction, observed, ratio, sums, multiplicity, near))
     for chrom in chroms:
         _score_chromosome(chrom, comparisons, trained_on, first_block[chrom], settings, rows[chrom])
         logger.info("%s: %s scored (%d comparisons)", trained_on.sample, chrom, len(comparisons))
@@ -420,6 +427,14 @@ class _Bands:
         expected = observed.expected(chrom)
         return self._once(expected, lambda: expected.band(lo, hi, self.n_dist))
 
+    def counts_of(self, observed: NormalizedMap) -> tuple[np.ndarray, np.ndarray]:
+        """Raw counts of an observed map, and the products of its weights, (n_dist, hi - lo)."""
+        chrom, lo, hi = self.where
+        weight = observed.bins["weight"].to_numpy()[slice(*observed.extent(chrom))]
+        j = np.arange(lo, hi) + np.arange(self.n_dist)[:, None]
+        products = weight[lo:hi] * weight[np.minimum(j, len(weight) - 1)]
+        return observed.band(chrom, lo, hi, "count")[: self.n_dist], products
+
     def _once(self, key, read) -> np.ndarray:
         if id(key) not in self._known:
             band = np.asarray(read()[: self.n_dist], dtype=np.float32)
@@ -465,6 +480,11 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
                 probability=c.prediction.probability(bands.of(c.prediction)),
                 at_depth=_at_depth(c, trained_on, bands),
             )  # fmt: skip
+            if c.near is not None:
+                c.near.add(
+                    bands.of(c.prediction), bands.of(c.observed), bands.expected_of(trained_on),
+                    bands.expected_of(c.observed), *bands.counts_of(c.observed),
+                )  # fmt: skip
     absent = np.isnan(near[id(trained_on)])
     for band in near.values():
         band[absent] = np.nan
@@ -526,6 +546,10 @@ def _table(c: _Comparison, seed: int) -> pd.DataFrame:
         rows += _rows("all", "scc", c.scc[0] / c.scc[1], c.scc_n)
     insulation = pearson(c.multiplicity @ c.insulation)[:, None]
     rows += _rows("all", "insulation_r", insulation, [c.insulation[:, 0].sum()], strata=("all",))
+    if c.near is not None:
+        rows += [
+            ("all", metric, "all", value, np.nan, np.nan, n) for metric, value, n in c.near.scores()
+        ]
     published = c.sums.r2_published(seed)[None]
     rows += _rows("observed", "r2_published", published, metrics["observed", "n"][0])
     columns = ["pairs", "metric", "stratum", "value", "ci_low", "ci_high", "n"]
