@@ -97,7 +97,7 @@ def test_bins_without_signals_and_chromosomes_left_out_are_masked(
 
 def test_a_long_deletion_changes_pairs_within_the_context_and_no_others(source):
     edit = Edit("del", "deletion", "chr1", 600_000, 700_000)
-    edited = lay_out(edit, source.bins.table)
+    edited = lay_out(edit, source.bins)
     prediction = predict_edit(source, edited, flank=500_000)
     assert source.context == 30_000
     n = len(edited.source)
@@ -115,7 +115,7 @@ def test_a_long_deletion_changes_pairs_within_the_context_and_no_others(source):
 
 
 def test_an_inversion_turns_stranded_signals_round(source):
-    edited = lay_out(Edit("inv", "inversion", "chr1", 600_000, 700_000), source.bins.table)
+    edited = lay_out(Edit("inv", "inversion", "chr1", 600_000, 700_000), source.bins)
     names = [f"{signal} {kind}" for kind in ("mean", "maximum") for signal in SIGNALS]
     plain = dict(zip(names, source._features[:, :120]))
     moved = dict(zip(names, source._edited(source._features[:, edited.source], edited)))
@@ -130,7 +130,7 @@ def test_an_inversion_turns_stranded_signals_round(source):
 def test_replaced_bins_change_what_is_predicted_around_them(source, kind, method):
     strand = "+" if kind == "orientation" else ""
     edit = Edit("ko", kind, "chr1", 600_000, 640_000, method=method, strand=strand)
-    edited = lay_out(edit, source.bins.table)
+    edited = lay_out(edit, source.bins)
     band, plain = source.band("chr1", 0, 120, edited=edited), source.band("chr1", 0, 120)
     np.testing.assert_allclose(band[:10, 80:], plain[:10, 80:], rtol=1e-5)
     assert not np.allclose(np.nan_to_num(band[:, 55:65]), np.nan_to_num(plain[:, 55:65]))

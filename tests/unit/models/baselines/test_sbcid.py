@@ -93,7 +93,7 @@ def test_without_trans_states_come_from_the_chromosome(tiny_map, monkeypatch, ca
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chr1\tzer0\tone\tA\n", "line 1: start 'zer0' is not a whole number"),
+        ("chr1\tzer0\t100\tA\n", "line 1: start 'zer0' is not a whole number"),
         ("chr1\t0\t100\tNA\n", "has no names of subcompartments"),
         ("chr1\t0\t100\n", "has no names of subcompartments"),
         (None, "does not exist"),
