@@ -103,6 +103,13 @@ def observed_map(wildcards):
     return f"results/normalized/{map}.cool" if wildcards.sample in STUDY.mapped else []
 
 
+def predictor(wildcards):
+    """The predictor that wildcards speak of: its own, or the model of a run."""
+    return STUDY.predictors[
+        wildcards.get("predictor", "") or wildcards.get("model", "")
+    ]
+
+
 def against_map(wildcards):
     """Normalised map of the sample that this one's predictions are scored on too."""
     other = SAMPLES.against[wildcards.sample]

@@ -1,16 +1,9 @@
 # Predictors of maps from signals: trained on some samples and chromosomes, by fold, and applied to samples.
 
 
-def plan(wildcards):
-    """The predictor that wildcards speak of: its own, or the model of a run."""
-    return STUDY.predictors[
-        wildcards.get("predictor", "") or wildcards.get("model", "")
-    ]
-
-
 rule split_chromosomes:
     input:
-        lambda wildcards: STUDY.assembly_files(plan(wildcards).samples[0]),
+        lambda wildcards: STUDY.assembly_files(predictor(wildcards).samples[0]),
     output:
         "results/predictors/{predictor}/splits.tsv",
     log:
@@ -26,9 +19,9 @@ rule split_chromosomes:
         mem_mb=1000,
         runtime=10,
     params:
-        assembly=lambda wildcards: STUDY.assembly(plan(wildcards).samples[0]),
-        chromosomes=lambda wildcards: STUDY.learnt_chromosomes(plan(wildcards)),
-        split=lambda wildcards: plan(wildcards).split,
+        assembly=lambda wildcards: STUDY.assembly(predictor(wildcards).samples[0]),
+        chromosomes=lambda wildcards: STUDY.learnt_chromosomes(predictor(wildcards)),
+        split=lambda wildcards: predictor(wildcards).split,
         version=VERSIONS["predictors"],
     message:
         "Splitting chromosomes for {wildcards.predictor}"
@@ -40,16 +33,16 @@ rule train_predictor:
     input:
         splits="results/predictors/{predictor}/splits.tsv",
         maps=lambda wildcards: [
-            f"results/normalized/{sample}.{plan(wildcards).resolution}.{plan(wildcards).norm}.cool"
-            for sample in plan(wildcards).samples
+            f"results/normalized/{sample}.{predictor(wildcards).resolution}.{predictor(wildcards).norm}.cool"
+            for sample in predictor(wildcards).samples
         ],
         expected=lambda wildcards: [
-            f"results/normalized/{sample}.{plan(wildcards).resolution}.{plan(wildcards).norm}.expected.tsv"
-            for sample in plan(wildcards).samples
+            f"results/normalized/{sample}.{predictor(wildcards).resolution}.{predictor(wildcards).norm}.expected.tsv"
+            for sample in predictor(wildcards).samples
         ],
         stores=lambda wildcards: [
-            f"results/signals/{STUDY.store_of(plan(wildcards), sample)}.h5"
-            for sample in plan(wildcards).samples
+            f"results/signals/{STUDY.store_of(predictor(wildcards), sample)}.h5"
+            for sample in predictor(wildcards).samples
         ],
     output:
         multiext(
@@ -76,11 +69,11 @@ rule train_predictor:
             config["device"] != "cpu" and STUDY.model(wildcards.predictor).gpu
         ),
     params:
-        model=lambda wildcards: plan(wildcards).model,
-        options=lambda wildcards: plan(wildcards).options,
-        seed=lambda wildcards: plan(wildcards).seed,
-        signals=lambda wildcards: list(plan(wildcards).signals),
-        max_distance=lambda wildcards: plan(wildcards).max_distance,
+        model=lambda wildcards: predictor(wildcards).model,
+        options=lambda wildcards: predictor(wildcards).options,
+        seed=lambda wildcards: predictor(wildcards).seed,
+        signals=lambda wildcards: list(predictor(wildcards).signals),
+        max_distance=lambda wildcards: predictor(wildcards).max_distance,
         device=config["device"],
         resume="results/.resume/predictors/{predictor}.{fold}",
         version=VERSIONS["predictors"],
@@ -96,14 +89,14 @@ rule apply_predictor:
         weights=lambda wildcards: expand(
             "results/predictors/{predictor}/{fold}/model.safetensors",
             predictor=wildcards.model,
-            fold=plan(wildcards).folds,
+            fold=predictor(wildcards).folds,
         ),
         splits=lambda wildcards: expand(
             "results/predictors/{predictor}/{fold}/splits.tsv",
             predictor=wildcards.model,
-            fold=plan(wildcards).folds,
+            fold=predictor(wildcards).folds,
         ),
-        store=lambda wildcards: f"results/signals/{STUDY.store_of(plan(wildcards), wildcards.sample)}.h5",
+        store=lambda wildcards: f"results/signals/{STUDY.store_of(predictor(wildcards), wildcards.sample)}.h5",
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         multiext(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chromloom.errors import InputError
-from chromloom.models.pairs.features import pair_features
+from chromloom.models.pairs.features import pair_features, with_distance
 from chromloom.models.pairs.fitted import Boosted, Distance, Ridge
 from chromloom.models.pairs.settings import PairSettings
 from chromloom.training.nats import nats_per_contact
@@ -86,7 +86,7 @@ def _fit_ridge(stretches, settings, train, rng, seed):
     """Least squares of log((count + 0.5) / (expected + 0.5)); validation chooses the penalty."""
     features, counts, log_mean = train
     target = np.log((counts + 0.5) / (np.exp(log_mean) + 0.5))
-    x = features.astype(float)
+    x = with_distance(features).astype(float)
     centre, middle = x.mean(axis=0), target.mean()
     x -= centre
     square, product = x.T @ x, x.T @ (target - middle)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+MIDDLE = 3.0
+"""Log distance (20 bins) at which a product with it is 0."""
+
 
 def pair_features(features: np.ndarray, i: np.ndarray, dist: np.ndarray) -> np.ndarray:
     """Features of the pairs (i, i + dist) of a chromosome.
@@ -25,3 +28,18 @@ def pair_features(features: np.ndarray, i: np.ndarray, dist: np.ndarray) -> np.n
     log_distance = np.log(np.maximum(dist, 1))[:, None]
     parts = [features.T[i], features.T[j], between, log_distance]
     return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def with_distance(values: np.ndarray) -> np.ndarray:
+    """Features of pairs, and each times the log distance: a linear form may change with it.
+
+    Parameters
+    ----------
+    values : ndarray, (n_pairs, n)
+        As `pair_features` gives them, the log distance last.
+
+    Returns
+    -------
+    ndarray, (n_pairs, 2 * n)
+    """
+    return np.concatenate([values, values * (values[:, -1:] - MIDDLE)], axis=1)

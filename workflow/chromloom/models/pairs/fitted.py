@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
-from chromloom.models.pairs.features import pair_features
+from chromloom.models.pairs.features import pair_features, with_distance
 
 ROWS = 256
 
@@ -65,10 +65,10 @@ class Distance:
 
 
 class Ridge(Distance):
-    """A linear form of the features of a pair."""
+    """A linear form of the features of a pair, which changes with log distance."""
 
     def _predict(self, features, i, dist):
-        values = pair_features(features, i, dist)
+        values = with_distance(pair_features(features, i, dist))
         return values @ self.tensors["coefficients"].numpy() + self.tensors["intercept"].numpy()
 
 
