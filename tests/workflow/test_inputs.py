@@ -20,6 +20,8 @@ CONFIG = {
     "edits": "edits.bed",
     "signals": "signals.tsv",
     "analysis.phasing": "gc.bw",
+    "expression.genes": "genes.gtf",
+    "expression.table": "rpkm.tsv",
     "training.plugins[]": "toy.py",
     "perturbation.motifs": "motifs.bed",
     "perturbation.knockouts.*": "sites.bed",
@@ -121,6 +123,7 @@ def folder(tmp_path_factory) -> Path:
         "bin_signals": {"quantile_chromosomes": ["chr1"]},
         "normalization": {"norms": ["KR"]},
         "analysis": {"phasing": "gc.bw"},
+        "expression": {"genes": "genes.gtf", "table": "rpkm.tsv"},
         "training": {"models": ["hiclstm-refined", "toy"], "plugins": ["toy.py"]},
         "attribution": {"domains": "Y"},
         "perturbation": {
