@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import pandas as pd
@@ -239,7 +238,7 @@ def _resume(path: Path | None, fingerprint: str) -> dict:
         return fresh
     try:
         state = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, …
         logger.warning("%s cannot be read (%s): training starts afresh", path, error)
         return fresh
     if state["fingerprint"] != fingerprint:
