@@ -13,10 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from study import TARGETS, differences, write_study
 
 from chromloom.models.registry import DECODER_VARIANTS, MODELS
@@ -157,6 +160,18 @@ def test_versions_of_an_env_are_those_of_the_lock(env):
     for name, version in pinned(env).items():
         if name not in NOT_PYTHON:
             assert lock[ON_PYPI.get(name, name).lower()] == version, name
+
+
+def test_the_lock_pins_what_its_packages_need():
+    """Also what none of the library's own imports would show, as the FASTA reader of cooler."""
+    lock = {canonicalize_name(name) for name in locked()}
+    unpinned = ("setuptools", "nvidia-", "cuda-")  # `make lock` leaves them out
+    for name in lock:
+        for line in requires(name) or []:
+            need = Requirement(line)
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                needed = canonicalize_name(need.name)
+                assert needed in lock or needed.startswith(unpinned), (name, needed)
 
 
 def test_planning_needs_no_more_than_snakemake_has():
