@@ -77,7 +77,7 @@ rule call_loops:
 
 rule view_in_higlass:
     input:
-        unpack(files_to_view),
+        unpack(lambda wildcards: STUDY.files_to_view(**wildcards)),
     output:
         multiext(
             "results/higlass/{sample}.{resolution}.{norm}.{model}",

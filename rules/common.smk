@@ -127,25 +127,6 @@ def map_to_analyse(wildcards):
     return stem if observed else f"results/predictions/{wildcards.map}.mcool"
 
 
-def files_to_view(wildcards):
-    """What a view of a run shows, under the names that it gives them: two maps, tracks, loops."""
-    name = "{sample}.{resolution}.{norm}".format(**wildcards)
-    run = f"{name}.{wildcards.model}"
-    files = {
-        "observed": f"results/contacts/{wildcards.sample}.mcool",
-        "predicted": f"results/predictions/{run}.mcool",
-        "cool": f"results/normalized/{name}.cool",
-        "E1": f"results/analysis/{name}/E1.bw",
-        "insulation": f"results/analysis/{name}/insulation.bw",
-    }
-    if run in map(str, STUDY.attributed):
-        files["importance"] = f"results/attribution/{run}.bw"
-    for kind, path in {"observed_loops": name, "predicted_loops": run}.items():
-        if path in STUDY.searched_for_loops:
-            files[kind] = f"results/analysis/{path}/loops.bedpe"
-    return files
-
-
 def compared(key):
     """Input function of a panel that compares runs: its tables."""
 

@@ -122,6 +122,18 @@ def test_loops_are_called_at_bin_sizes_at_which_they_can(study):
     ]  # fmt: skip
 
 
+def test_a_view_shows_what_the_study_makes_of_a_run(study):
+    built = study({"training": {"models": ["hiclstm-refined", "eig"]}})
+    names = ("hiclstm-refined", "eig")
+    view = {name: built.files_to_view("A", "10000", "ICE", name) for name in names}
+    tracks = ["observed", "predicted", "cool", "E1", "insulation"]
+    loops = ["observed_loops", "predicted_loops"]
+    assert list(view["hiclstm-refined"]) == [*tracks, "importance", *loops]
+    assert list(view["eig"]) == [*tracks, *loops]
+    assert view["eig"]["predicted"] == "results/predictions/A.10000.ICE.eig.mcool"
+    assert view["eig"]["observed_loops"] == "results/analysis/A.10000.ICE/loops.bedpe"
+
+
 def test_a_sample_without_contacts_is_in_the_sheet_and_nothing_of_a_map_is_planned(study):
     built = study(A={}, B={"contacts": "-", "cell_type": "B"})
     assert list(built.samples.index) == ["A", "B"]

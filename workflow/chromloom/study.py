@@ -549,6 +549,24 @@ class Study:
         """Those of `analysed` whose bins are of a size at which loops can be called."""
         return [map for map in self.analysed if int(map.split(".")[1]) in LOOP_RESOLUTIONS]
 
+    def files_to_view(self, sample: str, resolution: str, norm: str, model: str) -> dict[str, str]:
+        """What a view of a run shows, by the names it gives them: two maps, tracks, loops."""
+        name = f"{sample}.{resolution}.{norm}"
+        run = f"{name}.{model}"
+        files = {
+            "observed": f"results/contacts/{sample}.mcool",
+            "predicted": f"results/predictions/{run}.mcool",
+            "cool": f"results/normalized/{name}.cool",
+            "E1": f"results/analysis/{name}/E1.bw",
+            "insulation": f"results/analysis/{name}/insulation.bw",
+        }
+        if run in map(str, self.attributed):
+            files["importance"] = f"results/attribution/{run}.bw"
+        for kind, path in {"observed_loops": name, "predicted_loops": run}.items():
+            if path in self.searched_for_loops:
+                files[kind] = f"results/analysis/{path}/loops.bedpe"
+        return files
+
     # Variants of models
 
     @cached_property
