@@ -58,7 +58,7 @@ def test_a_table_of_one_cell_type_needs_no_column_and_counts_become_per_million(
         (ROADMAP, {"column": "E117"}, "no column 'E117'; it has E003, E116"),
         (ROADMAP, {}, "no column ''; it has E003, E116"),
         (ROADMAP, {"column": "E116", "unit": "fpk"}, "unit 'fpk' is unknown"),
-        ("id\tx\nNM_1\t3\nNM_2\t4\nG1\t1\n", {}, r"2 of 3 ids are no genes .*\(NM_1, NM_2; there"),
+        ("id\tx\nNM_1\t3\nNM_2\t4\nG1\t1\n", {}, r"2 of 3 ids are not genes .*\(NM_1, NM_2; there"),
         ("id\tx\nG1\t-1\nG2\t4\n", {}, "x '-1' is not a number from 0"),
         ("id\tx\nG1\t0\nG2\t0\nG3\t4\n", {}, "no median divides them"),
         ("id\tx\nG1\t1\nG1\t2\n", {}, "rows of the same gene"),

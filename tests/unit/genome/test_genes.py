@@ -119,7 +119,8 @@ def test_ids_are_matched_with_or_without_versions_or_by_name(written):
 def test_ids_of_another_annotation_are_counted_and_named(written):
     genes = read_genes(written(GTF), SIZES)
     ids = ["100", "101", "102", "103", "AAA"]
-    with pytest.raises(InputError, match=r"x: 4 of 5 ids are no genes .*\(100, 101, 102, …; there"):
+    message = r"x: 4 of 5 ids are not genes .*\(100, 101, 102, …; there"
+    with pytest.raises(InputError, match=message):
         match_genes(ids, genes, source="x")
     with pytest.raises(InputError, match=r"rows of the same gene \(ENSG1\.4\)"):
         match_genes(["ENSG1.1", "ENSG1.2"], genes, source="x")

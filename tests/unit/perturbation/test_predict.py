@@ -168,7 +168,7 @@ def test_mapping_back_sums_pairs_by_their_bins(n, seed):
 def test_an_insertion_keeps_the_original_copy(source):
     edited = lay_out(
         edit("insertion", 90, 90, chrom2="chr1", start2=100_000, end2=200_000),
-        source.bins.table,
+        source.bins,
     )
     prediction = predict_edit(source, edited, flank=200_000)
     assert set(range(10, 20)) <= set(prediction.bins.tolist())
@@ -188,7 +188,7 @@ def test_an_insertion_keeps_the_original_copy(source):
 def test_an_insertion_from_another_chromosome_adds_to_what_is_there(source, caplog):
     edited = lay_out(
         edit("insertion", 90, 90, chrom2="chr2", start2=100_000, end2=200_000),
-        source.bins.table,
+        source.bins,
     )
     prediction = predict_edit(source, edited, flank=200_000)
     k = {bin_id: position for position, bin_id in enumerate(prediction.bins)}
