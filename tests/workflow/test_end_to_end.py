@@ -106,9 +106,9 @@ def test_importance_opens_in_pybigwig_and_is_complete(results):
 def test_tables_have_the_columns_that_are_documented(results):
     columns = {
         "reconstruction": "sample resolution norm model decoder against pairs metric stratum value "
-        "ci_low ci_high n seed depth_ratio",
+        "ci_low ci_high n n_unpredicted seed depth_ratio",
         "classification": "sample resolution norm model classifier task circular protocol metric "
-        "value ci_low ci_high n_positive n_negative",
+        "value ci_low ci_high n_positive n_negative few",
         "perturbation": "sample resolution norm model edit kind region metric value ci_low ci_high",
     }
     for name, expected in columns.items():
