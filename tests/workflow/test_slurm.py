@@ -47,8 +47,12 @@ def test_a_study_on_slurm_gives_the_results_of_a_local_run(
 
 
 def test_a_gpu_is_asked_for_in_training_only(repo_root):
-    text = "".join(path.read_text() for path in (repo_root / "rules").glob("*.smk"))
-    asking = [rule.split(":")[0] for rule in text.split("\nrule ")[1:] if "gpu=" in rule]
+    rules = [
+        rule
+        for path in (repo_root / "rules").glob("*.smk")
+        for rule in path.read_text().split("\nrule ")[1:]
+    ]
+    asking = [rule.split(":")[0] for rule in rules if "gpu=" in rule]
     assert {"fine_tune_model", "train_decoder", "train_model"} <= set(asking)
     assert all(rule.startswith(("train_", "fine_tune_")) for rule in asking)
 
