@@ -112,7 +112,7 @@ def test_differences_are_filled_where_significant():
     ax = classification.plot_differences(table)
     assert ax.get_legend().get_texts()[0].get_text() == "eig - pca: +0.055, p = 0.25"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b *"]
-    assert ax.get_xlabel().endswith("* circular (the mean over tasks includes them)")
+    assert ax.get_xlabel().endswith("\n* circular: in means, too")
     filled, empty = ax.collections[1].get_facecolors()
     assert not np.allclose(filled, 1)
     np.testing.assert_allclose(empty, 1)

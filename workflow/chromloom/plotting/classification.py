@@ -235,8 +235,7 @@ def plot_differences(comparisons: pd.DataFrame, ax: Axes | None = None) -> Axes:
     names, note = _mark(tasks, comparisons)
     ax.set_yticks(range(len(tasks)), names)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
-    if "*" in note:
-        note += " (the mean over tasks includes them)"
+    note = note.replace("* circular", "* circular: in means, too").replace(", †", "\n†")
     label = f"Difference in {comparisons['metric'].iloc[0]} (filled: adjusted p < 0.05)"
     ax.set_xlabel(label + (f"\n{note}" if note else ""))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
