@@ -13,7 +13,7 @@ from chromloom import cli
 from chromloom.classification.labels import read_label_sheet
 from chromloom.edits.read import read_edits
 from chromloom.sheets import check_config, read_sheet
-from chromloom.study import PANELS
+from chromloom.study.figures import PANELS
 
 
 def test_the_configuration_page_is_the_schemas(repo_root):

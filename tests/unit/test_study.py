@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.study import Run, Study
+from chromloom.study import Study
+from chromloom.study.runs import Run
 
 CORE = {"cell_type": "A", "assembly": "hg38", "contacts": "a.cool"}
 LABELS = "task\tpath\tformat\tkind\tcell_type\tassembly\tcircular\n"

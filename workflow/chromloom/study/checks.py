@@ -1,0 +1,209 @@
+"""What is refused before anything runs: contradictions of config, sheets and assemblies."""
+
+from chromloom.attribution.sets import parse_expression
+from chromloom.classification.labels import ELEMENTS, read_label_sheet
+from chromloom.errors import InputError
+from chromloom.genome.names import select_chromosomes
+from chromloom.genome.regions import parse_region
+from chromloom.models.registry import models
+from chromloom.study.figures import Figures
+from chromloom.study.runs import Run
+from chromloom.training.splits import split_chromosomes
+
+
+def check_study(study: Figures) -> None:
+    """Refuse what a study contradicts itself in.
+
+    Raises
+    ------
+    InputError
+        Names that nothing has, chromosomes that the assembly does not have, models that cannot be
+        trained on a map, splits that cannot be.
+    """
+    check_measured_edits(study)
+    check_boundaries(study)
+    for run in study.runs:
+        check_scope(study, run)
+        check_trans(study, run)
+    check_assemblies(study)
+    check_splits(study)
+    check_tasks(study)
+    check_comparisons(study)
+    check_orientations(study)
+    check_figures(study)
+    check_expression(study)
+    _ = study.transfers  # checked as they are listed
+
+
+def check_boundaries(study: Figures) -> None:
+    """Refuse a boundary experiment where no task gives the domains."""
+    if study.config["perturbation"]["boundaries"] and not study.config["attribution"]["domains"]:
+        raise InputError(
+            "perturbation.boundaries needs domains: name their task of the label sheet in "
+            "attribution.domains"
+        )
+
+
+def check_measured_edits(study: Figures) -> None:
+    for sample in study.samples.index[study.samples.edit_of != ""]:
+        origin, name = study.samples.edit_of[sample], study.samples.edit[sample]
+        names = [edit.edit for edit in study.edits[origin]]
+        if name in names:
+            continue
+        left_out = [row.detail for row in study.edit_rows[origin] if row.id == name]
+        raise InputError(
+            f"{study.config['samples']}, sample {sample!r}: {origin!r} has no edit {name!r}"
+            + (f" ({left_out[0]})" if left_out and left_out[0] else "")
+            + f"; it has {', '.join(names[:20]) or 'none'} (columns edit_of, edit)"
+        )
+
+
+def check_scope(study: Figures, run: Run) -> None:
+    if study.model(run.model).scope != "map":
+        raise InputError(
+            f"training.models: model {run.model!r} is learnt on a study, not on one map; name "
+            "it as the model of a predictor (key predictors)"
+        )
+
+
+def check_trans(study: Figures, run: Run) -> None:
+    kept = study.chromosomes(run.sample) or []
+    if study.model(run.model).needs_trans and len(kept) == 1:
+        raise InputError(
+            f"{study.config['samples']}, sample {run.sample!r}: model {run.model!r} reads "
+            f"contacts between chromosomes and only {kept[0]} is kept; keep more, or give this "
+            "sample models without it in the column models"
+        )
+
+
+def check_assemblies(study: Figures) -> None:
+    """Refuse assemblies that are not there, and chromosomes and labels that are not theirs."""
+    path = study.config["samples"]
+    for sample in study.mapped:
+        if (chromsizes := study.chromsizes(sample)) is not None:
+            source = f"{path}, sample {sample!r} (or contacts.chromosomes of the config)"
+            select_chromosomes(study.chromosomes(sample), chromsizes, source=source)
+            if region := study.samples.fine_tune_region[sample]:
+                parse_region(region, chromsizes.to_dict())
+    kinds = {(run.sample, study.samples.cell_type[run.sample]) for run in study.classified}
+    for sample, cell_type in sorted(kinds):
+        read_label_sheet(
+            study.label_sheet,
+            cell_type=cell_type,
+            assembly=study.assembly_name(sample),
+            must_exist=False,
+        )
+
+
+def check_tasks(study: Figures) -> None:
+    """Refuse names of tasks that the label sheet does not have for the samples they are for."""
+    shown = {study.focus_sample} if study.shown(study.pair_runs) else set()
+    edited = {run.sample for run in study.pair_runs if study.edits[run.sample]}
+    boundaries = study.config["perturbation"]["boundaries"]
+    if boundaries and shown and not study.labels_of(study.focus_sample):
+        raise InputError(
+            f"perturbation.boundaries: there are no labels of cell type "
+            f"{study.samples.cell_type[study.focus_sample]!r}; give it rows in a label sheet "
+            "(key labels), or leave boundaries empty"
+        )
+    wanted = {
+        "attribution.domains": (study.config["attribution"]["domains"], shown),
+        "perturbation.boundaries": (boundaries, shown),
+        "perturbation.loops": (study.config["perturbation"]["loops"], edited),
+    }
+    for key, (task, samples) in wanted.items():
+        for sample in sorted(samples):
+            tasks = study.tasks[study.samples.cell_type[sample]]
+            if task and tasks and task not in tasks:
+                raise InputError(
+                    f"{key}: {study.label_sheet} has no task {task!r} for cell type "
+                    f"{study.samples.cell_type[sample]!r}; it has {', '.join(tasks)}"
+                )
+
+
+def check_comparisons(study: Figures) -> None:
+    """Refuse comparisons of elements that the label sheet does not have."""
+    if not (study.shown(study.pair_runs) and study.labels_of(study.focus_sample)):
+        return
+    cell_type = study.samples.cell_type[study.focus_sample]
+    known = study.elements[cell_type]
+    for name, pair in study.config["attribution"]["comparisons"].items():
+        for expression in pair:
+            for _, task in parse_expression(expression):
+                if task not in known:
+                    raise InputError(
+                        f"attribution.comparisons, {name}: {expression!r} names {task!r}, "
+                        f"which is no task of single bins ({', '.join(ELEMENTS)}) of cell type "
+                        f"{cell_type!r} in {study.label_sheet}; it has {', '.join(known)}"
+                    )
+
+
+def check_orientations(study: Figures) -> None:
+    """Refuse edits of the orientation of motifs where no motifs are named."""
+    if study.config["perturbation"]["motifs"]:
+        return
+    for sample, resolution in study.edited:
+        for row in study.fitted_rows(sample, resolution):
+            if row.edit and row.edit.kind == "orientation":
+                raise InputError(
+                    f"{study.edits_path(sample)}: edit {row.edit.edit!r} turns motifs, and "
+                    "perturbation.motifs names none; give it a BED6 file of stranded CTCF "
+                    "motifs (`chromloom motifs` writes one), or take the edit out"
+                )
+
+
+def check_figures(study: Figures) -> None:
+    """Refuse a region of figures that the sample shown does not have."""
+    region = study.config["figures"]["region"]
+    chromsizes = study.chromsizes(study.focus_sample) if region and study.focus else None
+    if chromsizes is None:
+        return
+    kept = select_chromosomes(
+        study.chromosomes(study.focus_sample), chromsizes, source=study.config["samples"]
+    )
+    try:
+        parse_region(region, chromsizes[kept].to_dict())
+    except InputError as error:
+        raise InputError(f"figures.region, for sample {study.focus_sample!r}: {error}") from None
+
+
+def check_expression(study: Figures) -> None:
+    asked = study.config["expression"]
+    for key, other in (("genes", "table"), ("table", "genes")):
+        if asked[key] and not asked[other]:
+            raise InputError(f"expression.{key} is given and expression.{other} is not; give both")
+    if asked["genes"] and not study.signals:
+        raise InputError(
+            "expression.genes is given and there are no signals to tell expression from; name "
+            "a sheet of them (key signals)"
+        )
+    for cell_type in study.expressed:
+        if cell_type not in study.signals:
+            raise InputError(
+                f"expression.columns: cell type {cell_type!r} has no signals; it has to be one "
+                f"of {', '.join(study.signals)}"
+            )
+    for name in asked["models"]:
+        if "expression" not in study.expression_model(name).gives:
+            can = [key for key, model in models().items() if "expression" in model.gives]
+            raise InputError(
+                f"expression.models: {name!r} does not predict expression; expected some of "
+                f"{', '.join(can)}, or variants of them in expression.options"
+            )
+
+
+def check_splits(study: Figures) -> None:
+    """Refuse splits that cannot be, where the lengths of chromosomes are known."""
+    for plan in study.predictors.values():
+        first = plan.samples[0]
+        if (chromsizes := study.chromsizes(first)) is None:
+            if bool(plan.test) == bool(plan.n_folds):
+                raise InputError(f"predictors, {plan.name!r}: give either test or folds")
+            continue
+        kept = select_chromosomes(
+            study.learnt_chromosomes(plan), chromsizes, source=f"predictors, {plan.name!r}"
+        )
+        try:
+            split_chromosomes(chromsizes[kept], **plan.split)
+        except InputError as error:
+            raise InputError(f"predictors, {plan.name!r}: {error}") from None

@@ -1,0 +1,176 @@
+"""What the figures of a study show."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from chromloom.errors import InputError
+from chromloom.study.runs import Run, Runs
+
+# Panels of the figures that are made by default, by the figure that draws them.
+PANELS = {
+    "fig3": ["fig3a", "fig3b", "fig3g", "figS14"],
+    "fig4": ["fig4a", "fig4d", "fig4e", "figS3"],
+    "fig4f": ["fig4f"],
+    "fig6": ["fig6a", "fig6c", "fig6e"],
+    "fig6b": ["fig6b"],
+    "fig7": ["fig7", "fig7d"],
+    "fig8": ["fig8a", "fig8b"],
+    "fig8c": ["fig8c"],
+    "fig9": ["fig9"],
+}
+
+
+class Figures(Runs):
+    """The map, runs and edits that figures show, and the panels that have something to show."""
+
+    @cached_property
+    def focus(self) -> str:
+        """The map that figures show: the first trained one of the sample that the config names.
+
+        The sample may be any where the config names none. A map with a model that can be edited
+        comes first, then one with a predicted map. "" where no model is trained at all.
+
+        Raises
+        ------
+        InputError
+            The sample that the config names has no model.
+        """
+        wanted = self.config["figures"]["sample"]
+        runs = [*self.pair_runs, *self.map_runs, *self.runs]
+        shown = [run.map for run in runs if wanted in ("", run.sample)]
+        if wanted and not shown:
+            raise InputError(
+                f"figures.sample {wanted!r}: no sample with a model; name one of "
+                f"{sorted({run.sample for run in runs})}"
+            )
+        return shown[0] if shown else ""
+
+    @property
+    def focus_sample(self) -> str:
+        """Sample of the map that figures show; "" where there is none."""
+        return self.focus.split(".")[0]
+
+    def shown(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of some runs that are of the map that figures show."""
+        return [run for run in runs if run.map == self.focus]
+
+    @cached_property
+    def focus_run(self) -> Run | None:
+        """The run that is compared with those of other samples and bin sizes; None without one."""
+        return next(iter(self.shown([*self.pair_runs, *self.map_runs])), None)
+
+    @cached_property
+    def shown_duplications(self) -> list[str]:
+        """Names of the duplications among the edits of the sample that figures show."""
+        if not self.focus:
+            return []
+        sample, resolution = self.focus.split(".")[:2]
+        rows = self.fitted_rows(sample, int(resolution))
+        return [row.edit.edit for row in rows if row.edit and row.edit.kind == "duplication"]
+
+    @cached_property
+    def shown_compared_edits(self) -> list[str]:
+        """Those of `compared_edits` that are of the run and the duplication that figures show."""
+        edits = [f"{self.focus_run}/{edit}.against." for edit in self.shown_duplications[:1]]
+        return [stem for stem in self.compared_edits if stem.startswith(tuple(edits))]
+
+    @cached_property
+    def panels(self) -> dict[str, list[str]]:
+        """Those of `PANELS` that have something to show in this study."""
+        editable, predicted = self.shown(self.pair_runs), self.shown(self.map_runs)
+        classified = self.shown(self.classified)
+        labelled = editable and self.labels_of(self.focus_sample)
+        duplicated = editable and self.shown_duplications
+        has = {
+            "fig3b": predicted and self.samples.against[self.focus_sample],
+            "fig3": predicted,
+            "fig4": classified,
+            "fig4f": len(classified) > 1,
+            "fig6a": labelled and self.config["attribution"]["domains"],
+            "fig6": labelled,
+            "fig6b": self.shown(self.attributed),
+            "fig7": duplicated,
+            "fig7d": duplicated and self.shown_compared_edits,
+            "fig8": editable and self.knockouts,
+            "fig8c": editable and self.config["perturbation"]["boundaries"],
+            "fig9": self.compared_edits,
+        }
+        return {
+            figure: [panel for panel in panels if has.get(panel, has[figure])]
+            for figure, panels in PANELS.items()
+        }
+
+    @cached_property
+    def agreement_panels(self) -> dict[str, dict[str, Any]]:
+        """What every panel of agreement by distance shows, of those that have something to show.
+
+        Returns
+        -------
+        dict
+            panel -> by (model, sample or resolution); stems of the tables; scored, the pairs of
+            samples that decoders were trained and scored on.
+        """
+        if not self.focus:
+            return {}
+        panels = {}
+        names = [("fig3a", "fig3b"), ("fig3c", "fig3d"), ("figS1a", "figS1b"), ("figS1c", "figS1d")]
+        for (own, replicate), shown in zip(names, [self.focus, *self._other_maps()]):
+            panels[own] = self._by_model(shown)
+            if self.samples.against[shown.split(".")[0]]:
+                panels[replicate] = self._by_model(shown, replicate=True)
+        if self.focus_run:
+            panels["fig3e"] = self._by_sample(self.focus_run)
+            panels["fig3f"] = self._by_sample(self.focus_run, replicate=True)
+            panels["fig5e"] = {
+                "by": "resolution",
+                "stems": list(map(str, self.other_resolutions)),
+                "scored": [[self.focus_sample] * 2],
+            }
+        return {panel: shown for panel, shown in panels.items() if shown["stems"]}
+
+    @cached_property
+    def other_resolutions(self) -> list[Run]:
+        """The run that figures show, at every bin size that it was trained at."""
+        own = self.focus_run
+        return [
+            run
+            for run in self.map_runs
+            if own and (run.sample, run.norm, run.model) == (own.sample, own.norm, own.model)
+        ]
+
+    def _by_model(self, map: str, *, replicate: bool = False) -> dict[str, Any]:
+        """Models of a map, by their decoders where there are any; scored on it or its replicate."""
+        sample, decoders = map.split(".")[0], self.config["reconstruction"]["decoders"]
+        other = self.samples.against[sample]
+        ending = "-replicate" if replicate else ""
+        runs = [run for run in self.runs if run.map == map]
+        return {
+            "by": "model",
+            "stems": [f"{run}.{decoder}{ending}" for run in runs for decoder in decoders]
+            or [str(run) for run in runs if run in self.map_runs],
+            "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
+        }
+
+    def _by_sample(self, own: Run, *, replicate: bool = False) -> dict[str, Any]:
+        """The model, bin size and norm of a run, on every sample."""
+        samples = self.samples
+        kind = (own.resolution, own.norm, own.model)
+        runs = [run for run in self.map_runs if (run.resolution, run.norm, run.model) == kind]
+        others = samples.against if replicate else samples["sample"]
+        scored = [[run.sample, others[run.sample]] for run in runs]
+        return {
+            "by": "sample",
+            "stems": [str(run) for run, pair in zip(runs, scored) if all(pair)],
+            "scored": scored,
+        }
+
+    def _other_maps(self) -> list[str]:
+        """The first predicted map of every other cell type; none thinned or fine-tuned."""
+        shown, maps = {self.samples.cell_type[self.focus_sample]}, []
+        for run in self.map_runs:
+            row = self.samples.loc[run.sample]
+            if row.cell_type not in shown and not (row.thin_of or row.fine_tune_of):
+                shown.add(row.cell_type)
+                maps.append(run.map)
+        return maps

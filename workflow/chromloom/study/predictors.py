@@ -1,0 +1,153 @@
+"""Predictors of a study: what each is trained on and which samples it is applied to."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chromloom.errors import InputError
+from chromloom.models.registry import find_model, model_settings, models
+from chromloom.study.samples import Samples, listed
+
+
+@dataclass(frozen=True)
+class PredictorPlan:
+    """A predictor of the config, with every default.
+
+    Attributes
+    ----------
+    name, model : str
+    seed : int
+    options : dict
+        Settings that differ from the model's own.
+    samples, signals : tuple of str
+    resolution, max_distance : int
+        bp.
+    norm : str
+        Of the maps: the first of the first sample.
+    bin_size : int
+        bp, of the signals.
+    test, validation : tuple of str
+    n_folds : int
+        0 for one fold, whose test is given.
+    """
+
+    name: str
+    model: str
+    seed: int
+    options: dict[str, Any]
+    samples: tuple[str, ...]
+    signals: tuple[str, ...]
+    resolution: int
+    max_distance: int
+    norm: str
+    bin_size: int
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+    n_folds: int
+
+    @property
+    def folds(self) -> list[int]:
+        """Numbers of the folds."""
+        return list(range(max(self.n_folds, 1)))
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """Arguments of `training.splits.split_chromosomes`."""
+        return {
+            "test": list(self.test),
+            "validation": list(self.validation),
+            "folds": self.n_folds,
+            "gap": self.max_distance,
+        }
+
+
+def plan_predictor(
+    study: Samples, name: str, asked: Mapping[str, Any], *, taken: Collection[str]
+) -> PredictorPlan:
+    """A predictor as the config asks for it; `taken` are names that models have.
+
+    Raises
+    ------
+    InputError
+        The model, samples, signals or bin sizes cannot be.
+    """
+    where = f"predictors, {name!r}"
+    model, samples = find_model(asked["model"]), asked["samples"]
+    if model.scope != "study" or "map" not in model.gives:
+        raise InputError(
+            f"{where}: model {asked['model']!r} learns no maps from signals; take weave, "
+            "distance, pairs-ridge or pairs-xgboost"
+        )
+    if name in taken or (name in models() and find_model(name).scope == "map"):
+        raise InputError(f"{where}: this is the name of a model; give the predictor another")
+    for sample in samples:
+        if sample not in study.mapped:
+            raise InputError(
+                f"{where}: sample {sample!r} has no contacts to learn from; expected samples "
+                f"of {study.config['samples']} that have: {', '.join(study.mapped)}"
+            )
+    first = samples[0]
+    resolution = asked.get("resolution", min(study.resolutions(first)))
+    norm = study.norms(first)[0]
+    for sample in samples:
+        if resolution not in study.resolutions(sample) or norm not in study.norms(sample):
+            raise InputError(
+                f"{where}: sample {sample!r} has no map at {resolution} bp and {norm}; add "
+                "them to its columns resolutions and norms"
+            )
+        if study.assembly_name(sample) != study.assembly_name(first):
+            raise InputError(
+                f"{where}: samples {first!r} and {sample!r} are of two assemblies; train a "
+                "predictor on one"
+            )
+    sizes = study.config["bin_signals"]["bin_sizes"]
+    fitting = [size for size in sizes if resolution % size == 0]
+    if not fitting:
+        raise InputError(
+            f"{where}: signals are binned at {', '.join(map(str, sizes))} bp, which do not "
+            f"fill bins of {resolution} bp; add a size that divides it to bin_signals.bin_sizes"
+        )
+    plan = PredictorPlan(
+        name=name,
+        model=asked["model"],
+        seed=asked.get("seed", study.config["seed"]),
+        options=asked["options"],
+        samples=tuple(samples),
+        signals=tuple(asked["signals"]),
+        resolution=resolution,
+        max_distance=asked["max_distance"],
+        norm=norm,
+        bin_size=fitting[0],
+        test=tuple(asked["test"]),
+        validation=tuple(asked["validation"]),
+        n_folds=asked["folds"],
+    )
+    model_settings(plan.model, **plan.options)  # refused here where they are none
+    for sample in samples:
+        if missing := missing_signals(study, plan, sample):
+            raise InputError(
+                f"{where}: cell type {study.samples.cell_type[sample]!r} of sample {sample!r} "
+                f"has no signal {missing[0]!r}; add its row to the sheet of signals"
+            )
+    return plan
+
+
+def missing_signals(study: Samples, plan: PredictorPlan, sample: str) -> list[str]:
+    """Signals of a predictor that no file of a sample's cell type gives."""
+    own = {source.signal for source in study.signals.get(study.samples.cell_type[sample], [])}
+    return [
+        name
+        for name in plan.signals
+        if not {name, name.removesuffix("+").removesuffix("-"), name.partition(":")[0]} & own
+    ]
+
+
+def applies(study: Samples, plan: PredictorPlan, sample: str) -> bool:
+    """Whether a predictor is applied to a sample: same assembly, its signals, not excluded."""
+    row, named = study.samples.loc[sample], listed(study.samples.models[sample])
+    if row.fine_tune_of or row.edit_of or (named and plan.name not in named):
+        return False
+    if study.assembly_name(sample) != study.assembly_name(plan.samples[0]):
+        return False
+    has = plan.resolution in study.resolutions(sample) and plan.norm in study.norms(sample)
+    return (has or sample not in study.mapped) and not missing_signals(study, plan, sample)

@@ -1,0 +1,339 @@
+"""Maps, models and runs of a study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chromloom.edits.read import summary
+from chromloom.errors import InputError
+from chromloom.models.registry import Model, code_of, find_model, resolve_model
+from chromloom.study.predictors import PredictorPlan, applies, plan_predictor
+from chromloom.study.samples import Samples, listed, simulated_path
+
+# HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
+LOOP_RESOLUTIONS = range(4_000, 28_001)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one map; as text `{sample}.{resolution}.{norm}.{model}`.
+
+    Attributes
+    ----------
+    sample, norm, model : str
+    resolution : int
+        Bin size in bp.
+    """
+
+    sample: str
+    resolution: int
+    norm: str
+    model: str
+
+    @property
+    def map(self) -> str:
+        """Name of the map, `{sample}.{resolution}.{norm}`."""
+        return f"{self.sample}.{self.resolution}.{self.norm}"
+
+    def __str__(self) -> str:
+        return f"{self.map}.{self.model}"
+
+
+class Runs(Samples):
+    """Which models are trained on which maps, and what follows for each of them.
+
+    Attributes
+    ----------
+    predictors : dict
+        name -> PredictorPlan.
+    """
+
+    def __init__(self, config: Mapping[str, Any], root: str | Path) -> None:
+        super().__init__(config, root)
+        self.predictors = {
+            name: plan_predictor(self, name, asked, taken=self.variants)
+            for name, asked in self.config["predictors"].items()
+        }
+
+    # Expression
+
+    @cached_property
+    def expressed(self) -> dict[str, str]:
+        """Cell types whose expression is predicted -> their column of the table."""
+        asked = self.config["expression"]
+        if not asked["genes"]:
+            return {}
+        return dict(asked["columns"]) or {cell_type: cell_type for cell_type in self.signals}
+
+    def expression_model(self, name: str) -> Model:
+        """The line of the model of expression that a name stands for."""
+        return find_model(resolve_model(name, self.config["expression"]["options"])[0])
+
+    def expression_training(self, name: str) -> dict[str, Any]:
+        """The model that a name stands for, its seed, and the settings that differ from its own."""
+        model, options = resolve_model(name, self.config["expression"]["options"])
+        seed = options.pop("seed", self.config["seed"])
+        return {"model": model, "seed": seed, "options": options}
+
+    # Edits
+
+    def edits_of(self, sample: str, resolution: int) -> list[str]:
+        """Names of the edits of a sample that bins of a size can show."""
+        return [row.edit.edit for row in self.fitted_rows(sample, resolution) if row.edit]
+
+    @cached_property
+    def edited(self) -> list[tuple[str, int]]:
+        """Samples and bin sizes (bp) that edits are made at."""
+        pairs = [(run.sample, run.resolution) for run in self.pair_runs]
+        return [pair for pair in dict.fromkeys(pairs) if self.edits_path(pair[0])]
+
+    @cached_property
+    def edit_summaries(self) -> list[str]:
+        """What becomes of the files of edits, one line for each of `edited`."""
+        return [
+            f"{self.edits_path(sample)}, {sample} at {resolution} bp: "
+            f"{summary(self.fitted_rows(sample, resolution))}"
+            for sample, resolution in self.edited
+        ]
+
+    # Maps and models
+
+    def models(self, sample: str) -> list[str]:
+        """Names of the models that are trained on a sample."""
+        own = self.samples.models[sample]
+        named = [] if own == "-" else listed(own) or self.config["training"]["models"]
+        return [name for name in named if name not in self.config["predictors"]]
+
+    @cached_property
+    def maps(self) -> list[str]:
+        """Names of the maps that models are trained on."""
+        return [
+            f"{sample}.{resolution}.{norm}"
+            for sample in self.mapped
+            for resolution in self.trained_resolutions(sample)
+            for norm in self.norms(sample)
+        ]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every model on every map that it is trained on."""
+        return [
+            Run(sample, resolution, norm, model)
+            for sample in self.mapped
+            for resolution in self.trained_resolutions(sample)
+            for norm in self.norms(sample)
+            for model in self.models(sample)
+        ]
+
+    @cached_property
+    def classified(self) -> list[Run]:
+        """Runs whose bins are classified: those of cell types with labels."""
+        return [run for run in self.runs if self.labels_of(run.sample)]
+
+    @cached_property
+    def predictor_runs(self) -> list[Run]:
+        """Every predictor on every sample that it is applied to.
+
+        Those are samples of its assembly whose cell type has files of its signals; where the column
+        models names models, the predictor is among them.
+        """
+        return [
+            Run(sample, plan.resolution, plan.norm, plan.name)
+            for sample in self.samples.index
+            for plan in self.predictors.values()
+            if applies(self, plan, sample)
+        ]
+
+    @cached_property
+    def map_runs(self) -> list[Run]:
+        """Runs that predict the observed map of a sample, by models or predictors.
+
+        Models that give vectors alone need a decoder and are not among them.
+        """
+        own = [run for run in self.runs if self.model(run.model).predicts_maps]
+        return own + [run for run in self.predictor_runs if run.sample in self.mapped]
+
+    @cached_property
+    def predicted_runs(self) -> list[Run]:
+        """`map_runs`, and predictors on samples that have no observed map."""
+        return list(dict.fromkeys([*self.map_runs, *self.predictor_runs]))
+
+    @cached_property
+    def pair_runs(self) -> list[Run]:
+        """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
+        return [run for run in self.map_runs if self.model(run.model).editable]
+
+    @cached_property
+    def attributed(self) -> list[Run]:
+        """Runs whose predicted contacts are attributed to bins by default."""
+        return [run for run in self.pair_runs if self.model(run.model).attributed]
+
+    @cached_property
+    def screened(self) -> list[Run]:
+        """Runs in which one bin can be knocked out by itself."""
+        return [run for run in self.pair_runs if self.model(run.model).screenable]
+
+    @cached_property
+    def judged(self) -> list[Run]:
+        """Runs that can be compared with the truth of their simulated genome."""
+        return [run for run in self.screened if self.truth(run.sample)]
+
+    @cached_property
+    def analysed(self) -> list[str]:
+        """Names of the observed and the predicted maps that are analysed."""
+        return [*self.maps, *map(str, self.map_runs)]
+
+    @cached_property
+    def searched_for_loops(self) -> list[str]:
+        """Those of `analysed` whose bins are of a size at which loops can be called."""
+        return [map for map in self.analysed if int(map.split(".")[1]) in LOOP_RESOLUTIONS]
+
+    def files_to_view(self, sample: str, resolution: str, norm: str, model: str) -> dict[str, str]:
+        """What a view of a run shows, by the names it gives them: two maps, tracks, loops."""
+        name = f"{sample}.{resolution}.{norm}"
+        run = f"{name}.{model}"
+        files = {
+            "observed": f"results/contacts/{sample}.mcool",
+            "predicted": f"results/predictions/{run}.mcool",
+            "cool": f"results/normalized/{name}.cool",
+            "E1": f"results/analysis/{name}/E1.bw",
+            "insulation": f"results/analysis/{name}/insulation.bw",
+        }
+        if run in map(str, self.attributed):
+            files["importance"] = f"results/attribution/{run}.bw"
+        for kind, path in {"observed_loops": name, "predicted_loops": run}.items():
+            if path in self.searched_for_loops:
+                files[kind] = f"results/analysis/{path}/loops.bedpe"
+        return files
+
+    # Variants of models
+
+    @cached_property
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """Settings by name: of training.options, of further seeds, and of figure S13's variants."""
+        models = {model for sample in self.mapped for model in self.models(sample)}
+        seeds = {
+            name: {"model": model, "seed": int(name.rsplit("-seed", 1)[1])}
+            for model in models
+            for name in self.seeds_of(model)[1:]
+        }
+        sizes = {name: settings for name, (_, _, settings) in self.ablation.items()}
+        return {**seeds, **sizes, **self.config["training"]["options"]}
+
+    @cached_property
+    def ablation(self) -> dict[str, tuple[int, str, dict[str, Any]]]:
+        """Models of figure S13: name -> numbers per bin, name of the variant and settings."""
+        chosen = self.config["figures"]["ablation"]
+        return {
+            "-".join([chosen["model"], f"d{size}", *filter(None, [variant])]): (
+                size,
+                variant or "as it is",
+                {"model": chosen["model"], "embedding_dim": size, **settings},
+            )
+            for variant, settings in {"": {}, **chosen["variants"]}.items()
+            for size in chosen["sizes"]
+        }
+
+    def seeds_of(self, model: str) -> list[str]:
+        """Names of a model's trainings by all seeds, its own first."""
+        seeds = [s for s in self.config["training"]["seeds"] if s != self.config["seed"]]
+        return [model, *(f"{model}-seed{seed}" for seed in seeds)]
+
+    def model(self, name: str) -> Model:
+        """What the model or predictor that a name in a run stands for reads, gives and can do."""
+        if name in self.predictors:
+            return find_model(self.predictors[name].model)
+        return find_model(resolve_model(name, self.variants)[0])
+
+    def model_code(self, name: str) -> list[str]:
+        """Files of a model that a plugin registers; none for a model of the library."""
+        return code_of(resolve_model(name, self.variants)[0])
+
+    def training(self, model: str) -> dict[str, Any]:
+        """The model that a name stands for, its seed, and the settings that differ from its own."""
+        name, options = resolve_model(model, self.variants)
+        seed = options.pop("seed", self.config["seed"])
+        return {"model": name, "seed": seed, "options": options}
+
+    # Predictors
+
+    def store_of(self, plan: PredictorPlan, sample: str) -> str:
+        """Store of the signals of a sample that a predictor reads, as `{cell_type}.{bin_size}`."""
+        return f"{self.samples.cell_type[sample]}.{plan.bin_size}"
+
+    def learnt_chromosomes(self, plan: PredictorPlan) -> list[str] | None:
+        """Chromosomes that a predictor is trained and tested on; None is all of the assembly."""
+        kept = [self.chromosomes(sample) for sample in plan.samples]
+        return None if None in kept else list(dict.fromkeys(c for own in kept for c in own or []))
+
+    # Simulated genomes
+
+    @cached_property
+    def simulated_files(self) -> list[str]:
+        """What config and sheets name in the folders of simulated genomes, by path there."""
+        named = {
+            *self.sources.values(),
+            *(path for paths in self.labels.values() for path in paths),
+            *(path for sample in self.mapped for path in self.assembly_files(sample)),
+            *(path for cell_type in self.signals for path in self.signal_files(cell_type)),
+            *(p for path in self.signal_assembly.values() for p in self.files_of_assembly(path)),
+            self.config["analysis"]["phasing"],
+        }
+        return sorted({path for _, path in map(simulated_path, named) if path})
+
+    @cached_property
+    def other_simulated_maps(self) -> list[dict[str, Any]]:
+        """Maps of a simulated genome beyond its default ones: file, cell type, edit of the row."""
+        maps = []
+        for _, row in self.samples.iterrows():
+            if not simulated_path(row.contacts)[1].startswith("contacts/"):
+                continue
+            edits = {edit.edit: vars(edit) for edit in self.edits.get(row.edit_of, [])}
+            edit = edits.get(row.edit, {})
+            keys = ["kind", "chrom", "start", "end"]
+            keys += ["chrom2", "start2", "end2", "strand", "strand2"] if edit.get("chrom2") else []
+            maps.append(
+                {
+                    "file": Path(row.contacts).name,
+                    "cell_type": row.cell_type,
+                    "edit": {key: edit[key] for key in keys if edit},
+                }
+            )
+        return maps
+
+    # Comparisons between samples
+
+    @cached_property
+    def transfers(self) -> list[str]:
+        """Classifications of a run by what was learnt on other samples, `{run}.from.{sample}`.
+
+        Raises
+        ------
+        InputError
+            Another sample has no such map.
+        """
+        transfers = []
+        for run in self.classified:
+            for origin in listed(self.samples.classify_from[run.sample]):
+                has = run.resolution in self.resolutions(origin) and run.norm in self.norms(origin)
+                if not has:
+                    raise InputError(
+                        f"{self.config['samples']}, sample {run.sample!r}: classify_from "
+                        f"{origin!r} has no map at {run.resolution} bp and {run.norm}; add them to "
+                        "its columns resolutions and norms"
+                    )
+                transfers.append(f"{run}.from.{origin}")
+        return transfers
+
+    @cached_property
+    def compared_edits(self) -> list[str]:
+        """Predicted edits that were measured, as `{run}/{edit}.against.{sample}`."""
+        return [
+            f"{run}/{self.samples.edit[other]}.against.{other}"
+            for other in self.samples.index
+            for run in self.pair_runs
+            if run.sample == self.samples.edit_of[other]
+            and self.samples.edit[other] in self.edits_of(run.sample, run.resolution)
+        ]
