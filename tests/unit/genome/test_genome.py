@@ -306,3 +306,23 @@ def test_an_assembly_has_the_name_of_its_folder_dots_and_all(tmp_path):
     folder.mkdir()
     (folder / "chrom.sizes").write_text("chr1\t1000\n")
     assert load_assembly(folder).name == assembly_name(folder) == "GCF_000001405.40"
+
+
+def test_roman_numerals_are_numbers_where_the_other_side_counts():
+    yeast = pd.Series({"chrI": 230, "chrII": 813, "chrIII": 316, "chrX": 745, "chrM": 85})
+    numbers = harmonise_names(["chr1", "2", "3", "10", "mt"], yeast, source="map")
+    assert numbers == {
+        "chr1": "chrI",
+        "2": "chrII",
+        "3": "chrIII",
+        "mt": "chrM",
+    }  # IV .. are absent
+    whole = pd.Series(1, [f"chr{k}" for k in range(1, 11)])
+    romans = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "Mito"]
+    assert harmonise_names(romans, whole, source="fa")["X"] == "chr10"
+    assert harmonise_names(romans, whole, source="fa")["IX"] == "chr9"
+    worm = pd.Series(1, ["chr1", "chr2", "chrX"])
+    assert match_names(["I", "II", "X"], worm) == {"I": "chr1", "II": "chr2", "X": "chrX"}
+    assert match_names(["I", "X"], HG19) == {"I": "chr1", "X": "chrX"}
+    autosomes = pd.Series(1, [f"chr{k}" for k in range(1, 20)])
+    assert match_names(["1", "X"], autosomes) == {"1": "chr1", "X": None}

@@ -1,8 +1,9 @@
 """Chromosome names: matching those of a file to those of an assembly, and choosing some."""
 
+import itertools
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from chromloom.errors import InputError
 logger = logging.getLogger(__name__)
 
 
+_ONES = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 _MITOCHONDRIA = {"m", "mt", "mito", "mitochondrion", "dmel_mitochondrion_genome"}
 
 
@@ -23,8 +25,9 @@ def harmonise_names(
 ) -> dict[str, str]:
     """Match a file's chromosome names with the assembly's.
 
-    A `chr` prefix, case, leading zeros and the spellings of the mitochondrion are no difference;
-    everything else is (roman numerals stay roman, chr2L stays an arm).
+    A `chr` prefix, case, leading zeros and the spellings of the mitochondrion are no difference,
+    and roman numerals are not where one side counts I, II, ... and the other 1, 2, ...; everything
+    else is (chr2L stays an arm).
 
     Parameters
     ----------
@@ -51,10 +54,7 @@ def harmonise_names(
     """
     lengths = dict(names) if isinstance(names, Mapping | pd.Series) else None
     names = [str(name) for name in (lengths if lengths is not None else names)]
-    by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
-    matched = {
-        name: name if name in chromsizes.index else by_key.get(_name_key(name)) for name in names
-    }
+    matched = match_names(names, chromsizes)
     taken: dict[str, str] = {}
     for name, chrom in matched.items():
         if chrom is not None and taken.setdefault(chrom, name) != name:
@@ -104,11 +104,33 @@ def match_names(names: Iterable[str], chromsizes: pd.Series) -> dict[str, str | 
 
     A name equal to the assembly's wins over one that has to be translated.
     """
+    keys = {name: _name_key(name) for name in map(str, names)}
     by_key = {_name_key(chrom): chrom for chrom in chromsizes.index}
+    by_key = _other_numerals(by_key, set(keys.values())) | by_key
+    return {n: n if n in chromsizes.index else by_key.get(key) for n, key in keys.items()}
+
+
+def _other_numerals(by_key: Mapping[str, str], keys: set[str]) -> dict[str, str]:
+    """Names of the assembly by numbers where it counts I, II, ..., or by numerals where 1, 2, ...
+
+    An X is a chromosome of its own, as in C. elegans and man, where no IX stands beside it.
+    """
+    pairs = [(str(number), roman) for number, roman in enumerate(_romans(), start=1)]
+    if {"i", "ii"} <= set(by_key):
+        run = itertools.takewhile(lambda pair: pair[1] in by_key, pairs)
+        return {number: by_key[roman] for number, roman in run}
     return {
-        name: name if name in chromsizes.index else by_key.get(_name_key(name))
-        for name in map(str, names)
+        roman: by_key[number]
+        for number, roman in pairs
+        if number in by_key and (roman != "x" or "ix" in keys)
     }
+
+
+def _romans() -> Iterator[str]:
+    """i, ii, ... xxxix."""
+    for tens, ones in itertools.product(("", "x", "xx", "xxx"), _ONES):
+        if tens or ones:
+            yield tens + ones
 
 
 def _name_key(name: str) -> str:

@@ -1,1 +1,1 @@
-"""DNA sequence: genomes in FASTA, and motifs in them."""
+"""DNA sequence: files of genomes, windows of them as codes, and motifs in them."""

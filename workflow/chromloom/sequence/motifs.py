@@ -1,15 +1,14 @@
 """CTCF motif instances in a genome sequence, with strand, by FIMO (memelite)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pysam
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.sequence.ctcf import CTCF_COUNTS
+from chromloom.sequence.fasta import encode, read_sequences
 
 CHUNK = 5_000_000
 
@@ -26,7 +25,7 @@ def find_motifs(
     Parameters
     ----------
     fasta : str or Path
-        Plain or gzip.
+        FASTA, plain or gzipped, or 2bit.
     out_bed : str or Path
         chrom, start, end, name, score, strand, p_value; sorted.
     meme : str or Path, optional
@@ -48,10 +47,11 @@ def find_motifs(
     overlap = max(pwm.shape[1] for pwm in motifs.values()) - 1
     columns = ["chrom", "start", "end", "name", "score", "strand", "p_value"]
     tables = [pd.DataFrame(columns=columns)]
-    for chrom, sequence in read_fasta(fasta):
-        for start in range(0, max(len(sequence) - overlap, 1), CHUNK):
-            part = sequence[start : start + CHUNK + overlap]
-            one_hot = (part == np.frombuffer(b"ACGT", np.uint8)[:, None]).astype(np.int8)[None]
+    for chrom, letters in read_sequences(fasta):
+        codes = encode(letters)
+        for start in range(0, max(len(codes) - overlap, 1), CHUNK):
+            part = codes[start : start + CHUNK + overlap]
+            one_hot = (part == np.arange(4)[:, None]).astype(np.int8)[None]
             for hits in fimo(motifs, one_hot, threshold=threshold):  # (1, 4, length)
                 hits = hits.rename(columns={"motif_name": "name", "p-value": "p_value"})
                 hits[["start", "end"]] += start
@@ -62,21 +62,3 @@ def find_motifs(
     with atomic_path(out_bed) as temporary:
         table.to_csv(temporary, sep="\t", header=False, index=False, float_format="%.6g")
     return table
-
-
-def read_fasta(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and upper-case letters ((length,), uint8) of every sequence of a FASTA file.
-
-    Plain or gzipped, told by content.
-    """
-    empty = True
-    try:
-        with pysam.FastxFile(str(path)) as file:
-            for sequence in file:
-                empty = False
-                letters = (sequence.sequence or "").upper().encode()
-                yield sequence.name or "", np.frombuffer(letters, np.uint8)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as FASTA: {error}") from error
-    if empty:
-        raise InputError(f"{path} holds no sequence; a FASTA file starts with '>name'")
