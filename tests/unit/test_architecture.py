@@ -27,7 +27,7 @@ ROOMS = {
     "runtime": set(),
     "kernels": set(),
     "genome": set(),
-    "sequence": set(),
+    "sequence": {"genome"},
     "signals": {"genome"},
     "contacts": {"genome"},
     "edits": {"genome"},
