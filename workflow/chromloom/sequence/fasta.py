@@ -201,7 +201,7 @@ def write_genome(
         length_tolerance=length_tolerance,
     )
     with atomic_path(out_path) as temporary:
-        with pysam.BGZFile(str(temporary), "w") as file:
+        with pysam.BGZFile(str(temporary), "w", None) as file:
             for name, letters in read_sequences(path):
                 if name in names:
                     file.write(f">{names[name]}\n".encode())
