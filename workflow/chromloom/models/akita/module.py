@@ -1,0 +1,311 @@
+"""The network of Akita (Fudenberg et al., Nature Methods 2020; Methods, "Model architecture").
+
+Convolutions over bases with max-pooling until a position is a bin (the *tower*), dilated residual
+convolutions over bins and a bottleneck (with the tower, the *trunk*), then the mean of two bins and
+their distance, dilated residual convolutions over pairs, made symmetric after each (the *head*).
+Layers, their order and initial values are those of the public code, as its print-out of layers has
+them: rectifier, convolution, batch normalisation, dropout, pooling; He's initial values (a normal
+cut at two standard deviations); 0 as the scale of the second normalisation of a residual block.
+Where the article differs (bottleneck of 48 channels and width 1, "a (1,1) convolution block" for
+pairs), the code is followed: 64 and width 5, 3 x 3.
+
+What is computed in another order, with the same result but for rounding:
+
+* A convolution over the mean of two bins is a sum of convolutions over each (`PairInlet`), so that
+  the first layer over pairs costs next to nothing in place of 29 % of the head.
+* The reverse complement is read with the bins of the trunk turned back before the head, as the code
+  does; the article flips the map.
+* The rectifier in front of the first convolution is left out: bases are 0 or 1.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from chromloom.errors import InputError
+from chromloom.models.akita.settings import AkitaSettings
+
+BASES = 4
+"""A C G T, coded 0 to 3; another code (N) is none of them."""
+EPSILON = 1e-3  # Keras's, in the variance of batch normalisation
+LARGEST_POOL = 13
+
+
+def pool_sizes(bin_size: int) -> list[int]:
+    """Max-poolings that make bins of bases: the prime factors of the bin size, largest first.
+
+    2,048 bp are eleven poolings by two, as published; 2,000 bp are 5, 5, 5, 2, 2, 2, 2.
+
+    Raises
+    ------
+    InputError
+        A prime factor above 13.
+    """
+    left, sizes, p = bin_size, [], 2
+    while left > 1 and p <= LARGEST_POOL:
+        if left % p:
+            p += 1
+        else:
+            sizes.append(p)
+            left //= p
+    if left > 1 or not sizes:
+        raise InputError(
+            f"bins of {bin_size} bp cannot be made of bases by poolings of 2 to {LARGEST_POOL}; "
+            "use bins of 2,048, 2,000, 1,000 or 10,000 bp, say"
+        )
+    return sizes[::-1]
+
+
+def reverse_complement(codes: Tensor) -> Tensor:
+    """Codes (..., length) of the other strand; N stays N."""
+    return torch.where(codes < BASES, BASES - 1 - codes, codes).flip(-1)
+
+
+class Akita(nn.Module):
+    """The network.
+
+    Parameters
+    ----------
+    settings : AkitaSettings
+    bin_size : int
+        bp.
+    n_targets : int
+        Maps that are predicted at once.
+    """
+
+    distances: Tensor  # (1, window, window)
+
+    def __init__(self, settings: AkitaSettings, bin_size: int, n_targets: int) -> None:
+        super().__init__()
+        s, pools = settings, pool_sizes(bin_size)
+        self.settings, self.bin_size, self.n_targets, self.pools = s, bin_size, n_targets, pools
+        norm = s.norm_memory
+        self.tower = nn.Sequential(
+            _Block(BASES, s.filters, s.kernel, norm, pool=pools[0], rectified=True),
+            *(_Block(s.filters, s.filters, s.tower_kernel, norm, pool=pool) for pool in pools[1:]),
+        )
+        rates = [round(s.rate**k) for k in range(max(s.residual_blocks, s.pair_blocks))]
+        self.rates = rates[: s.residual_blocks]
+        self.dilated = nn.Sequential(
+            *(
+                _Residual(s.filters, s.residual_filters, rate, s.residual_dropout, norm)
+                for rate in self.rates
+            )
+        )
+        self.bottleneck = _Block(s.filters, s.bottleneck, s.bottleneck_kernel, norm)
+        self.inlet = PairInlet(s.bottleneck, s.pair_filters, norm)
+        self.pairs = nn.Sequential(
+            *(
+                _Residual(s.pair_filters, s.pair_residual_filters, rate, s.pair_dropout, norm, 2)
+                for rate in rates[: s.pair_blocks]
+            )
+        )
+        self.head = nn.Conv2d(s.pair_filters, n_targets, 1)
+        bins = torch.arange(s.window, dtype=torch.float32)
+        distances = (bins[:, None] - bins).abs()[None]
+        if s.distance == "log":
+            distances = torch.log1p(distances)
+        self.register_buffer("distances", distances, persistent=False)
+        self.apply(_initialise)
+        for block in [*self.dilated, *self.pairs]:
+            nn.init.zeros_(block.widen.norm.weight)
+
+    @property
+    def tower_reach(self) -> int:
+        """bp beyond either end of a bin that the tower's value of the bin depends on."""
+        step, reach = 1, self.settings.kernel // 2
+        for pool, _ in pairwise(self.pools):
+            step *= pool
+            reach += self.settings.tower_kernel // 2 * step
+        return reach
+
+    @property
+    def trunk_reach(self) -> int:
+        """bp beyond either end of a bin that the trunk's value of the bin depends on."""
+        bins = sum(self.rates) + self.settings.bottleneck_kernel // 2
+        return self.tower_reach + bins * self.bin_size
+
+    def forward(self, codes: Tensor, turned: Tensor | None = None) -> Tensor:
+        """Predicted maps of windows.
+
+        Parameters
+        ----------
+        codes : Tensor, (n, window * bin_size), uint8
+            Bases, 0 to 3 for A C G T, 4 for N.
+        turned : Tensor, (n,), bool, optional
+            Which windows are read as the other strand; their maps are those of the first strand.
+
+        Returns
+        -------
+        Tensor, (n, n_targets, size, size), float32
+            Log of observed over expected, symmetric, for the inner bins of the window.
+        """
+        if turned is not None:
+            codes = torch.where(turned[:, None], reverse_complement(codes), codes)
+        bins = self.mix(self.pool(codes))  # (n, bottleneck, window)
+        if turned is not None:
+            bins = torch.where(turned[:, None, None], bins.flip(-1), bins)
+        return self.fold(bins)
+
+    def pool(self, codes: Tensor) -> Tensor:
+        """The tower: codes (n, any number of bins * bin_size) to (n, filters, bins)."""
+        x = one_hot(codes, self.head.weight.dtype)
+        for block in self.tower:
+            x = self._run(block, x)
+        return x
+
+    def pool_bases(self, bases: Tensor) -> Tensor:
+        """The tower of encoded bases (n, 4, bins * bin_size), to which gradients are taken."""
+        for block in self.tower:
+            bases = self._run(block, bases)
+        return bases
+
+    def mix(self, tower: Tensor) -> Tensor:
+        """Dilated blocks and bottleneck: (n, filters, window) to (n, bottleneck, window)."""
+        x = tower
+        for block in self.dilated:
+            x = self._run(block, x)
+        return torch.relu(self.bottleneck(x))
+
+    def fold(self, bins: Tensor) -> Tensor:
+        """The head: (n, bottleneck, window) to maps (n, n_targets, size, size)."""
+        x = symmetrise(self.inlet(bins, self.distances))  # (n, pair_filters, window, window)
+        for block in self.pairs:
+            x = symmetrise(self._run(block, x))
+        crop = self.settings.crop
+        inner = slice(crop, self.settings.window - crop)
+        return self.head(x[:, :, inner, inner])
+
+    def _run(self, block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if self.settings.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, x, use_reentrant=False)
+        return block(x)
+
+
+def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Codes (n, length), uint8, as (n, 4, length); N is 0 in all four."""
+    known = torch.arange(BASES, dtype=codes.dtype, device=codes.device)
+    return (codes[:, None] == known[:, None]).to(dtype)
+
+
+def symmetrise(x: Tensor) -> Tensor:
+    """The mean of maps (..., m, m) and their transposes."""
+    return (x + x.transpose(-1, -2)) / 2
+
+
+def upper_triangle(size: int, ignore_diags: int = 2) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the pairs of a map that are learnt and scored, row by row.
+
+    Parameters
+    ----------
+    size : int
+        Bins of the map.
+    ignore_diags : int
+        Nearer pairs are left out; 2 as published, 99,681 pairs of 448 bins.
+    """
+    i, j = torch.triu_indices(size, size, offset=ignore_diags)
+    return i, j
+
+
+class PairInlet(nn.Module):
+    """A 3 x 3 convolution over the means of two bins and their distance, and its normalisation.
+
+    With x_ij = (r_i + r_j) / 2 the convolution is, for weights w_ab and o = 1 where a bin exists,
+    sum over a, b of  w_ab (r_{i+a} + r_{j+b}) / 2 o_{i+a} o_{j+b}  =  F_i . O_j + O_i . G_j,
+    F_ib = sum over a of w_ab r_{i+a} / 2, G_ja = sum over b of w_ab r_{j+b} / 2, O_j = (o_{j-1},
+    o_j, o_{j+1}): convolutions over bins in place of one over pairs, at the edges of the window,
+    too.
+
+    Parameters
+    ----------
+    channels, filters : int
+    norm_memory : float
+    """
+
+    def __init__(self, channels: int, filters: int, norm_memory: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels + 1, filters, 3, padding=1, bias=False)
+        self.norm = _norm(filters, norm_memory, 2)
+
+    def forward(self, bins: Tensor, distances: Tensor) -> Tensor:
+        """Bins (n, channels, m) and distances (1, m, m) to pairs (n, filters, m, m)."""
+        weight = self.conv.weight  # (filters, channels + 1, 3, 3)
+        own, filters, m = weight[:, :-1] / 2, len(weight), bins.shape[-1]
+        rows = own.permute(0, 3, 1, 2).reshape(filters * 3, -1, 3)  # kernel over a, for each b
+        columns = own.transpose(1, 2).reshape(filters * 3, -1, 3)  # kernel over b, for each a
+        F = nn.functional.conv1d(bins, rows, padding=1).unflatten(1, (filters, 3))
+        G = nn.functional.conv1d(bins, columns, padding=1).unflatten(1, (filters, 3))
+        O = bins.new_ones(3, m)  # noqa: E741
+        O[0, 0] = O[2, -1] = 0
+        x = F.transpose(-1, -2) @ O + O.T @ G  # (n, filters, m, m)
+        far = nn.functional.conv2d(distances.to(weight.dtype), weight[:, -1:], padding=1)
+        return self.norm(x + far)
+
+
+class _Block(nn.Module):
+    """Rectifier, convolution of the same length, normalisation, pooling."""
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        kernel: int,
+        norm_memory: float,
+        *,
+        rate: int = 1,
+        pool: int = 1,
+        dims: int = 1,
+        dropout: float = 0.0,
+        rectified: bool = False,
+    ) -> None:
+        super().__init__()
+        conv = nn.Conv1d if dims == 1 else nn.Conv2d
+        padding = rate * (kernel // 2)
+        self.conv = conv(channels, filters, kernel, padding=padding, dilation=rate, bias=False)
+        self.norm = _norm(filters, norm_memory, dims)
+        self.dropout, self.pool, self.rectified = nn.Dropout(dropout), pool, rectified
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x if self.rectified else torch.relu(x))
+        x = self.dropout(self.norm(x))
+        return nn.functional.max_pool1d(x, self.pool) if self.pool > 1 else x
+
+
+class _Residual(nn.Module):
+    """A dilated block and one of width 1 that leads back, added to what came in."""
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        rate: int,
+        dropout: float,
+        norm_memory: float,
+        dims: int = 1,
+    ) -> None:
+        super().__init__()
+        self.narrow = _Block(channels, filters, 3, norm_memory, rate=rate, dims=dims)
+        self.widen = _Block(filters, channels, 1, norm_memory, dims=dims, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.widen(self.narrow(x))
+
+
+def _norm(channels: int, memory: float, dims: int) -> nn.Module:
+    kind = nn.BatchNorm1d if dims == 1 else nn.BatchNorm2d
+    return kind(channels, eps=EPSILON, momentum=1 - memory)
+
+
+def _initialise(module: nn.Module) -> None:
+    """He's initial values, as Keras draws them; biases 0."""
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        fan_in = module.weight[0].numel()
+        # 0.8796… is the standard deviation of a standard normal cut at two.
+        scale = math.sqrt(2 / fan_in) / 0.8796256610342398
+        nn.init.trunc_normal_(module.weight, std=scale, a=-2 * scale, b=2 * scale)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
