@@ -9,7 +9,7 @@ import pysam
 import pytest
 
 from chromloom.edits.read import fit_bins, read_edits, read_rows, skipped_table
-from chromloom.edits.vcf import Fault, read_records
+from chromloom.edits.vcf import Fault, contig_lengths, read_records
 from chromloom.errors import InputError
 
 SIZES = pd.Series({"chr1": 2_000_000, "chr2": 1_205_000})
@@ -334,6 +334,27 @@ def test_compressed_vcf(tmp_path):
     (tmp_path / "cut.vcf.gz").write_bytes(gzip.compress(plain.read_bytes())[:-20])
     with pytest.raises(InputError, match="cannot be read"):
         read_edits(tmp_path / "cut.vcf.gz")
+
+
+def test_a_bcf_is_the_vcf_it_was_made_of(tmp_path):
+    meta = (
+        "##fileformat=VCFv4.3",
+        "##contig=<ID=chr1,length=2000000>",
+        '##ALT=<ID=DEL,Description="">',
+        '##INFO=<ID=END,Number=1,Type=Integer,Description="">',
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="">',
+    )
+    records = [record("<DEL>", "END=700000"), record("<DUP>", "END=900000", id="y")]
+    plain = vcf(tmp_path, *records, meta=meta)
+    with pysam.VariantFile(str(plain)) as reader:
+        with pysam.VariantFile(str(tmp_path / "s.bcf"), "wb", header=reader.header) as out:
+            for found in reader:
+                out.write(found)
+    assert read_edits(tmp_path / "s.bcf") == read_edits(plain)
+    assert contig_lengths(tmp_path / "s.bcf") == contig_lengths(plain)
+    (tmp_path / "cut.bcf").write_bytes((tmp_path / "s.bcf").read_bytes()[:-40])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_edits(tmp_path / "cut.bcf")
 
 
 def test_without_pysam_the_remedy_is_said(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ from chromloom.errors import InputError
 from chromloom.genome.names import match_names, some_names
 from chromloom.tables import BED, BEDPE, Column, read_table
 
-SUFFIXES = (".bed", ".bedpe", ".vcf", ".tsv")
+SUFFIXES = (".bed", ".bedpe", ".vcf", ".bcf", ".tsv")
 COMPRESSED = (".gz", ".bgz", ".bgzf", ".bz2", ".xz")
 NAME_LENGTH = 80
 
@@ -93,7 +93,7 @@ def read_rows(
         `.bed`: column 4 is `KIND` or `KIND:name` (DEL, DUP, INV, KO; KO where there is none).
         `.bedpe`: two breakpoints in either order (their midpoints count), name in column 7,
         strands in 9 and 10, type in 11 (else from the strands); INS inserts region 2 at region 1.
-        `.vcf`: see `vcf.edit_of`; INS names its locus in INFO as `SOURCE=chrom:first-last`
+        `.vcf`, `.bcf`: see `vcf.edit_of`; INS names its locus in INFO as `SOURCE=chrom:first-last`
         (1-based). `.tsv`: columns kind, chrom, start and any other field of `Edit`.
     chromsizes : Series, optional
         Name -> length (bp) of the assembly's chromosomes: edits get its names and are checked.
@@ -127,7 +127,7 @@ def read_rows(
             "rename or convert it"
         )
     written = suffix in (".bed", ".tsv")
-    if suffix == ".vcf":
+    if suffix in (".vcf", ".bcf"):
         rows = _read_vcf(path, vcf_filter, vcf_genotype)
         if chromsizes is not None:
             _check_assembly(path, chromsizes)

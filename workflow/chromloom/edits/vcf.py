@@ -5,9 +5,11 @@ allele, in bp, or says why it cannot. Whether bins of some size can show the edi
 (`bins.unfit`).
 """
 
+import gzip
 import itertools
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +75,7 @@ class Fault:
 
 
 def read_records(path: str | Path) -> Iterator[Record | Fault]:
-    """Read a VCF file (4.0 to 4.4, plain or compressed), line by line.
+    """Read a VCF file (4.0 to 4.4, plain or compressed) or a BCF file, line by line.
 
     Parameters
     ----------
@@ -101,9 +103,15 @@ def read_records(path: str | Path) -> Iterator[Record | Fault]:
         # htslib is given tidy text: it refuses a whole file for a byte-order mark or a missing
         # header, and takes no gzip that is not bgzip.
         tidy = Path(folder) / "records.vcf"
-        numbers = _tidy(path, tidy)
         verbosity = pysam.set_verbosity(0)
         try:
+            if is_bcf(path):
+                text = Path(folder) / "of_bcf.vcf"
+                with pysam.VariantFile(str(path)) as reader, text.open("w") as out:
+                    out.writelines(map(str, (reader.header, *reader)))
+                numbers = _tidy(text, tidy)
+            else:
+                numbers = _tidy(path, tidy)
             with pysam.VariantFile(str(tidy)) as reader, tidy.open(encoding="utf-8") as lines:
                 records = iter(reader)
                 data = (line.rstrip("\n") for line in lines if not line.startswith("#"))
@@ -111,15 +119,29 @@ def read_records(path: str | Path) -> Iterator[Record | Fault]:
                     yield _record(records, number, line)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path}: the header of this VCF cannot be read ({error}); repair it, for example "
-                "with bcftools"
+                f"{path}: this VCF cannot be read ({error}); repair it, for example with bcftools"
             ) from error
         finally:
             pysam.set_verbosity(verbosity)
 
 
+def is_bcf(path: str | Path) -> bool:
+    """Whether a file is a BCF, told by its content."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(4) == b"BCF\2"
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
 def contig_lengths(path: str | Path) -> dict[str, int]:
     """Lengths (bp) that the header of a VCF file gives its chromosomes."""
+    if is_bcf(path):
+        import pysam
+
+        with pysam.VariantFile(str(path)) as reader:
+            contigs = reader.header.contigs.values()
+            return {contig.name: contig.length for contig in contigs if contig.length}
     lengths = {}
     with open_text(path, what="VCF file") as handle:
         for line in itertools.takewhile(lambda line: line.startswith("#"), handle):
