@@ -346,10 +346,13 @@ def test_a_bcf_is_the_vcf_it_was_made_of(tmp_path):
     )
     records = [record("<DEL>", "END=700000"), record("<DUP>", "END=900000", id="y")]
     plain = vcf(tmp_path, *records, meta=meta)
-    with pysam.VariantFile(str(plain)) as reader:
-        with pysam.VariantFile(str(tmp_path / "s.bcf"), "wb", header=reader.header) as out:
-            for found in reader:
-                out.write(found)
+    bcf = str(tmp_path / "s.bcf")
+    with (
+        pysam.VariantFile(str(plain)) as reader,
+        pysam.VariantFile(bcf, "wb", header=reader.header) as out,
+    ):
+        for found in reader:
+            out.write(found)
     assert read_edits(tmp_path / "s.bcf") == read_edits(plain)
     assert contig_lengths(tmp_path / "s.bcf") == contig_lengths(plain)
     (tmp_path / "cut.bcf").write_bytes((tmp_path / "s.bcf").read_bytes()[:-40])
