@@ -3,10 +3,14 @@
 Bins are whole: an edit takes every bin that it touches, as the article does (its 2.1-Mb duplication
 is bins 6795 to 7008, both included); the breakpoint of an insertion or a translocation goes to the
 nearest bin border. A layout is the pieces of the edit so rounded.
+
+What reads signals or sequence need not round: `lay_out(..., parts=True)` cuts where the edit says.
+Bins that no cut touches stay whole, so that they are predicted as in the reference; what is left of
+cut bins between them is put together into bins of its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -35,6 +39,9 @@ class EditedChromosome:
     pieces : tuple of Piece
         The same chromosome in bp, cut where the edit says and not at the borders of bins: what a
         predictor that reads signals or sequence renders. Empty where a layout was made by hand.
+    parts : dict
+        Position -> pieces (tuple of Piece) that lie there, of bins that were cut; `source` and
+        `strand` are then those of the largest. Empty where bins are whole.
     """
 
     edit: Edit
@@ -43,6 +50,7 @@ class EditedChromosome:
     replaced: np.ndarray
     span: tuple[int, int]
     pieces: tuple[Piece, ...] = ()
+    parts: Mapping[int, tuple[Piece, ...]] = field(default_factory=dict)
 
     @property
     def run_end(self) -> np.ndarray:
@@ -52,6 +60,7 @@ class EditedChromosome:
         model that reads from a to b sees there what it sees in the reference.
         """
         plain = (self.strand == 1) & ~self.replaced
+        plain[list(self.parts)] = False
         joined = (np.diff(self.source) == 1) & plain[1:] & plain[:-1]
         ends = np.arange(1, len(self.source) + 1)
         breaks = np.append(np.flatnonzero(~joined) + 1, len(self.source))
@@ -59,7 +68,7 @@ class EditedChromosome:
         return np.where(plain, run_end, ends - 1)
 
 
-def lay_out(edit: Edit, bins: Bins) -> EditedChromosome:
+def lay_out(edit: Edit, bins: Bins, *, parts: bool = False) -> EditedChromosome:
     """Lay an edited chromosome out in bins.
 
     Parameters
@@ -67,6 +76,11 @@ def lay_out(edit: Edit, bins: Bins) -> EditedChromosome:
     edit : Edit
     bins : Bins
         The model's.
+    parts : bool
+        Cut bins where the edit says, so that an edit may be smaller than a bin; see the module.
+        What is left of cut bins, l bp in a row, makes one bin, or l / resolution where that rounds
+        to more, so that distances are true to half a bin. Knockouts and edits of orientation
+        replace whole bins all the same.
 
     Returns
     -------
@@ -75,11 +89,13 @@ def lay_out(edit: Edit, bins: Bins) -> EditedChromosome:
     Raises
     ------
     InputError
-        Chromosome unknown, region outside it or empty, a structural edit smaller than a bin, an
-        edit that leaves nothing of the chromosome.
+        Chromosome unknown, region outside it or empty, a structural edit smaller than a bin (if
+        bins are whole), an edit that leaves nothing of the chromosome.
     """
     n_bins = {chrom: last - first for chrom, (first, last) in bins.extents.items()}
     pieces = edited_pieces(edit, bins.chromsizes)
+    if parts and edit.kind not in ("knockout", "orientation"):
+        return _cut(edit, pieces, bins)
     rounded, kept = _round(edit, bins.resolution, n_bins)
     source = np.concatenate([_bins_of(piece, bins) for piece in kept])
     strand = np.concatenate(
@@ -164,6 +180,80 @@ def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit
             f"edit '{edit.edit}': it leaves {left} bins of {edit.chrom}; make it smaller"
         )
     return rounded, pieces
+
+
+def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
+    """The edited chromosome with bins cut where the edit says."""
+    resolution, sizes = bins.resolution, bins.chromsizes
+    sources: list[np.ndarray] = []
+    strands: list[int] = []
+    parts: dict[int, tuple[Piece, ...]] = {}
+    ends = [0]  # of positions, in bp of the edited chromosome
+    left: list[Piece] = []  # of cut bins
+
+    def put_together() -> None:
+        total = sum(piece.end - piece.start for piece in left)
+        n = max(1, round(total / resolution)) if total else 0
+        for k in range(n):
+            here = _take(left, total * k // n, total * (k + 1) // n)
+            largest = max(here, key=lambda piece: piece.end - piece.start)
+            middle = (largest.start + largest.end - 1) // 2
+            parts[len(ends) - 1] = tuple(here)
+            sources.append(np.array([bins.extent(largest.chrom)[0] + middle // resolution]))
+            strands.append(1 if largest.strand == "+" else -1)
+            ends.append(ends[-1] + sum(piece.end - piece.start for piece in here))
+        left.clear()
+
+    for piece in pieces:
+        first, last = -(-piece.start // resolution), piece.end // resolution
+        if piece.end == sizes[piece.chrom]:
+            last = -(-piece.end // resolution)
+        if last <= first:
+            left.append(piece)
+            continue
+        before = replace(piece, end=first * resolution)
+        after = replace(piece, start=min(last * resolution, piece.end))
+        if piece.strand == "-":
+            before, after = after, before
+        left += [before] * (before.end > before.start)
+        put_together()
+        whole = _bins_of(replace(piece, start=first, end=last), bins)
+        sources.append(whole)
+        strands += [1 if piece.strand == "+" else -1] * len(whole)
+        sizes_of = (bins["end"] - bins["start"]).to_numpy()[whole]
+        ends += (ends[-1] + np.cumsum(sizes_of)).tolist()
+        left += [after] * (after.end > after.start)
+    put_together()
+    source = np.concatenate(sources)
+    if len(source) < 2:
+        raise InputError(
+            f"edit '{edit.edit}': it leaves {len(source)} bins of {edit.chrom}; make it smaller"
+        )
+    lo, hi = _span(edit, ends[-1], int(sizes[edit.chrom]))
+    inside = np.searchsorted(ends, lo, side="right") - 1, np.searchsorted(ends, hi, side="left")
+    return EditedChromosome(
+        edit,
+        source,
+        np.array(strands, np.int8),
+        np.zeros(len(source), bool),
+        (int(inside[0]), max(int(inside[1]), int(inside[0]))),
+        tuple(pieces),
+        parts,
+    )
+
+
+def _take(pieces: list[Piece], lo: int, hi: int) -> list[Piece]:
+    """The pieces of bp [lo, hi) of pieces in a row."""
+    taken, offset = [], 0
+    for piece in pieces:
+        length = piece.end - piece.start
+        a, b = max(lo - offset, 0), min(hi - offset, length)
+        offset += length
+        if a < b and piece.strand == "+":
+            taken.append(replace(piece, start=piece.start + a, end=piece.start + b))
+        elif a < b:
+            taken.append(replace(piece, start=piece.end - b, end=piece.end - a))
+    return taken
 
 
 def _bins_of(piece: Piece, bins: Bins) -> np.ndarray:
