@@ -30,7 +30,7 @@ ROOMS = {
     "sequence": {"genome"},
     "signals": {"genome"},
     "contacts": {"genome"},
-    "edits": {"genome"},
+    "edits": {"genome", "signals"},
     "normalize": {"genome"},
     "analysis": {"normalize", "signals"},
     "models": {"genome", "kernels", "normalize"},

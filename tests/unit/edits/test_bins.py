@@ -202,3 +202,69 @@ def test_an_edit_is_too_small_for_bins_that_it_cannot_fill():
     assert unfit(edit("translocation", 505, 505, **inserted), sizes, 10) is None
     assert "leaves 1 bins of chr1" in unfit(edit("deletion", 10, 1000), sizes, 10)
     assert "leaves nothing" in unfit(edit("deletion", 0, 1000), sizes, 10)
+
+
+# Bins that are cut
+
+
+def test_aligned_edits_are_the_same_with_and_without_parts():
+    for kind, start, end in [("deletion", 100, 300), ("duplication", 100, 120),
+                             ("inversion", 100, 130), ("knockout", 101, 109)]:  # fmt: skip
+        whole, cut = (lay_out(edit(kind, start, end), BINS, parts=p) for p in (False, True))
+        assert cut.source.tolist() == whole.source.tolist()
+        assert cut.strand.tolist() == whole.strand.tolist()
+        assert (cut.span, cut.parts) == (whole.span, {})
+
+
+def test_a_deletion_within_a_bin_leaves_what_is_left_of_it():
+    cut = lay_out(edit("deletion", 203, 207), BINS, parts=True)
+    assert cut.source.tolist() == list(range(100))
+    assert cut.parts == {20: (Piece("chr1", 200, 203), Piece("chr1", 207, 210))}
+    assert cut.span == (20, 21)
+    assert cut.run_end[[19, 20, 21]].tolist() == [20, 20, 100]
+
+
+def test_what_is_left_of_two_cut_bins_is_put_together():
+    cut = lay_out(edit("deletion", 206, 235), BINS, parts=True)
+    assert cut.source[18:23].tolist() == [18, 19, 20, 24, 25]
+    assert cut.parts == {20: (Piece("chr1", 200, 206), Piece("chr1", 235, 240))}
+
+
+def test_an_inversion_turns_its_whole_bins_and_mixes_those_at_its_ends():
+    cut = lay_out(edit("inversion", 204, 236), BINS, parts=True)
+    assert cut.source[19:25].tolist() == [19, 23, 22, 21, 20, 24]
+    assert cut.strand[19:25].tolist() == [1, -1, -1, -1, -1, 1]
+    assert cut.parts == {
+        20: (Piece("chr1", 200, 204), Piece("chr1", 230, 236, "-")),
+        23: (Piece("chr1", 204, 210, "-"), Piece("chr1", 236, 240)),
+    }
+    assert cut.span == (20, 24)
+
+
+@given(
+    st.integers(1, 480), st.integers(1, 480), st.sampled_from(["deletion", "duplication",
+    "inversion", "insertion", "translocation"]), st.sampled_from("+-"), st.sampled_from("+-"),
+)  # fmt: skip
+def test_cut_bins_hold_every_bp_of_the_edited_chromosome_once(a, b, kind, strand, strand2):
+    lo, hi = min(a, b), max(a, b) + 1
+    more = {"chrom2": "chr2", "start2": lo, "end2": hi, "strand": strand, "strand2": strand2}
+    joins = kind in ("insertion", "translocation")
+    try:
+        cut = lay_out(edit(kind, lo, hi, **(more if joins else {})), BINS, parts=True)
+    except InputError:
+        reject()
+    held = []
+    for position, source in enumerate(cut.source):
+        row = BINS.table.iloc[source]
+        own = Piece(row["chrom"], row["start"], row["end"], "+-"[int(cut.strand[position] < 0)])
+        held += cut.parts.get(position, [own])
+
+    def bases(pieces):
+        for piece in pieces:
+            own = range(piece.start, piece.end)
+            yield from ((piece.chrom, at) for at in (own if piece.strand == "+" else own[::-1]))
+
+    assert list(bases(held)) == list(bases(cut.pieces))
+    for pieces in cut.parts.values():  # at most a short one where little is left
+        assert 0 < sum(piece.end - piece.start for piece in pieces) <= 1.5 * BINS.resolution
+    assert 0 <= cut.span[0] <= cut.span[1] <= len(cut.source)

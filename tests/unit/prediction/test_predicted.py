@@ -14,6 +14,8 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.predicted import PredictedMap, apply_predictor
+from chromloom.prediction.source import lay_out_for
+from chromloom.signals.store import SignalStore
 from chromloom.training.predictor import train_predictor
 from chromloom.training.splits import split_chromosomes
 
@@ -161,3 +163,33 @@ def test_other_signals_than_those_of_training_are_refused(
 def test_a_folder_that_is_not_whole_is_refused(run_dir, tmp_path):
     with pytest.raises(CheckpointError, match="is no predictor applied to a sample"):
         PredictedMap(tmp_path, None, name="mine")
+
+
+def test_a_window_of_an_edited_chromosome_is_that_of_the_whole(source):
+    edited = lay_out(Edit("dup", "duplication", "chr1", 600_000, 660_000), source.bins)
+    n = len(edited.source)
+    whole = source.band("chr1", 0, n, edited=edited)
+    for lo, hi, max_dist in ((0, 10, None), (50, 70, None), (55, 60, 8), (n - 5, n, None)):
+        band = source.band("chr1", lo, hi, max_dist=max_dist, edited=edited)
+        np.testing.assert_allclose(band, whole[: len(band), lo:hi], rtol=1e-5)
+
+
+def test_a_deletion_within_a_bin_takes_its_signal_and_leaves_the_rest(source, tiny_signals_path):
+    with SignalStore(tiny_signals_path) as store:
+        fine = store.read_chrom("chr1", SIGNALS)
+    edit = Edit("small", "deletion", "chr1", 602_500, 604_000)
+    edited = lay_out_for(source, edit)
+    assert len(edited.source) == len(fine[0]) // 10 + 1 and list(edited.parts) == [60]
+    features = source._edited(source._features[:, edited.source], edited)
+    kept, weight = fine[:, [600, 601, 602, 604, 605, 606, 607, 608, 609]], [1] * 9
+    weight[2] = 0.5
+    np.testing.assert_allclose(features[:3, 60], np.average(kept, axis=1, weights=weight), 1e-5)
+    np.testing.assert_allclose(features[3:, 60], kept.max(axis=1), rtol=1e-6)
+    others = np.arange(120) != 60
+    np.testing.assert_array_equal(features[:, others], source._features[:, :120][:, others])
+    prediction = predict_edit(source, edited, flank=300_000)
+    change = np.abs(prediction.difference)
+    at = np.searchsorted(prediction.bins, 60)
+    reach = source.context // source.bins.resolution
+    assert np.nanmax(change[at]) > 0
+    assert np.nanmax(change[: at - reach, : at - reach]) == 0

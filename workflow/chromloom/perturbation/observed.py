@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.bins import lay_out
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
@@ -20,6 +19,7 @@ from chromloom.normalize.probability import PSEUDOCOUNT, contact_probability
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
 from chromloom.perturbation.simple import baselines
 from chromloom.prediction.open import open_source
+from chromloom.prediction.source import lay_out_for
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def compare_with_observed(
     chosen = next((one for one in edits if one.edit == edit), None)
     if chosen is None:
         raise InputError(f"{edits_path} has no edit '{edit}'; correct the name")
-    prediction = predict_edit(source, lay_out(chosen, source.bins), flank=flank)
+    prediction = predict_edit(source, lay_out_for(source, chosen), flank=flank)
     table = pair_table(prediction, before, after)
     if not len(table):
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.analysis.insulation import log2_over_median, mean_diamonds
-from chromloom.edits.bins import lay_out, lift_table
+from chromloom.edits.bins import lift_table
 from chromloom.edits.edit import edited_name
 from chromloom.edits.read import fit_bins, read_rows, skipped_table, summary
 from chromloom.errors import InputError
@@ -19,7 +19,7 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import PSEUDOCOUNT
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import MapSource, require_editable
+from chromloom.prediction.source import MapSource, lay_out_for, require_editable
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def perturb(
     source = require_editable(
         open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
     )
-    layouts = [lay_out(one, source.bins) for one in edits]
+    layouts = [lay_out_for(source, one) for one in edits]
     for layout in layouts:  # what cannot be predicted is told before anything is written
         source.layout(layout)
     tables = []

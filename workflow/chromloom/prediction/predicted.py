@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chromloom.edits.bins import EditedChromosome
+from chromloom.edits.signals import part_features
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
@@ -122,6 +123,7 @@ def apply_predictor(
         "held_out": held_out,
         "fold_of": fold_of,
         "features": names,
+        "signals": str(Path(store_path)),
         "folds": {str(fold): own.config for fold, own in folds.items()},
         "inputs": inputs,
     }
@@ -143,8 +145,8 @@ class PredictedMap(EditableMap):
 
     A pair is its expected, of the training maps at its distance, times what the predictor makes of
     the features of bins. An edited chromosome is predicted from the features of its bins: they move
-    with the bins, and stranded signals change places where a bin is turned round. Where an edit
-    replaces bins, they become no signal (`zero`) or the mean of the bins around (`average`); an
+    with the bins, and stranded signals change places where a bin is turned round. Bins that an edit
+    cuts have the signals of what is left of them, read from the store. Where an edit replaces bins, they become no signal (`zero`) or the mean of the bins around (`average`); an
     edit of kind orientation turns the stranded signals of its bins round and leaves the bins.
 
     Parameters
@@ -164,6 +166,8 @@ class PredictedMap(EditableMap):
         The map has other bins.
     """
 
+    cuts_bins = True
+
     def __init__(
         self,
         folder: str | Path,
@@ -178,6 +182,7 @@ class PredictedMap(EditableMap):
             tensors = load_file(folder / FOLDER[0])
             table = read_parquet(folder / FOLDER[2])
             self._features = table[config["features"]].to_numpy(np.float32).T
+            self._signals = config["signals"], config["inputs"]["signals"]
             self._folds = {
                 int(fold): _open_fold(int(fold), config, tensors, device)
                 for fold in config["folds"]
@@ -210,8 +215,14 @@ class PredictedMap(EditableMap):
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Predicted contact strength; see `MapSource.band`."""
-        strength, mask = self._chromosome(chrom, edited)
-        band = strength[: n_distances(self, len(mask), lo, max_dist), lo:hi].copy()
+        if edited is None:
+            strength, mask, first = *self._chromosome(chrom), 0
+        else:
+            strength, mask, first = self._window(chrom, lo, hi, max_dist, edited)
+        n_dist = n_distances(self, len(mask), lo, max_dist)
+        band = np.full((n_dist, hi - lo), np.nan, np.float32)
+        known = strength[:n_dist, lo - first : hi - first]
+        band[: len(known)] = known
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
 
@@ -223,27 +234,43 @@ class PredictedMap(EditableMap):
         """The edited chromosome itself; see `EditableMap.layout`."""
         return edited
 
-    def _chromosome(self, chrom: str, edited: EditedChromosome | None):
+    def _chromosome(self, chrom: str):
         """Contact strength of a whole chromosome, kept for the last one, and its mask."""
         own = slice(*self.bins.extent(chrom))
-        source = np.arange(own.start, own.stop) if edited is None else edited.source
-        mask = self.bins.masked[source]
-        key = chrom if edited is None else edited
-        known = self._known.get("key")
-        if known is not key:
-            features = self._features[:, source]
-            if edited is not None:
-                features = self._edited(features, edited)
-            fold = self._folds[self.fold_of.get(chrom, 0)]
-            ratio = fold.fitted.log_ratio(fold.constants.standardise(features))
-            expected = fold.constants.expected[:, None].astype(np.float32)
-            self._known = {"key": key, "strength": expected * np.exp(ratio)}
-        return self._known["strength"], mask
+        if self._known.get("chrom") != chrom:
+            strength = self._strength(chrom, self._features[:, own])
+            self._known |= {"chrom": chrom, "strength": strength}
+        return self._known["strength"], self.bins.masked[own]
+
+    def _window(self, chrom: str, lo: int, hi: int, max_dist: int | None, edited: EditedChromosome):
+        """The same of the rows [lo, hi) of an edited chromosome, and the first row of what it is.
+
+        Only what these rows depend on is predicted. The features of the last edited chromosome are
+        kept.
+        """
+        if self._known.get("edited") is not edited:
+            features = self._edited(self._features[:, edited.source], edited)
+            self._known |= {"edited": edited, "features": features}
+        features, mask = self._known["features"], self.bins.masked[edited.source]
+        reach = self.context // self.bins.resolution
+        first = max(lo - reach, 0)
+        last = hi + n_distances(self, len(mask), lo, max_dist) + reach
+        return self._strength(chrom, features[:, first:last]), mask, first
+
+    def _strength(self, chrom: str, features: np.ndarray) -> np.ndarray:
+        fold = self._folds[self.fold_of.get(chrom, 0)]
+        ratio = fold.fitted.log_ratio(fold.constants.standardise(features))
+        return fold.constants.expected[:, None].astype(np.float32) * np.exp(ratio)
 
     def _edited(self, features: np.ndarray, edited: EditedChromosome) -> np.ndarray:
         """Features (n_features, m) of an edited chromosome, whose bins have been moved."""
         turned = edited.strand == -1
         features = np.where(turned, features[self._mirrored], features)
+        if edited.parts:
+            path, signals = self._signals
+            with SignalStore(path) as store:
+                for position, pieces in edited.parts.items():
+                    features[:, position] = part_features(store, pieces, signals)
         edit, (lo, hi) = edited.edit, edited.span
         if not edited.replaced.any():
             return features

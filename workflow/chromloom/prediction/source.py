@@ -12,7 +12,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from chromloom.edits.bins import EditedChromosome
+from chromloom.edits.bins import EditedChromosome, lay_out
+from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 
@@ -107,9 +108,12 @@ class EditableMap(MapSource, Protocol):
         A pair depends only on what lies from its first bin to its second and this many bp beyond
         each of them, so that pairs which an edit leaves alone that far are the wild type's. None
         where it may depend on anything, so that every pair is predicted anew.
+    cuts_bins : bool
+        It reads what lies inside bins, so that edits need not be rounded to whole bins.
     """
 
     context: int | None
+    cuts_bins: bool = False
 
     def layout(self, edited: EditedChromosome) -> EditedChromosome:
         """What `band` predicts of an edited chromosome: which reference bin each position is.
@@ -179,6 +183,18 @@ def predict_pairs(
                 right = right[right < len(band)]
                 values[k, k + 1 : k + 1 + len(right)] = band[right, positions[k] - lo]
     return values
+
+
+def lay_out_for(source: MapSource, edit: Edit) -> EditedChromosome:
+    """An edited chromosome in the bins of a source, cut if the source can read parts of bins.
+
+    Raises
+    ------
+    InputError
+        See `edits.bins.lay_out`; the source cannot predict edited chromosomes.
+    """
+    source = require_editable(source)
+    return lay_out(edit, source.bins, parts=source.cuts_bins)
 
 
 def require_editable(source: MapSource) -> EditableMap:

@@ -21,7 +21,6 @@ from chromloom.analysis.insulation import WINDOW_BINS, score_diamonds
 from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute_chromosome
 from chromloom.attribution.scores import contrast_directions
-from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import knockouts
 from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins
@@ -29,7 +28,7 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.hiclstm import MODES, HiCLSTMMap
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import MapSource
+from chromloom.prediction.source import MapSource, lay_out_for
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
 from chromloom.simulate.plan import Plan, read_plan
@@ -174,7 +173,7 @@ def knock_out_and_simulate(
         row = {}
         for method in KNOCKOUT_METHODS:
             (edit,) = knockouts(table.iloc[[site]], method=method)
-            prediction = predict_edit(source, lay_out(edit, source.bins), flank=reach)
+            prediction = predict_edit(source, lay_out_for(source, edit), flank=reach)
             maps = {method: (prediction.wild_type, prediction.on_reference)}
             if method == "average":
                 positions = prediction.bins - source.bins.extent(edit.chrom)[0]
@@ -237,7 +236,7 @@ def _leading_eigenvector(pixels, mask):
 def _judge_edits(source, observed, plan, mode, n_edits, seed):
     tables = []
     for edit in draw_edits(plan, source.bins, n_edits=n_edits, seed=seed):
-        prediction = predict_edit(source, lay_out(edit, source.bins))
+        prediction = predict_edit(source, lay_out_for(source, edit))
         scored = score_changes(prediction, observed, plan)
         tables.append(scored[scored["scale"] == "log2"])
     return summarise_edits(pd.concat(tables), mode)
