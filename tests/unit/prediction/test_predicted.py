@@ -179,7 +179,8 @@ def test_a_deletion_within_a_bin_takes_its_signal_and_leaves_the_rest(source, ti
         fine = store.read_chrom("chr1", SIGNALS)
     edit = Edit("small", "deletion", "chr1", 602_500, 604_000)
     edited = lay_out_for(source, edit)
-    assert len(edited.source) == len(fine[0]) // 10 + 1 and list(edited.parts) == [60]
+    assert len(edited.source) == len(fine[0]) // 10 + 1
+    assert list(edited.parts) == [60]
     features = source._edited(source._features[:, edited.source], edited)
     kept, weight = fine[:, [600, 601, 602, 604, 605, 606, 607, 608, 609]], [1] * 9
     weight[2] = 0.5

@@ -146,7 +146,8 @@ class PredictedMap(EditableMap):
     A pair is its expected, of the training maps at its distance, times what the predictor makes of
     the features of bins. An edited chromosome is predicted from the features of its bins: they move
     with the bins, and stranded signals change places where a bin is turned round. Bins that an edit
-    cuts have the signals of what is left of them, read from the store. Where an edit replaces bins, they become no signal (`zero`) or the mean of the bins around (`average`); an
+    cuts have the signals of what is left of them, read from the store. Where an edit replaces bins,
+    they become no signal (`zero`) or the mean of the bins around (`average`); an
     edit of kind orientation turns the stranded signals of its bins round and leaves the bins.
 
     Parameters
