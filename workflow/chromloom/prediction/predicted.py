@@ -217,7 +217,8 @@ class PredictedMap(EditableMap):
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Predicted contact strength; see `MapSource.band`."""
         if edited is None:
-            strength, mask, first = *self._chromosome(chrom), 0
+            strength, mask = self._chromosome(chrom)
+            first = 0
         else:
             strength, mask, first = self._window(chrom, lo, hi, max_dist, edited)
         n_dist = n_distances(self, len(mask), lo, max_dist)
