@@ -35,6 +35,8 @@ class SimpleSettings:
     preset : str
     edges : tuple of int
         bp from the TSS; borders of the windows.
+    parts : {"promoter", "all", "elements"}
+        Features of the promoter (and body) alone, with those of the elements, or of these alone.
     body : bool
         Whether the mean over the gene's body is a feature; False is the promoter alone.
     depth : int
@@ -45,6 +47,7 @@ class SimpleSettings:
 
     preset: str = "marks-mean"
     edges: tuple[int, ...] = EDGES
+    parts: str = "promoter"
     body: bool = True
     depth: int = 4
     learning_rate: float = 0.05
@@ -65,6 +68,10 @@ class SimpleSettings:
                 f"{', '.join(cls.__dataclass_fields__)}"
             )
         settings = cls(preset, **options)
+        if settings.parts not in ("promoter", "all", "elements"):
+            raise InputError(
+                f"parts '{settings.parts}' of '{preset}'; expected promoter, all or elements"
+            )
         edges = tuple(int(edge) for edge in settings.edges)
         if len(edges) < 2 or any(a >= b for a, b in pairwise(edges)):
             raise InputError(f"edges {list(edges)} of model '{preset}'; expected rising numbers")
@@ -76,6 +83,8 @@ class SimpleSettings:
 
     def features(self, marks: Marks) -> np.ndarray:
         """What the model sees, (n_genes, n_features), float32."""
+        if self.parts == "elements":
+            return marks.of_elements()
         reach = marks.around.shape[2] // 2 * marks.bin_size
         if max(-self.edges[0], self.edges[-1]) > reach:
             raise InputError(
@@ -83,10 +92,10 @@ class SimpleSettings:
                 f"features reach {reach:,} bp"
             )
         values = marks.windows(self.edges)
-        if self.body:
-            return values
-        kept = [not name.endswith(":body") for name in marks.window_names(self.edges)]
-        return values[:, kept]
+        if not self.body:
+            kept = [not name.endswith(":body") for name in marks.window_names(self.edges)]
+            values = values[:, kept]
+        return values if self.parts == "promoter" else np.hstack([values, marks.of_elements()])
 
 
 class Ridge:
@@ -224,6 +233,7 @@ PARTS: dict[str, tuple] = {
     "marks-ridge": (Ridge,),
     "marks-xgboost": (Boosted,),
     "marks-mean": (Ridge, Boosted),
+    "marks-elements": (Ridge, Boosted),
 }
 
 

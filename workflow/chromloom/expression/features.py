@@ -1,4 +1,4 @@
-"""Signals around genes, made once per cell type: bins around the TSS and the mean of the body.
+"""Signals around genes, made once per cell type: bins around the TSS, the body, the elements.
 
 Features run with the gene: upstream comes first on both strands, and the bin of the TSS is the
 same one. Bins are those of the signal store, so the TSS lies somewhere within its bin.
@@ -6,37 +6,27 @@ same one. Bins are those of the signal store, so the TSS lies somewhere within i
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import h5py
 import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.expression.elements import ElementMarks, Signals, scale_marks
 from chromloom.files import atomic_path
 
 REACH = 20_000
 """bp on both sides of the TSS; Chromoformer's 40 kb."""
 EDGES = (-20_000, -10_000, -5_000, -2_000, -1_000, -300, 300, 1_000, 2_000, 5_000, 10_000, 20_000)
 """bp; borders of the windows around the TSS that simple models see, beside the gene's body."""
+NO_ELEMENTS = (
+    "the model reads elements, and the genes have none; give interactions of the cell type "
+    "(expression.interactions), or set parts of the model to embedding or promoter"
+)
 _MASKED = 0.5  # a body or window with less known is missing
-
-
-class Signals(Protocol):
-    """What is asked of a store of signals (`chromloom.signals.store.SignalStore`)."""
-
-    signals: list[str]
-    transforms: dict[str, str]
-    bin_size: int
-    chromsizes: pd.Series
-
-    def read(
-        self, chrom: str, lo: int, hi: int, signals: Sequence[str] | None = None
-    ) -> np.ndarray:
-        """Values of bins, (n_signals, hi - lo), float32, NaN = missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +48,8 @@ class Marks:
         beyond the chromosome.
     body : ndarray, (n_genes, n_signals), float32
         Mean over the bins of the gene, NaN where most are missing.
+    elements : ElementMarks, optional
+        Of the elements that touch the genes; None where no interactions are given.
     """
 
     genes: np.ndarray
@@ -66,13 +58,21 @@ class Marks:
     bin_size: int
     around: np.ndarray
     body: np.ndarray
+    elements: ElementMarks | None = None
 
     def __len__(self) -> int:
         return len(self.genes)
 
     def of(self, rows: np.ndarray) -> "Marks":
         """The marks of some genes, by their numbers or a mask."""
-        return replace(self, genes=self.genes[rows], around=self.around[rows], body=self.body[rows])
+        rows = np.arange(len(self))[rows]
+        return replace(
+            self,
+            genes=self.genes[rows],
+            around=self.around[rows],
+            body=self.body[rows],
+            elements=self.elements and self.elements.of(rows),
+        )
 
     def select(self, signals: Sequence[str], transforms: Sequence[str], bin_size: int) -> "Marks":
         """The marks that a model was trained on, in its order.
@@ -105,6 +105,7 @@ class Marks:
             transforms=list(transforms),
             around=self.around[:, order],
             body=self.body[:, order],
+            elements=self.elements and self.elements.select(order),
         )
 
     def binned(self, size: int) -> np.ndarray:
@@ -132,7 +133,7 @@ class Marks:
             )
         shape = (len(self), len(self.signals), n // step, step)
         values = _mean(self.around.reshape(shape)) if step > 1 else self.around
-        return self._scaled(values)
+        return scale_marks(values, self.linear, axis=1)
 
     def windows(self, edges: Sequence[int] = EDGES) -> np.ndarray:
         """Means in windows around the TSS and over the body, as columns of a table.
@@ -152,33 +153,67 @@ class Marks:
         places = np.array([middle + edge // self.bin_size for edge in edges])
         parts = [_mean(self.around[:, :, lo:hi]) for lo, hi in pairwise(places)]
         values = np.stack([*parts, self.body], axis=2)  # (n, n_signals, windows + 1)
-        return self._scaled(values).reshape(len(self), -1)
+        return scale_marks(values, self.linear, axis=1).reshape(len(self), -1)
 
     def window_names(self, edges: Sequence[int] = EDGES) -> list[str]:
         """Names of the columns of `windows`: signal:from..to or signal:body."""
         spans = [*(f"{lo}..{hi}" for lo, hi in pairwise(edges)), "body"]
         return [f"{signal}:{span}" for signal in self.signals for span in spans]
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
-        """log2(1 + x) of linear signals (odd about 0), others as they are; missing is 0."""
-        values = np.nan_to_num(values, nan=0.0).astype(np.float32)
-        linear = [k for k, transform in enumerate(self.transforms) if transform == "none"]
-        part = values[:, linear]
-        values[:, linear] = np.sign(part) * np.log2(1 + np.abs(part))
-        return values
+    @property
+    def linear(self) -> list[int]:
+        """Numbers of the signals that are put on a scale of logarithms."""
+        return [k for k, transform in enumerate(self.transforms) if transform == "none"]
+
+    def of_elements(self) -> np.ndarray:
+        """What simple models see of a gene's elements, as columns of a table.
+
+        Returns
+        -------
+        ndarray, (n_genes, 2 * n_signals + 1), float32
+            Over the elements of a gene, mean (weighted by frequency) and maximum of each signal's
+            mean; the number of elements. 0 where there is none.
+
+        Raises
+        ------
+        InputError
+            The features have no elements.
+        """
+        elements = self.elements
+        if elements is None:
+            raise InputError(NO_ELEMENTS)
+        longest = int(np.diff(elements.first).max(initial=1))
+        values, _ = elements.binned(longest, self.linear)  # (n_signals, E)
+        table = np.zeros((len(self), 2 * len(values) + 1), np.float32)
+        weight = np.bincount(elements.gene, elements.frequency, minlength=len(self))
+        for k, row in enumerate(values):
+            total = np.bincount(elements.gene, row * elements.frequency, minlength=len(self))
+            table[:, k] = np.divide(total, weight, out=np.zeros(len(self)), where=weight > 0)
+            np.maximum.at(table[:, len(values) + k], elements.gene, row)
+        table[:, -1] = np.bincount(elements.gene, minlength=len(self))
+        return table
 
     def permuted(self, signals: Sequence[str], *, seed: int) -> "Marks":
-        """The marks with some signals exchanged between genes, all of them alike."""
+        """The marks with some signals exchanged between genes, all of them alike.
+
+        At elements they are exchanged between the bins of all elements.
+        """
         missing = [name for name in signals if name not in self.signals]
         if missing:
             raise InputError(
                 f"signal {missing[0]!r} cannot be permuted; there are {', '.join(self.signals)}"
             )
-        order = np.random.default_rng(seed).permutation(len(self))
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
         chosen = [self.signals.index(name) for name in signals]
         around, body = self.around.copy(), self.body.copy()
         around[:, chosen], body[:, chosen] = around[order][:, chosen], body[order][:, chosen]
-        return replace(self, around=around, body=body)
+        elements = self.elements
+        if elements is not None:
+            values = elements.values.copy()
+            values[chosen] = values[chosen][:, rng.permutation(values.shape[1])]
+            elements = replace(elements, values=values)
+        return replace(self, around=around, body=body, elements=elements)
 
     def save(self, path: str | Path) -> None:
         """Write the marks as HDF5, atomically."""
@@ -189,6 +224,10 @@ class Marks:
             file["body"] = self.body
             shape = (min(256, len(self)), *self.around.shape[1:])
             file.create_dataset("around", data=self.around, chunks=shape, compression="lzf")
+            if self.elements is not None:
+                group = file.create_group("elements")
+                for field in fields(self.elements):
+                    group[field.name] = getattr(self.elements, field.name)
 
 
 def open_marks(path: str | Path) -> Marks:
@@ -207,7 +246,14 @@ def open_marks(path: str | Path) -> Marks:
             bin_size=int(file.attrs["bin_size"]),
             around=file["around"][:],
             body=file["body"][:],
+            elements=_read_elements(file),
         )
+
+
+def _read_elements(file: h5py.File) -> ElementMarks | None:
+    if "elements" not in file:
+        return None
+    return ElementMarks(**{f.name: file[f"elements/{f.name}"][:] for f in fields(ElementMarks)})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ test).
 """
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pandas as pd
 
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.baselines import SimpleModel
+from chromloom.expression.controls import apply_control
 from chromloom.expression.features import Marks, open_marks
 from chromloom.expression.network import NetworkModel
 from chromloom.expression.table import COLUMNS, check_two_classes
@@ -23,6 +25,7 @@ from chromloom.models.registry import find_model, load, model_settings
 
 Fitted = SimpleModel | NetworkModel
 """What a model of the table leads to (`trained`); one that is registered has the same methods."""
+SPLITS = ("chromosome", "random")
 PREDICTION_COLUMNS = [*COLUMNS, "predicted_level", "predicted_high"]
 
 
@@ -42,7 +45,9 @@ def train_expression(
     The option `permute` names signals that are exchanged between genes, as a control: between the
     training genes, and between the held-out ones where they are predicted. `["all"]` is all of
     them. Marks of training genes alone would not do: marks rise and fall together, so that
-    weights of chance rank held-out genes well, or in reverse.
+    weights of chance rank held-out genes well, or in reverse. The option `control` names one of
+    `controls.CONTROLS`, and `split: random` deals genes to folds by chance and not by chromosome:
+    neighbours of held-out genes are then trained on.
 
     Raises
     ------
@@ -54,29 +59,35 @@ def train_expression(
     if "expression" not in line.gives:
         raise InputError(f"model '{model}' does not predict expression; name one that does")
     genes, marks = read_features(table_path, marks_path)
+    options = dict(options or {})
+    split = options.pop("split", "chromosome")
+    if split not in SPLITS:
+        raise InputError(f"split '{split}' of '{model}'; expected {' or '.join(SPLITS)}")
+    if split == "random":
+        genes["fold"] = random_folds(genes["gene"], genes["fold"].nunique(), seed)
     if fold not in set(genes["fold"]):
         raise InputError(f"{table_path} has no fold {fold}; it has {sorted(set(genes['fold']))}")
     train = (genes["fold"] != fold).to_numpy()
     check_two_classes(genes[train], f"training genes of fold {fold}")
-    options = dict(options or {})
-    permute = list(options.pop("permute", []))
+    permute, control = list(options.pop("permute", [])), str(options.pop("control", ""))
     settings = model_settings(model, **options)
-    seen = _permuted(marks.of(train), permute, seed)
+    seen = apply_control(_permuted(marks.of(train), permute, seed), control, seed=seed)
     kind: type[Fitted] = load(line.trained)
     fitted = kind.fit(seen, genes[train].reset_index(drop=True), settings, seed=seed, device=device)
-    splits = genes.groupby("chrom", sort=False).agg(
-        n_genes=("gene", "size"), fold=("fold", "first")
-    )
+    splits = genes.groupby(["chrom", "fold"], sort=False).size().rename("n_genes").reset_index()
     splits["part"] = np.where(splits["fold"] == fold, "test", "train")
     with atomic_path(out_dir) as folder:
         folder.mkdir()
         fitted.save(folder)
-        write_tsv(splits.reset_index(), folder / "splits.tsv")
+        write_tsv(splits[["chrom", "n_genes", "fold", "part"]], folder / "splits.tsv")
         write_json(
             {
                 "model": model,
                 "options": options,
                 "permuted": permute,
+                "control": control,
+                "split": split,
+                "n_folds": int(genes["fold"].nunique()),
                 "settings": settings.to_dict(),
                 "seed": seed,
                 "fold": fold,
@@ -148,10 +159,10 @@ def predict_expression(
             config = json.loads((folder / "config.json").read_text())
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
-        splits = read_tsv(folder / "splits.tsv")
-        held = genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
+        held = _held_out(genes, folder, config)
         own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
         own = _permuted(own, config["permuted"], config["seed"])
+        own = apply_control(own, config["control"], seed=config["seed"])
         settings = model_settings(config["model"], **config["options"])
         kind: type[Fitted] = load(find_model(config["model"]).trained)
         model = kind.load(folder, settings, n_signals=len(own.signals))
@@ -165,6 +176,22 @@ def predict_expression(
         )
     table = genes.assign(predicted_level=level, predicted_high=high).astype({"high": int})
     write_tsv(table[PREDICTION_COLUMNS], path)
+
+
+def random_folds(genes: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
+    """Folds of genes by chance, the same of a gene in whatever table it stands; (n_genes,), int64.
+
+    What GC-MERGE's article did: shown beside folds of chromosomes for what it is worth.
+    """
+    return np.array([zlib.crc32(f"{seed} {gene}".encode()) % n_folds for gene in genes])
+
+
+def _held_out(genes: pd.DataFrame, folder: Path, config: Mapping[str, Any]) -> np.ndarray:
+    """Genes that a fold was not trained on, (n_genes,), bool."""
+    if config["split"] == "random":
+        return random_folds(genes["gene"], config["n_folds"], config["seed"]) == config["fold"]
+    splits = read_tsv(folder / "splits.tsv")
+    return genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
 
 
 def _permuted(marks: Marks, signals: Sequence[str], seed: int) -> Marks:

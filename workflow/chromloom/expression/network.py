@@ -12,14 +12,103 @@ from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from chromloom.errors import CheckpointError
-from chromloom.expression.features import Marks
-from chromloom.models.chromoformer import OUTPUTS, Chromoformer, ChromoformerSettings
+from chromloom.errors import CheckpointError, InputError
+from chromloom.expression.features import NO_ELEMENTS, Marks
+from chromloom.models.chromoformer import (
+    OUTPUTS,
+    Chromoformer,
+    ChromoformerSettings,
+    Elements,
+)
 from chromloom.models.trained import resolve_device
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 512  # genes predicted at a time
+
+
+class Inputs:
+    """What a network reads of genes, batch by batch.
+
+    Parameters
+    ----------
+    marks : Marks
+    settings : ChromoformerSettings
+
+    Raises
+    ------
+    InputError
+        The network reads elements and there are none.
+    """
+
+    def __init__(self, marks: Marks, settings: ChromoformerSettings) -> None:
+        self.promoters = [torch.from_numpy(marks.binned(size)) for size in settings.bin_sizes]
+        self.elements = marks.elements if settings.parts == "all" else None
+        if settings.parts == "all" and marks.elements is None:
+            raise InputError(NO_ELEMENTS)
+        self._binned = []
+        if self.elements is not None:
+            for size in settings.bin_sizes:
+                step = size // marks.bin_size
+                found = self.elements.binned(step, marks.linear, turn=settings.turn_elements)
+                self._binned.append(found)
+
+    def batch(
+        self, rows: Tensor, device: str = "cpu"
+    ) -> tuple[list[Tensor], list[Elements] | None]:
+        """Promoters and elements of some genes; the latter None of a network that has none."""
+        promoters = [part[rows].to(device) for part in self.promoters]
+        if self.elements is None:
+            return promoters, None
+        genes = rows.numpy()
+        lo = np.searchsorted(self.elements.gene, genes)
+        n = np.searchsorted(self.elements.gene, genes, side="right") - lo
+        chosen = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n - lo, n)
+        rank = self.elements.rank[chosen]
+        alike = (
+            torch.from_numpy(np.repeat(np.arange(len(genes)), n)).to(device),
+            torch.from_numpy(rank).to(device),
+            torch.from_numpy(self.elements.frequency[chosen]).to(device),
+        )
+        most = int(rank.max(initial=-1)) + 1
+        parts = []
+        for promoter, (values, first) in zip(promoters, self._binned):
+            marks, known, offset = _padded(values, first, chosen, promoter.shape[2])
+            parts.append(
+                Elements(
+                    *alike,
+                    torch.from_numpy(marks).to(device),
+                    torch.from_numpy(known).to(device),
+                    offset,
+                    most,
+                )
+            )
+        return promoters, parts
+
+
+def _padded(
+    values: np.ndarray, first: np.ndarray, chosen: np.ndarray, frame: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Elements in the middle of a frame as long as the promoter's, without bins that none has.
+
+    Returns
+    -------
+    marks : ndarray, (E, n_signals, n), float32
+        0 beyond an element.
+    known : ndarray, (E, n), bool
+    offset : int
+        Number in the frame of the first of the n bins.
+    """
+    length = (first[1:] - first[:-1])[chosen]
+    start = (frame - length) // 2
+    lo, hi = int(start.min(initial=frame)), int((start + length).max(initial=0))
+    place = np.arange(lo, max(hi, lo))
+    known = (place >= start[:, None]) & (place < (start + length)[:, None])
+    source = np.where(known, first[chosen][:, None] + place - start[:, None], 0)
+    if not values.shape[1]:
+        return np.zeros((len(chosen), len(values), len(place)), np.float32), known, lo
+    marks = values[:, source] * known  # (n_signals, E, n)
+    return np.ascontiguousarray(marks.transpose(1, 0, 2)), known, lo
 
 
 @dataclass
@@ -56,7 +145,7 @@ class NetworkModel:
         No gene but these is looked at; the last epoch is kept, as in the article.
         """
         device = str(resolve_device(device))
-        inputs = [torch.from_numpy(marks.binned(size)) for size in settings.bin_sizes]
+        inputs = Inputs(marks, settings)
         targets = {
             "clf": torch.from_numpy(genes["high"].to_numpy(dtype=np.int64)),
             "reg": torch.from_numpy(genes["level"].to_numpy(dtype=np.float32)),
@@ -72,14 +161,13 @@ class NetworkModel:
 
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
-        inputs = [torch.from_numpy(marks.binned(size)) for size in self.settings.bin_sizes]
+        inputs = Inputs(marks, self.settings)
         found: dict[str, list[Tensor]] = {task: [] for task in OUTPUTS}
         with torch.no_grad():
             for task, network in self.networks.items():
                 network.eval()
-                for first in range(0, len(marks), _BATCH):
-                    part = [x[first : first + _BATCH].to(self.device) for x in inputs]
-                    found[task].append(network(part).cpu())
+                for rows in torch.arange(len(marks)).split(_BATCH):
+                    found[task].append(network(*inputs.batch(rows, self.device)).cpu())
         level = torch.cat(found["reg"])[:, 0].double().numpy()
         return level, torch.cat(found["clf"]).double().softmax(dim=1)[:, 1].numpy()
 
@@ -118,7 +206,7 @@ class NetworkModel:
 
 
 def _train(
-    network: Chromoformer, inputs: list[Tensor], target: Tensor, *, seed: int, device: str
+    network: Chromoformer, inputs: Inputs, target: Tensor, *, seed: int, device: str
 ) -> list[dict]:
     """Fit in place; one row of the history per epoch."""
     settings, n = network.settings, len(target)
@@ -139,7 +227,7 @@ def _train(
         order = torch.randperm(n, generator=generator)
         total, predicted = 0.0, torch.zeros(0)
         for rows in order.split(settings.batch_size):
-            predicted = network([x[rows].to(device) for x in inputs])
+            predicted = network(*inputs.batch(rows, device))
             truth = target[rows].to(device)
             loss = (
                 torch.nn.functional.cross_entropy(predicted, truth)

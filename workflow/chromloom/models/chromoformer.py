@@ -51,6 +51,9 @@ class ChromoformerSettings:
         Of the head.
     add_promoter, frequency_per_head : bool
         What the public code does and the article does not say.
+    turn_elements : bool
+        Elements of genes on the reverse strand run with the gene, as promoters do. Neither the
+        article nor its code turns them.
     epochs, batch_size : int
     learning_rate, decay : float
         AdamW; the rate is multiplied by `decay` after every epoch.
@@ -74,6 +77,7 @@ class ChromoformerSettings:
     hidden: int = 128
     add_promoter: bool = False
     frequency_per_head: bool = False
+    turn_elements: bool = False
     epochs: int = 10
     batch_size: int = 64
     learning_rate: float = 3e-5

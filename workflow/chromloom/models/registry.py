@@ -181,6 +181,7 @@ EXPRESSION: dict[str, Any] = {
     "threads": 2,
 }
 """What all models of expression have in common; `trained` has fit, predict, save and load."""
+BOTH = frozenset({"signals", "contacts"})
 SIMPLE: dict[str, Any] = {
     **EXPRESSION,
     "settings": "chromloom.expression.baselines:SimpleSettings.of",
@@ -239,6 +240,10 @@ MODELS: dict[str, Model] = {
     "marks-mean": Model(**SIMPLE, colour="#117733"),
     "marks-ridge": Model(**SIMPLE, colour="#DDCC77"),
     "marks-xgboost": Model(**SIMPLE, colour="#88CCEE"),
+    "marks-elements": Model(
+        **{**SIMPLE, "reads": BOTH}, defaults={"parts": "all"}, colour="#44AA99"
+    ),
+    "chromoformer": Model(**{**CHROMOFORMER, "reads": BOTH}, colour="#AA4466"),
     "chromoformer-embedding": Model(
         **CHROMOFORMER, defaults={"parts": "embedding"}, colour="#661100"
     ),

@@ -1,0 +1,121 @@
+"""Controls of a model that reads elements: what it sees is changed, in training and in prediction.
+
+A model that gains by elements has to lose without them, and with those of other genes. Held-out
+genes are changed among themselves, training genes among themselves.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from chromloom.errors import InputError
+from chromloom.expression.features import NO_ELEMENTS, Marks
+
+PROMOTER = 1_000
+"""bp on both sides of the TSS that `promoter-only` leaves."""
+APART = 2_000_000
+"""bp; elements of another gene are at least so far away, or on another chromosome."""
+NEAR = 20
+"""Genes most alike in number and distance of elements, on either side, to take elements from."""
+
+
+def apply_control(marks: Marks, control: str, *, seed: int) -> Marks:
+    """What a model sees under a control.
+
+    Parameters
+    ----------
+    marks : Marks
+        Of training genes, or of held-out genes.
+    control : str
+        A key of `CONTROLS`; "" for the marks as they are.
+    seed : int
+
+    Returns
+    -------
+    Marks
+
+    Raises
+    ------
+    InputError
+        The control is unknown, or one of elements and there are none.
+    """
+    if not control:
+        return marks
+    if control not in CONTROLS:
+        raise InputError(f"control '{control}' is unknown; expected one of {', '.join(CONTROLS)}")
+    return CONTROLS[control](marks, np.random.default_rng(seed))
+
+
+def _no_elements(marks: Marks, rng: np.random.Generator) -> Marks:
+    if marks.elements is None:
+        raise InputError(NO_ELEMENTS)
+    nothing = np.empty(0, dtype=np.int64)
+    return replace(marks, elements=marks.elements.take(nothing, nothing, nothing))
+
+
+def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
+    """Each gene has the marks of another gene's elements, its own number and frequencies.
+
+    The other gene is one of those most alike in the number of elements and their mean distance
+    (of logarithms), at least `APART` away, with at least as many elements.
+    """
+    own = marks.elements
+    if own is None:
+        raise InputError(NO_ELEMENTS)
+    n = np.bincount(own.gene, minlength=len(marks))
+    first = np.cumsum(n) - n
+    with_some = np.flatnonzero(n)
+    logs = np.bincount(own.gene, np.log(np.abs(own.distance) + 1.0), minlength=len(marks))
+    order = with_some[np.lexsort([logs[with_some] / n[with_some], n[with_some]])]
+    place = own.place[np.minimum(first, len(own) - 1)] if len(own) else first
+    taken = []
+    for rank, gene in enumerate(order):
+        width = NEAR
+        while True:
+            near = order[max(rank - width, 0) : rank + width + 1]
+            fits = near[(n[near] >= n[gene]) & (np.abs(place[near] - place[gene]) > APART)]
+            if len(fits) or width > len(order):
+                break
+            width *= 4
+        if not len(fits):
+            raise InputError(
+                f"no other gene has {n[gene]} elements at least {APART:,} bp from those of gene "
+                f"{marks.genes[gene]}, to shuffle them with; leave the control out, or give genes "
+                "of more chromosomes"
+            )
+        taken.append((gene, first[rng.choice(fits)] + np.arange(n[gene])))
+    taken.sort(key=lambda pair: pair[0])
+    elements = np.concatenate([np.empty(0, np.int64), *(part for _, part in taken)])
+    shuffled = own.take(elements, own.gene, own.rank)
+    return replace(
+        marks, elements=replace(shuffled, frequency=own.frequency, distance=own.distance)
+    )
+
+
+def _elements_only(marks: Marks, rng: np.random.Generator) -> Marks:
+    if marks.elements is None:
+        raise InputError(NO_ELEMENTS)
+    around, body = np.full_like(marks.around, np.nan), np.full_like(marks.body, np.nan)
+    return replace(marks, around=around, body=body)
+
+
+def _promoter_only(marks: Marks, rng: np.random.Generator) -> Marks:
+    around, middle = marks.around.copy(), marks.around.shape[2] // 2
+    side = PROMOTER // marks.bin_size
+    around[:, :, : middle - side] = around[:, :, middle + side :] = np.nan
+    alone = replace(marks, around=around, body=np.full_like(marks.body, np.nan))
+    return alone if marks.elements is None else _no_elements(alone, rng)
+
+
+def _permuted_marks(marks: Marks, rng: np.random.Generator) -> Marks:
+    return marks.permuted(marks.signals, seed=int(rng.integers(2**31)))
+
+
+CONTROLS: dict[str, Callable[[Marks, np.random.Generator], Marks]] = {
+    "no-elements": _no_elements,
+    "shuffled-elements": _shuffled_elements,
+    "elements-only": _elements_only,
+    "promoter-only": _promoter_only,
+    "permuted-marks": _permuted_marks,
+}
