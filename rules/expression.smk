@@ -1,4 +1,4 @@
-# Genes, their expression and the marks around them in; predicted expression of held-out chromosomes and its scores out.
+# Genes, their expression, marks and elements in; predicted expression of held-out chromosomes and its scores out.
 
 EXPRESSION = expand(
     "results/expression/{cell_type}.scores.tsv", cell_type=STUDY.expressed
@@ -13,9 +13,12 @@ rule build_genes:
         genes=STUDY.find_path(config["expression"]["genes"]) or [],
         table=STUDY.find_path(config["expression"]["table"]) or [],
         signals=f"results/signals/{{cell_type}}.{config['expression']['bin_size']}.h5",
+        interactions=lambda wildcards: STUDY.interactions_of(wildcards.cell_type)[0]
+        or [],
     output:
         table="results/expression/{cell_type}.genes.tsv",
         marks="results/expression/{cell_type}.marks.h5",
+        elements="results/expression/{cell_type}.elements.tsv",
     log:
         "logs/build_genes/{cell_type}.log",
     benchmark:
@@ -34,6 +37,10 @@ rule build_genes:
         transcript=config["expression"]["transcript"],
         signals=config["expression"]["signals"],
         folds=config["expression"]["folds"],
+        strength=lambda wildcards: STUDY.interactions_of(wildcards.cell_type)[1],
+        min_frequency=config["expression"]["min_frequency"],
+        max_elements=config["expression"]["max_elements"],
+        max_distance=config["expression"]["max_distance"],
         version=VERSIONS["expression"],
     message:
         "Gathering genes of {wildcards.cell_type} and the marks around them"
@@ -53,7 +60,7 @@ rule train_expression:
         "benchmarks/train_expression/{cell_type}.{model}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
-        model=one_of(config["expression"]["models"]),
+        model=one_of(STUDY.expression_models),
     conda:
         "../envs/torch.yaml"
     threads: lambda wildcards: STUDY.expression_model(wildcards.model).threads
@@ -86,7 +93,7 @@ rule predict_expression:
         "benchmarks/predict_expression/{cell_type}.{model}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
-        model=one_of(config["expression"]["models"]),
+        model=one_of(STUDY.expression_models),
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -105,7 +112,7 @@ rule evaluate_expression:
     input:
         expand(
             "results/expression/{{cell_type}}.{model}.predictions.tsv",
-            model=config["expression"]["models"],
+            model=STUDY.expression_models,
         ),
     output:
         report(
@@ -127,7 +134,7 @@ rule evaluate_expression:
         mem_mb=4000,
         runtime=60,
     params:
-        models=config["expression"]["models"],
+        models=STUDY.expression_models,
         bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],
         version=VERSIONS["expression"],

@@ -38,7 +38,7 @@ ROOMS = {
     "training": {"genome", "kernels", "models", "normalize", "signals"},
     "representations": {"models", "signals"},
     "prediction": {"edits", "genome", "models", "normalize", "representations", "signals"},
-    "expression": {"genome", "models", "signals"},
+    "expression": {"genome", "models", "normalize", "signals"},
     "evaluation": {"analysis", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"kernels", "models", "representations", "signals"},

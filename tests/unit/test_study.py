@@ -561,11 +561,40 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         ({"models": ["eig"]}, "'eig' does not predict expression; expected some of marks-mean"),
         ({"models": ["marks-men"]}, "did you mean 'marks-mean'"),
         ({"columns": {"C": "E1"}}, "cell type 'C' has no signals; it has to be one of A, B"),
+        (
+            {"models": ["chromoformer"]},
+            "'chromoformer' reads elements, and 'A' has no inter",
+        ),
+        ({"interactions": {"A": "no.bedpe"}}, "'no.bedpe' of 'A' is neither a file nor a map"),
+        ({"interactions": {"C": ""}}, "no expression of 'C' is predicted; expected some of A, B"),
     ):
         with pytest.raises(InputError, match=message):
             study({"signals": "signals.tsv", "expression": asked | changes})
     with pytest.raises(InputError, match="there are no signals to tell expression from"):
         study({"expression": asked})
+
+
+def test_elements_come_from_files_or_from_maps_of_the_study(predicting, tmp_path):
+    (tmp_path / "x.bedpe").touch()
+    asked = {"genes": "genes.gtf", "table": "rpkm.tsv", "models": ["marks-mean", "chromoformer"]}
+    asked["controls"] = ["no-elements", "shuffled-elements"]
+    asked["columns"] = {"A": "E116"}
+    named = {
+        str(tmp_path / "x.bedpe"): (str(tmp_path / "x.bedpe"), ""),
+        "A.10000.ICE": ("results/normalized/A.10000.ICE.cool", "value"),
+        "A.10000.ICE.mine": (
+            "results/predictions/A.10000.ICE.mine.mcool", "count",
+        ),
+    }  # fmt: skip
+    for name, (path, column) in named.items():
+        built = predicting(config={"expression": asked | {"interactions": {"A": name}}})
+        assert built.interactions_of("A") == (path, column)
+        assert built.interactions_of("B") == ("", "")
+    assert built.expression_models == [
+        "marks-mean", "chromoformer", "chromoformer-no-elements", "chromoformer-shuffled-elements",
+    ]  # fmt: skip
+    training = built.expression_training("chromoformer-no-elements")
+    assert training == {"model": "chromoformer", "seed": 1, "options": {"control": "no-elements"}}
 
 
 @pytest.fixture

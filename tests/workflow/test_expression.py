@@ -21,7 +21,14 @@ def write_expression_study(folder):
             genes.append(f"{chrom}\t{start}\t{start + 3_000}\t{name}\t0\t{strand}")
             values.append(f"{name}\t{2**level - 1:.3f}\t0\t")
             peaks.append(f"{chrom}\t{start}\t{start + 3_000}\t.\t0\t.\t{level + 0.1:.2f}\t1\t1")
+    ends = [line.split("\t")[:3] for line in genes]
+    pairs = [
+        "\t".join([*one, *other, ".", "2"])
+        for one, other in zip(ends, ends[2:])
+        if one[0] == other[0]
+    ]
     texts = {
+        "interactions.bedpe": pairs,
         "genes.bed": genes,
         "rpkm.tsv": values,
         "H3K4me3.broadPeak": peaks,
@@ -43,7 +50,9 @@ def write_expression_study(folder):
             "genes": "genes.bed",
             "table": "rpkm.tsv",
             "columns": {"A": "E116"},
-            "models": ["marks-ridge", "permuted"],
+            "models": ["marks-ridge", "permuted", "marks-elements"],
+            "interactions": {"A": "interactions.bedpe"},
+            "controls": ["shuffled-elements"],
             "options": {"permuted": {"model": "marks-ridge", "permute": ["all"]}},
             "folds": "chromosome",
         },
@@ -63,5 +72,13 @@ def test_expression_is_predicted_and_scored_from_signals_alone(snakemake, tmp_pa
     assert folds == ["0", "1", "2"]
     config = json.loads((results / "A.permuted" / "0" / "config.json").read_text())
     assert config["signals"] == ["H3K4me3"]
+    elements = read_tsv(results / "A.elements.tsv")
+    assert elements.groupby("gene").size().max() >= 2
+    config = json.loads(
+        (results / "A.marks-elements-shuffled-elements" / "0" / "config.json").read_text()
+    )
+    assert config["control"] == "shuffled-elements"
     figure = tmp_path / "results" / "figures" / "chromoformer" / "fig2.tsv"
-    assert set(read_tsv(figure)["model"]) == {"marks-ridge", "permuted"}
+    assert set(read_tsv(figure)["model"]) == {
+        "marks-ridge", "permuted", "marks-elements", "marks-elements-shuffled-elements"
+    }  # fmt: skip

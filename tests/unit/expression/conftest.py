@@ -89,3 +89,19 @@ def store(genes):
 @pytest.fixture(scope="session")
 def marks(store, genes):
     return gather_marks(store, genes, reach=10_000)
+
+
+@pytest.fixture(scope="session")
+def element_table(genes):
+    """0 to 4 elements per gene, of 0.8 to 13 kb, in the order of genes and ranks."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for k, row in enumerate(genes.itertuples()):
+        for rank in range(k % 5):
+            start = int(rng.integers(0, SIZES[row.chrom] - 20_000))
+            end = start + int(rng.integers(800, 13_000))
+            sign = 1 if row.strand == "+" else -1
+            distance = sign * ((start + end) // 2 - row.tss)
+            rows.append((row.gene, rank, row.chrom, start, end, distance, 5.0 - rank))
+    names = ["gene", "rank", "chrom", "start", "end", "distance", "frequency"]
+    return pd.DataFrame(rows, columns=names)

@@ -16,7 +16,7 @@ PROMOTER = 1_000
 """bp on both sides of the TSS that `promoter-only` leaves."""
 APART = 2_000_000
 """bp; elements of another gene are at least so far away, or on another chromosome."""
-NEAR = 20
+NEAR = 5
 """Genes most alike in number and distance of elements, on either side, to take elements from."""
 
 
@@ -68,13 +68,16 @@ def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
     with_some = np.flatnonzero(n)
     logs = np.bincount(own.gene, np.log(np.abs(own.distance) + 1.0), minlength=len(marks))
     order = with_some[np.lexsort([logs[with_some] / n[with_some], n[with_some]])]
-    place = own.place[np.minimum(first, len(own) - 1)] if len(own) else first
+    lowest, highest = np.full(len(marks), np.inf), np.full(len(marks), -np.inf)
+    np.minimum.at(lowest, own.gene, own.place)
+    np.maximum.at(highest, own.gene, own.place)
     taken = []
     for rank, gene in enumerate(order):
         width = NEAR
         while True:
             near = order[max(rank - width, 0) : rank + width + 1]
-            fits = near[(n[near] >= n[gene]) & (np.abs(place[near] - place[gene]) > APART)]
+            apart = (lowest[near] - highest[gene] > APART) | (lowest[gene] - highest[near] > APART)
+            fits = near[(n[near] >= n[gene]) & apart]
             if len(fits) or width > len(order):
                 break
             width *= 4

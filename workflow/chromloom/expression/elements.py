@@ -12,6 +12,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+BETWEEN = 10_000_000
+"""bp between chromosomes where places are counted along all of them."""
+
 
 class Signals(Protocol):
     """What is asked of a store of signals (`chromloom.signals.store.SignalStore`)."""
@@ -41,7 +44,7 @@ class ElementMarks:
     distance : ndarray, (E,), int64
         bp from the TSS to the element's middle, positive downstream.
     place : ndarray, (E,), int64
-        Position of the element's middle in a genome of chromosomes one behind another, bp.
+        bp; position of the element's middle along all chromosomes, `BETWEEN` between them.
     turned : ndarray, (E,), bool
         Whether the gene is on the reverse strand.
     first : ndarray, (E + 1,), int64
@@ -171,7 +174,7 @@ def gather_elements(
             end = min(hi[row], n)
             values[:, first[row] : first[row] + end - lo[row]] = own[:, lo[row] : end]
     row_of = pd.Series(np.arange(len(genes)), index=genes["gene"].to_numpy())
-    offset = dict(zip(store.chromsizes.index, np.cumsum([0, *store.chromsizes[:-1]])))
+    offset = dict(zip(store.chromsizes.index, np.cumsum([0, *(store.chromsizes[:-1] + BETWEEN)])))
     place = (elements["start"] + elements["end"]).to_numpy() // 2
     gene = row_of[elements["gene"]].to_numpy(dtype=np.int64)
     return ElementMarks(

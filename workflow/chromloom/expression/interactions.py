@@ -10,6 +10,7 @@ predicted maps are read alike.
 import logging
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def map_interactions(
         promoters[own["tss"].to_numpy() // size] = True
         most, least = max_distance // size, -(-min_distance // size)
         pixels = read_cis_pixels(
-            clr, str(chrom), 0, len(mask), columns=[column], keep=lambda i, j: j - i <= most
+            clr, str(chrom), 0, len(mask), columns=[column], keep=partial(_within, most)
         )
         i, j, strength = (pixels[name].to_numpy() for name in ("i", "j", column))
         known = np.isfinite(strength) & ~mask[i] & ~mask[j]
@@ -137,6 +138,10 @@ def map_interactions(
             f"{', '.join(genes['chrom'].unique()[:4])}); name a map of the same assembly"
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _within(most: int, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    return j - i <= most
 
 
 def _mean_by_distance(

@@ -1,5 +1,7 @@
 """What is refused before anything runs: contradictions of config, sheets and assemblies."""
 
+from pathlib import Path
+
 from chromloom.attribution.sets import parse_expression
 from chromloom.classification.labels import ELEMENTS, read_label_sheet
 from chromloom.errors import InputError
@@ -189,6 +191,26 @@ def check_expression(study: Figures) -> None:
             raise InputError(
                 f"expression.models: {name!r} does not predict expression; expected some of "
                 f"{', '.join(can)}, or variants of them in expression.options"
+            )
+    reading = [name for name in asked["models"] if "contacts" in study.expression_model(name).reads]
+    for cell_type in study.expressed:
+        path, strength = study.interactions_of(cell_type)
+        if reading and not path:
+            raise InputError(
+                f"expression.models: {reading[0]!r} reads elements, and {cell_type!r} has no "
+                "interactions; name their file or a map of the study in expression.interactions"
+            )
+        if path and not strength and not Path(path).is_file():
+            known = [*study.maps, *map(str, study.predicted_runs)]
+            raise InputError(
+                f"expression.interactions: {path!r} of {cell_type!r} is neither a file nor a map "
+                f"of the study; maps are {', '.join(known) or 'none'}"
+            )
+    for cell_type in asked["interactions"]:
+        if study.expressed and cell_type not in study.expressed:
+            raise InputError(
+                f"expression.interactions: no expression of {cell_type!r} is predicted; expected "
+                f"some of {', '.join(study.expressed)}"
             )
 
 

@@ -67,13 +67,52 @@ class Runs(Samples):
             return {}
         return dict(asked["columns"]) or {cell_type: cell_type for cell_type in self.signals}
 
+    @cached_property
+    def expression_controls(self) -> dict[str, dict[str, Any]]:
+        """Controls of the models that read elements: name -> settings."""
+        asked = self.config["expression"]
+        controlled = [
+            name
+            for name in asked["models"]
+            if "contacts" in find_model(resolve_model(name, asked["options"])[0]).reads
+        ]
+        return {
+            f"{name}-{control}": {"model": name, "control": control}
+            for name in controlled
+            for control in asked["controls"]
+        }
+
+    @property
+    def expression_models(self) -> list[str]:
+        """Models of expression and their controls, the one that others are compared with first."""
+        return list(
+            dict.fromkeys([*self.config["expression"]["models"], *self.expression_controls])
+        )
+
+    @property
+    def expression_options(self) -> dict[str, dict[str, Any]]:
+        """Settings by name: of the controls, and of expression.options."""
+        return {**self.expression_controls, **self.config["expression"]["options"]}
+
+    def interactions_of(self, cell_type: str) -> tuple[str, str]:
+        """Interactions of a cell type: path, and the column of pixels where it is a map.
+
+        "" and "" where none are given.
+        """
+        name = self.config["expression"]["interactions"].get(cell_type, "")
+        if name in self.maps:
+            return f"results/normalized/{name}.cool", "value"
+        if name in map(str, self.predicted_runs):
+            return f"results/predictions/{name}.mcool", "count"
+        return self.find_path(name), ""
+
     def expression_model(self, name: str) -> Model:
         """The line of the model of expression that a name stands for."""
-        return find_model(resolve_model(name, self.config["expression"]["options"])[0])
+        return find_model(resolve_model(name, self.expression_options)[0])
 
     def expression_training(self, name: str) -> dict[str, Any]:
         """The model that a name stands for, its seed, and the settings that differ from its own."""
-        model, options = resolve_model(name, self.config["expression"]["options"])
+        model, options = resolve_model(name, self.expression_options)
         seed = options.pop("seed", self.config["seed"])
         return {"model": model, "seed": seed, "options": options}
 
