@@ -1,13 +1,17 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from chromloom.files import atomic_path, read_tsv, write_tsv
+from chromloom import files
+from chromloom.errors import InputError
+from chromloom.files import atomic_path, link_folder, lock_file, read_tsv, write_tsv
 
 WRITER = """
 import os, sys
@@ -36,6 +40,98 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, repo_root):
         assert outer.exists()
     assert path.read_text() == "outer"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_living_writer_is_left_alone_wherever_its_process_is_known(tmp_path, monkeypatch):
+    """In another container of the machine its number names no process."""
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 - 1)
+    with atomic_path(tmp_path / "table.tsv") as outer:
+        outer.write_text("outer")
+        with atomic_path(tmp_path / "table.tsv") as inner:
+            inner.write_text("inner")
+        assert outer.exists()
+    assert (tmp_path / "table.tsv").read_text() == "outer"
+
+
+def test_a_writer_whose_folder_went_before_it_was_locked_takes_another(tmp_path, monkeypatch):
+    lost = []
+
+    def lose_the_first(path):
+        if not lost:
+            lost.append(path.parent)
+            return None
+        return lock_file(path)
+
+    monkeypatch.setattr(files, "lock_file", lose_the_first)
+    with atomic_path(tmp_path / "table.tsv") as temporary:
+        assert temporary.parent != lost[0]
+        temporary.write_text("whole")
+    assert (tmp_path / "table.tsv").read_text() == "whole"
+
+
+def test_nothing_is_removed_where_there_are_no_locks(tmp_path, monkeypatch, caplog):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    with atomic_path(tmp_path / "table.tsv") as outer:
+        outer.write_text("outer")
+        with atomic_path(tmp_path / "table.tsv") as inner:
+            inner.write_text("inner")
+        assert outer.exists()
+    assert "No locks available" in caplog.text
+
+
+def test_a_lock_has_one_holder_and_a_removed_file_none(tmp_path):
+    path = tmp_path / "lock"
+    with lock_file(path) as file:
+        assert file
+        assert lock_file(path) is None
+    with lock_file(path) as again:
+        assert again
+
+
+def test_content_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    order = []
+    sync, replace = files._sync, os.replace
+    monkeypatch.setattr(files, "_sync", lambda path: (order.append(path.name), sync(path)))
+    monkeypatch.setattr(os, "replace", lambda *a: (order.append("renamed"), replace(*a)))
+    with atomic_path(tmp_path / "model") as folder:
+        folder.mkdir()
+        (folder / "weights").write_text("1")
+    assert order == ["model", "weights", "renamed", tmp_path.name]
+
+
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "disk" / "model").mkdir(parents=True)
+    (tmp_path / "model").symlink_to("disk/model")
+    with atomic_path(tmp_path / "model") as folder:
+        folder.mkdir()
+        (folder / "weights").write_text("new")
+    assert (tmp_path / "model").is_symlink()
+    assert (tmp_path / "disk" / "model" / "weights").read_text() == "new"
+
+
+def test_names_of_any_length_are_written(tmp_path):
+    path = tmp_path / ("a" * 251 + ".tsv")
+    with atomic_path(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+
+
+def test_a_link_to_a_folder_is_made_and_mended(tmp_path):
+    for name in ("one", "two", "study"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "study" / ".workflow"
+    for name in ("one", "one", "two"):
+        assert link_folder(tmp_path / name, link) == link
+        assert link.resolve() == tmp_path / name
+    assert list(link.parent.iterdir()) == [link]
+    assert link_folder(tmp_path / "study", link) == tmp_path / "study"
+    link.unlink()
+    link.mkdir()
+    with pytest.raises(InputError, match="is no link"):
+        link_folder(tmp_path / "one", link)
 
 
 def test_names_of_the_users_choice_are_read_as_they_were_written(tmp_path):

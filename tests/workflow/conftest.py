@@ -1,5 +1,6 @@
 """Running Snakemake as a user does: in a process of its own, in a folder of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,21 @@ def snakemake(snakemake_command) -> Callable[..., subprocess.CompletedProcess]:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def plan(repo_root, tmp_path_factory):
+    """Rules and jobs of a study."""
+
+    def make(folder: Path, config: Path, *targets: str) -> dict[str, list[dict]]:
+        out = tmp_path_factory.mktemp("plan") / "plan.json"
+        script = str(Path(__file__).with_name("jobs.py"))
+        command = [sys.executable, script, str(out), str(repo_root / "Snakefile"), str(folder)]
+        done = subprocess.run([*command, str(config), *targets], capture_output=True, text=True)
+        assert out.exists(), done.stdout + done.stderr
+        return json.loads(out.read_text())
+
+    return make
 
 
 @pytest.fixture(scope="session")

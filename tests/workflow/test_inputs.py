@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -82,21 +80,6 @@ def schemas(repo_root) -> dict[str, dict]:
         name: dict(keys(yaml.safe_load((folder / f"{name}.schema.yaml").read_text())))
         for name in ("config", "samples", "signals")
     }
-
-
-@pytest.fixture(scope="module")
-def plan(repo_root, tmp_path_factory):
-    """Rules and jobs of a study."""
-
-    def make(folder: Path, config: Path, *targets: str) -> dict[str, list[dict]]:
-        out = tmp_path_factory.mktemp("plan") / "plan.json"
-        script = str(Path(__file__).with_name("jobs.py"))
-        command = [sys.executable, script, str(out), str(repo_root / "Snakefile"), str(folder)]
-        done = subprocess.run([*command, str(config), *targets], capture_output=True, text=True)
-        assert out.exists(), done.stdout + done.stderr
-        return json.loads(out.read_text())
-
-    return make
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,10 @@
 """Writing files so that a half-written one is never taken for a finished one."""
 
+import contextlib
+import errno
+import fcntl
 import json
+import logging
 import os
 import platform
 import shutil
@@ -8,12 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
 from chromloom.errors import InputError
 
+logger = logging.getLogger(__name__)
+
+LOCK = ".lock"
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # Columns of tables that hold names of the user's choice.
 TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "group", "chrom",
         "region", "region1", "region2")  # fmt: skip
@@ -25,45 +33,137 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary file (or folder) lives in a folder of its own next to `path`, keeps the file
     name (so that writers which look at the suffix work) and is removed when the block raises.
-    What a writer of `path` left that was killed on this machine goes first.
+    What killed writers left beside `path` goes first. What was written is on the disk before it
+    gets its name, so that a loss of power leaves the old content or the new one.
 
     Parameters
     ----------
     path : str or Path
-        Final path; its parent folder is made.
+        Final path; its parent folder is made. The target is written where it is a link.
 
     Yields
     ------
     Path
         Path to write to; nothing exists there yet.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path) if os.path.islink(path) else path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
-    prefix = f".{path.name}.{platform.node()}-{os.getpid()}-"
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
-    try:
+    with _locked_folder(path) as folder:
         yield folder / path.name
+        for written in [folder / path.name, *(folder / path.name).rglob("*")]:
+            _sync(written)
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(folder / path.name, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _sync(path.parent)
+
+
+def lock_file(path: Path) -> IO[str] | None:
+    """Lock a file, which is made, until it is closed; None where another process holds it.
+
+    The lock is the kernel's and ends with its process, however that ends. Unlike the number of a
+    process, it means the same in all containers of a machine. On a file system without locks the
+    file is open and not locked, and the log says so.
+    """
+    file = path.open("a+")
+    try:
+        locked = _lock(file)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            file.close()
+            raise
+        logger.warning("%s cannot be locked: %s", path, error.strerror)
+        return file
+    # Whoever held the lock before may have removed the file.
+    if locked and path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        return file
+    file.close()
+    return None
+
+
+def _lock(file: IO) -> bool:
+    """Lock an open file; False where another process holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _temporary_prefix(path: Path) -> str:
+    """Start of the names of temporary folders of `path`: they are shorter than names may be."""
+    return f".{path.name[:100]}.{platform.node()[:40]}-"
+
+
+@contextmanager
+def _locked_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder for `path` that is seen to be in use, and is removed in the end."""
+    lock = None
+    while lock is None:  # None: it was taken for an abandoned one before it was locked
+        folder = Path(tempfile.mkdtemp(prefix=_temporary_prefix(path), dir=path.parent))
+        lock = lock_file(folder / LOCK)
+    with lock:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove temporary folders of `path` whose process, on this machine, is no more."""
-    start = f".{path.name}.{platform.node()}-"
+    """Remove temporary folders of `path` that were made on this machine and nobody holds."""
+    start = _temporary_prefix(path)
     for folder in path.parent.iterdir():
         if not folder.name.startswith(start):
             continue
-        process = folder.name.removeprefix(start).split("-")[0]
-        try:
-            os.kill(int(process), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except (PermissionError, ValueError):  # somebody else's, or not ours at all
-            continue
+        with contextlib.suppress(OSError), (folder / LOCK).open("r+") as file:
+            if _lock(file):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no sync
+            raise
+    finally:
+        os.close(handle)
+
+
+def link_folder(folder: str | Path, link: str | Path) -> Path:
+    """Make the symbolic link `link` point to `folder`; another link there is replaced.
+
+    Returns
+    -------
+    Path
+        `link`; `folder` itself where it is the one that the link would lie in.
+
+    Raises
+    ------
+    InputError
+        The link cannot be written, or there is something else than a link.
+    """
+    folder, link = Path(folder).resolve(), Path(link)
+    if link.parent.resolve() == folder:
+        return folder
+    if link.is_symlink() and os.readlink(link) == str(folder):
+        return link
+    try:
+        if link.exists() and not link.is_symlink():
+            raise FileExistsError(f"{link} is no link")
+        with tempfile.TemporaryDirectory(prefix=f"{link.name}.", dir=link.parent) as temporary:
+            new = Path(temporary) / link.name
+            new.symlink_to(folder)
+            os.replace(new, link)
+    except OSError as error:
+        raise InputError(
+            f"{link.absolute()} cannot be made a link to {folder} ({error}); run in a folder that "
+            "can be written to"
+        ) from error
+    return link
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:
