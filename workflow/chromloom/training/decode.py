@@ -25,6 +25,7 @@ from chromloom.training.learner import LazyAdam, TileLearner, clip_gradients, fl
 from chromloom.training.learner import learning_rate_factor as rate_factor
 from chromloom.training.loop import Loop
 from chromloom.training.released import FrameLearner, FrameLoader, write_pairs
+from chromloom.training.resume import owns_resume_dir
 from chromloom.training.targets import MapTargets, smooth_by_distance
 from chromloom.training.tiles import TileLoader
 
@@ -66,6 +67,7 @@ class TrainingRows(NormalizedMap):
         return band
 
 
+@owns_resume_dir
 def train_decoder(
     model_dir: str | Path,
     map_path: str | Path,
@@ -160,7 +162,6 @@ def train_decoder(
         bins=bins, expected=whole.expected_table, history=history,
         write_more=(lambda f: write_pairs(whole, f / "pairs.safetensors")) if released else None,
     )  # fmt: skip
-    loop.finish()
 
 
 def split_rows(

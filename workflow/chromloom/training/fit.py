@@ -18,11 +18,13 @@ from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import ROWS, TrainedModel, describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.resume import owns_resume_dir
 from chromloom.training.targets import MapTargets, smooth_by_distance
 
 logger = logging.getLogger(__name__)
 
 
+@owns_resume_dir
 def train(
     map_path: str | Path,
     out_dir: str | Path,
@@ -79,6 +81,7 @@ def train(
     )
 
 
+@owns_resume_dir
 def fine_tune(
     model_dir: str | Path,
     map_path: str | Path,
@@ -276,7 +279,7 @@ def _fit_and_write(
     }
     if origin is not None:
         config["fine_tuned_from"] = origin
-    history, loop = pd.DataFrame(), None
+    history = pd.DataFrame()
     if settings.fit.epochs:
         from chromloom.training.loop import Loop
 
@@ -313,8 +316,6 @@ def _fit_and_write(
         history=history,
         write_more=_pair_writer(settings, normalized),
     )
-    if loop is not None:
-        loop.finish()
 
 
 def _pair_writer(settings: HiCLSTMSettings, normalized: NormalizedMap):

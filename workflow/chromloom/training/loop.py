@@ -7,7 +7,6 @@ killed and started again ends with the weights of an undisturbed one, bit for bi
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from chromloom.files import atomic_path
 from chromloom.training.learner import learning_rate_factor
+from chromloom.training.resume import asked_to_end, terminated
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +97,22 @@ class Loop:
         -------
         DataFrame
             epoch, loss (weighted mean squared error), pairs, seconds, pairs_per_s, learning_rate.
+
+        Raises
+        ------
+        TerminatedError
+            The process was sent SIGTERM; the state after the last step is kept.
         """
         self._resume()
-        while self.loader.epoch < self.epochs:
-            self._clock = self._shown = time.monotonic()
-            for item in self.loader:
-                self._step(item)
-            self._end_epoch()
+        with asked_to_end() as must_end:
+            while self.loader.epoch < self.epochs:
+                self._clock = self._shown = time.monotonic()
+                for item in self.loader:
+                    self._step(item)
+                    if must_end():
+                        self._save()
+                        raise terminated(self.state_path)
+                self._end_epoch()
         return pd.DataFrame(self.history, columns=HISTORY)
 
     def _step(self, item: Any) -> None:
@@ -146,11 +155,6 @@ class Loop:
         self._clock = time.monotonic()
         self._save_now_and_then()
 
-    def finish(self) -> None:
-        """Remove the state; called when the results are on disk."""
-        if self.state_path is not None:
-            shutil.rmtree(self.state_path.parent, ignore_errors=True)
-
     def _rate(self, now: float) -> str:
         seconds = self._seconds + now - self._clock
         return (
@@ -159,8 +163,13 @@ class Loop:
         )
 
     def _save_now_and_then(self) -> None:
-        """Write the state, whole or not at all, when the last one is old enough."""
-        if self.state_path is None or time.monotonic() - self._saved < self.save_seconds:
+        """Write the state when the last one is old enough."""
+        if time.monotonic() - self._saved >= self.save_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        """Write the state, whole or not at all."""
+        if self.state_path is None:
             return
         self._saved = time.monotonic()
         progress = {

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,13 @@ from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.signals.features import feature_names, mirrored_features
 from chromloom.signals.store import SignalStore
+from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import read_stretches
 
 logger = logging.getLogger(__name__)
 
 
+@owns_resume_dir
 def train_predictor(
     model: str,
     maps: Sequence[str | Path],
@@ -122,8 +123,6 @@ def train_predictor(
     write_tsv(split, Path(out_dir) / "splits.tsv")
     write_tsv(history, Path(out_dir) / "history.tsv")
     Predictor(config, inputs, constants, tensors).write(out_dir)
-    if resume_dir is not None:
-        shutil.rmtree(resume_dir, ignore_errors=True)
 
 
 def _refuse_leak(store: SignalStore, signals: Sequence[str], split: pd.DataFrame) -> None:

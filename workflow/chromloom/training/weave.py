@@ -18,6 +18,7 @@ from chromloom.models.weave.fitted import FittedWeave, turn_band
 from chromloom.models.weave.module import Weave
 from chromloom.models.weave.settings import WeaveSettings
 from chromloom.training.nats import nats_per_contact
+from chromloom.training.resume import asked_to_end, terminated
 from chromloom.training.stretches import Stretch
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def fit_weave(
     ------
     InputError
         No pair validates, or none trains.
+    TerminatedError
+        The process was sent SIGTERM; the state after the last epoch is kept.
     """
     for validation, role in ((False, "train"), (True, "validate")):
         if not any(s.pairs(validation=validation).any() for s in stretches):
@@ -71,22 +74,28 @@ def fit_weave(
     state_path = None if resume_dir is None else Path(resume_dir) / "state.pt"
     state = _resume(state_path, fingerprint)
     tensors, history, first = state["tensors"], state["history"], state["member"]
-    for member in range(first, settings.members):
-        run = _Run(stretches, settings, mirrored, seed + member, device)
-        if member == first and state["run"]:
-            run.load(state["run"])
-        saved = time.monotonic()
-        while run.epoch < settings.epochs:
-            started = time.monotonic()
-            loss = run.train_epoch()
-            score = run.validate()
-            history.append((member, run.epoch, loss, score, time.monotonic() - started))
-            logger.info("network %d, epoch %d: loss %.5f, validation %.5f nats per contact",
-                        member, run.epoch, loss, score)  # fmt: skip
-            if state_path is not None and time.monotonic() - saved >= SAVE_SECONDS:
-                saved = time.monotonic()
-                _save(state_path, fingerprint, tensors, history, member, run.state())
-        tensors |= {f"{member}.{name}": tensor.cpu() for name, tensor in run.best.items()}
+    with asked_to_end() as must_end:
+        for member in range(first, settings.members):
+            run = _Run(stretches, settings, mirrored, seed + member, device, must_end)
+            if member == first and state["run"]:
+                run.load(state["run"])
+            saved, kept = time.monotonic(), copy.deepcopy(run.state())
+            while run.epoch < settings.epochs:
+                started = time.monotonic()
+                loss = run.train_epoch()
+                if must_end():
+                    if state_path is not None:
+                        _save(state_path, fingerprint, tensors, history, member, kept)
+                    raise terminated(state_path)
+                score = run.validate()
+                history.append((member, run.epoch, loss, score, time.monotonic() - started))
+                logger.info("network %d, epoch %d: loss %.5f, validation %.5f nats per contact",
+                            member, run.epoch, loss, score)  # fmt: skip
+                kept = copy.deepcopy(run.state())
+                if state_path is not None and time.monotonic() - saved >= SAVE_SECONDS:
+                    saved = time.monotonic()
+                    _save(state_path, fingerprint, tensors, history, member, kept)
+            tensors |= {f"{member}.{name}": tensor.cpu() for name, tensor in run.best.items()}
     columns = ["member", "epoch", "loss", "validation", "seconds"]
     return tensors, pd.DataFrame(history, columns=columns)
 
@@ -94,9 +103,10 @@ def fit_weave(
 class _Run:
     """Training of one network."""
 
-    def __init__(self, stretches, settings, mirrored, seed, device):
+    def __init__(self, stretches, settings, mirrored, seed, device, must_end):
         self.stretches, self.settings, self.mirrored = stretches, settings, mirrored
         self.seed, self.device, self.epoch = seed, device, 0
+        self.must_end = must_end
         n_features, n_distances = len(mirrored), len(stretches[0].counts)
         torch.manual_seed(seed)
         self.network = Weave(settings, n_features, n_distances).to(device)
@@ -123,6 +133,8 @@ class _Run:
         total = contacts = 0.0
         self.network.train()
         for number in rng.permutation(len(windows)):
+            if self.must_end():
+                break
             k, lo = windows[number]
             batch = self._read(self.stretches[k], lo, turned=self._turns(rng))
             if batch is None:
