@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from chromloom.errors import InputError
+from chromloom.errors import ChromloomError, InputError
+from chromloom.files import lock_file
 from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
@@ -23,6 +24,7 @@ from chromloom.training.fit import fine_tune, train
 from chromloom.training.learner import TileLearner
 from chromloom.training.loop import Loop
 from chromloom.training.released import FrameLearner
+from chromloom.training.resume import TerminatedError
 
 SMALL = {"embedding_dim": 4, "hidden_size": 4, "frame": 30, "tile_rows": 32, "epochs": 3}
 
@@ -169,6 +171,42 @@ def test_interrupted_run_ends_as_an_undisturbed_one(
     assert equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
     losses = [pd.read_csv(tmp_path / n / "history.tsv", sep="\t")["loss"] for n in ("whole", "cut")]
     pd.testing.assert_series_equal(*losses)
+    assert not resume.exists()
+
+
+def test_sigterm_ends_training_after_the_step_and_keeps_its_state(
+    tiny_map_path, tmp_path, monkeypatch
+):
+    settings, resume = small("paper"), tmp_path / "resume"
+    train(tiny_map_path, tmp_path / "whole", settings, seed=3, device="cpu")
+    real, steps = TileLearner.step, []
+
+    def step(self, item, progress):
+        steps.append(1)
+        if len(steps) == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, item, progress)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(TileLearner, "step", step)
+    with pytest.raises(TerminatedError, match="run again to go on"):
+        train(tiny_map_path, tmp_path / "cut", settings, seed=3, device="cpu", resume_dir=resume)
+    assert len(steps) == 9
+    assert signal.getsignal(signal.SIGTERM) == before
+    train(tiny_map_path, tmp_path / "cut", settings, seed=3, device="cpu", resume_dir=resume)
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_two_trainings_do_not_share_a_state(tiny_map_path, tmp_path):
+    resume = tmp_path / "resume"
+    resume.mkdir()
+    with lock_file(resume / ".lock") as other:
+        other.write("process 17 of node")
+        other.flush()
+        with pytest.raises(ChromloomError, match="in use by process 17 of node: a training"):
+            train(tiny_map_path, tmp_path / "m", small("paper"), device="cpu", resume_dir=resume)
+    assert not (tmp_path / "m").exists()
+    train(tiny_map_path, tmp_path / "m", small("paper"), device="cpu", resume_dir=resume)
     assert not resume.exists()
 
 

@@ -1,7 +1,9 @@
 """Training of predictors: nothing of a test chromosome enters, the best epoch is kept."""
 
 import json
+import os
 import shutil
+import signal
 
 import cooler
 import h5py
@@ -15,6 +17,7 @@ from chromloom.models.predictor import Predictor
 from chromloom.normalize.maps import NormalizedMap, expected_path
 from chromloom.training import weave
 from chromloom.training.predictor import train_predictor
+from chromloom.training.resume import TerminatedError
 from chromloom.training.splits import split_chromosomes
 
 SIGNALS = ["mark", "CTCF+", "CTCF-"]
@@ -162,6 +165,27 @@ def test_training_goes_on_from_a_kill_with_the_same_weights(learn, monkeypatch, 
     resumed = learn("resumed", options=options, resume_dir=tmp_path / "state")
     assert same(undisturbed, resumed)
     assert not (tmp_path / "state").exists()
+
+
+def test_sigterm_ends_training_within_the_epoch_and_keeps_the_one_before(
+    learn, monkeypatch, tmp_path
+):
+    options = {**SMALL, "epochs": 3, "members": 1}
+    undisturbed = learn("undisturbed", options=options)
+    step, steps = weave._Run._step, []
+
+    def terminated(run, *batch):
+        steps.append(run.epoch)
+        if run.epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(run, *batch)
+
+    monkeypatch.setattr(weave._Run, "_step", terminated)
+    with pytest.raises(TerminatedError, match="run again to go on"):
+        learn("resumed", options=options, resume_dir=tmp_path / "state")
+    assert steps.count(1) == 1
+    monkeypatch.setattr(weave._Run, "_step", step)
+    assert same(undisturbed, learn("resumed", options=options, resume_dir=tmp_path / "state"))
 
 
 @pytest.mark.parametrize("model", ["weave", "pairs-ridge", "pairs-xgboost"])
