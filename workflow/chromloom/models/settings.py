@@ -1,9 +1,11 @@
-"""What the settings of all models share: parts, flat options, checks, and the objective.
+"""What the settings of all models share: parts, flat options, checks, objective and network fit.
 
-Settings are frozen dataclasses made of parts (`Objective` here, further ones beside a model), while
-users write options by one flat list of names (`training.options`), as does `config.json`.
+Settings are frozen dataclasses made of parts (`Objective` and `NetworkFit` here, others beside a
+model), while users write options by one flat list of names (`training.options`), as does
+`config.json`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Self
@@ -166,3 +168,92 @@ class Objective(Part):
     def pseudocount(self) -> float:
         """What log O/E adds to strength and expected: k, or nothing where counts are modelled."""
         return 0.0 if self.loss == "poisson" else self.k
+
+
+@dataclass(frozen=True)
+class NetworkFit(Part):
+    """How `chromloom.training.networks` fits a network to windows.
+
+    Attributes
+    ----------
+    optimizer : {"adam", "adamw", "sgd"}
+    learning_rate, weight_decay, momentum : float
+        Momentum is of sgd alone.
+    renew_optimizer : bool
+        The moments of the optimizer are lost at the start of every epoch.
+    schedule : {"constant", "cosine", "one-cycle", "halving"}
+        Learning rate over training: `learning_rate` throughout; falling to 0 along a cosine; rising
+        to it in the first 30 % from a 25th and falling to 0, both along cosines; halved every
+        `halve_every` epochs, though not below 1e-6.
+    halve_every : int
+    epochs, patience : int
+        Most times that the training examples are read; epochs without a better validation after
+        which training ends, 0 to read on to the last epoch.
+    batch_size, accumulate : int
+        Examples of a batch over all processes together, and batches of a step.
+    clip_norm : float
+        Largest norm of the gradient; 0 for no clipping.
+    precision : {"32-true", "bf16-mixed", "16-mixed", "64-true"}
+        Of the arithmetic.
+    devices, nodes : int
+        Processes on a machine, one for each GPU, and machines; several machines need a scheduler
+        that starts the processes (srun).
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    renew_optimizer: bool = False
+    schedule: str = "constant"
+    halve_every: int = 16
+    epochs: int = 50
+    patience: int = 0
+    batch_size: int = 1
+    accumulate: int = 1
+    clip_norm: float = 0.0
+    precision: str = "32-true"
+    devices: int = 1
+    nodes: int = 1
+
+    CHOICES: ClassVar = {
+        "optimizer": ("adam", "adamw", "sgd"),
+        "schedule": ("constant", "cosine", "one-cycle", "halving"),
+        "precision": ("32-true", "bf16-mixed", "16-mixed", "64-true"),
+    }
+    RANGES: ClassVar = {
+        "weight_decay": (0, 1e6),
+        "momentum": (0, 0.999999),
+        "halve_every": (1, 1_000_000),
+        "epochs": (1, 1_000_000),
+        "patience": (0, 1_000_000),
+        "batch_size": (1, 1_000_000),
+        "accumulate": (1, 1_000_000),
+        "clip_norm": (0, 1e9),
+        "devices": (1, 1024),
+        "nodes": (1, 1024),
+    }
+    POSITIVE = ("learning_rate",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size % (self.devices * self.nodes):
+            raise InputError(
+                f"batch_size={self.batch_size} cannot be dealt to {self.devices * self.nodes} "
+                "processes (devices x nodes); give a multiple of it"
+            )
+
+    def rate(self, epoch: float) -> float:
+        """Learning rate after so many epochs, from 0 to below `epochs`."""
+        progress = epoch / self.epochs
+        factor = 1.0
+        if self.schedule == "cosine":
+            factor = (1 + math.cos(math.pi * progress)) / 2
+        elif self.schedule == "one-cycle" and progress < 0.3:
+            factor = 1 - 0.96 * (1 + math.cos(math.pi * progress / 0.3)) / 2
+        elif self.schedule == "one-cycle":
+            factor = (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
+        elif self.schedule == "halving":
+            floor = min(1e-6 / self.learning_rate, 1.0)
+            factor = max(0.5 ** int(epoch // self.halve_every), floor)
+        return self.learning_rate * factor
