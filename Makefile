@@ -18,7 +18,7 @@ real: .venv/installed  ## the workflow on the real maps of CHROMLOOM_REAL_DATA, 
 	@echo "report: runs/real/results/report.html"
 
 report: .venv/installed  ## the report of the study in config/config.yaml
-	$(SNAKEMAKE) --report results/report.html
+	$(SNAKEMAKE) --report results/report.html finished
 
 test: .venv/installed  ## every test
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest

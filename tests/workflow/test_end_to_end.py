@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import anndata
@@ -169,6 +170,28 @@ def test_the_report_is_one_page_that_works_offline(results):
     assert "Figure 3" in page
     assert "Simulated genomes" in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']https?://", page)
+
+
+def test_the_report_of_an_unfinished_study_says_what_is_missing_and_why(
+    snakemake, results, tmp_path
+):
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    scores = "results/reconstruction/A.10000.ICE.hiclstm-refined.tsv"
+    for lost in [scores, "results/tables/reconstruction.tsv", "results/figures/hiclstm/fig3a.png"]:
+        (tmp_path / lost).unlink()
+    log = next((tmp_path / "logs" / "evaluate_reconstruction").glob("*hiclstm-refined*.log"))
+    log.write_text("2026-01-01T00:00:00Z ERROR chromloom: too few pairs\n")
+    report = ["--configfile", str(tmp_path / "config.yaml"), "--report", "results/part.html"]
+    assert "does not exist" in snakemake(tmp_path, *report, check=False).stderr
+    snakemake(tmp_path, *report, "--", "finished")
+    page = (tmp_path / "results" / "part.html").read_text()
+    front = page[page.index("not finished") :].split("Maps were balanced")[0]
+    assert "too few pairs" in front
+    assert "evaluate_reconstruction failed" in front
+    assert "fig3a.png" in front
+    assert "tables/reconstruction.tsv" in front
+    assert "fig3g.png" not in front
+    assert "fig3g.png" in page
 
 
 def test_nothing_half_written_is_left(results):

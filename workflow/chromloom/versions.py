@@ -12,7 +12,7 @@ VERSIONS = {
     "analysis": 2,
     "training": 5,
     "predictors": 2,
-    "reconstruction": 4,
+    "reconstruction": 5,
     "classification": 3,
     "attribution": 3,
     "edits": 1,

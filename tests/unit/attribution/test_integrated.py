@@ -7,6 +7,7 @@ import pytest
 import torch
 from captum.attr import IntegratedGradients
 
+from chromloom.attribution import integrated
 from chromloom.attribution.attribute import attribute, attribute_chromosome
 from chromloom.attribution.integrated import integrate_gradients
 from chromloom.errors import InputError
@@ -133,6 +134,30 @@ def test_steps_are_doubled_until_the_error_is_small_or_they_run_out(model, caplo
     assert more.completeness_error <= wanted
     end = attribute_chromosome(model, "chr3", n_steps=128, tolerance=1e-12)
     assert end.n_steps == 128
+
+
+def test_a_part_of_a_chromosome_costs_that_part_and_long_work_is_told(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(integrated, "TELL_SECONDS", -1)
+    n, visited = 400, []
+    mask = np.ones(n, bool)
+    mask[150:190] = False
+
+    def block(rows, columns, between, lo, hi, d0, d1):
+        visited.append((lo, hi, d0, d1))
+        pairs = columns[lo + d0 : hi + d1 - 1].sum(dim=1)
+        padded = torch.nn.functional.pad(pairs, (0, hi - lo + d1 - d0 - 1 - len(pairs)))
+        return padded.unfold(0, hi - lo, 1) * rows[lo:hi].sum(dim=1)
+
+    R = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    found = integrate_gradients(
+        block, R, mask, baseline=np.zeros(3, np.float32), row_block=50, frame=30
+    )
+    assert {(lo, d0) for lo, _, d0, _ in visited} == {(150, 0), (150, 30)}
+    strength = R[150:190].sum(axis=1).astype(float)
+    assert found.total == pytest.approx(np.triu(np.outer(strength, strength), 2).sum(), rel=1e-5)
+    assert found.completeness_error < 1e-5
+    assert "18 passes over the map" in caplog.text
 
 
 def test_attribution_is_deterministic(model):

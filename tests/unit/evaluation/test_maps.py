@@ -125,6 +125,38 @@ def test_a_perfect_prediction_of_another_depth_is_perfect_at_that_depth(
     assert set(table.loc[table["metric"] == "r2_cp_depth", "against"]) == {"replicate"}
 
 
+def test_the_better_readout_of_a_prediction_is_its_score(tiny_map_path):
+    """The map's expected is a mean, for which counts are right; the map itself is no mean."""
+
+    class Expected(ObservedMap):
+        def band(self, chrom, lo, hi, **kwargs):
+            band = super().band(chrom, lo, hi, **kwargs)
+            expected = self.observed.expected(chrom).band(lo, hi, len(band))
+            return np.where(np.isnan(band), np.nan, expected)
+
+    observed = NormalizedMap(tiny_map_path)
+    sources = [ObservedMap(observed, "copy"), Expected(observed, "mean")]
+    found = {}
+    for readouts in (("strength",), ("strength", "counts")):
+        for source in sources:
+            source.readouts = readouts
+        table, distances = evaluate_sources(observed, sources, settings=FAST)
+        found[readouts] = table.set_index(["model", "metric", "pairs", "stratum"]).sort_index()
+    plain, both = found.values()
+    key = ("r2_cp", "all", "all")
+    assert both.loc[("copy", *key), "readout"] == "strength"
+    assert both.loc[("copy", *key), "value"] == pytest.approx(1)
+    assert both.loc[("mean", *key), "readout"] == "counts"
+    assert both.loc[("mean", *key), "value_other"] == plain.loc[("mean", *key), "value"]
+    assert (both["value"] >= plain["value"])[plain["value"].notna()].all()
+    assert both.loc[("mean", "spearman_cp", "all", "all"), "readout"] == ""
+    assert both.loc["distance-mean", "value_other"].isna().all()
+    by_model = distances[distances["pairs"] == "all"].groupby("model")["readout"]
+    assert {model: set(used) for model, used in by_model} == {
+        "copy": {"strength"}, "mean": {"strength", "counts"}, "distance-mean": {"strength"},
+    }  # fmt: skip
+
+
 def test_a_map_scored_on_itself_is_perfect(tiny_map_path, tmp_path):
     path = predict_as(NormalizedMap(tiny_map_path), 1.0, tmp_path / "predicted.cool")
     table, distances = evaluate_maps(tiny_map_path, {"copy": path}, settings=FAST)

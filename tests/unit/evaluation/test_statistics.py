@@ -40,7 +40,7 @@ def maps():
     return predicted, observed, trained, expected
 
 
-def fill(maps, probability=None, **options):
+def fill(maps, by_counts=None, **options):
     predicted, observed, trained, expected = maps
     sums = PairSums(N // BLOCK, N, 8.0, 2, **options)
     sums.start_chromosome(0, N // BLOCK, N)
@@ -49,10 +49,10 @@ def fill(maps, probability=None, **options):
             lo, hi = block * BLOCK, (block + 1) * BLOCK
             bands = [band_of(m, lo, hi) for m in (predicted, observed, trained)]
             if not second:
-                given = None if probability is None else band_of(probability, lo, hi)
+                given = None if by_counts is None else band_of(by_counts, lo, hi)
                 sums.add(
                     block, *bands, band_of(expected, lo, hi), band_of(expected, lo, hi),
-                    probability=given,
+                    by_counts=given, at_depth=given, by_counts_at_depth=given,
                 )  # fmt: skip
             elif sums.needs_second_pass:
                 sums.add_ranks(block, *bands)
@@ -91,12 +91,22 @@ def test_metrics_are_those_of_the_listed_pairs(maps, pairs, stratum):
     assert metrics[pairs, "r2_cp"][0, k] == pytest.approx(r2, abs=1e-9)
 
 
-def test_a_probability_of_its_own_replaces_that_of_the_strength_alone(maps):
-    probability = (np.exp(-8 / maps[0]) ** 2).astype(np.float32)
-    plain, other = (fill(maps, p).metrics(np.ones((1, 3))) for p in (None, probability))
+def test_the_second_readout_has_metrics_of_contact_probability_of_its_own(maps):
+    by_counts = (np.exp(-8 / maps[0]) ** 2).astype(np.float32)
+    sums = fill(maps, by_counts)
+    assert (fill(maps).readouts, sums.readouts) == (("strength",), ("strength", "counts"))
+    plain, other = (sums.metrics(np.ones((1, 3)), readout) for readout in sums.readouts)
     _, x_value, y_value, _ = pairs_of(maps, "all", "all")
     x, y = np.exp(-8 / x_value) ** 2, np.exp(-8 / (y_value + 1e-10))
     assert other["all", "pearson_cp"][0, -1] == pytest.approx(pearsonr(x, y)[0], abs=1e-6)
+    r2 = 1 - np.sum((x - y) ** 2) / np.sum((y - y.mean()) ** 2)
+    for metric in ("r2_cp", "r2_cp_depth"):
+        assert other["all", metric][0, -1] == pytest.approx(r2, abs=1e-6)
+    n, total, *_ = sums.distance_sums("counts")[0].sum(axis=0)
+    assert (n, total) == (len(x), pytest.approx(x.sum(), rel=1e-6))
+    np.testing.assert_array_equal(
+        plain["all", "pearson_cp"], fill(maps).metrics(np.ones((1, 3)))["all", "pearson_cp"]
+    )
     for metric in ("spearman_cp", "pearson_logoe", "n"):
         np.testing.assert_array_equal(plain["all", metric], other["all", metric])
 

@@ -11,6 +11,7 @@ from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.genome.bins import blank_band
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.normalize.probability import READOUTS
 from chromloom.prediction.export import write_map
 from chromloom.prediction.exported import ExportedMap
 from chromloom.prediction.hiclstm import MODES
@@ -95,13 +96,8 @@ def test_blocks_and_cuts_are_parts_of_the_whole(source, chrom):
         np.testing.assert_allclose(band, whole[: len(band), lo:hi], rtol=2e-4, atol=1e-6)
 
 
-def test_a_predicted_probability_is_one(source):
-    band = source.band("chr1", 10, 20)
-    probability = source.probability(band)
-    if probability is not None:
-        np.testing.assert_array_equal(np.isnan(probability), np.isnan(band))
-        known = probability[~np.isnan(band)]
-        assert ((known >= 0) & (known <= 1)).all()
+def test_predictions_have_both_readouts_and_observed_maps_their_own(source):
+    assert source.readouts == READOUTS[: 1 if isinstance(source, ObservedMap) else 2]
 
 
 def test_pairs_are_read_from_bands(source):

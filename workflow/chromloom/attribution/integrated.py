@@ -9,6 +9,7 @@ sample, row half only); we follow the article.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from chromloom.kernels import kernel_threads_only
 logger = logging.getLogger(__name__)
 
 STALL_STEPS = 32  # from here on, doubling that does not halve the error is given up
+TELL_SECONDS = 20  # between two lines of the log
 
 # (rows, columns, between (each (n, d)), lo, hi, d0, d1) -> (d1 - d0, hi - lo) predicted target
 Block = Callable[[Tensor, Tensor, Tensor, int, int, int, int], Tensor]
@@ -116,12 +118,20 @@ def integrate_gradients(
     mask = np.asarray(mask, bool)
     clean = np.where(mask[:, None], 0, representation).astype(np.float32)
     start = np.where(mask[:, None], 0, np.broadcast_to(baseline, clean.shape)).astype(np.float32)
-    tiles = _tiles(len(mask), min_dist, max_dist, row_block, frame)
+    tiles = _tiles(mask, min_dist, max_dist, row_block, frame)
+    started = told = time.monotonic()
+    n_passes = 0
 
     def scalar(*roles: Tensor) -> Tensor:  # (steps, n, d) for each role -> (steps,)
-        return torch.stack(
-            [_MapScalar.apply(*R, block, mask, min_dist, tiles, squared) for R in zip(*roles)]
-        )
+        nonlocal told, n_passes
+        sums = []
+        for R in zip(*roles):
+            sums.append(_MapScalar.apply(*R, block, mask, min_dist, tiles, squared))
+            n_passes += 1
+            if (now := time.monotonic()) - told > TELL_SECONDS:
+                told = now
+                logger.info("%d passes over the map in %.0f s", n_passes, now - started)
+        return torch.stack(sums)
 
     method = IntegratedGradients(scalar)
     end, begin = torch.from_numpy(clean)[None], torch.from_numpy(start)[None]  # (1, n, d)
@@ -174,14 +184,22 @@ class _MapScalar(torch.autograd.Function):
         return *(upstream.to(g.dtype) * g for g in ctx.saved_tensors), *[None] * 5
 
 
-def _tiles(n, min_dist, max_dist, row_block, frame):
-    """(lo, hi, d0, d1) of the tiles that hold the pairs of the window; d0 is a frame's start."""
+def _tiles(mask, min_dist, max_dist, row_block, frame):
+    """(lo, hi, d0, d1) of the tiles that hold pairs of the window; d0 is a frame's start.
+
+    Tiles whose rows or columns are all masked hold none: a map of a part costs its part.
+    """
+    n = len(mask)
     stop = n if max_dist is None else min(max_dist, n)
+    before = np.concatenate([[0], np.cumsum(~mask)])  # unmasked bins before each bin
     tiles = []
     for lo in range(0, n, row_block):
         hi = min(lo + row_block, n)
         for d0 in range(min_dist // frame * frame, min(stop, n - lo), frame):
-            tiles.append((lo, hi, d0, min(d0 + frame, stop, n - lo)))
+            d1 = min(d0 + frame, stop, n - lo)
+            first, last = lo + d0, min(hi + d1 - 1, n)
+            if before[hi] > before[lo] and before[last] > before[first]:
+                tiles.append((lo, hi, d0, d1))
     return tiles
 
 

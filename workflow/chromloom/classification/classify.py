@@ -18,6 +18,7 @@ Protocols in the table:
 """
 
 import logging
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -239,9 +240,14 @@ def classify_representations(
         for fold, path in (retrained or {}).items()
     }
     collected = _Collector(tasks.names, settings)
-    for labels in tasks.labels.values():
-        if labels.circular or not retrained:
-            _classify_task(collected, labels, tasks.bins, tasks.features, tasks.splits, others)
+    wanted = [labels for labels in tasks.labels.values() if labels.circular or not retrained]
+    for number, labels in enumerate(wanted, 1):
+        started = time.monotonic()
+        _classify_task(collected, labels, tasks.bins, tasks.features, tasks.splits, others)
+        logger.info(
+            "task %s (%d of %d) classified in %.0f s",
+            labels.task, number, len(wanted), time.monotonic() - started,
+        )  # fmt: skip
     tables = collected.tables(tasks.splits)
     tables.write(out, details)
     return tables

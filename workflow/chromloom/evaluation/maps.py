@@ -29,6 +29,11 @@ What is scored is a map source (`chromloom.prediction.source`), whatever is behi
 prediction is taken over the expected of the map that it predicts. An unmasked pair without
 prediction is left out and counted: `n_unpredicted`, of the row's pairs and stratum.
 
+Every prediction is scored with both read-outs of its contact strength v, `strength`, exp(-a / v),
+and `counts`, its mean over counts; which is better depends on the model, on depth and on distance.
+`value` is that of the better one, for every model alike; `readout` says which it is, and
+`value_other` has the score with the other.
+
 Contact probability is defined on the scale of counts, so that a prediction of a map of another
 depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
 scored on is against the one trained on, a ratio beyond `SAME_DEPTH` is logged, and `r2_cp_depth` is
@@ -60,7 +65,11 @@ from chromloom.evaluation.statistics import (
 from chromloom.files import write_tsv
 from chromloom.genome.bins import BLOCK
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import contact_probability
+from chromloom.normalize.probability import (
+    READOUTS,
+    contact_probability,
+    mean_contact_probability,
+)
 from chromloom.prediction.exported import ExportedMap
 from chromloom.prediction.observed import DistanceMean, ObservedMap
 from chromloom.prediction.open import open_source
@@ -70,6 +79,9 @@ logger = logging.getLogger(__name__)
 
 SAME_DEPTH = (0.8, 1.25)  # contacts of the map scored on over those of the map trained on
 COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "n", "n_unpredicted", "seed", "depth_ratio"]
+COLUMNS += ["readout", "value_other"]
+# Metrics that depend on what a contact strength says of contact probability.
+BY_READOUT = ("pearson_cp", "r2_cp", "r2_cp_depth", "r2_distance", "r2_published")
 
 
 @dataclass(frozen=True)
@@ -227,8 +239,8 @@ def evaluate_sources(
         As `evaluate_model`.
     distances : DataFrame
         sample, resolution, model, decoder, against, pairs, distance (bins), n, n_unpredicted,
-        mean_observed, mean_predicted, mse, pearson_cp, r2_cp: contact probability by single
-        distance, without intervals.
+        mean_observed, mean_predicted, mse, pearson_cp, r2_cp, readout: contact probability by
+        single distance, with the read-out of the smaller error, without intervals.
     """
     predictions = [*sources, DistanceMean(trained_on, DISTANCE_MEAN)]
     if against:
@@ -389,13 +401,13 @@ def _evaluate(trained_on, predictions, others, *, chroms, settings, regions=None
             "against": c.observed.sample,
         }
         _tell_unpredicted(c)
-        table, by_distance = _table(c, settings.seed), _distance_table(c)
+        table, by_distance = _better_readout(c, settings.seed), _distance_table(c)
         labels |= {"seed": c.prediction.seed, "depth_ratio": c.depth_ratio}
         tables.append(table.assign(**labels))
         distances.append(by_distance.assign(**labels))
     distances = pd.concat(distances, ignore_index=True)
     columns = ["n", "n_unpredicted", "mean_observed", "mean_predicted", "mse", "pearson_cp"]
-    columns.append("r2_cp")
+    columns += ["r2_cp", "readout"]
     keys = ["sample", "resolution", "model", "decoder", "against", "pairs", "distance"]
     distances = distances[[*keys, *columns]]
     return pd.concat(tables, ignore_index=True)[COLUMNS], distances
@@ -477,8 +489,7 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
                 first_block + block, bands.of(c.prediction), bands.of(c.observed),
                 bands.of(trained_on), bands.expected_of(trained_on),
                 bands.expected_of(c.observed),
-                probability=c.prediction.probability(bands.of(c.prediction)),
-                at_depth=_at_depth(c, trained_on, bands),
+                **_probabilities(c, trained_on, bands),
             )  # fmt: skip
             if c.near is not None:
                 c.near.add(
@@ -518,13 +529,21 @@ def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, row
             c.insulation[window, k] += np.bincount(blocks[good], weights, minlength=n_blocks)
 
 
-def _at_depth(c: _Comparison, trained_on: NormalizedMap, bands: _Bands) -> np.ndarray | None:
-    """Contact probability of a prediction brought to the depth of another map scored on."""
-    if c.observed is trained_on:
-        return None
-    strength = bands.of(c.prediction) * np.float32(c.depth_ratio)
-    probability = c.prediction.probability(strength)
-    return contact_probability(strength, trained_on.cp_a) if probability is None else probability
+def _probabilities(
+    c: _Comparison, trained_on: NormalizedMap, bands: _Bands
+) -> dict[str, np.ndarray]:
+    """Predicted contact probabilities that the strength alone does not give; see `PairSums.add`."""
+    a, strength = trained_on.cp_a, bands.of(c.prediction)
+    deeper = strength * np.float32(c.depth_ratio)
+    other_map, counts = c.observed is not trained_on, "counts" in c.prediction.readouts
+    given = {}
+    if counts:
+        given["by_counts"] = mean_contact_probability(strength, a)
+    if other_map:
+        given["at_depth"] = contact_probability(deeper, a)
+    if other_map and counts:
+        given["by_counts_at_depth"] = mean_contact_probability(deeper, a)
+    return given
 
 
 def _padded_smooth(near: np.ndarray, h: int, n_scc: int) -> np.ndarray:
@@ -534,9 +553,9 @@ def _padded_smooth(near: np.ndarray, h: int, n_scc: int) -> np.ndarray:
     return scc.smooth(np.concatenate([near, padding])[: n_scc + 2 * h], h)
 
 
-def _table(c: _Comparison, seed: int) -> pd.DataFrame:
-    """Rows pairs, metric, stratum, value, ci_low, ci_high, n, n_unpredicted."""
-    metrics = c.sums.metrics(c.multiplicity)
+def _table(c: _Comparison, readout: str, seed: int) -> pd.DataFrame:
+    """Rows pairs, metric, stratum, value, ci_low, ci_high, n, n_unpredicted, with one read-out."""
+    metrics = c.sums.metrics(c.multiplicity, readout)
     rows = []
     for (pairs, metric), samples in metrics.items():
         n = metrics[pairs, "n"][0]
@@ -550,13 +569,31 @@ def _table(c: _Comparison, seed: int) -> pd.DataFrame:
         rows += [
             ("all", metric, "all", value, np.nan, np.nan, n) for metric, value, n in c.near.scores()
         ]
-    published = c.sums.r2_published(seed)[None]
+    published = c.sums.r2_published(seed, readout)[None]
     rows += _rows("observed", "r2_published", published, metrics["observed", "n"][0])
     columns = ["pairs", "metric", "stratum", "value", "ci_low", "ci_high", "n"]
     table = pd.DataFrame(rows, columns=columns)
     unpredicted = pd.DataFrame(c.sums.n_unpredicted(), index=PAIRS, columns=STRATA)
     counts = [unpredicted.loc[place] for place in zip(table["pairs"], table["stratum"])]
     return table.assign(n_unpredicted=counts)
+
+
+def _better_readout(c: _Comparison, seed: int) -> pd.DataFrame:
+    """`_table` with the read-out of the higher value in each row; `readout` and `value_other`."""
+    tables = {readout: _table(c, readout, seed) for readout in c.sums.readouts}
+    first, *others = tables.values()
+    table = first.assign(readout=READOUTS[0], value_other=np.nan)
+    for other in others:
+        better = (other["value"] > first["value"]) | (
+            first["value"].isna() & other["value"].notna()
+        )
+        table["value_other"] = first["value"].where(better, other["value"])
+        table.loc[better, other.columns] = other[better]
+        table.loc[better, "readout"] = READOUTS[1]
+    depends = table["metric"].isin(BY_READOUT)
+    return table.assign(
+        readout=table["readout"].where(depends, ""), value_other=table["value_other"].where(depends)
+    )
 
 
 def _rows(pairs, metric, samples, n, strata=STRATA):
@@ -569,11 +606,16 @@ def _rows(pairs, metric, samples, n, strata=STRATA):
 
 
 def _distance_table(c: _Comparison) -> pd.DataFrame:
+    """Scores by single distance, each with the read-out of the smaller error."""
     tables = []
     for k, pairs in enumerate(PAIRS):
-        sums = c.sums.by_distance[k]
-        seen = np.flatnonzero(sums[:, 0] > 0)
-        n, x, y, xx, yy, xy = sums[seen].T
+        both = {readout: c.sums.distance_sums(readout)[k] for readout in c.sums.readouts}
+        seen = np.flatnonzero(both[READOUTS[0]][:, 0] > 0)
+        choices = np.stack([sums[seen] for sums in both.values()])  # (readouts, distances, 6)
+        n, x, y, xx, yy, xy = np.moveaxis(choices, -1, 0)
+        best = np.argmin((xx - 2 * xy + yy) / n, axis=0)
+        sums = choices[best, np.arange(len(seen))]
+        n, x, y, xx, yy, xy = sums.T
         mse = np.maximum(xx - 2 * xy + yy, 0) / n
         variance = yy / n - (y / n) ** 2
         r2 = 1 - np.divide(mse, variance, out=np.full(len(n), np.nan), where=variance > 1e-12)
@@ -587,8 +629,9 @@ def _distance_table(c: _Comparison) -> pd.DataFrame:
                     "mean_observed": y / n,
                     "mean_predicted": x / n,
                     "mse": mse,
-                    "pearson_cp": pearson(sums[seen]),
+                    "pearson_cp": pearson(sums),
                     "r2_cp": r2,
+                    "readout": np.array(READOUTS)[best],
                 }
             )
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numba
 import numpy as np
 
-from chromloom.normalize.probability import PSEUDOCOUNT
+from chromloom.normalize.probability import PSEUDOCOUNT, READOUTS
 
 # Half-open intervals of distance in bins.
 STRATUM_EDGES = np.array([2, 10, 40, 100, 200, 400, 1000])
@@ -22,9 +22,18 @@ N_LEVELS = 65536
 _LEVEL_SHIFT = 13  # keeps 10 bits of a float32's mantissa: 1,024 levels an octave
 _LEVEL_BASE = (127 - 40) << 23  # bits of 2**-40: everything below is level 0
 
-# Columns of the sums: contact probability x (predicted), y (observed), log obs/exp u, v, and z,
-# which is x at the depth of the map scored on.
+# Columns of the sums: contact probability x (predicted, by strength), y (observed), log obs/exp u,
+# v, and z, which is x at the depth of the map scored on; w and q are x and z by counts.
 _N, _X, _Y, _XX, _YY, _XY, _U, _V, _UU, _VV, _UV, _TOTAL, _ZZ, _ZY = range(14)
+_W, _WW, _WY, _QQ, _QY = range(14, 19)
+_COLUMNS = 19
+# By read-out: n, x, y, xx, yy, xy of contact probability, and zz, zy.
+_PROBABILITY = {
+    "strength": [_N, _X, _Y, _XX, _YY, _XY],
+    "counts": [_N, _W, _Y, _WW, _YY, _WY],
+}
+_BY_DISTANCE = {"strength": [0, 1, 2, 3, 4, 5], "counts": [0, 6, 2, 7, 4, 8]}
+_AT_DEPTH = {"strength": [_ZZ, _ZY], "counts": [_QQ, _QY]}
 
 
 def stratum_of(distances: np.ndarray) -> np.ndarray:
@@ -53,16 +62,18 @@ class PairSums:
     cp_a: float
     ignore_diags: int = 2
     keep: int = 20_000_000
-    by_block: np.ndarray = field(init=False)  # (2 PAIRS, n_blocks, strata, 14)
-    by_distance: np.ndarray = field(init=False)  # (2, n_distances, 6)
+    by_block: np.ndarray = field(init=False)  # (2 PAIRS, n_blocks, strata, _COLUMNS)
+    by_distance: np.ndarray = field(
+        init=False
+    )  # (2, n_distances, 9): n, x, y, xx, yy, xy, w, ww, wy
     levels: np.ndarray = field(init=False)  # (2, strata, 2 predicted/observed, N_LEVELS)
     ranks: np.ndarray = field(init=False)  # (2, n_blocks, strata + all, 6)
     unpredicted: np.ndarray = field(init=False)  # (2, n_distances): pairs left out
 
     def __post_init__(self):
         n_strata = len(STRATUM_EDGES)
-        self.by_block = np.zeros((2, self.n_blocks, n_strata, 14))
-        self.by_distance = np.zeros((2, self.n_distances, 6))
+        self.by_block = np.zeros((2, self.n_blocks, n_strata, _COLUMNS))
+        self.by_distance = np.zeros((2, self.n_distances, 9))
         self.unpredicted = np.zeros((2, self.n_distances), dtype=np.int64)
         self.levels = np.zeros((2, n_strata, 2, N_LEVELS), dtype=np.int64)
         self.ranks = np.zeros((2, self.n_blocks, n_strata + 1, 6))
@@ -70,6 +81,7 @@ class PairSums:
         self._n_kept = 0
         self._tables: np.ndarray | None = None
         self._has_depth = False
+        self.readouts: tuple[str, ...] = READOUTS[:1]
         self.start_chromosome(0, 0, 0)
 
     def n_unpredicted(self) -> np.ndarray:
@@ -90,7 +102,7 @@ class PairSums:
 
     def add(
         self, block, predicted, observed, trained, predicted_expected, observed_expected,
-        probability=None, at_depth=None,
+        by_counts=None, at_depth=None, by_counts_at_depth=None,
     ):  # fmt: skip
         """Add rows of one block.
 
@@ -104,19 +116,21 @@ class PairSums:
             and counted (`n_unpredicted`).
         predicted_expected, observed_expected : ndarray, (n_dist, rows), float32
             Expected of each, in band layout.
-        probability : ndarray, (n_dist, rows), float32, optional
-            Predicted contact probability where it is not that of `predicted`.
-        at_depth : ndarray, (n_dist, rows), float32, optional
-            The same of the prediction at the depth of `observed`; gives `r2_cp_depth`.
+        by_counts : ndarray, (n_dist, rows), float32, optional
+            Contact probability by counts of the prediction; gives the second read-out.
+        at_depth, by_counts_at_depth : ndarray, (n_dist, rows), float32, optional
+            Contact probability of the prediction at the depth of `observed`, by strength and by
+            counts; gives `r2_cp_depth`.
         """
         self._has_depth = at_depth is not None
+        self.readouts = READOUTS[: 1 if by_counts is None else 2]
+        given = (by_counts, at_depth, by_counts_at_depth)
         nothing = np.empty((0, 0), np.float32)
         strata = stratum_of(np.arange(len(observed)))
         out = np.empty((3, observed.size if self._kept is not None else 0), dtype=np.uint16)
         n = _add_pairs(
             predicted, observed, trained, predicted_expected, observed_expected,
-            nothing if probability is None else probability,
-            nothing if at_depth is None else at_depth,
+            *(nothing if band is None else band for band in given),
             *_bits(predicted, observed), strata, self.cp_a, self.ignore_diags,
             self.by_block[:, block], self.by_distance,
             self._distance_sums[:, block - self._first_block], self.levels, out, self.unpredicted,
@@ -164,13 +178,17 @@ class PairSums:
             self._tables = middle / np.maximum(total, 1)
         return self._tables
 
-    def metrics(self, multiplicity: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    def metrics(
+        self, multiplicity: np.ndarray, readout: str = READOUTS[0]
+    ) -> dict[tuple[str, str], np.ndarray]:
         """Metrics of the genome and of its resamplings.
 
         Parameters
         ----------
         multiplicity : ndarray, (n_samples, n_blocks)
             How often each block is counted.
+        readout : str
+            One of `readouts`; of metrics of contact probability.
 
         Returns
         -------
@@ -183,21 +201,28 @@ class PairSums:
             sums = np.einsum("sb,bkc->skc", multiplicity, self.by_block[k])
             sums = np.concatenate([sums, sums.sum(axis=1, keepdims=True)], axis=1)
             ranks = np.einsum("sb,bkc->skc", multiplicity, self.ranks[k])
-            n, residual = sums[..., _N], sums[..., _XX] - 2 * sums[..., _XY] + sums[..., _YY]
+            probability = sums[..., _PROBABILITY[readout]]
+            n, _, y, xx, yy, xy = np.moveaxis(probability, -1, 0)
+            residual = xx - 2 * xy + yy
             with np.errstate(invalid="ignore", divide="ignore"):
-                around_mean = sums[..., _YY] - sums[..., _Y] ** 2 / n
+                around_mean = yy - y**2 / n
                 result[pairs, "r2_cp"] = _finite(1 - residual / around_mean)
                 if self._has_depth:
-                    residual_z = sums[..., _ZZ] - 2 * sums[..., _ZY] + sums[..., _YY]
+                    zz, zy = np.moveaxis(sums[..., _AT_DEPTH[readout]], -1, 0)
+                    residual_z = zz - 2 * zy + yy
                     result[pairs, "r2_cp_depth"] = _finite(1 - residual_z / around_mean)
                 result[pairs, "r2_distance"] = _finite(1 - residual / sums[..., _TOTAL])
             result[pairs, "n"] = n
-            result[pairs, "pearson_cp"] = pearson(sums[..., _N : _XY + 1])
+            result[pairs, "pearson_cp"] = pearson(probability)
             result[pairs, "spearman_cp"] = pearson(ranks)
             result[pairs, "pearson_logoe"] = pearson(sums[..., [_N, *range(_U, _UV + 1)]])
         return result
 
-    def r2_published(self, seed: int) -> np.ndarray:
+    def distance_sums(self, readout: str = READOUTS[0]) -> np.ndarray:
+        """Sums n, x, y, xx, yy, xy of contact probability, (2 PAIRS, n_distances, 6)."""
+        return self.by_distance[..., _BY_DISTANCE[readout]]
+
+    def r2_published(self, seed: int, readout: str = READOUTS[0]) -> np.ndarray:
         """R2 as the released code computes it, over observed pairs, by stratum.
 
         At each distance, 1 - residual sum of squares / sum of squares around the mean of a
@@ -209,7 +234,7 @@ class PairSums:
         -------
         ndarray, (strata with all,)
         """
-        n, _, y, xx, yy, xy = self.by_distance[PAIRS.index("observed")].T
+        n, _, y, xx, yy, xy = self.distance_sums(readout)[PAIRS.index("observed")].T
         seen = np.flatnonzero(n > 0)
         values = np.full(len(STRATA), np.nan)
         if not len(seen):
@@ -287,8 +312,8 @@ def _level(bits):
 
 @numba.njit(cache=True, nogil=True)
 def _add_pairs(
-    predicted, observed, trained, predicted_expected, observed_expected, probability, at_depth,
-    predicted_bits, observed_bits, strata, a, ignore_diags,
+    predicted, observed, trained, predicted_expected, observed_expected,
+    by_counts, at_depth, by_counts_at_depth, predicted_bits, observed_bits, strata, a, ignore_diags,
     by_block, by_distance, distance_sums, levels, out, unpredicted,
 ):  # fmt: skip
     n_out = 0
@@ -309,9 +334,9 @@ def _add_pairs(
                 continue
             x_value = max(x_value, 0.0)
             x, y = np.exp(-a / (x_value + 1e-10)), np.exp(-a / (y_value + 1e-10))
-            if probability.size:
-                x = float(probability[d, r])
+            w = float(by_counts[d, r]) if by_counts.size else 0.0
             z = float(at_depth[d, r]) if at_depth.size else 0.0
+            q = float(by_counts_at_depth[d, r]) if by_counts_at_depth.size else 0.0
             u = np.log((x_value + PSEUDOCOUNT) / (predicted_expected[d, r] + PSEUDOCOUNT))
             v = np.log((y_value + PSEUDOCOUNT) / (observed_expected[d, r] + PSEUDOCOUNT))
             level_x, level_y = _level(predicted_bits[d, r]), _level(observed_bits[d, r])
@@ -331,6 +356,11 @@ def _add_pairs(
                 sums[_UV] += u * v
                 sums[_ZZ] += z * z
                 sums[_ZY] += z * y
+                sums[_W] += w
+                sums[_WW] += w * w
+                sums[_WY] += w * y
+                sums[_QQ] += q * q
+                sums[_QY] += q * y
                 sums = by_distance[p, d]
                 sums[_N] += 1
                 sums[_X] += x
@@ -338,6 +368,9 @@ def _add_pairs(
                 sums[_XX] += x * x
                 sums[_YY] += y * y
                 sums[_XY] += x * y
+                sums[6] += w
+                sums[7] += w * w
+                sums[8] += w * y
                 distance_sums[p, d, 0] += 1
                 distance_sums[p, d, 1] += y
                 levels[p, k, 0, level_x] += 1

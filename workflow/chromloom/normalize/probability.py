@@ -17,6 +17,9 @@ REFERENCE_STRENGTH = 121.0
 NEAR_BINS = 10
 PSEUDOCOUNT = 0.5
 """What ratios of contact strengths add above and below, on the scale of counts."""
+READOUTS = ("strength", "counts")
+"""What a predicted contact strength says of contact probability: `contact_probability` of it, or
+its mean over counts, `mean_contact_probability`."""
 
 
 def contact_probability(value, a: float = 8.0, delta: float = 1e-10):

@@ -17,7 +17,6 @@ from chromloom.edits.bins import EditedChromosome
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import mean_contact_probability
 from chromloom.prediction.source import EditableMap, predict_pairs
 from chromloom.representations.neutral import AVERAGE_BINS
 
@@ -116,11 +115,6 @@ class HiCLSTMMap(EditableMap):
             return band
         moved = self._moved_affinity(rendered.layout, i, j, moved_expected)
         return np.where(np.isfinite(band) & np.isfinite(moved), moved, band)
-
-    def probability(self, band):
-        """Of a model of counts, the mean over counts of the predicted mean."""
-        counts = self.model.settings.objective.loss == "poisson"
-        return mean_contact_probability(band, self.observed.cp_a) if counts else None
 
     def layout(self, edited):
         """In mode `released` every position is the reference's; see `EditableMap.layout`."""

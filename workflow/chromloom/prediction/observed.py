@@ -6,7 +6,7 @@ from scipy.signal import correlate
 from chromloom.errors import InputError
 from chromloom.genome.bins import blank_band
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import contact_probability, contact_strength
+from chromloom.normalize.probability import READOUTS, contact_probability, contact_strength
 from chromloom.prediction.source import MapSource, n_distances
 
 
@@ -22,7 +22,7 @@ class ObservedMap(MapSource):
     def __init__(self, observed: NormalizedMap, name: str = "observed"):
         self.observed, self.name, self.bins = observed, name, observed.bins
         self.sample, self.norm, self.assembly = observed.sample, observed.norm, observed.assembly
-        self.ignore_diags = observed.ignore_diags
+        self.ignore_diags, self.readouts = observed.ignore_diags, READOUTS[:1]
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Observed contact strength; see `MapSource.band`."""

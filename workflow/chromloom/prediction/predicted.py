@@ -24,7 +24,6 @@ from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import Bins, blank_band, make_bins
 from chromloom.models.predictor import Constants, Predictor
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.normalize.probability import mean_contact_probability
 from chromloom.prediction.source import EditableMap, n_distances
 from chromloom.representations.neutral import AVERAGE_BINS
 from chromloom.signals.features import read_features
@@ -227,10 +226,6 @@ class PredictedMap(EditableMap):
         band[: len(known)] = known
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
-
-    def probability(self, band):
-        """The mean over counts of the predicted mean; see `MapSource.probability`."""
-        return None if self.observed is None else mean_contact_probability(band, self.observed.cp_a)
 
     def layout(self, edited):
         """The edited chromosome itself; see `EditableMap.layout`."""

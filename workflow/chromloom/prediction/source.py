@@ -16,6 +16,7 @@ from chromloom.edits.bins import EditedChromosome, lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
+from chromloom.normalize.probability import READOUTS
 
 ROWS = 256
 """Rows asked for at once."""
@@ -43,6 +44,9 @@ class MapSource(Protocol):
     held_out : tuple of (chrom, start, end), or None
         bp; regions of which nothing entered training. None where the source was fitted to the
         whole map, or to nothing.
+    readouts : tuple of str
+        What contact strengths may say of contact probability, of `normalize.probability.READOUTS`:
+        of a prediction both, of an observed map its own.
     """
 
     bins: Bins
@@ -55,6 +59,7 @@ class MapSource(Protocol):
     seed: float = math.nan
     max_distance: int | None = None
     held_out: tuple[tuple[str, int, int], ...] | None = None
+    readouts: tuple[str, ...] = READOUTS
 
     def band(
         self,
@@ -86,16 +91,6 @@ class MapSource(Protocol):
             that the source does not know. 0 is a prediction.
         """
         ...
-
-    def probability(self, band: np.ndarray) -> np.ndarray | None:
-        """Contact probability predicted with a band of contact strengths.
-
-        Returns
-        -------
-        ndarray, shape of `band`, or None
-            None where it is the contact probability of the strengths, by its formula.
-        """
-        return None
 
 
 @runtime_checkable
