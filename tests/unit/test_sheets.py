@@ -57,6 +57,7 @@ def test_every_key_of_the_schema_says_what_it_is(schemas):
     [
         ({"samples": "s", "trainng": {}}, r"unknown key 'trainng'; did you mean 'training'\?"),
         ({"samples": "s", "contacts": {"resolution": [1]}}, "'contacts': unknown key 'resolution'"),
+        ({"samples": "s", "training": {"options": {"a" * 81: {}}}}, "'training.options'.*aaa"),
         ({}, "'samples' is a required property"),
         ({"samples": "s", "device": "gpu"}, "'device'.*'gpu'.*expected: device that models"),
         ({"samples": "s", "contacts": {"resolutions": ["10kb"]}}, "contacts.resolutions.0.*10kb"),
@@ -98,6 +99,7 @@ def test_cells_that_a_spreadsheet_leaves_at_the_end_of_rows_move_nothing(samples
         ),
         (f"{HEADER}\n../A\tx\thg19\ta\n", r"sample '\.\./A' cannot be part of a file name"),
         (f"{HEADER}\nA.1\tx\thg19\ta\n", r"sample 'A\.1' cannot be part of a file name"),
+        (f"{HEADER}\n{'A' * 81}\tx\thg19\ta\n", "A' cannot be .* use at most 80 letters"),
         (f"{HEADER}\nA\t\thg19\ta\n", "line 2: column 'cell_type' is empty"),
         (
             f"{HEADER}\tresolutions\nA\tx\thg19\ta\t10kb\n",

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chromloom import __version__
-from chromloom.errors import ChromloomError
+from chromloom.errors import explain
 from chromloom.logs import setup_logging
 
 
@@ -26,8 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setup_logging()
     try:
         options.run(options)
-    except ChromloomError as error:
-        sys.stderr.write(f"chromloom: {error}\n")
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        sys.stderr.write(f"chromloom: {reason}\n")
         return 1
     return 0
 

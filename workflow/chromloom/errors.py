@@ -3,6 +3,21 @@
 A message names the thing, its value, what was expected and the remedy, in that order.
 """
 
+import errno
+import re
+
+# What the machine may refuse, and the remedy.
+REFUSALS = {
+    errno.ENOSPC: "the disk is full: free some space and run again",
+    errno.EDQUOT: "the quota of the disk is used up: free some space and run again",
+    errno.EROFS: "the disk is read-only: run in a folder that can be written to",
+    errno.EACCES: "this user may not read or write there: change its permissions, or run elsewhere",
+    errno.EPERM: "this user may not read or write there: change its permissions, or run elsewhere",
+    errno.ENAMETOOLONG: "choose shorter names of samples and models, or a shorter path",
+    errno.EMFILE: "more files are open than may be: raise the limit (`ulimit -n`)",
+    errno.EIO: "the disk cannot be read or written",
+}
+
 
 class ChromloomError(Exception):
     """Base of every exception raised on purpose; scripts show it without a traceback."""
@@ -18,3 +33,23 @@ class CheckpointError(InputError):
 
 class ConvergenceError(ChromloomError):
     """An iterative method (balancing, training) did not reach its tolerance."""
+
+
+def explain(error: Exception) -> str | None:
+    """One line for an error that is no fault of the program; None for others.
+
+    These are a `ChromloomError` and what the machine refuses: memory, room on the disk, permissions.
+    HDF5, parquet and torch tell the latter in the text of errors of their own.
+    """
+    if isinstance(error, ChromloomError):
+        return str(error)
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return (
+            f"memory ran out ({text or 'MemoryError'}); give the job more (a limit of the shell: "
+            "`ulimit -v`, of a cluster: `--set-resources RULE:mem_mb=…`), or run fewer at once"
+        )
+    number = getattr(error, "errno", None)
+    if number is None and (found := re.search(r"errno[ =]+(\d+)|\[Errno (\d+)\]", text)):
+        number = int(found[1] or found[2])
+    return f"{text}; {REFUSALS[number]}" if number in REFUSALS else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chromloom.errors import ChromloomError
+from chromloom.errors import explain
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -51,16 +51,18 @@ def job_log(path: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        In place of a `ChromloomError`, whose message has been logged; any other exception passes
-        with its traceback, which is also in the log.
+        In place of an error that is no fault of the program, whose message has been logged: a
+        `ChromloomError`, and what the machine refuses (a full disk, a folder that cannot be written
+        to, memory). Any other exception passes with its traceback, which is also in the log.
     """
     setup_logging(path)
     logger = logging.getLogger("chromloom")
     try:
         yield
-    except ChromloomError as error:
-        logger.error("%s", error)
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            logger.exception("unexpected error")
+            raise
+        logger.error("%s", reason)
         raise SystemExit(1) from None
-    except Exception:
-        logger.exception("unexpected error")
-        raise

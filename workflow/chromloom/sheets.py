@@ -19,8 +19,9 @@ import yaml
 from chromloom.errors import InputError
 from chromloom.tables import Column, read_table
 
-# Sheet names become part of paths and of wildcards: no dot (it separates wildcards), no slash.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Sheet names become part of paths and of wildcards: no dot (it separates wildcards), no slash, and
+# no more than 80 characters, since two of them stand in one file name, which 255 bytes end.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def check_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def read_sheet(
         if not NAME.fullmatch(name):
             raise InputError(
                 f"{path}: {key} {name!r} cannot be part of a file name; "
-                "use letters, digits, '_' and '-', starting with a letter or digit"
+                "use at most 80 letters, digits, '_' and '-', starting with a letter or digit"
             )
         _check({k: v for k, v in row.items() if v != ""}, schema, what=f"{path}, {key} {name!r}")
     repeated = table[key][table[key].duplicated()]

@@ -330,7 +330,7 @@ class Samples:
             if not NAME.fullmatch(source.cell_type):
                 raise InputError(
                     f"{path}: cell_type {source.cell_type!r} cannot be part of a file name; use "
-                    "letters, digits, '_' and '-', starting with a letter or digit"
+                    "at most 80 letters, digits, '_' and '-', starting with a letter or digit"
                 )
             if source.reference and not self.config["bin_signals"]["quantile_chromosomes"]:
                 raise InputError(
