@@ -38,7 +38,7 @@ class ConvergenceError(ChromloomError):
 def explain(error: Exception) -> str | None:
     """One line for an error that is no fault of the program; None for others.
 
-    These are a `ChromloomError` and what the machine refuses: memory, room on the disk, permissions.
+    These are a `ChromloomError` and what the machine refuses: memory, room, permissions.
     HDF5, parquet and torch tell the latter in the text of errors of their own.
     """
     if isinstance(error, ChromloomError):

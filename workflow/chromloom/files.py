@@ -188,19 +188,37 @@ def write_tsv(table: pd.DataFrame, path: str | Path) -> None:
         table.to_csv(temporary, sep="\t", index=False, na_rep="NaN")
 
 
-def read_tsv(path: str | Path) -> pd.DataFrame:
+def read_tsv(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
     """Read a table that `write_tsv` wrote; text that users choose stays what it is.
 
     Only `NaN` and an empty cell are missing, and columns of names (`TEXT`) are text: a sample may
     be called NA or 007.
+
+    Parameters
+    ----------
+    path : path
+    rows : int, optional
+        How many it was written with, where that is kept: a table that was cut at the end of a line
+        looks whole.
+
+    Raises
+    ------
+    InputError
+        The table has another number of rows.
     """
-    return pd.read_csv(
+    table = pd.read_csv(
         path,
         sep="\t",
         dtype=dict.fromkeys(TEXT, str),
         keep_default_na=False,
         na_values=["NaN", ""],
     )
+    if rows is not None and len(table) != rows:
+        raise InputError(
+            f"{path} has {len(table)} rows and was written with {rows}: it was cut or changed; "
+            "delete it and what was written with it, and run again"
+        )
+    return table
 
 
 def write_json(value: Any, path: str | Path) -> None:

@@ -199,6 +199,14 @@ def test_all_folds_are_trained_in_one_folder_beside_files_of_others(files):
         train(files, "marks-ridge", 0, permute=["x"])
 
 
+def test_a_split_that_was_cut_at_the_end_of_a_line_is_refused(files):
+    train(files, "marks-ridge", 0)
+    path = files / "model0" / "splits.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match=r"splits\.tsv has .* it was cut or changed"):
+        predict(files, folds=[0])
+
+
 def test_weights_of_other_shapes_are_refused(files):
     train(files, "chromoformer-embedding", 0, epochs=1)
     path = files / "model0" / "config.json"

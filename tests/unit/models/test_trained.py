@@ -209,6 +209,13 @@ def test_damaged_folders_are_named(folders, tmp_path, name, how, message):
         TrainedModel.load(tmp_path / "model")
 
 
+def test_a_table_that_was_cut_at_the_end_of_a_line_is_named(folders, tmp_path):
+    path = shutil.copytree(folders / "paper", tmp_path / "model") / "expected.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match=r"expected\.tsv has .* it was cut or changed"):
+        TrainedModel.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

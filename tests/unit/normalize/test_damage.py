@@ -22,6 +22,7 @@ def own_map(tiny_map_path, tmp_path):
         (lambda text: "", "damaged"),
         (lambda text: "not this" * 50, "damaged.*region1"),
         (lambda text: text[: len(text) // 3], "damaged.*'chr.' is not in it"),
+        (lambda text: text.rstrip().rpartition("\n")[0] + "\n", "damaged.*it has .* rows of"),
         (lambda text: text.rstrip().rpartition("\t")[0], "damaged.*a line is not whole"),
     ],
 )

@@ -1,6 +1,7 @@
 """Predictors applied to a sample, as map sources that can be edited."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -158,6 +159,17 @@ def test_other_signals_than_those_of_training_are_refused(
         (hg19 / "inputs.json").write_text(json.dumps(inputs | {key: value}))
         with pytest.raises(InputError, match=message):
             apply_predictor([hg19], tiny_signals_path, assembly, tmp_path / "x", **named)
+
+
+def test_a_split_that_was_cut_at_the_end_of_a_line_is_refused(
+    folders, tiny_signals_path, assembly, tmp_path
+):
+    shutil.copytree(folders[0], tmp_path / "0")
+    path = tmp_path / "0" / "splits.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    named = {"sample": "tiny", "norm": "ICE", "predictor": "mine"}
+    with pytest.raises(InputError, match=r"splits\.tsv has .* it was cut or changed"):
+        apply_predictor([tmp_path / "0"], tiny_signals_path, assembly, tmp_path / "x", **named)
 
 
 def test_a_folder_that_is_not_whole_is_refused(run_dir, tmp_path):

@@ -94,6 +94,7 @@ def train_expression(
                 "signals": marks.signals,
                 "transforms": marks.transforms,
                 "bin_size": marks.bin_size,
+                "rows": {"splits.tsv": len(splits)},
             },
             folder / "config.json",
         )
@@ -190,7 +191,8 @@ def _held_out(genes: pd.DataFrame, folder: Path, config: Mapping[str, Any]) -> n
     """Genes that a fold was not trained on, (n_genes,), bool."""
     if config["split"] == "random":
         return random_folds(genes["gene"], config["n_folds"], config["seed"]) == config["fold"]
-    splits = read_tsv(folder / "splits.tsv")
+    rows = config.get("rows", {}).get("splits.tsv")
+    splits = read_tsv(folder / "splits.tsv", rows=rows)
     return genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
 
 

@@ -85,7 +85,8 @@ def write_model(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             folder / "model.safetensors",
         )
-        write_json(config, folder / "config.json")
+        rows = {"expected.tsv": len(expected), "history.tsv": len(history)}
+        write_json(config | {"rows": rows}, folder / "config.json")
         bins[["chrom", "start", "end", "masked"]].to_parquet(folder / "bins.parquet", index=False)
         write_tsv(expected, folder / "expected.tsv")
         write_tsv(history, folder / "history.tsv")
@@ -215,7 +216,8 @@ class TrainedModel(OnBins):
             table = pd.read_parquet(folder / "bins.parquet").astype({"chrom": str, "masked": bool})
             source = f"the model of sample '{config['sample']}'"
             bins = Bins(table, int(config["resolution"]), source=source)
-            expected = read_tsv(folder / "expected.tsv")
+            rows = config.get("rows", {}).get("expected.tsv")
+            expected = read_tsv(folder / "expected.tsv", rows=rows)
             if "model" not in config:
                 raise CheckpointError(
                     f"{folder} was written by an older version, whose models are not read any "

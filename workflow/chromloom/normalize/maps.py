@@ -258,6 +258,10 @@ class NormalizedMap(OnBins):
             damage = f"chromosome '{min(absent)}' is not in it" if absent else ""
             if not absent and table[["dist", "expected"]].isna().to_numpy().any():
                 damage = "a line is not whole"
+            # A table that was cut at the end of a line looks whole.
+            rows = self.clr.info["metadata"].get("expected_rows", len(table))
+            if not damage and len(table) != rows:
+                damage = f"it has {len(table)} rows of {rows}"
         except (OSError, KeyError, ValueError) as error:
             damage = repr(error)
         if damage:

@@ -260,6 +260,7 @@ def write_normalized(
         write_tsv(table, expected_path(out_cool))
         _append_oe(path, bins, table, view_df, ignore_diags)
         metadata["cp_a"] = auto_coefficient(table) if cp_a == "auto" else float(cp_a)
+        metadata["expected_rows"] = len(table)
         metadata["view"] = view_df.to_numpy(dtype=object).tolist()
         with h5py.File(path, "r+") as file:
             file.attrs["metadata"] = json.dumps(metadata)

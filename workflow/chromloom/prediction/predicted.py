@@ -81,7 +81,13 @@ def apply_predictor(
     A chromosome is predicted by the fold that was tested on it, else by the first.
     """
     folds = dict(enumerate(map(Predictor.load, folders)))
-    splits = {fold: read_tsv(Path(folder) / "splits.tsv") for fold, folder in enumerate(folders)}
+    splits = {
+        fold: read_tsv(
+            Path(folder) / "splits.tsv",
+            rows=folds[fold].config.get("rows", {}).get("splits.tsv"),
+        )
+        for fold, folder in enumerate(folders)
+    }
     first = folds[0]
     inputs, config = first.inputs, first.config
     resolution, signals = config["resolution"], inputs["signals"]

@@ -99,6 +99,7 @@ def train_predictor(
         "norm": first.norm,
         "ignore_diags": first.ignore_diags,
         "n_distances": n_distances,
+        "rows": {"splits.tsv": len(split)},
         "max_distance": max_distance,
         # The last row says that a bin has signals.
         "mirrored": [*mirrored_features(feature_names(signals)).tolist(), 2 * len(signals)],
