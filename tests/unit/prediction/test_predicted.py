@@ -121,7 +121,7 @@ def test_an_inversion_turns_stranded_signals_round(source):
     edited = lay_out(Edit("inv", "inversion", "chr1", 600_000, 700_000), source.bins)
     names = [f"{signal} {kind}" for kind in ("mean", "maximum") for signal in SIGNALS]
     plain = dict(zip(names, source._features[:, :120]))
-    moved = dict(zip(names, source._edited(source._features[:, edited.source], edited)))
+    moved = dict(zip(names, source._edited(source._read(edited.source), edited)[:, :, 0]))
     np.testing.assert_array_equal(moved["mark mean"][60:70], plain["mark mean"][60:70][::-1])
     np.testing.assert_array_equal(moved["CTCF+ mean"][60:70], plain["CTCF- mean"][60:70][::-1])
     np.testing.assert_array_equal(moved["CTCF+ mean"][:60], plain["CTCF+ mean"][:60])
@@ -193,7 +193,7 @@ def test_a_deletion_within_a_bin_takes_its_signal_and_leaves_the_rest(source, ti
     edited = lay_out_for(source, edit)
     assert len(edited.source) == len(fine[0]) // 10 + 1
     assert list(edited.parts) == [60]
-    features = source._edited(source._features[:, edited.source], edited)
+    features = source._edited(source._read(edited.source), edited)[:, :, 0]
     kept, weight = fine[:, [600, 601, 602, 604, 605, 606, 607, 608, 609]], [1] * 9
     weight[2] = 0.5
     np.testing.assert_allclose(features[:3, 60], np.average(kept, axis=1, weights=weight), 1e-5)

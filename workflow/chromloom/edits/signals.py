@@ -47,3 +47,36 @@ def part_features(
     features = np.concatenate([mean, largest])
     features[np.tile(missing, 2)] = np.nan
     return features.astype(np.float32)
+
+
+def part_signals(
+    store: SignalStore, pieces: Sequence[Piece], signals: Sequence[str], step: int
+) -> np.ndarray:
+    """Signals in their own bins of one bin of the map that holds pieces of the reference.
+
+    Parameters
+    ----------
+    store, pieces, signals
+        As for `part_features`.
+    step : int
+        Bins that the pieces are spread over evenly.
+
+    Returns
+    -------
+    ndarray, (n_signals, step), float32
+        Each the value at its middle. Stranded signals change places in a piece that is turned
+        round.
+    """
+    turned = mirrored_features(feature_names(signals))[: len(signals)]
+    ends = np.cumsum([piece.end - piece.start for piece in pieces])
+    middles = ((np.arange(step) + 0.5) * ends[-1] / step).astype(int)
+    values = np.empty((len(signals), step), np.float32)
+    for piece, end in zip(pieces, ends):
+        offset = end - (piece.end - piece.start)
+        own = (offset <= middles) & (middles < end)
+        inside = middles[own] - offset
+        bp = piece.start + inside if piece.strand == "+" else piece.end - 1 - inside
+        lo, hi = piece.start // store.bin_size, -(-piece.end // store.bin_size)
+        read = store.read(piece.chrom, lo, hi, signals)[:, bp // store.bin_size - lo]
+        values[:, own] = read[turned] if piece.strand == "-" else read
+    return values

@@ -23,7 +23,16 @@ FILES = ("model.safetensors", "config.json", "inputs.json")
 
 
 class Fitted(Protocol):
-    """What a model of scope `study` makes of features."""
+    """What a model of scope `study` makes of what it reads.
+
+    Attributes
+    ----------
+    stride : int
+        Bins by which a window may begin later and the prediction of what lies farther than
+        `context` from its ends stays the same: 1 for most models.
+    """
+
+    stride: int
 
     @classmethod
     def of_tensors(
@@ -42,7 +51,7 @@ class Fitted(Protocol):
         """Bins beyond both ends of a pair that its prediction depends on."""
 
     def log_ratio(self, features: np.ndarray) -> np.ndarray:
-        """Log of contact over expected, (n_distances, n), of features (n_features, n)."""
+        """Log of contact over expected, (n_distances, n), of inputs (n_rows, n * step)."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,10 @@ class Constants:
     Attributes
     ----------
     names : tuple of str
-        Features.
-    mean, scale : ndarray, (n_features,), float64
+        Rows of what is read.
+    mean, scale : ndarray, (n_rows,), float64
+        0 and 1 where it is read as it is.
+    standardised : bool
     expected : ndarray, (n_distances,), float64
         Contact strength by distance.
     """
@@ -62,6 +73,13 @@ class Constants:
     mean: np.ndarray
     scale: np.ndarray
     expected: np.ndarray
+    standardised: bool = True
+
+    @classmethod
+    def as_it_is(cls, names: Sequence[str], expected: np.ndarray) -> Self:
+        """Constants that leave what is read as it is, a missing value being 0."""
+        one = np.ones(len(names))
+        return cls(tuple(names), 0 * one, one, np.asarray(expected, float), standardised=False)
 
     @classmethod
     def of(cls, names: Sequence[str], features: np.ndarray, expected: np.ndarray) -> Self:
@@ -73,8 +91,11 @@ class Constants:
         scale = np.sqrt((centred**2).sum(axis=1, dtype=float) / n)
         return cls(tuple(names), mean, np.where(scale > 0, scale, 1), np.asarray(expected, float))
 
-    def standardise(self, features: np.ndarray) -> np.ndarray:
-        """Features of mean 0 and standard deviation 1, and one that says that a bin has any.
+    def prepare(self, features: np.ndarray) -> np.ndarray:
+        """What the model is given: features of mean 0 and standard deviation 1, and one more.
+
+        The last one says whether a bin has any. What is not standardised is not changed, but where
+        it is missing.
 
         Parameters
         ----------
@@ -84,7 +105,10 @@ class Constants:
         Returns
         -------
         ndarray, (n_features + 1, n), float32
+            Without NaN; (n_features, n) where it is not standardised.
         """
+        if not self.standardised:
+            return np.nan_to_num(features).astype(np.float32)
         scaled = (features - self.mean[:, None]) / self.scale[:, None]
         known = np.isfinite(features).any(axis=0)
         return np.vstack([np.nan_to_num(scaled), known]).astype(np.float32)
@@ -150,7 +174,8 @@ class Predictor:
             values = [
                 tensors.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
             ]
-            constants = Constants(tuple(config.pop("features")), *values)
+            standardised = find_model(config["model"]).inputs == "features"
+            constants = Constants(tuple(config.pop("features")), *values, standardised=standardised)
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor ({error!r}); expected {', '.join(FILES)}, as training "

@@ -47,7 +47,9 @@ class Model:
         folder.
     fit : str
         Models of vectors: function (normalized, settings, *, seed, device) that returns a
-        `models.baselines.vectors.Fitted`. "" for others, which are trained by `train` alone.
+        `models.baselines.vectors.Fitted`. Predictors: function (stretches, settings, *, mirrored,
+        seed, device, resume_dir, fingerprint) that returns tensors and history. "" for others,
+        which are trained by `train` alone.
     module : str
         Function (settings, lengths) that returns the torch module, its parameters yet to be set;
         `lengths` are the bins of each chromosome.
@@ -55,10 +57,13 @@ class Model:
         Models of vectors: class (settings, lengths) of the module that turns vectors into contacts;
         "" for representations alone.
     trained : str
-        Class that a trained model is used through, a `models.trained.TrainedModel`.
+        Class that a trained model is used through, a `models.trained.TrainedModel`; of predictors a
+        `models.predictor.Fitted`, of models of expression one with fit, predict, save and load.
     source : str
         Function (model_dir, map_path, *, name, device, mode, motifs) that opens a trained model as
         a map source, a `prediction.source.MapSource`.
+    inputs : str
+        Predictors: what is read of signals, a name of `signals.features.INPUTS`.
     reads : frozenset of {"contacts", "signals", "sequence"}
     gives : frozenset of {"embedding", "map", "expression"}
         Without "map" it needs a decoder trained on it to predict contacts.
@@ -94,6 +99,7 @@ class Model:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fit: str = ""
     decoder: str = ""
+    inputs: str = "features"
     reads: frozenset[str] = frozenset({"contacts"})
     gives: frozenset[str] = frozenset({"embedding", "map"})
     scope: str = "map"

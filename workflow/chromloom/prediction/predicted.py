@@ -3,6 +3,7 @@
 `apply_predictor` puts all that a prediction needs into one folder of a run, as training does for a
 model of one map: `model.safetensors` (the weights of all folds, under `{fold}.`), `config.json` and
 `bins.parquet` (bins of the assembly; masked where signals are missing), with the features of bins.
+Signals in their own bins, which some predictors read, are read from the store.
 """
 
 import json
@@ -17,16 +18,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chromloom.edits.bins import EditedChromosome
-from chromloom.edits.signals import part_features
+from chromloom.edits.signals import part_features, part_signals
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import Bins, blank_band, make_bins
 from chromloom.models.predictor import Constants, Predictor
+from chromloom.models.registry import find_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.source import EditableMap, n_distances
 from chromloom.representations.neutral import AVERAGE_BINS
-from chromloom.signals.features import read_features
+from chromloom.signals.features import INPUTS, feature_names, read_features
 from chromloom.signals.store import SignalStore
 
 FOLDER = ("model.safetensors", "config.json", "bins.parquet")
@@ -112,9 +114,10 @@ def apply_predictor(
                     fold_of[chrom] = fold
                     held_out += [(chrom, int(a), int(b)) for a, b in zip(own["start"], own["end"])]
     masked = ~np.isfinite(features).all(axis=0)
-    names = list(first.constants.names)
-    columns = pd.DataFrame(features.T, columns=names)
-    bins = pd.concat([table.assign(masked=masked), columns], axis=1)
+    names, bins = feature_names(signals), table.assign(masked=masked)
+    own_bins = INPUTS[find_model(config["model"]).inputs].own_bins
+    if not own_bins:
+        bins = pd.concat([bins, pd.DataFrame(features.T, columns=names)], axis=1)
     written = {
         "model": config["model"],
         "predictor": predictor,
@@ -127,7 +130,7 @@ def apply_predictor(
         "max_distance": config["max_distance"],
         "held_out": held_out,
         "fold_of": fold_of,
-        "features": names,
+        "features": [] if own_bins else names,
         "signals": str(Path(store_path)),
         "folds": {str(fold): own.config for fold, own in folds.items()},
         "inputs": inputs,
@@ -149,7 +152,8 @@ class PredictedMap(EditableMap):
     """A predictor applied to a sample.
 
     A pair is its expected, of the training maps at its distance, times what the predictor makes of
-    the features of bins. An edited chromosome is predicted from the features of its bins: they move
+    the features of bins, or of the signals in their own bins within each bin, both of which are
+    called features here. An edited chromosome is predicted from the features of its bins: they move
     with the bins, and stranded signals change places where a bin is turned round. Bins that an edit
     cuts have the signals of what is left of them, read from the store. Where an edit replaces bins,
     they become no signal (`zero`) or the mean of the bins around (`average`); an
@@ -187,13 +191,15 @@ class PredictedMap(EditableMap):
             config = json.loads((folder / FOLDER[1]).read_text())
             tensors = load_file(folder / FOLDER[0])
             table = read_parquet(folder / FOLDER[2])
+            self._inputs = INPUTS[find_model(config["model"]).inputs]
             self._features = table[config["features"]].to_numpy(np.float32).T
             self._signals = config["signals"], config["inputs"]["signals"]
+            self._step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
             self._folds = {
                 int(fold): _open_fold(int(fold), config, tensors, device)
                 for fold in config["folds"]
             }
-            self._mirrored = np.array(next(iter(config["folds"].values()))["mirrored"][:-1])
+            self._mirrored = self._inputs.mirrored(config["inputs"]["signals"])
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor applied to a sample ({error!r}); expected "
@@ -239,10 +245,9 @@ class PredictedMap(EditableMap):
 
     def _chromosome(self, chrom: str):
         """Contact strength of a whole chromosome, kept for the last one, and its mask."""
-        own = slice(*self.bins.extent(chrom))
+        own = np.arange(*self.bins.extent(chrom))
         if self._known.get("chrom") != chrom:
-            strength = self._strength(chrom, self._features[:, own])
-            self._known |= {"chrom": chrom, "strength": strength}
+            self._known |= {"chrom": chrom, "strength": self._strength(chrom, self._read(own))}
         return self._known["strength"], self.bins.masked[own]
 
     def _window(self, chrom: str, lo: int, hi: int, max_dist: int | None, edited: EditedChromosome):
@@ -252,28 +257,51 @@ class PredictedMap(EditableMap):
         kept.
         """
         if self._known.get("edited") is not edited:
-            features = self._edited(self._features[:, edited.source], edited)
+            features = self._edited(self._read(edited.source), edited)
             self._known |= {"edited": edited, "features": features}
         features, mask = self._known["features"], self.bins.masked[edited.source]
         reach = self.context // self.bins.resolution
         first = max(lo - reach, 0)
+        first -= first % self._folds[self.fold_of.get(chrom, 0)].fitted.stride
         last = hi + n_distances(self, len(mask), lo, max_dist) + reach
         return self._strength(chrom, features[:, first:last]), mask, first
 
     def _strength(self, chrom: str, features: np.ndarray) -> np.ndarray:
+        """Contact strength, (n_distances, n), of consecutive bins by their features."""
         fold = self._folds[self.fold_of.get(chrom, 0)]
-        ratio = fold.fitted.log_ratio(fold.constants.standardise(features))
+        rows = features.reshape(len(features), -1)
+        ratio = fold.fitted.log_ratio(fold.constants.prepare(rows))
         return fold.constants.expected[:, None].astype(np.float32) * np.exp(ratio)
 
+    def _read(self, source: np.ndarray) -> np.ndarray:
+        """Features (n_rows, m, step) of bins by their numbers."""
+        if not self._inputs.own_bins:
+            return self._features[:, source, None]
+        path, signals = self._signals
+        features = np.empty((len(signals), len(source), self._step), np.float32)
+        with SignalStore(path) as store:
+            for chrom in self.bins.chromnames:
+                first, last = self.bins.extent(chrom)
+                own = (first <= source) & (source < last)
+                if own.any():
+                    values = self._inputs.read(store, chrom, signals, self.bins.resolution)
+                    values = values.reshape(len(signals), -1, self._step)
+                    features[:, own] = values[:, source[own] - first]
+        return features
+
     def _edited(self, features: np.ndarray, edited: EditedChromosome) -> np.ndarray:
-        """Features (n_features, m) of an edited chromosome, whose bins have been moved."""
-        turned = edited.strand == -1
-        features = np.where(turned, features[self._mirrored], features)
+        """Features (n_rows, m, step) of an edited chromosome, whose bins have been moved."""
+        turned = (edited.strand == -1)[:, None]
+        features = np.where(turned, features[self._mirrored][:, :, ::-1], features)
         if edited.parts:
             path, signals = self._signals
             with SignalStore(path) as store:
                 for position, pieces in edited.parts.items():
-                    features[:, position] = part_features(store, pieces, signals)
+                    features[:, position] = (
+                        part_signals(store, pieces, signals, self._step)
+                        if self._inputs.own_bins
+                        else part_features(store, pieces, signals)[:, None]
+                    )
         edit, (lo, hi) = edited.edit, edited.span
         if not edited.replaced.any():
             return features
@@ -284,9 +312,10 @@ class PredictedMap(EditableMap):
             features[:, lo:hi] = 0
         elif edit.method == "average":
             around = np.r_[max(lo - AVERAGE_BINS, 0) : lo, hi : hi + AVERAGE_BINS]
-            known = features[:, around[around < features.shape[1]]]
+            known = features[:, around[around < features.shape[1]]].reshape(len(features), -1)
             known = known[:, np.isfinite(known).all(axis=0)]
-            features[:, lo:hi] = known.mean(axis=1, keepdims=True) if known.size else 0
+            mean = known.mean(axis=1) if known.size else np.zeros(len(features))
+            features[:, lo:hi] = mean[:, None, None]
         else:
             raise InputError(
                 f"edit '{edit.edit}': method {edit.method} replaces a vector that the predictor "
@@ -322,6 +351,7 @@ def open_predicted(
 def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
     own = {k.partition(".")[2]: t for k, t in tensors.items() if k.startswith(f"{fold}.")}
     values = [own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")]
-    constants = Constants(tuple(config["features"]), *values)
+    standardised = not INPUTS[find_model(config["model"]).inputs].own_bins
+    constants = Constants(tuple(config["features"]), *values, standardised=standardised)
     predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
     return _Fold(predictor.fitted(device), constants)

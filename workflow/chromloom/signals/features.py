@@ -1,7 +1,11 @@
-"""What predictors of maps read of signals: the mean and the maximum in each bin of a map."""
+"""What predictors of maps read of signals: features of each bin of a map, or the signals' own bins.
+
+`INPUTS` has both, by the name that the table of models calls them by.
+"""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +18,9 @@ class Signals(Protocol):
 
     signals: list[str]
     bin_size: int
+
+    def n_bins(self, chrom: str) -> int:
+        """Bins of a chromosome."""
 
     def read_chrom(self, chrom: str, signals: Sequence[str] | None = None) -> np.ndarray:
         """Values of a chromosome, (n_signals, n_bins), float32; NaN = missing."""
@@ -62,19 +69,12 @@ def read_features(
     InputError
         The bins of the signals do not fill those of the map, or a signal is not there.
     """
-    if resolution % store.bin_size:
-        raise InputError(
-            f"signals have bins of {store.bin_size} bp, which do not fill bins of {resolution} bp; "
-            "bin them at a size that divides it"
-        )
-    step = resolution // store.bin_size
-    values = store.read_chrom(chrom, signals)
-    n = -(-values.shape[1] // step)
-    padded = np.full((len(values), n * step), np.nan, np.float32)
-    padded[:, : values.shape[1]] = values
-    fine = padded.reshape(len(values), n, step)
+    step = bins_within(store.bin_size, resolution)
+    padded = read_own_bins(store, chrom, signals, resolution)
+    n = padded.shape[1] // step
+    fine = padded.reshape(len(padded), n, step)
     inside = np.full(n, step)
-    inside[-1] -= n * step - values.shape[1]
+    inside[-1] -= n * step - store.n_bins(chrom)
     known = np.isfinite(fine).sum(axis=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # bins without a value
@@ -82,3 +82,77 @@ def read_features(
     features = np.concatenate([mean, largest])
     features[np.tile(2 * known < inside, (2, 1))] = np.nan
     return features
+
+
+def bins_within(bin_size: int, resolution: int) -> int:
+    """Bins of signals within a bin of a map.
+
+    Raises
+    ------
+    InputError
+        They do not fill it.
+    """
+    if resolution % bin_size:
+        raise InputError(
+            f"signals have bins of {bin_size} bp, which do not fill bins of {resolution} bp; "
+            "bin them at a size that divides it"
+        )
+    return resolution // bin_size
+
+
+def read_own_bins(
+    store: Signals, chrom: str, signals: Sequence[str], resolution: int
+) -> np.ndarray:
+    """Signals of a chromosome in their own bins, up to the end of its last bin of the map.
+
+    Parameters
+    ----------
+    store, chrom, signals, resolution
+        As for `read_features`.
+
+    Returns
+    -------
+    ndarray, (n_signals, n * bins_within), float32
+        NaN = missing, or beyond the chromosome.
+    """
+    step = bins_within(store.bin_size, resolution)
+    values = store.read_chrom(chrom, signals)
+    n = -(-values.shape[1] // step)
+    padded = np.full((len(values), n * step), np.nan, np.float32)
+    padded[:, : values.shape[1]] = values
+    return padded
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a predictor reads of signals.
+
+    Attributes
+    ----------
+    names : callable
+        (signals) -> names of the rows.
+    read : callable
+        (store, chrom, signals, resolution) -> ndarray, (n_rows, n * step), NaN = missing.
+    own_bins : bool
+        Whether they are the signals in their own bins, `bins_within` of them (the step) for each
+        of the map's; the step is 1 otherwise.
+    """
+
+    names: Callable[[Sequence[str]], list[str]]
+    read: Callable[[Signals, str, Sequence[str], int], np.ndarray]
+    own_bins: bool
+
+    def step(self, bin_size: int, resolution: int) -> int:
+        """Columns of a bin of the map."""
+        return bins_within(bin_size, resolution) if self.own_bins else 1
+
+    def mirrored(self, signals: Sequence[str]) -> np.ndarray:
+        """Which row each becomes where the chromosome is read backwards, (n_rows,), int64."""
+        return mirrored_features(feature_names(signals))[: len(self.names(signals))]
+
+
+INPUTS = {
+    "features": Inputs(feature_names, read_features, own_bins=False),
+    "signals": Inputs(list, read_own_bins, own_bins=True),
+}
+"""By the name in the table of models: features are standardised, signals are read as they are."""

@@ -15,7 +15,7 @@ from chromloom.models.predictor import Predictor
 from chromloom.models.registry import find_model, load, model_settings
 from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.signals.features import feature_names, mirrored_features
+from chromloom.signals.features import INPUTS
 from chromloom.signals.store import SignalStore
 from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import read_stretches
@@ -68,7 +68,7 @@ def train_predictor(
     line = find_model(model)
     if line.scope != "study":
         raise InputError(f"model '{model}' is fitted to one map; name it in training.models")
-    settings = model_settings(model, **(options or {}))
+    settings, reads = model_settings(model, **(options or {})), INPUTS[line.inputs]
     opened = [NormalizedMap(path) for path in maps]
     own = [SignalStore(path) for path in stores]
     first, store = opened[0], own[0]
@@ -90,7 +90,11 @@ def train_predictor(
         signals,
         split,
         n_distances,
+        inputs=reads,
     )
+    mirrored = reads.mirrored(signals).tolist()
+    if not reads.own_bins:
+        mirrored.append(len(mirrored))  # the last row says that a bin has signals
     config = {
         "model": model,
         "settings": settings.to_dict(),
@@ -101,8 +105,7 @@ def train_predictor(
         "n_distances": n_distances,
         "rows": {"splits.tsv": len(split)},
         "max_distance": max_distance,
-        # The last row says that a bin has signals.
-        "mirrored": [*mirrored_features(feature_names(signals)).tolist(), 2 * len(signals)],
+        "mirrored": mirrored,
     }
     inputs = {
         "signals": list(signals),

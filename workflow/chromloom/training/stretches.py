@@ -13,7 +13,7 @@ import pandas as pd
 from chromloom.errors import InputError
 from chromloom.models.predictor import Constants
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.signals.features import Signals, feature_names, read_features
+from chromloom.signals.features import INPUTS, Inputs, Signals
 from chromloom.training.splits import bins_of_role
 
 
@@ -24,8 +24,8 @@ class Stretch:
     Attributes
     ----------
     sample, chrom : str
-    features : ndarray, (n_features, n), float32
-        As `Constants.standardise` gives them.
+    features : ndarray, (n_rows, n * step), float32
+        What is read of signals, as `Constants.prepare` gives it; see `signals.features.Inputs`.
     counts : ndarray, (n_distances, n), float32
         Raw counts; NaN where there is no pair, and outside of the roles train and validation.
     log_weight : ndarray, (n,), float32
@@ -64,6 +64,7 @@ def read_stretches(
     names: Sequence[str],
     split: pd.DataFrame,
     n_distances: int,
+    inputs: Inputs = INPUTS["features"],
 ) -> tuple[list[Stretch], Constants]:
     """Read what a fold trains and validates on.
 
@@ -77,6 +78,8 @@ def read_stretches(
         Rows of one fold, see `training.splits`.
     n_distances : int
         Distances from 0, bins.
+    inputs : Inputs
+        What is read of signals.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def read_stretches(
                 Stretch(
                     sample,
                     chrom,
-                    read_features(signals[sample], chrom, names, observed.resolution),
+                    inputs.read(signals[sample], chrom, names, observed.resolution),
                     counts,
                     np.log(np.where(np.isfinite(weight), weight, 1)).astype(np.float32),
                     np.log(curve).astype(np.float32),
@@ -116,10 +119,13 @@ def read_stretches(
             f"predictors: none of the samples {', '.join(maps)} has contacts on "
             f"{', '.join(sorted(learnt))}; name chromosomes that they have, or other samples"
         )
-    train = [s.features[:, ~s.validates & np.isfinite(s.counts).any(axis=0)] for s in stretches]
     mean = np.mean(curves, axis=0)
-    constants = Constants.of(feature_names(names), np.concatenate(train, axis=1), mean)
-    return [replace(s, features=constants.standardise(s.features)) for s in stretches], constants
+    if inputs.own_bins:
+        constants = Constants.as_it_is(inputs.names(names), mean)
+    else:
+        train = [s.features[:, ~s.validates & np.isfinite(s.counts).any(axis=0)] for s in stretches]
+        constants = Constants.of(inputs.names(names), np.concatenate(train, axis=1), mean)
+    return [replace(s, features=constants.prepare(s.features)) for s in stretches], constants
 
 
 def _read(observed: NormalizedMap, chrom: str, split: pd.DataFrame, n_distances: int):

@@ -22,6 +22,7 @@ class Distance:
     """
 
     context = 0
+    stride = 1
 
     def __init__(self, tensors: Mapping[str, Tensor], n_distances: int) -> None:
         self.tensors, self.n_distances = tensors, n_distances

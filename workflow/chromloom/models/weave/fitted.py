@@ -24,6 +24,8 @@ class FittedWeave:
         Which feature each becomes where the chromosome is read backwards.
     """
 
+    stride = 1
+
     def __init__(self, settings: WeaveSettings, networks: Sequence[Weave], mirrored: np.ndarray):
         self.settings, self.networks = settings, [network.eval() for network in networks]
         self.mirrored = np.asarray(mirrored)
