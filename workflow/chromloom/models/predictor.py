@@ -171,11 +171,13 @@ class Predictor:
             config = json.loads((folder / FILES[1]).read_text())
             inputs = json.loads((folder / FILES[2]).read_text())
             tensors = load_file(folder / FILES[0])
-            values = [
+            mean, scale, expected = (
                 tensors.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
-            ]
+            )
             standardised = find_model(config["model"]).inputs == "features"
-            constants = Constants(tuple(config.pop("features")), *values, standardised=standardised)
+            constants = Constants(
+                tuple(config.pop("features")), mean, scale, expected, standardised
+            )
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor ({error!r}); expected {', '.join(FILES)}, as training "

@@ -350,8 +350,10 @@ def open_predicted(
 
 def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
     own = {k.partition(".")[2]: t for k, t in tensors.items() if k.startswith(f"{fold}.")}
-    values = [own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")]
+    mean, scale, expected = (
+        own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
+    )
     standardised = not INPUTS[find_model(config["model"]).inputs].own_bins
-    constants = Constants(tuple(config["features"]), *values, standardised=standardised)
+    constants = Constants(tuple(config["features"]), mean, scale, expected, standardised)
     predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
     return _Fold(predictor.fitted(device), constants)
