@@ -10,7 +10,12 @@ rule extract_contacts:
         cell_labels=lambda wildcards: STUDY.cell_labels(wildcards.sample) or [],
     output:
         mcool="results/contacts/{sample}.mcool",
-        qc="results/qc/{sample}.tsv",
+        qc=report(
+            "results/qc/{sample}.tsv",
+            caption="../workflow/report/contacts_qc.rst",
+            category="Quality of contacts",
+            labels={"sample": "{sample}"},
+        ),
     log:
         "logs/extract_contacts/{sample}.log",
     benchmark:
@@ -47,7 +52,12 @@ rule thin_contacts:
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         mcool="results/contacts/{sample}.mcool",
-        qc="results/qc/{sample}.tsv",
+        qc=report(
+            "results/qc/{sample}.tsv",
+            caption="../workflow/report/contacts_qc.rst",
+            category="Quality of contacts",
+            labels={"sample": "{sample}"},
+        ),
     log:
         "logs/thin_contacts/{sample}.log",
     benchmark:

@@ -45,7 +45,25 @@ def test_table_equals_a_dense_count(files, mcool):
                 assert np.isnan(row["sparsity"])
         assert rows.loc["all", "contacts"] == np.triu(matrix).sum()
         assert rows["masked_bins"].isna().all()
+        assert rows["reliable_distance"].isna().all()
     assert (table["sample"] == "s").all()
+
+
+def test_the_table_says_how_far_pairs_are_more_than_noise(tmp_path):
+    rng = np.random.default_rng(0)
+    i, j = np.triu_indices(400, 0)
+    rate = 4000 / (1 + j - i) * rng.gamma(4, 1 / 4, len(i))
+    bins = pd.DataFrame({"chrom": "chr1", "start": np.arange(400) * 1000})
+    bins = bins.assign(end=bins["start"] + 1000, weight=1.0)
+    found = {}
+    for name, depth, dtype in [("deep", 1, int), ("thin", 0.005, int), ("normalized", 1, float)]:
+        pixels = pd.DataFrame({"bin1_id": i, "bin2_id": j, "count": rng.poisson(rate * depth)})
+        path = str(tmp_path / f"{name}.mcool::/resolutions/1000")
+        cooler.create_cooler(path, bins, pixels.astype({"count": dtype}), dtypes={"count": dtype})
+        found[name] = contacts_qc(path).set_index("chrom")["reliable_distance"]
+    assert found["deep"]["chr1"] == found["deep"]["all"] == 399_000
+    assert 4000 < found["thin"]["chr1"] < 200_000
+    assert found["normalized"].isna().all()
 
 
 def test_a_map_without_trans_contacts_is_refused_by_its_table(mcool, tmp_path):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from chromloom.contacts.coolers import CoolerReader, stream_pixels
 from chromloom.contacts.pixels import bin_offsets, n_bins, reading
+from chromloom.contacts.reliability import CountSums
 from chromloom.errors import InputError
 from chromloom.files import read_tsv, write_tsv
 
@@ -37,6 +38,9 @@ def contacts_qc(mcool: str, *, ignore_diags: int = 2) -> pd.DataFrame:
         covered_bins (with a contact), masked_bins (NaN `weight`; NaN where not yet balanced),
         sparsity (share of cis pairs of covered bins with no contact; NaN without pairs),
         depth (contacts a covered bin; NaN without any),
+        reliable_distance (bp): up to here, from the nearest pairs on, a perfect prediction would
+        correlate with single pairs by at least `reliability.LIMIT`; beyond it, single pairs are
+        mostly noise; NaN where not balanced, not ok, or where counts are no integers,
         status (str): ok; empty (no cis contact); masked (fewer than 20 bins that are covered and,
         where balanced, unmasked),
         reading (str, in the row `all`): what `extract_contacts` did beyond copying: equal pixels
@@ -64,6 +68,9 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     filled = np.zeros(n, dtype=np.int64)
     covered = np.zeros(total_bins, dtype=bool)
     trans_total = 0.0
+    offsets, reliability = bin_offsets(chromsizes, resolution).to_numpy(), None
+    if weight is not None and np.issubdtype(clr.pixels().dtypes["count"], np.integer):
+        reliability = CountSums(weight, offsets, ignore_diags)
     for bin1, bin2, count in stream_pixels(uri):
         chrom1, chrom2 = chrom_of[bin1], chrom_of[bin2]
         same = chrom1 == chrom2
@@ -71,6 +78,8 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
         for chrom in (chrom1, chrom2):
             trans += np.bincount(chrom[~same], count[~same], minlength=n)
         trans_total += count[~same].sum()
+        if reliability is not None:
+            reliability.add(chrom1[same], bin1[same], bin2[same], count[same])
         filled += np.bincount(chrom1[same & (bin2 - bin1 >= ignore_diags)], minlength=n)
         covered[bin1] = covered[bin2] = True
     usable = covered if weight is None else covered & ~np.isnan(weight)
@@ -81,7 +90,7 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     pairs = np.array(
         [
             _pairs(covered[start : start + size], ignore_diags)
-            for start, size in zip(bin_offsets(chromsizes, resolution), counts)
+            for start, size in zip(offsets, counts)
         ]
     )
     table = pd.DataFrame(
@@ -104,6 +113,10 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
     status = "ok" if (table["status"] == "ok").any() else "masked" if cis.any() else "empty"
     genome = genome.to_frame().T.assign(chrom="all", status=status)
     table = pd.concat([table, genome[table.columns]], ignore_index=True)
+    parts = [[k] for k in range(n)] + [list(range(n))]
+    reach = np.nan if reliability is None else [reliability.reliable_distance(p) for p in parts]
+    distance = np.multiply(reach, resolution)
+    table["reliable_distance"] = np.where(table["status"] == "ok", distance, np.nan)
     table["sparsity"] = 1 - table["filled"] / table["pairs"].where(table["pairs"] > 0)
     table["cis_share"] = table["cis_contacts"] / table["contacts"].where(table["contacts"] > 0)
     table["depth"] = table["contacts"] / table["covered_bins"].where(table["covered_bins"] > 0)
@@ -126,6 +139,7 @@ def _qc_one(uri: str, resolution: int, ignore_diags: int) -> pd.DataFrame:
             "masked_bins",
             "sparsity",
             "depth",
+            "reliable_distance",
             "status",
             "reading",
         ]
