@@ -78,10 +78,10 @@ class CountSums:
             structure[:n] += squared - counts
             total[:n] += squared
             pairs[:n] += np.rint(n_pairs)
-        edges = [self._ignore_diags]
-        while edges[-1] < longest:
-            edges.append(max(edges[-1] + 1, int(edges[-1] * _GROWTH)))
-        edges = np.unique(np.minimum(edges, longest))
+        grown = [self._ignore_diags]
+        while grown[-1] < longest:
+            grown.append(max(grown[-1] + 1, int(grown[-1] * _GROWTH)))
+        edges = np.unique(np.minimum(grown, longest))
         first = edges[:-1]
         if not len(first):
             return np.empty(0, int), np.empty(0)
