@@ -110,6 +110,8 @@ def test_initial_values_are_he_normal_and_residual_blocks_do_nothing():
 def test_poolings_are_the_factors_of_the_bin_size():
     assert pool_sizes(2000) == [5, 5, 5, 2, 2, 2, 2]
     assert pool_sizes(1000) == [5, 5, 5, 2, 2, 2]
+    assert pool_sizes(2000, 20) == [20, 20, 5]
+    assert pool_sizes(2048, 32) == [32, 32, 2]
     with pytest.raises(InputError, match="bins of 34 bp cannot be made"):
         pool_sizes(34)
 

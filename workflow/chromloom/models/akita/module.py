@@ -32,32 +32,41 @@ from chromloom.models.akita.settings import AkitaSettings
 BASES = 4
 """A C G T, coded 0 to 3; another code (N) is none of them."""
 EPSILON = 1e-3  # Keras's, in the variance of batch normalisation
-LARGEST_POOL = 13
+LARGEST_PRIME = 13
 
 
-def pool_sizes(bin_size: int) -> list[int]:
-    """Max-poolings that make bins of bases: the prime factors of the bin size, largest first.
+def pool_sizes(bin_size: int, widest: int = 2) -> list[int]:
+    """Max-poolings that make bins of bases, widest first.
 
-    2,048 bp are eleven poolings by two, as published; 2,000 bp are 5, 5, 5, 2, 2, 2, 2.
+    The prime factors of the bin size, multiplied as far as `widest`: 2,048 bp are eleven poolings
+    by two, as published; 2,000 bp are 5, 5, 5, 2, 2, 2, 2, or 20, 20, 5 where `widest` is 20.
 
     Raises
     ------
     InputError
         A prime factor above 13.
     """
-    left, sizes, p = bin_size, [], 2
-    while left > 1 and p <= LARGEST_POOL:
+    left, primes, p = bin_size, [], 2
+    while left > 1 and p <= LARGEST_PRIME:
         if left % p:
             p += 1
         else:
-            sizes.append(p)
+            primes.append(p)
             left //= p
-    if left > 1 or not sizes:
+    if left > 1 or not primes:
         raise InputError(
-            f"bins of {bin_size} bp cannot be made of bases by poolings of 2 to {LARGEST_POOL}; "
+            f"bins of {bin_size} bp cannot be made of bases by poolings of 2 to {LARGEST_PRIME}; "
             "use bins of 2,048, 2,000, 1,000 or 10,000 bp, say"
         )
-    return sizes[::-1]
+    sizes = []
+    while primes:
+        size = primes.pop()
+        for prime in sorted(primes, reverse=True):
+            if size * prime <= widest:
+                size *= prime
+                primes.remove(prime)
+        sizes.append(size)
+    return sorted(sizes, reverse=True)
 
 
 def reverse_complement(codes: Tensor) -> Tensor:
@@ -81,7 +90,7 @@ class Akita(nn.Module):
 
     def __init__(self, settings: AkitaSettings, bin_size: int, n_targets: int) -> None:
         super().__init__()
-        s, pools = settings, pool_sizes(bin_size)
+        s, pools = settings, pool_sizes(bin_size, settings.widest_pool)
         self.settings, self.bin_size, self.n_targets, self.pools = s, bin_size, n_targets, pools
         norm = s.norm_memory
         self.tower = nn.Sequential(

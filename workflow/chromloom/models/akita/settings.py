@@ -18,6 +18,9 @@ class AkitaSettings(Settings):
     filters, kernel, tower_kernel : int
         Convolutions over bases: their channels, width of the first and of the others. Each is
         followed by max-pooling, until a position is a bin.
+    widest_pool : int
+        Largest of these poolings where the bin size leaves a choice, see `module.pool_sizes`. Wide
+        ones make a network that is fast on a CPU.
     residual_filters, residual_blocks : int
         Dilated convolutions over bins.
     residual_dropout : float
@@ -45,6 +48,7 @@ class AkitaSettings(Settings):
     filters: int = 96
     kernel: int = 11
     tower_kernel: int = 5
+    widest_pool: int = 2
     residual_filters: int = 48
     residual_blocks: int = 8
     residual_dropout: float = 0.4
@@ -71,6 +75,7 @@ class AkitaSettings(Settings):
         **dict.fromkeys(["residual_blocks", "pair_blocks"], (0, 32)),
         **dict.fromkeys(["residual_dropout", "pair_dropout"], (0, 0.95)),
         "rate": (1, 4),
+        "widest_pool": (2, 1000),
         "norm_memory": (0, 0.99999),
     }
 
