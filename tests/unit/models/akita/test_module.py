@@ -17,17 +17,6 @@ from chromloom.models.akita.module import (
 from chromloom.models.akita.published import read_published
 from chromloom.models.akita.settings import AkitaSettings
 
-SMALL = {
-    "window": 12,
-    "crop": 2,
-    "filters": 6,
-    "residual_filters": 3,
-    "residual_blocks": 3,
-    "bottleneck": 5,
-    "pair_filters": 4,
-    "pair_residual_filters": 3,
-    "pair_blocks": 2,
-}
 BIN = 20
 # Parameters of the published layers, in order, from the print-out of the public code.
 CONV1D = [4224, *[46080] * 10, *[13824, 4608] * 8, 30720]
@@ -36,23 +25,10 @@ NORMS = [*[384] * 11, *[192, 384] * 8, 256, 192, *[96, 192] * 6]
 DENSE = 245
 
 
-def make(seed=0, n_targets=2, bin_size=BIN, **options) -> Akita:
-    """A small network of random weights, in evaluation mode."""
-    torch.manual_seed(seed)
-    network = Akita(AkitaSettings.of("akita-paper", **{**SMALL, **options}), bin_size, n_targets)
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            if name.endswith("running_var") or (".norm." in name and name.endswith("weight")):
-                tensor.uniform_(0.5, 1.5)
-            elif (".norm." in name and tensor.is_floating_point()) or name == "head.bias":
-                tensor.normal_(std=0.3)
-    return network.eval()
-
-
-def draw(n=2, length=12 * BIN, seed=0) -> torch.Tensor:
-    return torch.as_tensor(
-        np.random.default_rng(seed).integers(0, 5, (n, length)), dtype=torch.uint8
-    )
+@pytest.fixture
+def draw(draw):
+    """Windows as tensors."""
+    return lambda n=2, length=12 * BIN: torch.as_tensor(draw(n, length))
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +139,7 @@ def predict_by_hand(network: Akita, codes: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("distance", ["bins", "log"])
 @torch.no_grad()
-def test_predictions_are_those_of_the_layers_written_out(distance):
+def test_predictions_are_those_of_the_layers_written_out(distance, make, draw):
     network, codes = make(distance=distance).double(), draw()
     maps = network(codes)
     assert maps.shape == (2, 2, 8, 8)
@@ -183,7 +159,7 @@ def test_the_first_layer_over_pairs_is_a_plain_convolution():
 
 
 @torch.no_grad()
-def test_windows_read_as_the_other_strand_keep_their_place():
+def test_windows_read_as_the_other_strand_keep_their_place(make, draw):
     """Turning the input and the trunk's bins back: the head sees bins in the order of the map."""
     network, codes = make(), draw(3)
     turned = torch.tensor([True, False, True])
@@ -201,7 +177,7 @@ def test_the_other_strand_and_unknown_bases():
     assert one_hot(codes).sum(1).tolist() == [[1, 1, 1, 1, 0, 0, 1]]
 
 
-def test_a_base_changes_the_tower_within_its_reach_and_no_farther():
+def test_a_base_changes_the_tower_within_its_reach_and_no_farther(make, draw):
     network, codes = make(residual_blocks=0), draw(1)
     changed = codes.clone()
     changed[0, 6 * BIN] = (changed[0, 6 * BIN] + 1) % 4
@@ -213,7 +189,7 @@ def test_a_base_changes_the_tower_within_its_reach_and_no_farther():
     assert len(differs)
 
 
-def test_computing_activations_anew_gives_the_same_gradients():
+def test_computing_activations_anew_gives_the_same_gradients(make, draw):
     grads = []
     for checkpointing in (False, True):
         network = make(checkpointing=checkpointing)
@@ -233,7 +209,7 @@ def test_computing_activations_anew_gives_the_same_gradients():
 )
 def test_settings_that_make_no_network(options, message):
     with pytest.raises(InputError, match=message):
-        AkitaSettings.of("akita-paper", **{**SMALL, **options})
+        AkitaSettings.of("akita-paper", **{"window": 12, "crop": 2, **options})
 
 
 def write_keras(path, network: Akita, *, first=0, drop=(), group="") -> None:
@@ -272,7 +248,7 @@ def write_keras(path, network: Akita, *, first=0, drop=(), group="") -> None:
 
 @pytest.mark.parametrize(("first", "group"), [(0, ""), (12, "model_weights/")])
 @torch.no_grad()
-def test_weights_of_keras_are_read_by_name_and_shape(tmp_path, first, group):
+def test_weights_of_keras_are_read_by_name_and_shape(tmp_path, first, group, make, draw):
     network, other = make(), make(seed=1)
     write_keras(tmp_path / "model.h5", network, first=first, group=group)
     assert not torch.allclose(other(draw()), network(draw()), atol=1e-3)
@@ -280,7 +256,7 @@ def test_weights_of_keras_are_read_by_name_and_shape(tmp_path, first, group):
     torch.testing.assert_close(other(draw()), network(draw()))
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path):
+def test_weights_that_do_not_fit_are_refused(tmp_path, make):
     path = tmp_path / "model.h5"
     write_keras(path, make(filters=7))
     with pytest.raises(CheckpointError, match=r"layer conv1d has shape \(11, 4, 7\).*\(11, 4, 6\)"):
