@@ -54,7 +54,11 @@ def test_differences_are_paired():
         assert scores.loc[("twin", metric), "difference_high"] == 0
         worse = scores.loc[("bad", metric)]
         assert worse["difference_low"] <= worse["difference"] <= worse["difference_high"] < 0
+        assert worse["p"] == pytest.approx(2 / 201)
+        assert worse["p_corrected"] == pytest.approx(4 / 201)  # of two models
+        assert scores.loc[("twin", metric), "p"] == 1
         row = scores.loc[("good", metric)]
+        assert np.isnan(row["p"])
         assert row["low"] < row["value"] < row["high"]
         assert row["high"] - row["low"] < 0.2
 

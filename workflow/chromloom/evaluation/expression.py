@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 METRICS = ("auc", "average_precision", "r", "spearman", "r2")
 COLUMNS = ["model", "chrom", "n_genes", "metric", "value", "low", "high", "against", "difference",
-           "difference_low", "difference_high", "note"]  # fmt: skip
+           "difference_low", "difference_high", "p", "p_corrected", "note"]  # fmt: skip
 
 
 def evaluate_expression(
@@ -86,6 +86,7 @@ def evaluate_expression(
                     "difference": own[0] - other[0],
                     "difference_low": d_low[0],
                     "difference_high": d_high[0],
+                    "p": np.nan if model == against else two_sided(own[1:] - other[1:]),
                     "note": note,
                 }
             )
@@ -96,7 +97,28 @@ def evaluate_expression(
                 | {"value": values[metric][0], "against": against, "note": _note(part)}
                 for metric in METRICS
             ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    scores = pd.DataFrame(rows, columns=COLUMNS)
+    scores["p_corrected"] = scores.groupby("metric")["p"].transform(holm)
+    return scores
+
+
+def two_sided(differences: np.ndarray) -> float:
+    """p of resampled differences, (n_resamplings,), under no difference; NaN where undefined."""
+    known = differences[np.isfinite(differences)]
+    if not len(known):
+        return np.nan
+    beyond = min((known <= 0).sum(), (known >= 0).sum())
+    return float(min(1.0, 2 * (beyond + 1) / (len(known) + 1)))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """p corrected by Holm's method; NaN stays and is not counted."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = p.dropna()
+    if known.empty:
+        return p
+    return pd.Series(multipletests(known, method="holm")[1], known.index).reindex(p.index)
 
 
 def is_constant(values: np.ndarray) -> bool:
