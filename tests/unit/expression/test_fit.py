@@ -19,8 +19,8 @@ from chromloom.expression.fit import (
 from chromloom.files import read_tsv, write_tsv
 
 TINY = {
-    "bin_sizes": [500, 2000], "size": 16, "feedforward": 16, "hidden": 16, "epochs": 12,
-    "learning_rate": 0.01, "batch_size": 32, "schedule": "one-cycle",
+    "bin_sizes": [500, 2000], "reach": 10_000, "size": 16, "feedforward": 16, "hidden": 16,
+    "epochs": 12,     "learning_rate": 0.01, "batch_size": 32, "schedule": "one-cycle",
 }  # fmt: skip
 SMALL = TINY | {
     "pair_feedforward": 16, "regulation_layers": 1, "regulation_heads": 2,
@@ -29,6 +29,7 @@ SMALL = TINY | {
 MODELS = {
     "marks-elements": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "chromoformer": SMALL,
+    "hm-crnn": {"epochs": 2, "keep": "best"},
     "marks-ridge": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "marks-mean": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "chromoformer-embedding": TINY,
@@ -58,7 +59,7 @@ def predict(folder, out="model", folds=(0, 1, 2)):
     return read_tsv(folder / "predictions.tsv")
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name != "chromoformer"])  # slow
+@pytest.mark.parametrize("model", ["marks-elements", "marks-mean", "chromoformer-embedding"])
 def test_expression_of_held_out_chromosomes_is_told_from_marks(files, model):
     for fold in range(3):
         train(files, model, fold)
@@ -205,6 +206,23 @@ def test_a_split_that_was_cut_at_the_end_of_a_line_is_refused(files):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(InputError, match=r"splits\.tsv has .* it was cut or changed"):
         predict(files, folds=[0])
+
+
+def test_the_epoch_kept_is_the_best_on_chromosomes_held_out_of_training(files):
+    train(files, "hm-crnn", 0, epochs=4, learning_rate=0.3)  # a rate at which it gets worse again
+    history = read_tsv(files / "model0" / "history.tsv")
+    losses = history[history["task"] == "reg"]["held_out_loss"]
+    assert losses.notna().all()
+    best = int(losses.argmin()) + 1
+    assert best < 4
+    short = {"epochs": best, "learning_rate": 0.3}
+    train(files, "hm-crnn", 0, out="short", **short)
+    for name in ("model0", "short0"):
+        assert (files / name / "reg.safetensors").is_file()
+    assert (
+        _weights(files / "model0")["reg.safetensors"]
+        == _weights(files / "short0")["reg.safetensors"]
+    )
 
 
 def test_weights_of_other_shapes_are_refused(files):

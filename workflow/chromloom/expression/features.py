@@ -108,6 +108,22 @@ class Marks:
             elements=self.elements and self.elements.select(order),
         )
 
+    def within(self, reach: int) -> "Marks":
+        """The marks of so many bp on both sides of the TSS.
+
+        Raises
+        ------
+        InputError
+            The features reach less far.
+        """
+        middle, side = self.around.shape[2] // 2, reach // self.bin_size
+        if side > middle:
+            raise InputError(
+                f"the model reads {reach:,} bp on both sides of the TSS; features reach "
+                f"{middle * self.bin_size:,} bp: give its setting reach a smaller value"
+            )
+        return replace(self, around=self.around[:, :, middle - side : middle + side])
+
     def binned(self, size: int) -> np.ndarray:
         """Bins around the TSS, on the scale that models see; 0 where nothing is known.
 

@@ -1,6 +1,5 @@
-"""Training of Chromoformer and prediction by it: a network of the class, one of the level."""
+"""Networks of expression: what they read, one of the class and one of the level, their files."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,21 +9,24 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
-from torch import Tensor
+from torch import Tensor, nn
 
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.features import NO_ELEMENTS, Marks
-from chromloom.models.chromoformer import (
-    OUTPUTS,
-    Chromoformer,
-    ChromoformerSettings,
-    Elements,
-)
+from chromloom.expression.train import train_network
+from chromloom.models.chromoformer import OUTPUTS, ChromoformerSettings, Elements
+from chromloom.models.expression.settings import RivalSettings
+from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import resolve_device
 
-logger = logging.getLogger(__name__)
-
+Settings = ChromoformerSettings | RivalSettings
 _BATCH = 512  # genes predicted at a time
+
+
+def new_network(settings: Settings, n_marks: int, task: str) -> nn.Module:
+    """The network that settings are of; its forward takes what `Inputs.batch` gives."""
+    module = load(find_model(model_named(settings.preset)).module)
+    return module(settings, n_marks, task)
 
 
 class Inputs:
@@ -33,16 +35,17 @@ class Inputs:
     Parameters
     ----------
     marks : Marks
-    settings : ChromoformerSettings
+    settings : Settings
 
     Raises
     ------
     InputError
-        The network reads elements and there are none.
+        The network reads elements and there are none, or reads farther than the features reach.
     """
 
-    def __init__(self, marks: Marks, settings: ChromoformerSettings) -> None:
-        self.promoters = [torch.from_numpy(marks.binned(size)) for size in settings.bin_sizes]
+    def __init__(self, marks: Marks, settings: Settings) -> None:
+        near = marks.within(settings.reach)
+        self.promoters = [torch.from_numpy(near.binned(size)) for size in settings.bin_sizes]
         self.elements = marks.elements if settings.parts == "all" else None
         if settings.parts == "all" and marks.elements is None:
             raise InputError(NO_ELEMENTS)
@@ -50,7 +53,8 @@ class Inputs:
         if self.elements is not None:
             for size in settings.bin_sizes:
                 step = size // marks.bin_size
-                found = self.elements.binned(step, marks.linear, turn=settings.turn_elements)
+                turn = getattr(settings, "turn_elements", False)
+                found = self.elements.binned(step, marks.linear, turn=turn)
                 self._binned.append(found)
 
     def batch(
@@ -113,20 +117,20 @@ def _padded(
 
 @dataclass
 class NetworkModel:
-    """Chromoformer-clf and -reg of one fold.
+    """A network of the class and one of the level, of one fold.
 
     Attributes
     ----------
-    settings : ChromoformerSettings
-    networks : dict of Chromoformer
+    settings : Settings
+    networks : dict of Module
         By task, clf and reg.
     history : DataFrame
         task, epoch, loss (mean over the training genes), n_steps, constant (bool, whether
         predictions of the last batch are all the same).
     """
 
-    settings: ChromoformerSettings
-    networks: dict[str, Chromoformer]
+    settings: Settings
+    networks: dict[str, nn.Module]
     history: pd.DataFrame
     device: str = "cpu"
 
@@ -135,14 +139,14 @@ class NetworkModel:
         cls,
         marks: Marks,
         genes: pd.DataFrame,
-        settings: ChromoformerSettings,
+        settings: Settings,
         *,
         seed: int,
         device: str = "cpu",
     ) -> "NetworkModel":
-        """Train on genes: one row of `marks` per row of `genes` (level, high).
+        """Train on genes: one row of `marks` per row of `genes` (chrom, level, high).
 
-        No gene but these is looked at; the last epoch is kept, as in the article.
+        No gene but these is looked at.
         """
         device = str(resolve_device(device))
         inputs = Inputs(marks, settings)
@@ -153,9 +157,11 @@ class NetworkModel:
         networks, history = {}, []
         for task in OUTPUTS:
             torch.manual_seed(seed)
-            network = Chromoformer(settings, len(marks.signals), task).to(device)
+            network = new_network(settings, len(marks.signals), task).to(device)
             with threadpool_limits(1):  # the products of a batch are too small to share
-                history += _train(network, inputs, targets[task], seed=seed, device=device)
+                history += train_network(
+                    network, inputs, targets[task], genes, settings, seed=seed, device=device
+                )
             networks[task] = network
         return cls(settings, networks, pd.DataFrame(history), device)
 
@@ -179,9 +185,7 @@ class NetworkModel:
         self.history.to_csv(Path(folder) / "history.tsv", sep="\t", index=False)
 
     @classmethod
-    def load(
-        cls, folder: str | Path, settings: ChromoformerSettings, *, n_signals: int
-    ) -> "NetworkModel":
+    def load(cls, folder: str | Path, settings: Settings, *, n_signals: int) -> "NetworkModel":
         """Read from a folder.
 
         Raises
@@ -192,7 +196,7 @@ class NetworkModel:
         networks = {}
         for task in OUTPUTS:
             path = Path(folder) / f"{task}.safetensors"
-            network = Chromoformer(settings, n_signals, task)
+            network = new_network(settings, n_signals, task)
             try:
                 network.load_state_dict(load_file(path))
             except (OSError, SafetensorError, RuntimeError) as error:
@@ -203,62 +207,3 @@ class NetworkModel:
                 ) from error
             networks[task] = network
         return cls(settings, networks, pd.DataFrame())
-
-
-def _train(
-    network: Chromoformer, inputs: Inputs, target: Tensor, *, seed: int, device: str
-) -> list[dict]:
-    """Fit in place; one row of the history per epoch."""
-    settings, n = network.settings, len(target)
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
-    steps = -(-n // settings.batch_size)
-    one_cycle = settings.schedule == "one-cycle"
-    schedule = (
-        torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, settings.learning_rate, total_steps=steps * settings.epochs
-        )
-        if one_cycle
-        else torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.decay)
-    )
-    network.train()
-    history: list[dict] = []
-    for epoch in range(settings.epochs):
-        order = torch.randperm(n, generator=generator)
-        total, predicted = 0.0, torch.zeros(0)
-        for rows in order.split(settings.batch_size):
-            predicted = network(*inputs.batch(rows, device))
-            truth = target[rows].to(device)
-            loss = (
-                torch.nn.functional.cross_entropy(predicted, truth)
-                if network.task == "clf"
-                else torch.nn.functional.mse_loss(predicted[:, 0], truth)
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if one_cycle:
-                schedule.step()
-            total += float(loss.detach()) * len(rows)
-        if not one_cycle:
-            schedule.step()
-        spread = float((predicted.detach()[:, -1] - predicted.detach()[:, 0]).std(unbiased=False))
-        if network.task == "reg":
-            spread = float(predicted.detach()[:, 0].std(unbiased=False))
-        constant = len(predicted) > 1 and spread < 1e-3
-        history.append(
-            {
-                "task": network.task,
-                "epoch": epoch + 1,
-                "loss": total / n,
-                "n_steps": (epoch + 1) * steps,
-                "constant": constant,
-            }
-        )
-        logger.info("%s epoch %d: loss %.4f", network.task, epoch + 1, total / n)
-    if history and history[-1]["constant"]:
-        logger.warning(
-            "%s predicts the same for all genes; train longer, or with a higher learning_rate",
-            network.task,
-        )
-    return history

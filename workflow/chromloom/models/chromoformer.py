@@ -41,6 +41,8 @@ class ChromoformerSettings:
     preset : str
     bin_sizes : tuple of int
         bp; one set of transformers each.
+    reach : int
+        bp on both sides of the TSS.
     parts : {"embedding", "all"}
         Embedding transformers alone (no elements), or all three.
     size, heads, feedforward : int
@@ -57,12 +59,19 @@ class ChromoformerSettings:
     epochs, batch_size : int
     learning_rate, decay : float
         AdamW; the rate is multiplied by `decay` after every epoch.
+    optimizer : {"adamw", "adam", "sgd"}
+    clip : float
+        Largest norm of gradients; 0 for any.
+    keep : {"last", "best"}
+        Epoch that is kept: the last one, as in the article, or the one with the least loss on
+        chromosomes held out of the training genes.
     schedule : {"decay", "one-cycle"}
         The article's, or a rate that rises to `learning_rate` and falls to nothing by the step.
     """
 
     preset: str = "chromoformer"
     bin_sizes: tuple[int, ...] = (100, 500, 2000)
+    reach: int = 20_000
     parts: str = "all"
     size: int = 128
     heads: int = 2
@@ -83,6 +92,9 @@ class ChromoformerSettings:
     learning_rate: float = 3e-5
     decay: float = 0.87
     schedule: str = "decay"
+    optimizer: str = "adamw"
+    clip: float = 0.0
+    keep: str = "last"
 
     @classmethod
     def of(cls, preset: str, **options: Any) -> "ChromoformerSettings":
@@ -104,10 +116,15 @@ class ChromoformerSettings:
         settings = cls(preset, **options)
         if settings.parts not in ("embedding", "all"):
             raise InputError(f"parts '{settings.parts}' of '{preset}'; expected embedding or all")
-        if settings.schedule not in ("decay", "one-cycle"):
-            raise InputError(
-                f"schedule '{settings.schedule}' of '{preset}'; expected decay or one-cycle"
-            )
+        for key, known in {
+            "schedule": ("decay", "one-cycle"),
+            "optimizer": ("adamw", "adam", "sgd"),
+            "keep": ("last", "best"),
+        }.items():
+            if getattr(settings, key) not in known:
+                raise InputError(
+                    f"{key} '{getattr(settings, key)}' of '{preset}'; expected {' or '.join(known)}"
+                )
         if not settings.bin_sizes or len(set(settings.bin_sizes)) < len(settings.bin_sizes):
             raise InputError(f"bin_sizes {settings.bin_sizes} of '{preset}'; expected some, once")
         if settings.size % (2 * settings.heads) or settings.size % settings.pair_heads:

@@ -197,9 +197,15 @@ CHROMOFORMER: dict[str, Any] = {
     **EXPRESSION,
     "settings": "chromloom.models.chromoformer:ChromoformerSettings.of",
     "trained": "chromloom.expression.network:NetworkModel",
+    "module": "chromloom.models.chromoformer:Chromoformer",
     "gpu": True,
     "threads": 4,
 }
+RIVAL: dict[str, Any] = {
+    **CHROMOFORMER,
+    "settings": "chromloom.models.expression.settings:RivalSettings.of",
+}
+_RIVALS = "chromloom.models.expression."
 PREDICTOR: dict[str, Any] = {
     "train": "chromloom.training.predictor:train_predictor",
     "source": "chromloom.prediction.predicted:open_predicted",
@@ -252,6 +258,14 @@ MODELS: dict[str, Model] = {
     "chromoformer": Model(**{**CHROMOFORMER, "reads": BOTH}, colour="#AA4466"),
     "chromoformer-embedding": Model(
         **CHROMOFORMER, defaults={"parts": "embedding"}, colour="#661100"
+    ),
+    "deepchrome": Model(**RIVAL | {"module": _RIVALS + "deepchrome:DeepChrome"}, colour="#6699CC"),
+    "attentivechrome": Model(
+        **RIVAL | {"module": _RIVALS + "attentivechrome:AttentiveChrome"}, colour="#994455"
+    ),
+    "hm-crnn": Model(**RIVAL | {"module": _RIVALS + "hm_crnn:HMCRNN"}, colour="#997700"),
+    "gc-merge": Model(
+        **RIVAL | {"module": _RIVALS + "gc_merge:GCMerge", "reads": BOTH}, colour="#004488"
     ),
     "weave": Model(**WEAVE, colour="#6A3D9A"),
     "distance": Model(**PAIRS, trained=FITTED + "Distance", colour="#666666"),

@@ -1,0 +1,81 @@
+"""The rivals: as large as they were published, and that they read what they say."""
+
+import pytest
+import torch
+
+from chromloom.errors import InputError
+from chromloom.models.chromoformer import Elements
+from chromloom.models.registry import MODELS, load, model_settings
+
+# Parameters with five marks (DeepChrome, AttentiveChrome) or seven (HM-CRNN, GC-MERGE), worked out
+# by hand from the layers.
+N_PARAMETERS = {
+    "deepchrome": (5, 5 * 50 * 10 + 50 + (900 * 625 + 625) + (625 * 125 + 125) + (125 * 2 + 2)),
+    "attentivechrome": (
+        5,
+        5 * (2 * (4 * 32 * (1 + 32) + 8 * 32) + 64) + 2 * (4 * 16 * (64 + 16) + 8 * 16) + 32
+        + (32 * 2 + 2),
+    ),
+    "hm-crnn": (
+        7,
+        (7 * 7 * 20 + 20) + 2 * 20 + 2 * (4 * 40 * (20 + 40) + 8 * 40) + (80 * 16 + 16) + 16
+        + (80 * 32 + 32) + (32 * 2 + 2),
+    ),
+    "gc-merge": (
+        7, (2 * 7 * 256 + 256) + (512 * 256 + 256) + 2 * (256 * 256 + 256) + (256 * 2 + 2),
+    ),
+}  # fmt: skip
+
+
+def new_network(name, n_marks, task="clf", **options):
+    settings = model_settings(name, **options)
+    torch.manual_seed(1)
+    return load(MODELS[name].module)(settings, n_marks, task).eval()
+
+
+@pytest.mark.parametrize("name", N_PARAMETERS)
+def test_networks_are_as_large_as_published(name):
+    n_marks, n = N_PARAMETERS[name]
+    network = new_network(name, n_marks)
+    assert sum(x.numel() for x in network.parameters()) == n
+    marks = torch.rand(3, n_marks, network.settings.n_bins)
+    assert network([marks]).shape == (3, 2)
+    assert new_network(name, 2, "reg")([marks[:, :2]]).shape == (3, 1)
+
+
+@pytest.mark.parametrize("name", N_PARAMETERS)
+def test_every_mark_and_gene_matters_by_itself(name):
+    network = new_network(name, 4)
+    marks = torch.rand(3, 4, network.settings.n_bins, requires_grad=True)
+    network([marks])[0, 0].backward()
+    assert (marks.grad[0].abs().sum(dim=1) > 0).all()
+    assert not marks.grad[1:].any()
+
+
+def test_a_graph_reads_the_elements_of_its_own_gene():
+    network = new_network("gc-merge", 2, "reg")
+    marks = torch.rand(2, 2, 100)
+    own = torch.rand(3, 2, 50, requires_grad=True)
+    elements = Elements(
+        torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0]), torch.ones(3), own,
+        torch.ones(3, 50, dtype=torch.bool),
+    )  # fmt: skip
+    network([marks], [elements])[0, 0].backward()
+    assert own.grad[:2].any()
+    assert not own.grad[2].any()
+    none = Elements(*(x[:0] for x in (elements.gene, elements.rank, elements.frequency, own,
+                                      elements.known)))  # fmt: skip
+    torch.testing.assert_close(network([marks], [none]), network([marks]))
+
+
+def test_schedules_are_the_published_or_the_common_one():
+    assert model_settings("deepchrome").batch_size == 1
+    common = model_settings("deepchrome", training="common")
+    assert (common.optimizer, common.batch_size, common.schedule) == ("adamw", 64, "one-cycle")
+    assert model_settings("deepchrome", training="common", epochs=3).epochs == 3
+    with pytest.raises(InputError, match="has no setting 'depth'"):
+        model_settings("hm-crnn", depth=1)
+    with pytest.raises(InputError, match="optimizer 'lion' of 'hm-crnn'; expected sgd, adam"):
+        model_settings("hm-crnn", optimizer="lion")
+    with pytest.raises(InputError, match="reach 150 of 'hm-crnn' with bins of 100 bp"):
+        model_settings("hm-crnn", reach=150)

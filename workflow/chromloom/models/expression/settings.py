@@ -1,0 +1,122 @@
+"""Settings of the rivals: what they read of a promoter, and how they are trained."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chromloom.errors import InputError
+
+OUTPUTS = {"clf": 2, "reg": 1}
+"""Numbers that a network of each task gives: two logits (low, high), or the level."""
+COMMON: dict[str, Any] = {
+    "epochs": 25, "batch_size": 64, "optimizer": "adamw", "learning_rate": 1e-3,
+    "schedule": "one-cycle", "keep": "last", "clip": 0.0,
+}  # fmt: skip
+"""The schedule that all networks can be trained by, to compare what they are and not how."""
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "deepchrome": {"reach": 5_000, "epochs": 100, "batch_size": 1, "optimizer": "sgd",
+                   "learning_rate": 1e-3, "keep": "best", "dropout": 0.5},
+    "attentivechrome": {"reach": 5_000, "epochs": 30, "batch_size": 16, "optimizer": "adam",
+                        "learning_rate": 2e-4, "clip": 1.0, "keep": "best", "spread": 0.1},
+    "hm-crnn": {"reach": 2_000, "epochs": 20, "batch_size": 64, "optimizer": "adam",
+                "learning_rate": 1e-3},
+    "gc-merge": {"reach": 5_000, "epochs": 1000, "batch_size": 0, "optimizer": "adam",
+                 "learning_rate": 1e-4, "dropout": 0.5},
+}  # fmt: skip
+"""Windows and schedules of the published code; those of HM-CRNN beyond its epochs are ours."""
+
+
+@dataclass(frozen=True)
+class RivalSettings:
+    """What a rival reads and how it is trained.
+
+    Attributes
+    ----------
+    preset : str
+    bin_size : int
+        bp.
+    reach : int
+        bp on both sides of the TSS.
+    training : {"published", "common"}
+        Its own schedule, or `COMMON`.
+    epochs, batch_size : int
+        A batch of 0 is all genes.
+    optimizer : {"sgd", "adam", "adamw"}
+    learning_rate : float
+    schedule : {"constant", "one-cycle"}
+    keep : {"last", "best"}
+        Epoch that is kept: the last one, or the one with the least loss on chromosomes that are
+        held out of the training genes.
+    clip : float
+        Largest norm of gradients; 0 for any.
+    dropout : float
+    spread : float
+        Parameters start uniform in [-spread, spread]; 0 for torch's own start.
+    """
+
+    preset: str
+    bin_size: int = 100
+    reach: int = 5_000
+    training: str = "published"
+    epochs: int = 25
+    batch_size: int = 64
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    keep: str = "last"
+    clip: float = 0.0
+    dropout: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def bin_sizes(self) -> tuple[int, ...]:
+        """Sizes of bins that are read, in bp."""
+        return (self.bin_size,)
+
+    @property
+    def n_bins(self) -> int:
+        """Bins around the TSS."""
+        return 2 * self.reach // self.bin_size
+
+    @property
+    def parts(self) -> str:
+        """What is read of a gene: its promoter alone, or with elements."""
+        return "all" if self.preset == "gc-merge" else "embedding"
+
+    @classmethod
+    def of(cls, preset: str, **options: Any) -> "RivalSettings":
+        """The published settings of a rival, some of them replaced.
+
+        Raises
+        ------
+        InputError
+            There is no such setting, or values that no setting has.
+        """
+        unknown = sorted(set(options) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise InputError(
+                f"model '{preset}' has no setting '{unknown[0]}'; it has "
+                f"{', '.join(cls.__dataclass_fields__)}"
+            )
+        common = COMMON if options.get("training") == "common" else {}
+        settings = cls(preset, **{**PUBLISHED.get(preset, {}), **common, **options})
+        choices = {
+            "training": ("published", "common"),
+            "optimizer": ("sgd", "adam", "adamw"),
+            "schedule": ("constant", "one-cycle"),
+            "keep": ("last", "best"),
+        }
+        for key, known in choices.items():
+            if getattr(settings, key) not in known:
+                raise InputError(
+                    f"{key} '{getattr(settings, key)}' of '{preset}'; expected {', '.join(known)}"
+                )
+        if settings.reach % settings.bin_size or settings.n_bins < 20:
+            raise InputError(
+                f"reach {settings.reach} of '{preset}' with bins of {settings.bin_size} bp; "
+                "expected a multiple of them, and 20 bins or more in all"
+            )
+        return settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return asdict(self)
