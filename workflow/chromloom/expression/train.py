@@ -128,12 +128,11 @@ def _held_out_loss(
     if not len(rows):
         return np.nan
     network.eval()
-    losses = [
-        len(part)
-        * float(_loss(network, network(*inputs.batch(part, device)), target[part].to(device)))
-        for part in rows.split(512)
-    ]
-    return sum(losses) / len(rows)
+    total = 0.0
+    for part in rows.split(512):
+        predicted = network(*inputs.batch(part, device))
+        total += len(part) * float(_loss(network, predicted, target[part].to(device)))
+    return total / len(rows)
 
 
 def _is_constant(network: nn.Module, predicted: Tensor) -> bool:

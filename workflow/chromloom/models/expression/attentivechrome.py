@@ -1,4 +1,4 @@
-"""AttentiveChrome (Singh et al., NeurIPS 2017): attention over the bins of a mark, then over marks."""
+"""AttentiveChrome (Singh et al., NeurIPS 2017): attention over bins, then over marks."""
 
 from typing import Any
 
@@ -48,6 +48,9 @@ class AttentiveChrome(nn.Module):
         self.bins = nn.ModuleList(Attended(1, BIN_SIZE) for _ in range(n_marks))
         self.marks = Attended(2 * BIN_SIZE, MARK_SIZE)
         self.head = nn.Linear(2 * MARK_SIZE, OUTPUTS[task])
+        if settings.spread:
+            for parameter in self.parameters():
+                nn.init.uniform_(parameter, -settings.spread, settings.spread)
 
     def forward(self, marks: list[Tensor], elements: Any = None) -> Tensor:
         """Logits or level, (B, 2) or (B, 1), of marks [(B, n_marks, n_bins)]."""

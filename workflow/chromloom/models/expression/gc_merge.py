@@ -1,10 +1,10 @@
 """GC-MERGE (Bigness et al., J. Computational Biology 2022): graph convolutions over contacts.
 
-Nodes are the promoters of genes (the mean of each mark over the window around the TSS, 10 kb) and the
-elements that touch them; edges are interactions, of whatever file or map the elements come from.
-The published graph has one node per 10-kb bin and labels bins; here a gene is a node of its own, so
-that genes within a bin stay apart. Two layers of SAGE (Hamilton et al. 2017, a node's numbers beside
-the mean of its neighbours'), then three linear layers.
+Nodes are the promoters of genes (the mean of each mark over the window around the TSS, 10 kb) and
+the elements that touch them; edges are interactions, of whatever file or map the elements come
+from. The published graph has one node per 10-kb bin and labels bins; here a gene is a node of its
+own, so that genes within a bin stay apart. Two layers of SAGE (Hamilton et al. 2017: a node's
+numbers beside the mean of its neighbours'), then three linear layers.
 """
 
 from typing import TYPE_CHECKING
