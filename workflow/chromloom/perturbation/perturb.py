@@ -177,7 +177,7 @@ def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     metrics["insulation_change"] = float(
         (scores["edited"] - scores["wild_type"])[beside].abs().mean()
     )
-    metrics["scc"] = _scc(_contiguous(prediction, source)[1], resolution)
+    metrics["scc"] = band_scc(contiguous_bands(prediction, source)[1], resolution)
     table = pd.DataFrame(
         {
             "sample": source.sample,
@@ -361,7 +361,7 @@ def insulation(prediction: Prediction, source: MapSource) -> pd.DataFrame:
         chrom, start, end of the run of bins around the edit; wild_type, edited (log2 diamond score
         of 10 bins, both over the median of the unedited window; NaN where there are too few pairs).
     """
-    run, bands = _contiguous(prediction, source)
+    run, bands = contiguous_bands(prediction, source)
     wild_type, edited = (mean_diamonds(band, ignore_diags=source.ignore_diags) for band in bands)
     bins = source.bins[["chrom", "start", "end"]].iloc[run].reset_index(drop=True)
     return bins.assign(
@@ -464,8 +464,18 @@ def write_window(
         base.unlink()
 
 
-def _contiguous(prediction, source):
-    """The run of reference bins around the edit, and both maps on it as (n_dist, n) bands."""
+def contiguous_bands(
+    prediction: Prediction, source: MapSource
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The run of reference bins around an edit, and both maps on it in band layout.
+
+    Returns
+    -------
+    bins : ndarray, (n,), int64
+        Genome-wide numbers.
+    bands : list of ndarray, (n, n), float64
+        Wild type, edited on the reference.
+    """
     first, last = source.bins.extent(prediction.edited.edit.chrom)
     bins = prediction.bins
     near = int(
@@ -491,7 +501,8 @@ def _band(square):
     return band
 
 
-def _scc(bands, resolution):
+def band_scc(bands: list[np.ndarray], resolution: int) -> float:
+    """HiCRep's stratum-adjusted correlation of two bands; NaN where they have no pair to compare."""
     n_dist, n = bands[0].shape
     h = min(scc.smoothing_half_width(resolution), (n_dist - 1) // 4)
     known = np.isfinite(bands[0]) & np.isfinite(bands[1])

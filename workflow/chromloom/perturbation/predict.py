@@ -55,7 +55,13 @@ class Prediction:
         return self.on_reference - self.wild_type
 
 
-def predict_edit(source: MapSource, edited: EditedChromosome, *, flank: int = FLANK) -> Prediction:
+def predict_edit(
+    source: MapSource,
+    edited: EditedChromosome,
+    *,
+    flank: int = FLANK,
+    inside: int | None = None,
+) -> Prediction:
     """Predict the wild type and the edited chromosome around an edit.
 
     Parameters
@@ -66,6 +72,9 @@ def predict_edit(source: MapSource, edited: EditedChromosome, *, flank: int = FL
         From `edits.bins.lay_out`.
     flank : int
         bp each side of the edit that are predicted.
+    inside : int, optional
+        bp within what the edit alters, from its ends and junctions, that are predicted; all of it
+        by default. Long events are then as cheap as short ones.
 
     Returns
     -------
@@ -88,10 +97,17 @@ def predict_edit(source: MapSource, edited: EditedChromosome, *, flank: int = FL
     reach = flank // bins.resolution
     lo, hi = max(layout.span[0] - reach, 0), min(layout.span[1] + reach, len(layout.source))
     positions = np.arange(lo, hi)
+    removed = _removed(layout, first, last)
+    if inside is not None:
+        kept = inside // bins.resolution
+        near = np.concatenate([_junctions(layout), layout.span])
+        positions = positions[_within(positions, near, max(kept, 1)) | (positions < layout.span[0])
+                              | (positions >= layout.span[1])]  # fmt: skip
+        removed = removed[_within(removed, _edges(removed), max(kept, 1))]
     if edit.kind == "insertion":  # the segment's original copy stays where it was
         origin = np.flatnonzero(np.isin(layout.source, layout.source[slice(*layout.span)]))
         positions = np.union1d(positions, origin)
-    window = np.union1d(layout.source[positions], _removed(layout, first, last))
+    window = np.union1d(layout.source[positions], removed)
 
     wild_type = np.full((len(window), len(window)), np.nan)
     for chrom, (begin, end) in bins.extents.items():
@@ -143,6 +159,29 @@ def _removed(layout, first, last):
     if layout.edit.kind == "translocation":
         return np.empty(0, np.int64)
     return np.setdiff1d(np.arange(first, last), layout.source)
+
+
+def _junctions(layout):
+    """Positions whose bin does not follow that of the position before."""
+    follows = (np.diff(layout.source) == layout.strand[1:]) & (np.diff(layout.strand) == 0)
+    return np.flatnonzero(~follows) + 1
+
+
+def _edges(bins):
+    """First and last of every run of ascending bins."""
+    breaks = np.flatnonzero(np.diff(bins) != 1)
+    return np.concatenate([bins[:1], bins[breaks], bins[breaks + 1], bins[-1:]])
+
+
+def _within(values, points, reach):
+    """Which of some values lie less than `reach` from a point."""
+    if not len(points):
+        return np.zeros(len(values), bool)
+    points = np.sort(points)
+    at = np.searchsorted(points, values)
+    right = points[np.minimum(at, len(points) - 1)] - values
+    left = values - points[np.maximum(at - 1, 0)]
+    return np.minimum(np.abs(left), np.abs(right)) < reach
 
 
 def _same_as_reference(source, layout, positions, extent):

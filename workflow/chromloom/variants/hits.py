@@ -1,0 +1,63 @@
+"""Genes, elements and boundaries that variants lie on, or lie next to."""
+
+from collections.abc import Mapping, Sequence
+
+import bioframe
+import pandas as pd
+
+from chromloom.edits.edit import JOINED, Edit
+
+COLUMNS = ["variant", "kind", "chrom", "start", "end", "set", "name", "hit_start", "hit_end",
+           "distance"]  # fmt: skip
+PLACE = ["chrom", "start", "end"]
+
+
+def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What lies in the regions of variants, and the nearest element where nothing does.
+
+    Parameters
+    ----------
+    edits : sequence of Edit
+    elements : mapping of str to DataFrame
+        Name of the set (genes, boundaries, a task of the label sheet) -> chrom, start, end, name.
+
+    Returns
+    -------
+    DataFrame
+        variant, kind; chrom, start, end (the region of the variant, or one bp at a breakpoint);
+        set, name, hit_start, hit_end (the element's); distance (bp; 0 where they overlap). One row
+        per element that a region overlaps, else one of the nearest of the set, if its chromosome
+        has any.
+    """
+    places = places_of(edits)
+    tables = []
+    for name, table in elements.items():
+        own = table[[*PLACE, "name"]].reset_index(drop=True).astype({"chrom": str})
+        if not len(own) or not len(places):
+            continue
+        over = bioframe.overlap(places, own, how="inner", suffixes=("", "_"))
+        alone = places[~places.index.isin(over["index"])]
+        parts = [over.assign(distance=0)]
+        if len(alone):
+            near = bioframe.closest(alone, own, suffixes=("", "_"))
+            parts.append(near[near["start_"].notna()])
+        tables += [part.assign(set=name) for part in parts]
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    found = pd.concat(tables, ignore_index=True)
+    found = found.rename(columns={"start_": "hit_start", "end_": "hit_end", "name_": "name"})
+    found = found.sort_values(["index", "set", "distance", "hit_start"], kind="stable")
+    integer = ["start", "end", "hit_start", "hit_end", "distance"]
+    return found.astype(dict.fromkeys(integer, "int64"))[COLUMNS].reset_index(drop=True)
+
+
+def places_of(edits: Sequence[Edit]) -> pd.DataFrame:
+    """Where variants lie: index, variant, kind, chrom, start, end, one row per region or end."""
+    rows = []
+    for edit in edits:
+        ends = [(edit.chrom, edit.start, max(edit.end, edit.start + 1))]
+        if edit.kind in JOINED:
+            ends.append((edit.chrom2, edit.start2, max(edit.end2, edit.start2 + 1)))
+        rows += [(edit.edit, edit.kind, *end) for end in ends]
+    table = pd.DataFrame(rows, columns=["variant", "kind", *PLACE])
+    return table.reset_index()

@@ -1,0 +1,134 @@
+"""From a file of variants to what one model says of each of them: the rule `score_variants`."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from chromloom.edits.edit import Edit
+from chromloom.edits.read import read_edits
+from chromloom.errors import InputError
+from chromloom.files import write_tsv
+from chromloom.genome.intervals import read_intervals
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import EditableMap, lay_out_for, require_editable
+from chromloom.variants.controls import draw_controls, size_class
+from chromloom.variants.scores import NO_CHANGE, score_prediction
+
+logger = logging.getLogger(__name__)
+
+TABLE = ["sample", "resolution", "norm", "model", "variant", "kind", "chrom", "start", "end",
+         "chrom2", "start2", "end2", "size_class", "control", "score", "item", "value",
+         "reason"]  # fmt: skip
+PROGRESS = 50
+
+
+def score_variants(
+    model_dir: str | Path,
+    map_path: str | Path,
+    variants_path: str | Path,
+    out: str | Path,
+    *,
+    flank: int = 1_000_000,
+    controls: int = 50,
+    seed: int = 1,
+    genes: pd.DataFrame | None = None,
+    motifs_path: str | Path | None = None,
+    mode: str = "lifted",
+    name: str | None = None,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Score variants, and random ones of their kinds and sizes, by one model.
+
+    Parameters
+    ----------
+    model_dir, map_path : str or Path
+        A trained model, or a predictor applied to a sample, and the sample's map.
+    variants_path : str or Path
+        Edits in bp, see `edits.read.read_rows`.
+    out : str or Path
+        TSV, see Returns.
+    flank : int
+        bp around the ends and junctions of a variant that are predicted.
+    controls : int
+        Random variants of each kind and size.
+    seed : int
+        Of the random variants.
+    genes : DataFrame, optional
+        name, chrom, tss.
+    motifs_path : str or Path, optional
+        BED6 of CTCF motifs; needed for variants of kind orientation.
+    mode, name, device
+        See `prediction.open.open_source`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `TABLE`, a row per variant (or control) and score; `size_class` tells which
+        controls a variant is compared with. value is NaN, with the reason, where the model cannot
+        say. Controls that cannot be predicted are left out.
+    """
+    chromsizes = NormalizedMap(map_path).bins.chromsizes
+    edits = read_edits(variants_path, chromsizes=chromsizes)
+    motifs = None
+    if motifs_path is not None:
+        motifs = read_intervals(motifs_path, "bed", chromsizes, what="file of motifs")
+    source = require_editable(
+        open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
+    )
+    drawn = draw_controls(edits, source.bins, number=controls, seed=seed)
+    tasks = [(edit, False) for edit in edits]
+    tasks += [(edit, True) for own in drawn.values() for edit in own]
+    # Sources keep what they know of the last chromosome.
+    tasks.sort(key=lambda task: source.bins.chromnames.index(task[0].chrom)
+               if task[0].chrom in source.bins.chromnames else -1)  # fmt: skip
+    tables = []
+    for number, (edit, control) in enumerate(tasks, start=1):
+        table = score_variant(source, edit, flank=flank, genes=None if control else genes)
+        if control and table["reason"].ne("").all():
+            continue
+        tables.append(_described(table, edit).assign(control=control))
+        if number % PROGRESS == 0 or number == len(tasks):
+            logger.info("%d of %d variants and controls scored", number, len(tasks))
+    about = {"sample": source.sample, "resolution": source.bins.resolution, "norm": source.norm,
+             "model": source.name}  # fmt: skip
+    scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=TABLE)
+    scores = scores.assign(**about)[TABLE]
+    order = {edit.edit: k for k, edit in enumerate(edits)}
+    scores = scores.sort_values(
+        by=["control", "size_class", "variant"],
+        key=lambda column: column.map(order) if column.name == "variant" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+    write_tsv(scores, out)
+    return scores
+
+
+def score_variant(
+    source: EditableMap, edit: Edit, *, flank: int, genes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Score one variant; see `scores.score_prediction`.
+
+    Where the source cannot predict the variant, all values are NaN and the reason says why.
+    """
+    try:
+        if edit.chrom not in source.bins.chromnames:
+            raise InputError(f"edit '{edit.edit}': {edit.chrom} is masked or has no signals")
+        edited = lay_out_for(source, edit)
+        prediction = predict_edit(source, edited, flank=flank, inside=flank)
+    except InputError as error:
+        text = str(error)
+        reason = text.partition(": ")[2] if text.startswith("edit '") else text
+        nothing = {"score": list(NO_CHANGE), "item": "", "value": float("nan"), "reason": reason}
+        return pd.DataFrame(nothing)
+    return score_prediction(prediction, source, genes)
+
+
+def _described(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
+    return table.assign(
+        variant=edit.edit, kind=edit.kind, chrom=edit.chrom, start=edit.start, end=edit.end,
+        chrom2=edit.chrom2, start2=edit.start2, end2=edit.end2, size_class=size_class(edit),
+    )  # fmt: skip
