@@ -24,6 +24,7 @@ include: "rules/reconstruction.smk"
 include: "rules/classification.smk"
 include: "rules/attribution.smk"
 include: "rules/perturbation.smk"
+include: "rules/variants.smk"
 include: "rules/expression.smk"
 include: "rules/judge.smk"
 include: "rules/figures.smk"
@@ -43,6 +44,7 @@ rule all:
         PERTURBATIONS,
         EDIT_PICTURES,
         PERTURBATION_TRACKS,
+        VARIANTS,
         EXPRESSION,
         TABLES,
         FIGURES,

@@ -46,6 +46,10 @@ ROOMS = {
         *("analysis", "edits", "evaluation", "genome", "kernels", "models", "normalize"),
         *("prediction", "representations", "signals"),
     },
+    "variants": {
+        *("analysis", "edits", "evaluation", "genome", "normalize", "perturbation"),
+        "prediction",
+    },
     "simulate": {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
         *("prediction", "sequence", "signals"),

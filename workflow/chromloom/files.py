@@ -24,7 +24,8 @@ LOCK = ".lock"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # Columns of tables that hold names of the user's choice.
 TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "group", "chrom",
-        "region", "region1", "region2")  # fmt: skip
+        "chrom2", "region", "region1", "region2", "item", "set", "id", "reason",
+        "detail")  # fmt: skip
 
 
 @contextmanager

@@ -17,6 +17,7 @@ VERSIONS = {
     "attribution": 3,
     "edits": 1,
     "perturbation": 5,
+    "variants": 1,
     "expression": 1,
     "plotting": 1,
 }

@@ -177,7 +177,7 @@ def summarise(prediction: Prediction, source: MapSource) -> pd.DataFrame:
     metrics["insulation_change"] = float(
         (scores["edited"] - scores["wild_type"])[beside].abs().mean()
     )
-    metrics["scc"] = band_scc(contiguous_bands(prediction, source)[1], resolution)
+    metrics["scc"] = _scc(contiguous_bands(prediction, source)[1], resolution)
     table = pd.DataFrame(
         {
             "sample": source.sample,
@@ -501,8 +501,7 @@ def _band(square):
     return band
 
 
-def band_scc(bands: list[np.ndarray], resolution: int) -> float:
-    """HiCRep's stratum-adjusted correlation of two bands; NaN where they have no pair to compare."""
+def _scc(bands, resolution):
     n_dist, n = bands[0].shape
     h = min(scc.smoothing_half_width(resolution), (n_dist - 1) // 4)
     known = np.isfinite(bands[0]) & np.isfinite(bands[1])

@@ -137,6 +137,39 @@ class Runs(Samples):
             for sample, resolution in self.edited
         ]
 
+    # Variants
+
+    @cached_property
+    def variant_runs(self) -> list[Run]:
+        """Runs that score variants: those that predict edits, of samples with edits."""
+        return [run for run in self.pair_runs if self.edits_path(run.sample)]
+
+    @cached_property
+    def variant_models(self) -> dict[str, str]:
+        """Runs that score variants, also by other seeds where the config asks -> their model."""
+        trained = self.config["variants"]["seeds"]
+        return {
+            f"{run.map}.{name}": run.model
+            for run in self.variant_runs
+            for name in (
+                self.seeds_of(run.model)
+                if trained and run.model not in self.predictors
+                else [run.model]
+            )
+        }
+
+    @cached_property
+    def with_variants(self) -> list[str]:
+        """Samples whose variants are scored."""
+        return list(dict.fromkeys(run.sample for run in self.variant_runs))
+
+    @property
+    def variant_genes(self) -> str:
+        """Genes that variants are told of; "" for none."""
+        return self.find_path(
+            self.config["variants"]["genes"] or self.config["expression"]["genes"]
+        )
+
     # Maps and models
 
     def models(self, sample: str) -> list[str]:

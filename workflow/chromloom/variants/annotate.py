@@ -52,7 +52,7 @@ def annotate_vcf(
     InputError
         htslib cannot sort or index what was written.
     """
-    import pysam
+    import pysam.bcftools
 
     tags = _tags(scores)
     lines = _kept(vcf, rows, tags) if vcf else _symbolic(rows, tags, chromsizes)
@@ -60,10 +60,12 @@ def annotate_vcf(
         plain = Path(folder) / "variants.vcf"
         plain.write_text("\n".join(lines) + "\n", encoding="utf-8")
         try:
-            pysam.bcftools.sort("-Oz", "-o", str(path), str(plain), catch_stdout=False)  # type: ignore[attr-defined]
+            pysam.bcftools.sort("-Oz", "-o", str(path), str(plain), catch_stdout=False)
             pysam.tabix_index(str(path), preset="vcf", force=True)
-        except (pysam.SamtoolsError, OSError) as error:  # type: ignore[attr-defined]
-            raise InputError(f"{vcf or out}: the VCF cannot be sorted ({error}); repair it") from error
+        except (pysam.SamtoolsError, OSError) as error:
+            raise InputError(
+                f"{vcf or out}: the VCF cannot be sorted ({error}); repair it"
+            ) from error
         Path(f"{path}.tbi").replace(f"{out}.tbi")
 
 
@@ -71,17 +73,20 @@ def _tags(scores: pd.DataFrame) -> dict[str, str]:
     """INFO text of every variant."""
     models = sorted(set(scores["model"]))
     columns = {f"CL_{tag}": ("value", score) for score, tag in SCORES.items()}
-    columns |= {"CL_P": ("p_value", "mean_square_change"), "CL_RANK": ("rank", "mean_square_change")}
+    columns |= {
+        "CL_P": ("p_value", "mean_square_change"),
+        "CL_RANK": ("rank", "mean_square_change"),
+    }
     texts: dict[str, str] = {}
     known = scores[scores["item"] == ""]
-    known = known.set_index(["variant", "model", "score"])
+    known = known.set_index(["edit", "model", "score"])
     known = known[~known.index.duplicated()]  # of several bin sizes the first
-    for variant in dict.fromkeys(scores["variant"]):
+    for edit in dict.fromkeys(scores["edit"]):
         parts = [f"{MODELS}={','.join(models)}"]
         for tag, (column, score) in columns.items():
-            values = [known[column].get((variant, model, score)) for model in models]
+            values = [known[column].get((edit, model, score)) for model in models]
             parts.append(f"{tag}={','.join('.' if pd.isna(v) else f'{v:.4g}' for v in values)}")
-        texts[variant] = ";".join(parts)
+        texts[edit] = ";".join(parts)
     return texts
 
 

@@ -1,6 +1,6 @@
 """Random variants of the same kind and size, which the effect of a variant is compared with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -58,12 +58,11 @@ def _move(edit: Edit, bins: Bins, rng: np.random.Generator) -> Edit | None:
     size = edit.end - edit.start
     for _ in range(TRIES):
         start = _place(edit.chrom, size, bins, rng)
-        ends = {"start": start, "end": start + size}
+        moved = replace(edit, start=start, end=start + size)
         if edit.kind in JOINED:
             size2 = edit.end2 - edit.start2
             start2 = _place(edit.chrom2, size2, bins, rng)
-            ends |= {"start2": start2, "end2": start2 + size2}
-        moved = replace(edit, **ends)
+            moved = replace(moved, start2=start2, end2=start2 + size2)
         places = [(moved.chrom, moved.start), (moved.chrom, moved.end)]
         if edit.kind in JOINED:
             places += [(moved.chrom2, moved.start2), (moved.chrom2, moved.end2)]
@@ -78,5 +77,5 @@ def _place(chrom: str, size: int, bins: Bins, rng: np.random.Generator) -> int:
 
 def _is_covered(chrom: str, at: int, bins: Bins) -> bool:
     mask, middle = bins.mask(chrom), at // bins.resolution
-    around: Sequence[bool] = mask[max(middle - BESIDE, 0) : middle + BESIDE + 1]
+    around = mask[max(middle - BESIDE, 0) : middle + BESIDE + 1]
     return len(around) > BESIDE and float(np.mean(around)) <= 0.1

@@ -7,7 +7,7 @@ import pandas as pd
 
 from chromloom.edits.edit import JOINED, Edit
 
-COLUMNS = ["variant", "kind", "chrom", "start", "end", "set", "name", "hit_start", "hit_end",
+COLUMNS = ["edit", "kind", "chrom", "start", "end", "set", "name", "hit_start", "hit_end",
            "distance"]  # fmt: skip
 PLACE = ["chrom", "start", "end"]
 
@@ -24,7 +24,7 @@ def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd
     Returns
     -------
     DataFrame
-        variant, kind; chrom, start, end (the region of the variant, or one bp at a breakpoint);
+        edit, kind; chrom, start, end (the region of the variant, or one bp at a breakpoint);
         set, name, hit_start, hit_end (the element's); distance (bp; 0 where they overlap). One row
         per element that a region overlaps, else one of the nearest of the set, if its chromosome
         has any.
@@ -36,7 +36,7 @@ def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd
         if not len(own) or not len(places):
             continue
         over = bioframe.overlap(places, own, how="inner", suffixes=("", "_"))
-        alone = places[~places.index.isin(over["index"])]
+        alone = places[~places["place"].isin(over["place"])]
         parts = [over.assign(distance=0)]
         if len(alone):
             near = bioframe.closest(alone, own, suffixes=("", "_"))
@@ -46,18 +46,18 @@ def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd
         return pd.DataFrame(columns=COLUMNS)
     found = pd.concat(tables, ignore_index=True)
     found = found.rename(columns={"start_": "hit_start", "end_": "hit_end", "name_": "name"})
-    found = found.sort_values(["index", "set", "distance", "hit_start"], kind="stable")
+    found = found.sort_values(["place", "set", "distance", "hit_start"], kind="stable")
     integer = ["start", "end", "hit_start", "hit_end", "distance"]
     return found.astype(dict.fromkeys(integer, "int64"))[COLUMNS].reset_index(drop=True)
 
 
 def places_of(edits: Sequence[Edit]) -> pd.DataFrame:
-    """Where variants lie: index, variant, kind, chrom, start, end, one row per region or end."""
+    """Where variants lie, a row per region or end: place (number), edit, kind, chrom, start, end."""
     rows = []
     for edit in edits:
         ends = [(edit.chrom, edit.start, max(edit.end, edit.start + 1))]
         if edit.kind in JOINED:
             ends.append((edit.chrom2, edit.start2, max(edit.end2, edit.start2 + 1)))
         rows += [(edit.edit, edit.kind, *end) for end in ends]
-    table = pd.DataFrame(rows, columns=["variant", "kind", *PLACE])
-    return table.reset_index()
+    table = pd.DataFrame(rows, columns=["edit", "kind", *PLACE])
+    return table.rename_axis("place").reset_index()

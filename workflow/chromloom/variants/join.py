@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from chromloom.edits.read import SKIPPED_COLUMNS
 from chromloom.files import read_tsv, write_tsv
 from chromloom.variants.scores import NO_CHANGE
 
-KEYS = ["sample", "resolution", "norm", "model", "variant", "kind", "chrom", "start", "end",
+KEYS = ["sample", "resolution", "norm", "model", "edit", "kind", "chrom", "start", "end",
         "chrom2", "start2", "end2", "score", "item"]  # fmt: skip
 COLUMNS = [*KEYS, "value", "sd", "n_seeds", "p_value", "n_controls", "rank", "reason"]
 
@@ -63,7 +64,7 @@ def join_scores(tables: Mapping[str | Path, str], out: str | Path) -> pd.DataFra
 def _read(path: str | Path) -> pd.DataFrame:
     table = read_tsv(path)
     text = ["chrom2", "item", "reason"]
-    table[text] = table[text].fillna("").astype(str)
+    table[text] = table[text].fillna("")
     return table.astype({"value": float, "control": bool})
 
 
@@ -75,3 +76,19 @@ def _chance(controls: np.ndarray, effect: float, score: str) -> tuple[float, int
     # Rounding must not make a variant without any effect stronger than controls without one.
     stronger = n - np.searchsorted(controls, effect * (1 - 1e-9), side="left")
     return (1 + stronger) / (1 + n), n
+
+
+def join_skipped(tables: Mapping[str, str | Path], out: str | Path) -> pd.DataFrame:
+    """Records that no variant is made of: sample, and the columns of `edits.read.SKIPPED_COLUMNS`.
+
+    Parameters
+    ----------
+    tables : mapping
+        Sample -> file of what was left out of its variants.
+    out : str or Path
+        TSV.
+    """
+    parts = [read_tsv(path).assign(sample=sample) for sample, path in tables.items()]
+    joined = pd.concat(parts, ignore_index=True)[["sample", *SKIPPED_COLUMNS]]
+    write_tsv(joined, out)
+    return joined

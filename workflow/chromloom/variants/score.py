@@ -19,7 +19,7 @@ from chromloom.variants.scores import NO_CHANGE, score_prediction
 
 logger = logging.getLogger(__name__)
 
-TABLE = ["sample", "resolution", "norm", "model", "variant", "kind", "chrom", "start", "end",
+TABLE = ["sample", "resolution", "norm", "model", "edit", "kind", "chrom", "start", "end",
          "chrom2", "start2", "end2", "size_class", "control", "score", "item", "value",
          "reason"]  # fmt: skip
 PROGRESS = 50
@@ -98,8 +98,8 @@ def score_variants(
     scores = scores.assign(**about)[TABLE]
     order = {edit.edit: k for k, edit in enumerate(edits)}
     scores = scores.sort_values(
-        by=["control", "size_class", "variant"],
-        key=lambda column: column.map(order) if column.name == "variant" else column,
+        by=["control", "size_class", "edit"],
+        key=lambda column: column.map(order) if column.name == "edit" else column,
         kind="stable",
         ignore_index=True,
     )
@@ -129,6 +129,6 @@ def score_variant(
 
 def _described(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
     return table.assign(
-        variant=edit.edit, kind=edit.kind, chrom=edit.chrom, start=edit.start, end=edit.end,
+        edit=edit.edit, kind=edit.kind, chrom=edit.chrom, start=edit.start, end=edit.end,
         chrom2=edit.chrom2, start2=edit.start2, end2=edit.end2, size_class=size_class(edit),
     )  # fmt: skip

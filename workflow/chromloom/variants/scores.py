@@ -12,8 +12,9 @@ import pandas as pd
 from scipy.ndimage import maximum_filter, uniform_filter
 
 from chromloom.analysis.insulation import WINDOW_BINS, log2_over_median, mean_diamonds
+from chromloom.evaluation import scc
 from chromloom.normalize.probability import PSEUDOCOUNT
-from chromloom.perturbation.perturb import band_scc, contiguous_bands
+from chromloom.perturbation.perturb import contiguous_bands
 from chromloom.perturbation.predict import Prediction
 from chromloom.prediction.source import MapSource
 
@@ -80,8 +81,7 @@ def _reason(name: str, source: MapSource) -> str:
 
 def _scores(prediction, source, genes) -> Iterator[tuple[str, str, float]]:
     wild_type, edited = (
-        np.log2(values + PSEUDOCOUNT)
-        for values in (prediction.wild_type, prediction.on_reference)
+        np.log2(values + PSEUDOCOUNT) for values in (prediction.wild_type, prediction.on_reference)
     )
     change = edited - wild_type
     known = np.isfinite(change)
@@ -92,7 +92,7 @@ def _scores(prediction, source, genes) -> Iterator[tuple[str, str, float]]:
     known = np.isfinite(logs[0]) & np.isfinite(logs[1])
     mean = _mean_by_distance(np.where(known, logs[0], np.nan))
     yield "correlation", "", _correlation(*((values - mean)[known] for values in logs))
-    yield "scc", "", band_scc(bands, source.bins.resolution)
+    yield "scc", "", fast_scc(*bands, source.bins.resolution)
     edit, table = prediction.edited.edit, source.bins.table.iloc[run]
     beside = (table["end"] > edit.start - BESIDE) & (table["start"] < edit.end + BESIDE)
     diamonds = [mean_diamonds(band, ignore_diags=source.ignore_diags) for band in bands]
@@ -109,6 +109,38 @@ def _scores(prediction, source, genes) -> Iterator[tuple[str, str, float]]:
     for gene, at in _gene_bins(genes, prediction, source):
         profile = np.concatenate([change[at, at:], change[:at, at]])
         yield "virtual_4c", gene, _mean(np.abs(profile[np.isfinite(profile)]))
+
+
+def fast_scc(wild_type: np.ndarray, edited: np.ndarray, resolution: int) -> float:
+    """HiCRep's stratum-adjusted correlation of two predicted maps.
+
+    Parameters
+    ----------
+    wild_type, edited : ndarray, (n_dist, n), float
+        Band layout.
+    resolution : int
+
+    Returns
+    -------
+    float
+        As `evaluation.scc.scc_terms` gives it, with the variance of ranks, (N^2 - 1) / 12, taken
+        from their number: predicted values are not tied. NaN where there is nothing to compare.
+    """
+    h = min(scc.smoothing_half_width(resolution), (len(wild_type) - 1) // 4)
+    known = np.isfinite(wild_type) & np.isfinite(edited)
+    x, y = (scc.smooth(np.where(known, band, np.nan), h) for band in (wild_type, edited))
+    used = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (y > 0))
+    n = used.sum(axis=1)
+    x, y = (
+        np.where(used, v - (np.where(used, v, 0).sum(axis=1) / np.maximum(n, 1))[:, None], 0)
+        for v in (x, y)
+    )
+    xx, yy, xy = (np.einsum("dn,dn->d", a, b) for a, b in ((x, x), (y, y), (x, y)))
+    told = (n >= 3) & (xx > 0) & (yy > 0)
+    if not told.any():
+        return np.nan
+    weight = (n * (1 - 1 / np.maximum(n, 1) ** 2))[told]
+    return float((weight * xy[told] / np.sqrt(xx[told] * yy[told])).sum() / weight.sum())
 
 
 def directionality(band: np.ndarray, resolution: int) -> np.ndarray:
@@ -255,9 +287,7 @@ def _eigenvectors(wild_type: np.ndarray, edited: np.ndarray) -> float:
     if used.sum() < 10:
         return np.nan
     inside = np.ix_(used, used)
-    vectors = [
-        np.linalg.eigh(np.where(known, values, 0)[inside])[1][:, -1] for values in squares
-    ]
+    vectors = [np.linalg.eigh(np.where(known, values, 0)[inside])[1][:, -1] for values in squares]
     return abs(_correlation(*vectors))
 
 

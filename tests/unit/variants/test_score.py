@@ -1,0 +1,160 @@
+"""From a file of variants to the joined table, hits and VCF."""
+
+import numpy as np
+import pandas as pd
+import pysam
+import pytest
+
+from chromloom.edits.edit import Edit
+from chromloom.edits.read import read_rows
+from chromloom.files import read_tsv, write_tsv
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.variants.annotate import annotate_vcf
+from chromloom.variants.controls import draw_controls, size_class
+from chromloom.variants.hits import find_hits
+from chromloom.variants.join import join_scores, join_skipped
+from chromloom.variants.score import TABLE, score_variants
+
+BED = """\
+chr1\t500000\t560000\tDEL:del
+chr1\t300000\t301000\tDEL:small
+chr2\t400000\t470000\tINV:inv
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("variants")
+    (folder / "variants.bed").write_text(BED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(folder, tiny_model_dir, tiny_map_path):
+    for seed in (0, 1):
+        score_variants(
+            tiny_model_dir(seed=seed), tiny_map_path, folder / "variants.bed",
+            folder / f"{seed}.tsv", flank=300_000, controls=4, name=f"mine{seed}",
+        )  # fmt: skip
+    return {folder / f"{seed}.tsv": "mine" for seed in (0, 1)}
+
+
+@pytest.fixture(scope="module")
+def joined(tables, folder):
+    return join_scores(tables, folder / "variants.tsv")
+
+
+def test_every_variant_has_every_score_or_a_reason(tables):
+    scores = read_tsv(next(iter(tables)))
+    assert list(scores.columns) == TABLE
+    own = scores[~scores["control"]]
+    assert (own["value"].isna() == own["reason"].notna()).all()
+    assert own.groupby("edit").size().to_dict() == {"del": 10, "inv": 10, "small": 11}
+    small = own[own["edit"] == "small"]
+    assert small["reason"].str.contains("1,000 bp are less than one bin of 10,000 bp").all()
+    assert set(scores.loc[scores["control"], "size_class"]) == {"deletion 32-64 kb",
+                                                                "inversion 64-128 kb"}  # fmt: skip
+
+
+def test_controls_are_random_places_of_the_same_kind_and_size(tiny_map_path):
+    bins = NormalizedMap(tiny_map_path).bins
+    edits = [
+        Edit("a", "deletion", "chr1", 100_000, 150_000),
+        Edit("b", "deletion", "chr2", 100_000, 140_000),
+        Edit("t", "translocation", "chr1", 500_000, 500_000, "chr2", 400_000, 400_000),
+    ]
+    drawn = draw_controls(edits, bins, number=6, seed=3)
+    assert set(drawn) == {"deletion 32-64 kb", "translocation"}
+    sizes = [(edit.chrom, edit.end - edit.start) for edit in drawn["deletion 32-64 kb"]]
+    assert sizes == [("chr1", 50_000), ("chr2", 40_000)] * 3
+    assert drawn == draw_controls(edits, bins, number=6, seed=3)
+    assert drawn != draw_controls(edits, bins, number=6, seed=4)
+    assert len({edit.start for edit in drawn["deletion 32-64 kb"]}) > 3
+    for edit in drawn["translocation"]:
+        assert (edit.chrom, edit.chrom2) == ("chr1", "chr2")
+    assert size_class(Edit("x", "deletion", "chr1", 0, 1_000)) == "deletion 1-2 kb"
+
+
+def test_joined_scores_have_spread_chance_and_rank(joined, tables):
+    parts = [pd.read_table(path) for path in tables]
+    row = joined[(joined["edit"] == "inv") & (joined["score"] == "scc")].iloc[0]
+    own = [p[(p["edit"] == "inv") & (p["score"] == "scc")]["value"].iloc[0] for p in parts]
+    assert row["value"] == pytest.approx(np.mean(own))
+    assert row["sd"] == pytest.approx(np.std(own, ddof=1))
+    assert (row["n_seeds"], row["n_controls"]) == (2, 4)
+    null = np.mean(
+        [p[p["control"] & (p["size_class"] == "inversion 64-128 kb") & (p["score"] == "scc")]
+         ["value"].to_numpy() for p in parts], axis=0,
+    )  # fmt: skip
+    assert row["p_value"] == pytest.approx((1 + (null <= row["value"] + 1e-12).sum()) / 5)
+    ranks = joined[joined["score"] == "mean_square_change"].set_index("edit")["rank"]
+    assert sorted(ranks.dropna()) == [1, 2]
+    assert joined["value"].isna().eq(joined["reason"] != "").all()
+
+
+def test_a_variant_without_effect_is_no_stronger_than_controls_without(tmp_path):
+    row = dict.fromkeys(TABLE, "")
+    row |= {"sample": "s", "resolution": 1, "norm": "ICE", "score": "scc", "value": 1.0,
+            "kind": "deletion", "size_class": "c", "start": 0, "end": 1}  # fmt: skip
+    rows = [{**row, "edit": "v", "control": False}]
+    rows += [{**row, "edit": f"control{k}", "control": True} for k in range(9)]
+    write_tsv(pd.DataFrame(rows), tmp_path / "m.tsv")
+    joined = join_scores({tmp_path / "m.tsv": "m"}, tmp_path / "out.tsv")
+    assert joined["p_value"].tolist() == [1.0]
+
+
+def test_hits_overlap_or_are_the_nearest():
+    elements = {
+        "genes": pd.DataFrame({"chrom": "chr1", "start": [100, 900], "end": [200, 950],
+                               "name": ["A", "B"]}),
+        "none": pd.DataFrame({"chrom": [], "start": [], "end": [], "name": []}),
+    }  # fmt: skip
+    edits = [Edit("over", "deletion", "chr1", 150, 300), Edit("near", "deletion", "chr1", 700, 800),
+             Edit("join", "translocation", "chr1", 120, 120, "chr2", 5, 5)]  # fmt: skip
+    hits = find_hits(edits, elements)
+    assert hits[["edit", "name", "distance"]].to_numpy().tolist() == [
+        ["over", "A", 0], ["near", "B", 100], ["join", "A", 0]
+    ]  # fmt: skip
+    assert find_hits([], elements).empty
+
+
+def test_a_bed_becomes_a_vcf_that_htslib_reads(joined, folder, tiny_map_path):
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes
+    rows = read_rows(folder / "variants.bed", chromsizes=sizes)
+    annotate_vcf(rows, joined, sizes, folder / "out.vcf.gz")
+    with pysam.VariantFile(str(folder / "out.vcf.gz")) as reader:
+        found = {record.id: record for record in reader}
+        assert [r.id for r in reader.fetch("chr2")] == ["inv"]
+    record = found["del"]
+    assert (record.start, record.stop, record.alts) == (499_999, 560_000, ("<DEL>",))
+    value = joined[(joined["edit"] == "del") & (joined["score"] == "scc")]["value"].iloc[0]
+    assert record.info["CL_SCC"][0] == pytest.approx(value, rel=1e-3)
+    assert record.info["CL_MODELS"] == ("mine",)
+    assert found["small"].info["CL_MS"] == (None,)
+
+
+def test_records_of_a_vcf_stay_what_they_are(joined, tmp_path, tiny_map_path):
+    text = "##fileformat=VCFv4.2\n##contig=<ID=chr1,length=1195000>\n"
+    text += '##FILTER=<ID=weak,Description="w">\n'
+    text += '##INFO=<ID=END,Number=1,Type=Integer,Description="e">\n'
+    text += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    text += "chr1\t700000\tother\tN\t<DEL>\t.\tweak\tEND=710000\n"
+    text += "chr1\t500000\tdel\tN\t<DEL>\t9\tPASS\tEND=560000\n"
+    (tmp_path / "in.vcf").write_text(text)
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes
+    rows = read_rows(tmp_path / "in.vcf", chromsizes=sizes)
+    annotate_vcf(rows, joined, sizes, tmp_path / "out.vcf.gz", vcf=tmp_path / "in.vcf")
+    with pysam.VariantFile(str(tmp_path / "out.vcf.gz")) as reader:
+        records = list(reader)
+    told = [(record.id, record.stop, "CL_MS" in record.info) for record in records]
+    assert told == [("del", 560_000, True), ("other", 710_000, False)]
+    assert list(records[1].filter) == ["weak"]
+
+
+def test_what_was_left_out_is_told_by_sample(tmp_path):
+    table = pd.DataFrame([{"line": 3, "id": "007", "chrom": "1", "position": 5, "type": "SNV",
+                           "reason": "sequence", "detail": "d"}])  # fmt: skip
+    write_tsv(table, tmp_path / "a.tsv")
+    write_tsv(table.iloc[:0], tmp_path / "b.tsv")
+    joined = join_skipped({"A": tmp_path / "a.tsv", "B": tmp_path / "b.tsv"}, tmp_path / "out.tsv")
+    assert joined[["sample", "id", "reason"]].to_numpy().tolist() == [["A", "007", "sequence"]]

@@ -1,0 +1,118 @@
+"""Scores of predicted variants, against plain re-implementations and windows made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chromloom.edits.edit import Edit
+from chromloom.evaluation import scc
+from chromloom.perturbation.perturb import contiguous_bands
+from chromloom.perturbation.predict import Prediction, predict_edit
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import lay_out_for
+from chromloom.variants.scores import (
+    NO_CHANGE,
+    count_peaks,
+    depths,
+    directionality,
+    fast_scc,
+    score_prediction,
+)
+
+GENES = pd.DataFrame(
+    {"name": ["near", "far", "elsewhere"], "chrom": ["chr1", "chr1", "chr9"],
+     "tss": [520_000, 1_190_000, 5]}
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(tiny_model_dir, tiny_map_path):
+    return open_source(tiny_model_dir(), tiny_map_path)
+
+
+def predicted(source, kind, start, end, **more):
+    edited = lay_out_for(source, Edit("e", kind, "chr1", start, end, **more))
+    return predict_edit(source, edited, flank=400_000, inside=400_000)
+
+
+def unchanged(prediction):
+    wild_type = prediction.wild_type
+    return Prediction(
+        prediction.edited, prediction.bins, wild_type, wild_type.copy(), prediction.positions,
+        prediction.in_edited, 0,
+    )  # fmt: skip
+
+
+def test_a_variant_that_changes_nothing_has_the_scores_of_no_change(source):
+    same = unchanged(predicted(source, "deletion", 500_000, 560_000))
+    table = score_prediction(same, source, GENES)
+    assert set(table["score"]) == set(NO_CHANGE)
+    np.testing.assert_allclose(table["value"], table["score"].map(NO_CHANGE), atol=1e-9)
+    assert (table["reason"] == "").all()
+    assert table.loc[table["score"] == "virtual_4c", "item"].tolist() == ["near"]
+
+
+def test_mean_changes_are_those_of_known_pairs(source):
+    prediction = predicted(source, "inversion", 500_000, 600_000)
+    table = score_prediction(prediction, source, GENES).set_index("score")
+    change = np.log2((prediction.on_reference + 0.5) / (prediction.wild_type + 0.5))
+    known = change[np.isfinite(change)]
+    assert table["value"]["mean_square_change"] == pytest.approx((known**2).mean())
+    assert table["value"]["mean_abs_change"] == pytest.approx(np.abs(known).mean())
+    assert known.any()
+    assert table["value"]["correlation"] < 1
+    at = np.searchsorted(prediction.bins, 52)
+    own = np.abs(np.concatenate([change[at], change[:, at]]))
+    assert table["value"]["virtual_4c"] == pytest.approx(own[np.isfinite(own)].mean())
+
+
+def test_eigenvectors_of_a_band_limited_map_are_not_told(source, monkeypatch):
+    monkeypatch.setattr(source, "max_distance", 200_000, raising=False)
+    prediction = predicted(source, "deletion", 500_000, 560_000)
+    row = score_prediction(prediction, source).set_index("score").loc["E1"]
+    assert np.isnan(row["value"])
+    assert row["reason"] == "the model predicts pairs up to 200,000 bp only"
+
+
+def test_the_scc_of_predicted_maps_is_that_of_the_evaluator(source):
+    prediction = predicted(source, "duplication", 500_000, 600_000)
+    _, bands = contiguous_bands(prediction, source)
+    x, y = (np.where(np.isfinite(bands[0] * bands[1]), band, np.nan) for band in bands)
+    h = min(scc.smoothing_half_width(10_000), (len(x) - 1) // 4)
+    ones = np.zeros(x.shape[1], int), np.ones((1, 1))
+    terms = scc.scc_terms(scc.smooth(x, h), scc.smooth(y, h), *ones)
+    assert 0 < terms[0].sum() / terms[1].sum() < 1
+    assert fast_scc(*bands, 10_000) == pytest.approx(terms[0].sum() / terms[1].sum(), abs=1e-9)
+
+
+def test_directionality_is_the_share_of_one_side():
+    rng = np.random.default_rng(0)
+    band = rng.uniform(1, 2, (8, 30))
+    band[:, 7] = np.nan
+    for d in range(8):
+        band[d, 30 - d :] = np.nan
+    found = directionality(band, 100_000)  # five bins each side
+    for i in (0, 3, 12, 29):
+        pairs = [(band[d, i], band[d, i - d]) for d in range(1, 6) if i - d >= 0]
+        pairs = np.array([p for p in pairs if np.isfinite(p).all()]).reshape(-1, 2)
+        down, up = pairs.sum(axis=0)
+        expected = (down - up) / (down + up) if len(pairs) else np.nan
+        assert found[i] == pytest.approx(expected, nan_ok=True)
+
+
+def test_depths_are_below_the_lower_peak_of_ten_bins_each_side():
+    score = np.zeros(40)
+    score[20], score[15], score[26], score[5] = -1.0, 0.5, 0.3, 9.0
+    assert depths(score)[20] == pytest.approx(1.3)
+    assert np.isnan(depths(score)[0])
+
+
+def test_peaks_that_go_and_come_are_counted_and_those_that_stay_are_not():
+    wild_type = np.ones((40, 40))
+    edited = wild_type.copy()
+    for values, (i, j) in ((wild_type, (5, 20)), (edited, (8, 30)), (wild_type, (15, 33)),
+                           (edited, (15, 33)), (wild_type, (20, 22))):  # fmt: skip
+        values[i, j] = values[j, i] = 4.0
+    assert count_peaks(wild_type, edited) == (1.0, 1.0)
+    assert count_peaks(wild_type, wild_type) == (0.0, 0.0)
+    assert np.isnan(count_peaks(np.full((9, 9), np.nan), np.ones((9, 9)))).all()
