@@ -51,6 +51,33 @@ def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd
     return found.astype(dict.fromkeys(integer, "int64"))[COLUMNS].reset_index(drop=True)
 
 
+def both_ends(table: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
+    """The ends of intervals as elements: those of domains, one bp each, or both anchors of loops.
+
+    Parameters
+    ----------
+    table : DataFrame
+        chrom, start, end, start2, end2, name, as `genome.intervals.read_intervals` gives them.
+    paired : bool
+        Whether the ends are the intervals start-end and start2-end2.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end, name.
+    """
+    if paired:
+        second = table[table["start2"] >= 0]
+        ends = [(table, table["start"], table["end"]), (second, second["start2"], second["end2"])]
+    else:
+        ends = [
+            (table, table["start"], table["start"] + 1),
+            (table, table["end"] - 1, table["end"]),
+        ]
+    parts = [own[["chrom", "name"]].assign(start=start, end=end) for own, start, end in ends]
+    return pd.concat(parts, ignore_index=True)[[*PLACE, "name"]]
+
+
 def places_of(edits: Sequence[Edit]) -> pd.DataFrame:
     """Where variants lie, a row per region or end: place (number), edit, kind, chrom, start, end."""
     rows = []

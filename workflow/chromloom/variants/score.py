@@ -98,7 +98,7 @@ def score_variants(
     scores = scores.assign(**about)[TABLE]
     order = {edit.edit: k for k, edit in enumerate(edits)}
     scores = scores.sort_values(
-        by=["control", "size_class", "edit"],
+        by=["control", "edit"],
         key=lambda column: column.map(order) if column.name == "edit" else column,
         kind="stable",
         ignore_index=True,
