@@ -6,7 +6,7 @@ from chromloom.genome.genes import read_genes
 from chromloom.genome.intervals import read_intervals
 from chromloom.logs import job_log
 from chromloom.variants.annotate import annotate_vcf
-from chromloom.variants.hits import find_hits
+from chromloom.variants.hits import both_ends, find_hits
 
 params, source, output = snakemake.params, snakemake.input, snakemake.output
 with job_log(snakemake.log[0]):
@@ -22,7 +22,11 @@ with job_log(snakemake.log[0]):
     if source.labels:
         sheet = read_label_sheet(source.sheet, cell_type=params.cell_type)
         for task in sheet.index[sheet["kind"].isin(ELEMENTS)]:
-            elements[task] = read_task(source.sheet, task, chromsizes, cell_type=params.cell_type)
+            table = read_task(source.sheet, task, chromsizes, cell_type=params.cell_type)
+            kind = sheet["kind"][task]
+            if kind != "binary":
+                table = both_ends(table, paired=kind == "anchors")
+            elements[task] = table
     write_tsv(find_hits([row.edit for row in rows if row.edit], elements), output.hits)
     scores = read_tsv(source.scores).fillna({"item": "", "chrom2": "", "reason": ""})
     annotate_vcf(

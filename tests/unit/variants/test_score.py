@@ -11,7 +11,7 @@ from chromloom.files import read_tsv, write_tsv
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.variants.annotate import annotate_vcf
 from chromloom.variants.controls import draw_controls, size_class
-from chromloom.variants.hits import find_hits
+from chromloom.variants.hits import both_ends, find_hits
 from chromloom.variants.join import join_scores, join_skipped
 from chromloom.variants.score import TABLE, score_variants
 
@@ -116,6 +116,15 @@ def test_hits_overlap_or_are_the_nearest():
         ["over", "A", 0], ["near", "B", 100], ["join", "A", 0]
     ]  # fmt: skip
     assert find_hits([], elements).empty
+
+
+def test_ends_of_domains_and_loops_are_the_elements():
+    table = pd.DataFrame({"chrom": "chr1", "start": [10], "end": [90], "start2": [200],
+                          "end2": [210], "name": ["x"]})  # fmt: skip
+    ends = both_ends(table, paired=False)
+    assert ends[["start", "end"]].to_numpy().tolist() == [[10, 11], [89, 90]]
+    ends = both_ends(table, paired=True)
+    assert ends[["start", "end"]].to_numpy().tolist() == [[10, 90], [200, 210]]
 
 
 def test_a_bed_becomes_a_vcf_that_htslib_reads(joined, folder, tiny_map_path):

@@ -79,7 +79,7 @@ def both_ends(table: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
 
 
 def places_of(edits: Sequence[Edit]) -> pd.DataFrame:
-    """Where variants lie, a row per region or end: place (number), edit, kind, chrom, start, end."""
+    """Where variants lie, a row per region or end: place (number), edit, kind and coordinates."""
     rows = []
     for edit in edits:
         ends = [(edit.chrom, edit.start, max(edit.end, edit.start + 1))]
