@@ -92,7 +92,7 @@ def _scores(prediction, source, genes) -> Iterator[tuple[str, str, float]]:
     known = np.isfinite(logs[0]) & np.isfinite(logs[1])
     mean = _mean_by_distance(np.where(known, logs[0], np.nan))
     yield "correlation", "", _correlation(*((values - mean)[known] for values in logs))
-    yield "scc", "", fast_scc(*bands, source.bins.resolution)
+    yield "scc", "", fast_scc(bands[0], bands[1], source.bins.resolution)
     edit, table = prediction.edited.edit, source.bins.table.iloc[run]
     beside = (table["end"] > edit.start - BESIDE) & (table["start"] < edit.end + BESIDE)
     diamonds = [mean_diamonds(band, ignore_diags=source.ignore_diags) for band in bands]
