@@ -6,6 +6,10 @@ EXPRESSION = expand(
     "results/figures/chromoformer/fig2.{suffix}",
     suffix=["pdf", "png", "tsv"] if STUDY.expressed else [],
 )
+if config["expression"]["screen"]:
+    EXPRESSION += expand(
+        "results/expression/{cell_type}.screen.tsv", cell_type=STUDY.expressed
+    )
 
 
 rule build_genes:
@@ -142,6 +146,41 @@ rule evaluate_expression:
         "Scoring predicted expression of {wildcards.cell_type}"
     script:
         "../workflow/scripts/evaluate_expression.py"
+
+
+# Every element and every mark taken from every gene, by the models of expression.screen.
+rule screen_expression:
+    input:
+        table="results/expression/{cell_type}.genes.tsv",
+        marks="results/expression/{cell_type}.marks.h5",
+        elements="results/expression/{cell_type}.elements.tsv",
+        models=expand(
+            "results/expression/{{cell_type}}.{model}",
+            model=config["expression"]["screen"],
+        ),
+    output:
+        screen="results/expression/{cell_type}.screen.tsv",
+        signals="results/expression/{cell_type}.screen_signals.tsv",
+        impact="results/expression/{cell_type}.impact.tsv",
+    log:
+        "logs/screen_expression/{cell_type}.log",
+    benchmark:
+        "benchmarks/screen_expression/{cell_type}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=240,
+    params:
+        models=config["expression"]["screen"],
+        version=VERSIONS["expression"],
+    message:
+        "Taking elements and marks from genes of {wildcards.cell_type}"
+    script:
+        "../workflow/scripts/screen_expression.py"
 
 
 rule chromoformer_fig2:

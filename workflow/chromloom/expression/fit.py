@@ -7,7 +7,7 @@ test).
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,20 +155,8 @@ def predict_expression(
     """
     genes, marks = read_features(table_path, marks_path)
     level, high = np.full(len(genes), np.nan), np.full(len(genes), np.nan)
-    for folder in map(Path, model_dirs):
-        try:
-            config = json.loads((folder / "config.json").read_text())
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
-        held = _held_out(genes, folder, config)
-        own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
-        own = _permuted(own, config["permuted"], config["seed"])
-        own = apply_control(own, config["control"], seed=config["seed"])
-        settings = model_settings(config["model"], **config["options"])
-        kind: type[Fitted] = load(find_model(config["model"]).trained)
-        model = kind.load(folder, settings, n_signals=len(own.signals))
-        if held.any():
-            level[held], high[held] = model.predict(own)
+    for held, own, model in open_folds(genes, marks, model_dirs):
+        level[held], high[held] = model.predict(own)
     lost = np.isnan(level)
     if lost.any():
         raise InputError(
@@ -177,6 +165,46 @@ def predict_expression(
         )
     table = genes.assign(predicted_level=level, predicted_high=high).astype({"high": int})
     write_tsv(table[PREDICTION_COLUMNS], path)
+
+
+def open_folds(
+    genes: pd.DataFrame, marks: Marks, model_dirs: Sequence[str | Path]
+) -> Iterator[tuple[np.ndarray, Marks, Fitted]]:
+    """Trained folds with the genes that each held out.
+
+    Parameters
+    ----------
+    genes, marks
+        As of `read_features`.
+    model_dirs : sequence of str or Path
+        As `train_expression` wrote them.
+
+    Yields
+    ------
+    held : ndarray, (n_genes,), int64
+        Numbers of the genes.
+    marks : Marks
+        What the model sees of them.
+    model : Fitted
+
+    Raises
+    ------
+    CheckpointError, InputError
+        A folder is no trained model, or the model does not fit the features.
+    """
+    for folder in map(Path, model_dirs):
+        try:
+            config = json.loads((folder / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
+        held = np.flatnonzero(_held_out(genes, folder, config))
+        own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
+        settings = model_settings(config["model"], **config["options"])
+        kind: type[Fitted] = load(find_model(config["model"]).trained)
+        model = kind.load(folder, settings, n_signals=len(own.signals))
+        if len(held):
+            own = _permuted(own, config["permuted"], config["seed"])
+            yield held, apply_control(own, config["control"], seed=config["seed"]), model
 
 
 def random_folds(genes: Sequence[str], n_folds: int, seed: int) -> np.ndarray:

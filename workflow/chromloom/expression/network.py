@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.features import NO_ELEMENTS, Marks
 from chromloom.expression.train import train_network
-from chromloom.models.chromoformer import OUTPUTS, ChromoformerSettings, Elements
+from chromloom.models.chromoformer import OUTPUTS, Chromoformer, ChromoformerSettings, Elements
 from chromloom.models.expression.settings import RivalSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import resolve_device
@@ -176,6 +176,36 @@ class NetworkModel:
                     found[task].append(network(*inputs.batch(rows, self.device)).cpu())
         level = torch.cat(found["reg"])[:, 0].double().numpy()
         return level, torch.cat(found["clf"]).double().softmax(dim=1)[:, 1].numpy()
+
+    def impact(self, marks: Marks, task: str = "reg") -> np.ndarray:
+        """Predicted cis-regulatory impact of genes, of a network that reads elements.
+
+        The distance between core promoter and regulatory embedding, each standardised over its
+        numbers (Methods, "Computation of the predicted cis-regulatory impact").
+
+        Returns
+        -------
+        ndarray, (n_genes,), float64
+
+        Raises
+        ------
+        InputError
+            The network has no such embeddings.
+        """
+        network = self.networks[task]
+        if not isinstance(network, Chromoformer) or self.settings.parts != "all":
+            raise InputError(
+                f"model '{self.settings.preset}' has no promoter and regulatory embedding to tell "
+                "an impact of elements from; name a chromoformer with elements"
+            )
+        inputs, found = Inputs(marks, self.settings), []
+        network.eval()
+        with torch.no_grad():
+            for rows in torch.arange(len(marks)).split(_BATCH):
+                pair = network.embeddings(*inputs.batch(rows, self.device))
+                before, after = ((x - x.mean(1, True)) / x.std(1, keepdim=True) for x in pair)
+                found.append((after - before).norm(dim=1).cpu())
+        return torch.cat(found).double().numpy()
 
     def save(self, folder: str | Path) -> None:
         """Write weights and history to a folder that exists."""

@@ -315,20 +315,26 @@ class OneResolution(nn.Module):
 
     def forward(self, marks: Tensor, elements: "Elements | None", *, full: bool) -> Tensor:
         """Regulatory embedding of the TSS, (B, size), of marks (B, n_marks, n)."""
-        n, middle = marks.shape[2], marks.shape[2] // 2
-        table = positions(n, self.project.out_features).to(marks)
         every = None
         if full:
+            n, middle = marks.shape[2], marks.shape[2] // 2
+            table = positions(n, self.project.out_features).to(marks)
             bins = self.project(marks.transpose(1, 2)) + table  # (B, n, size)
             every, _ = self.embedding.full(bins, bins)
             promoter = every[:, middle]
         else:
-            query = self.project(marks[:, :, middle]) + table[middle]
-            promoter = self.embedding.at_one(query, marks, self.project.weight, table)
+            promoter = self.embed(marks)
         if self.project_element is None:
             return promoter
         pairs = self._pairs(promoter, every, elements)
         return self._regulate(promoter, pairs, elements)
+
+    def embed(self, marks: Tensor) -> Tensor:
+        """Core promoter embedding at the TSS, (B, size), by the fast path."""
+        n, middle = marks.shape[2], marks.shape[2] // 2
+        table = positions(n, self.project.out_features).to(marks)
+        query = self.project(marks[:, :, middle]) + table[middle]
+        return self.embedding.at_one(query, marks, self.project.weight, table)
 
     def _pairs(
         self, promoter: Tensor, every: Tensor | None, elements: "Elements | None"
@@ -453,6 +459,18 @@ class Chromoformer(nn.Module):
     def forward_full(self, marks: list[Tensor], elements: list[Elements] | None = None) -> Tensor:
         """The same by every query of every layer, as the article computes it."""
         return self.head(self._vectors(marks, elements, full=True))
+
+    def embeddings(
+        self, marks: list[Tensor], elements: list[Elements] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings of the TSS before and after its elements are read, (B, size * n_sizes) each.
+
+        Core promoter and regulatory embedding of the article, of all bin sizes.
+        """
+        cropped = None if elements is None else [part.cropped() for part in elements]
+        parts = cast("Iterable[OneResolution]", self.resolutions)
+        promoter = torch.cat([part.embed(x) for part, x in zip(parts, marks)], dim=1)
+        return promoter, self._vectors(marks, cropped, full=False)
 
     def attention(self, marks: list[Tensor]) -> list[Tensor]:
         """Self-attention of each bin size's Embedding, (B, heads, n, n)."""

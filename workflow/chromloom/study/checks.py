@@ -206,6 +206,18 @@ def check_expression(study: Figures) -> None:
                 f"expression.interactions: {path!r} of {cell_type!r} is neither a file nor a map "
                 f"of the study; maps are {', '.join(known) or 'none'}"
             )
+    for name in asked["screen"]:
+        if name not in study.expression_models:
+            raise InputError(
+                f"expression.screen: {name!r} is not trained; expected some of "
+                f"{', '.join(study.expression_models)} (expression.models)"
+            )
+        without = [cell for cell in study.expressed if not study.interactions_of(cell)[0]]
+        if without:
+            raise InputError(
+                f"expression.screen takes elements away, and {without[0]!r} has no interactions; "
+                "name them in expression.interactions"
+            )
     for cell_type in asked["interactions"]:
         if study.expressed and cell_type not in study.expressed:
             raise InputError(
