@@ -24,6 +24,7 @@ rule hiclstm_agreement:
     input:
         tables=compared("tsv"),
         distances=compared("distances.tsv"),
+        quality=quality_scored_on,
     output:
         multiext("results/figures/hiclstm/{panel}", ".pdf", ".tsv"),
         png=report(

@@ -112,7 +112,10 @@ def _scores(samples, decoders=("own",)):
 
 
 def test_agreement_has_a_line_a_representation_and_decoder():
-    figure = reconstruction.plot_agreement(*_scores(["A"], ["lstm", "fc"]))
+    scores = _scores(["A"], ["lstm", "fc"])
+    line = reconstruction.plot_agreement(*scores, reliable_distance=2e6).axes[2].lines[-1]
+    assert set(line.get_xdata()) == {2.0}
+    figure = reconstruction.plot_agreement(*scores)
     assert figure.get_suptitle() == "A at 10 kb, scored on A2"
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["eig-lstm", "eig-fc", "distance-mean"]

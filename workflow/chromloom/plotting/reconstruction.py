@@ -114,7 +114,13 @@ def plot_by_distance(
     return ax
 
 
-def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = "model") -> Figure:
+def plot_agreement(
+    metrics: pd.DataFrame,
+    distances: pd.DataFrame,
+    *,
+    by: str = "model",
+    reliable_distance: float = np.nan,
+) -> Figure:
     """Correlation and R2 by distance: strata with intervals above, single distances below.
 
     Parameters
@@ -125,6 +131,9 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
         As for `plot_by_distance`; its `r2_cp` of one distance is around the mean of that distance.
     by : str
         As in `plot_strata`.
+    reliable_distance : float
+        bp; a line at single distances says that pairs farther apart are mostly noise one by one in
+        the map scored on. NaN for none.
 
     Returns
     -------
@@ -137,6 +146,11 @@ def plot_agreement(metrics: pd.DataFrame, distances: pd.DataFrame, *, by: str = 
         plot_strata(metrics, stratum, axes[0, column], by=by)
         plot_by_distance(distances, single, axes[1, column], by=by)
     axes[1, 1].set_ylabel(METRIC_NAMES["r2_distance"])
+    if np.isfinite(reliable_distance):
+        for ax in axes[1]:
+            ax.axvline(reliable_distance / 1e6, color="0.7", ls=(0, (4, 3)), lw=0.8, zorder=0)
+        name = f"single pairs mostly noise\nbeyond {reliable_distance / 1e6:.3g} Mb"
+        axes[0, 0].plot([], [], color="0.7", ls=(0, (4, 3)), lw=0.8, label=name)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     for ax in axes.flat:
         if ax.get_legend():
@@ -154,6 +168,7 @@ def _clip(ax: Axes, low: float, high: float) -> None:
     for line in list(ax.lines):
         x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata(), float)
         below = x[y < low]
+        below = below[:: 1 + len(below) // 25]  # a row of triangles, no bar
         if bottom < low and len(x) > 1 and len(below):
             edge = np.full(len(below), low)
             colour = line.get_color()
