@@ -6,7 +6,7 @@ carry its number as a parameter. Bump the one whose results change.
 
 VERSIONS = {
     "simulate": 1,
-    "contacts": 2,
+    "contacts": 3,
     "signals": 1,
     "normalize": 1,
     "analysis": 2,
