@@ -11,6 +11,7 @@ RUN = "A.10000.ICE.weave"
 TARGETS = [
     f"results/reconstruction/{RUN}.tsv",
     "results/reconstruction/A.10000.ICE.pairs-ridge.tsv",
+    "results/reconstruction/A.10000.ICE.epiphany.tsv",
     f"results/analysis/{RUN}/insulation.tsv",
     f"results/perturbation/{RUN}/gone/summary.tsv",
     "results/predictions/B.10000.ICE.weave.mcool",
@@ -18,11 +19,19 @@ TARGETS = [
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits
-A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge\tgone.bed
+A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany\tgone.bed
 B\tB\tresults/simulated/simulated\t-\tweave\t
 """
 MARKS = ["DNase", "H3K4me3", "CTCF"]
 SHARED = {"samples": ["A"], "signals": [*MARKS, "motifs+", "motifs-"], "max_distance": 500_000}
+TINY = {
+    "width": 0.05,
+    "hidden_size": 4,
+    "layers": 1,
+    "head_size": 0,
+    "adversarial": False,
+    "epochs": 1,
+}
 SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "epochs": 2}
 PREDICT = CONFIG | {
     "simulate": {
@@ -34,6 +43,10 @@ PREDICT = CONFIG | {
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
         "pairs-ridge": {**SHARED, "model": "pairs-ridge", "test": ["chr3"]},
+        "epiphany": {
+            **SHARED,
+            **{"model": "epiphany-released", "test": ["chr3"], "signals": MARKS, "options": TINY},
+        },
     },
 }
 
@@ -78,4 +91,4 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     other = cooler.Cooler(f"{results}/predictions/B.10000.ICE.weave.mcool::resolutions/10000")
     assert other.pixels()["count"][:].gt(0).any()
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
-    assert {"weave", "pairs-ridge"} <= names
+    assert {"weave", "pairs-ridge", "epiphany"} <= names

@@ -1,6 +1,8 @@
 """The harness of networks: the best epoch is kept, a killed run goes on, processes add up."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +18,7 @@ from chromloom.errors import InputError
 from chromloom.models.settings import NetworkFit
 from chromloom.training import networks
 from chromloom.training.networks import fit_network
+from chromloom.training.resume import TerminatedError
 
 FIT = NetworkFit(learning_rate=0.05, schedule="cosine", epochs=5, batch_size=4)
 
@@ -142,6 +145,24 @@ def test_a_killed_run_goes_on_to_the_same_weights(epochs, tmp_path, monkeypatch,
     other, _ = run(seed=5, fingerprint="b", resume_dir=tmp_path)
     assert "other data or settings" in caplog.text
     assert same(other, run(seed=5)[0])
+
+
+def test_sigterm_ends_training_and_keeps_its_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "SAVE_SECONDS", 0)
+    train = Points()
+    read = Points.__getitem__
+
+    def asked(dataset, k):
+        if len(dataset.read) == 40:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read(dataset, k)
+
+    monkeypatch.setattr(Points, "__getitem__", asked)
+    with pytest.raises(TerminatedError, match="run again to go on"):
+        run(seed=2, train=train, resume_dir=tmp_path)
+    assert len(train.read) < 80
+    monkeypatch.setattr(Points, "__getitem__", read)
+    assert same(run(seed=2, resume_dir=tmp_path)[0], run(seed=2)[0])
 
 
 def test_a_damaged_state_is_not_taken_up(tmp_path, caplog):

@@ -24,6 +24,10 @@ SIGNALS = ["mark", "CTCF+", "CTCF-"]
 SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "window": 40}
 MODELS = {
     "weave": {**SMALL, "epochs": 4},
+    "epiphany-released": {
+        **{"width": 0.05, "hidden_size": 4, "layers": 2, "head_size": 4, "window": 2.5},
+        **{"stripes": 20, "adversarial": False, "epochs": 2, "learning_rate": 0.01},
+    },
     "distance": {},
     "pairs-ridge": {},
     "pairs-xgboost": {"trees": 20},

@@ -234,6 +234,30 @@ PAIRS: dict[str, Any] = {
 }
 """Regression on features of both bins and of what lies between them."""
 FITTED = "chromloom.models.pairs.fitted:"
+EPIPHANY: dict[str, Any] = {
+    **PREDICTOR,
+    "settings": "chromloom.models.epiphany.settings:EpiphanySettings.of",
+    "module": "chromloom.models.epiphany.module:Epiphany",
+    "inputs": "signals",
+    "fit": "chromloom.training.epiphany:fit_epiphany",
+    "trained": "chromloom.models.epiphany.fitted:FittedEpiphany",
+    "gpu": True,
+    "threads": 4,
+}
+"""The settings' own defaults are those of the published code."""
+EPIPHANY_PAPER = {
+    "hidden_size": 900,
+    "head_size": 0,
+    "frames": "random",
+    "log2": False,
+    "mse_sum": True,
+    "weight_decay": 0.0,
+    "renew_optimizer": False,
+    "schedule": "constant",
+    "patience": 10,
+}
+"""What the article says otherwise: LSTMs of d = 900 with a linear output, random regions, a summed
+squared error, Adam until the loss ceases to fall. It gives no weight decay, schedule or lambda."""
 WHOLE = {"input_fraction": 1.0}  # rows that are encoded are those that are reproduced
 
 MODELS: dict[str, Model] = {
@@ -268,6 +292,8 @@ MODELS: dict[str, Model] = {
         **RIVAL | {"module": _RIVALS + "gc_merge:GCMerge", "reads": BOTH}, colour="#004488"
     ),
     "weave": Model(**WEAVE, colour="#6A3D9A"),
+    "epiphany-released": Model(**EPIPHANY, colour="#1B9E77"),
+    "epiphany-paper": Model(**EPIPHANY, defaults=EPIPHANY_PAPER, colour="#66C2A5"),
     "distance": Model(**PAIRS, trained=FITTED + "Distance", colour="#666666"),
     "pairs-ridge": Model(**PAIRS, trained=FITTED + "Ridge", colour="#B15928"),
     "pairs-xgboost": Model(**PAIRS, trained=FITTED + "Boosted", colour="#F0027F"),

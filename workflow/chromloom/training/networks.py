@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.models.settings import NetworkFit
+from chromloom.training.resume import terminated
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Learner(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizers; see Lightning."""
-        return make_optimizer(self.network, self.fit)
+        return make_optimizer(self.network.parameters(), self.fit)
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Loss of a batch; see Lightning."""
@@ -95,13 +97,13 @@ class Learner(lightning.LightningModule):
     _seed = 0
 
 
-def make_optimizer(network: nn.Module, fit: NetworkFit) -> torch.optim.Optimizer:
-    """Optimizer of a network, as the settings say."""
+def make_optimizer(parameters: Iterable[Tensor], fit: NetworkFit) -> torch.optim.Optimizer:
+    """Optimizer of parameters, as the settings say."""
     more: dict[str, Any] = {"lr": fit.learning_rate, "weight_decay": fit.weight_decay}
     if fit.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=fit.momentum, **more)
+        return torch.optim.SGD(parameters, momentum=fit.momentum, **more)
     kind = torch.optim.Adam if fit.optimizer == "adam" else torch.optim.AdamW
-    return kind(network.parameters(), **more)
+    return kind(parameters, **more)
 
 
 def fit_network(
@@ -146,6 +148,8 @@ def fit_network(
     ------
     InputError
         No example trains or validates, or the loss of every epoch is no number.
+    TerminatedError
+        The process was sent SIGTERM; the state after the last saved epoch is kept.
     """
     for name, dataset in (("train", train), ("validate", validation)):
         if not len(dataset):  # type: ignore[arg-type]
@@ -180,14 +184,11 @@ def fit_network(
                 use_distributed_sampler=False,
                 default_root_dir=folder,
             )
-            trainer.fit(
-                module,
-                datamodule=_Batches(
-                    train, validation, fit.batch_size // processes, processes, seed
-                ),
-                ckpt_path=state,
-                weights_only=True,
-            )
+            batches = _Batches(train, validation, fit.batch_size // processes, processes, seed)
+            try:
+                trainer.fit(module, datamodule=batches, ckpt_path=state, weights_only=True)
+            except SIGTERMException:
+                raise terminated(folder / STATE if resume_dir else None) from None
         if trainer.global_rank:  # on another machine: the first process writes the results
             raise SystemExit(0)
         if not (folder / BEST).exists():

@@ -1,0 +1,94 @@
+"""Trained Epiphany as what a predictor asks for log ratios."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chromloom.models.epiphany.module import Epiphany, band_of
+from chromloom.models.epiphany.settings import EpiphanySettings
+
+LEAST = 1e-6
+"""Of contact over expected: a linear output may fall below 0."""
+
+
+class FittedEpiphany:
+    """A network, and the expected that its target was divided by.
+
+    Parameters
+    ----------
+    network : Epiphany
+    expected : ndarray, (n_distances,)
+        Contact strength by distance.
+    """
+
+    def __init__(self, network: Epiphany, expected: np.ndarray) -> None:
+        self.network, self.expected = network.eval(), np.asarray(expected, np.float32)
+        self.settings = network.settings
+
+    @classmethod
+    def of_tensors(
+        cls,
+        settings: EpiphanySettings,
+        tensors: Mapping[str, Tensor],
+        *,
+        mirrored: np.ndarray,
+        n_distances: int,
+        device: str = "cpu",
+    ) -> "FittedEpiphany":
+        """The network whose state `tensors` holds."""
+        own = {name: t for name, t in tensors.items() if name != "expected"}
+        network = Epiphany(settings, len(mirrored), n_distances, int(own["step"]))
+        network.load_state_dict(own)
+        return cls(network.to(device), tensors["expected"].numpy())
+
+    @property
+    def stride(self) -> int:
+        """Frames begin at every half of one."""
+        return max(self.settings.stripes // 2, 1)
+
+    @property
+    def context(self) -> int:
+        """Bins beyond both ends of a pair: a frame, and half a window around its last stripe."""
+        step = int(self.network.step)
+        return self.settings.stripes + -(-self.network.window // (2 * step))
+
+    @torch.no_grad()
+    def log_ratio(self, features: np.ndarray) -> np.ndarray:
+        """Log of contact over expected of a chromosome.
+
+        Parameters
+        ----------
+        features : ndarray, (n_signals, n * step), float32
+
+        Returns
+        -------
+        ndarray, (n_distances, n), float32
+            Band layout; NaN beyond the end of the chromosome. The mean of the frames that hold a
+            stripe.
+        """
+        network, device = self.network, self.network.fc.weight.device
+        step, size = int(network.step), self.settings.stripes
+        n, half = features.shape[1] // step, network.window // 2
+        numbers = []
+        # The last frame may reach beyond the chromosome, where there is no signal.
+        last = -(-max(n - size, 0) // self.stride) * self.stride + size
+        padded = np.pad(features, ((0, 0), (half, half + (last - n) * step)))
+        for lo in range(0, last, size):
+            stripes = min(size, last - lo)
+            piece = padded[:, lo * step : (lo + stripes - 1) * step + network.window]
+            encode = network.encode if self.settings.shared else network.encode_windows
+            numbers.append(encode(torch.as_tensor(piece[None], device=device)))
+        of_windows = torch.cat(numbers, dim=1)
+        total = np.zeros((last, network.n_distances), np.float32)
+        times = np.zeros((last, 1), np.float32)
+        for lo in range(0, last - size + 1, self.stride):
+            total[lo : lo + size] += network.decode(of_windows[:, lo : lo + size])[0].cpu().numpy()
+            times[lo : lo + size] += 1
+        target = band_of((total / times)[:n])
+        # The first bins' pairs lie in stripes beyond n only where i + d >= n.
+        ratio = np.exp2(target) - 1 if self.settings.log2 else target
+        if self.settings.target == "value":
+            ratio = ratio / self.expected[:, None]
+        return np.log(np.maximum(ratio, LEAST))
