@@ -4,6 +4,7 @@ PERTURBATIONS = [
     f"results/perturbation/{run}/{edit}/summary.tsv"
     for run in STUDY.pair_runs
     for edit in STUDY.edits_of(run.sample, run.resolution)
+    if config["perturbation"]["maps"]
 ]
 # What was left out of a file of edits, also where nothing else is left of it.
 EDITS_LEFT_OUT = [

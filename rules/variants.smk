@@ -95,7 +95,7 @@ rule join_variants:
     benchmark:
         "benchmarks/join_variants.tsv"
     conda:
-        "../envs/hic.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,

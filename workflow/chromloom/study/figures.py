@@ -81,7 +81,8 @@ class Figures(Runs):
         editable, predicted = self.shown(self.pair_runs), self.shown(self.map_runs)
         classified = self.shown(self.classified)
         labelled = editable and self.labels_of(self.focus_sample)
-        duplicated = editable and self.shown_duplications
+        drawn = editable and self.config["perturbation"]["maps"]
+        duplicated = drawn and self.shown_duplications
         has = {
             "fig3b": predicted and self.samples.against[self.focus_sample],
             "fig3": predicted,

@@ -44,6 +44,8 @@ def draw_controls(
     """
     classes: dict[str, list[Edit]] = {}
     for edit in edits:
+        if not {edit.chrom, edit.chrom2 or edit.chrom} <= set(bins.chromnames):
+            continue
         classes.setdefault(size_class(edit), []).append(edit)
     rng = np.random.default_rng(seed)
     drawn: dict[str, list[Edit]] = {}
