@@ -64,7 +64,7 @@ rule train_expression:
         "benchmarks/train_expression/{cell_type}.{model}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
-        model=one_of(STUDY.expression_models),
+        model=one_of(STUDY.expression_trained),
     conda:
         "../envs/torch.yaml"
     threads: lambda wildcards: STUDY.expression_model(wildcards.model).threads
@@ -97,7 +97,7 @@ rule predict_expression:
         "benchmarks/predict_expression/{cell_type}.{model}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
-        model=one_of(STUDY.expression_models),
+        model=one_of(STUDY.expression_trained),
     conda:
         "../envs/torch.yaml"
     threads: 2

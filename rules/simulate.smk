@@ -23,6 +23,7 @@ if config["simulate"]:
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
             others=STUDY.other_simulated_maps,
+            expression=any(path.startswith("expression/") for path in SIMULATED),
             version=VERSIONS["simulate"],
         message:
             "Simulating a genome"
@@ -43,6 +44,7 @@ if config["simulate"]:
             chromsizes=config["simulate"]["chromsizes"],
             depth=config["simulate"]["depth"],
             others=STUDY.other_simulated_maps,
+            expression=any(path.startswith("expression/") for path in SIMULATED),
             version=VERSIONS["simulate"],
         message:
             "Simulating a genome with seed {wildcards.seed}"

@@ -567,7 +567,7 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         ),
         ({"interactions": {"A": "no.bedpe"}}, "'no.bedpe' of 'A' is neither a file nor a map"),
         ({"screen": ["marks-mean"]}, "takes elements away, and 'A' has no interactions"),
-        ({"screen": ["eig"]}, "'eig' is not trained; expected some of marks-mean"),
+        ({"screen": ["eig"]}, "expression.screen: 'eig' does not predict expression"),
         ({"interactions": {"C": ""}}, "no expression of 'C' is predicted; expected some of A, B"),
     ):
         with pytest.raises(InputError, match=message):

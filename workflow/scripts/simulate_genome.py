@@ -15,5 +15,6 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.truth).parent,
         seed=params.seed,
         chromsizes=params.chromsizes or None,
+        expression=params.expression,
         samples=[replace(s, contacts=round(s.contacts * params.depth)) for s in samples.values()],
     )

@@ -32,6 +32,7 @@ from chromloom.simulate.plan import (
     other_cell_type,
 )
 from chromloom.simulate.sequence import write_fasta
+from chromloom.simulate.write_expression import write_expression
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ def simulate_genome(
     resolutions: Sequence[int] | None = None,
     samples: Iterable[Sample | Mapping] = SAMPLES,
     fasta: bool | Iterable[str] = False,
+    expression: bool = False,
     name: str = "simulated",
 ) -> None:
     """Simulate a genome and write it as a study would find it.
@@ -107,6 +109,8 @@ def simulate_genome(
     fasta : bool or iterable of str
         Write the sequence of all chromosomes (True), of some, or of none (the default: it takes a
         byte a base).
+    expression : bool
+        Write the folder `expression` (`write_expression`), in which enhancers act through contacts.
     name : str
         Assembly name.
 
@@ -147,6 +151,8 @@ def simulate_genome(
     with atomic_path(out_dir / "truth" / "README.md") as path:
         path.write_text(TRUTH_README)
     write_edits(first, out_dir / "edits.bed")
+    if expression:
+        write_expression(plans, out_dir / "expression")
 
 
 def edited_pixels(

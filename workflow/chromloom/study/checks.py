@@ -10,6 +10,7 @@ from chromloom.genome.regions import parse_region
 from chromloom.models.registry import models
 from chromloom.study.figures import Figures
 from chromloom.study.runs import Run
+from chromloom.study.samples import simulated_path
 from chromloom.training.splits import split_chromosomes
 
 
@@ -185,11 +186,12 @@ def check_expression(study: Figures) -> None:
                 f"expression.columns: cell type {cell_type!r} has no signals; it has to be one "
                 f"of {', '.join(study.signals)}"
             )
-    for name in asked["models"]:
+    for name in study.expression_trained:
         if "expression" not in study.expression_model(name).gives:
             can = [key for key, model in models().items() if "expression" in model.gives]
+            key = "screen" if name in asked["screen"] else "models"
             raise InputError(
-                f"expression.models: {name!r} does not predict expression; expected some of "
+                f"expression.{key}: {name!r} does not predict expression; expected some of "
                 f"{', '.join(can)}, or variants of them in expression.options"
             )
     reading = [name for name in asked["models"] if "contacts" in study.expression_model(name).reads]
@@ -200,22 +202,16 @@ def check_expression(study: Figures) -> None:
                 f"expression.models: {reading[0]!r} reads elements, and {cell_type!r} has no "
                 "interactions; name their file or a map of the study in expression.interactions"
             )
-        if path and not strength and not Path(path).is_file():
+        simulated = simulated_path(path)[1]
+        if path and not strength and not simulated and not Path(path).is_file():
             known = [*study.maps, *map(str, study.predicted_runs)]
             raise InputError(
                 f"expression.interactions: {path!r} of {cell_type!r} is neither a file nor a map "
                 f"of the study; maps are {', '.join(known) or 'none'}"
             )
-    for name in asked["screen"]:
-        if name not in study.expression_models:
+        if asked["screen"] and not path:
             raise InputError(
-                f"expression.screen: {name!r} is not trained; expected some of "
-                f"{', '.join(study.expression_models)} (expression.models)"
-            )
-        without = [cell for cell in study.expressed if not study.interactions_of(cell)[0]]
-        if without:
-            raise InputError(
-                f"expression.screen takes elements away, and {without[0]!r} has no interactions; "
+                f"expression.screen takes elements away, and {cell_type!r} has no interactions; "
                 "name them in expression.interactions"
             )
     for cell_type in asked["interactions"]:

@@ -90,6 +90,11 @@ class Runs(Samples):
         )
 
     @property
+    def expression_trained(self) -> list[str]:
+        """`expression_models`, and those that elements are taken away by alone."""
+        return list(dict.fromkeys([*self.expression_models, *self.config["expression"]["screen"]]))
+
+    @property
     def expression_options(self) -> dict[str, dict[str, Any]]:
         """Settings by name: of the controls, and of expression.options."""
         return {**self.expression_controls, **self.config["expression"]["options"]}
@@ -352,6 +357,9 @@ class Runs(Samples):
             *(path for cell_type in self.signals for path in self.signal_files(cell_type)),
             *(p for path in self.signal_assembly.values() for p in self.files_of_assembly(path)),
             self.config["analysis"]["phasing"],
+            self.config["expression"]["genes"],
+            self.config["expression"]["table"],
+            *self.config["expression"]["interactions"].values(),
         }
         return sorted({path for _, path in map(simulated_path, named) if path})
 
