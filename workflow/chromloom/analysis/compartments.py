@@ -23,7 +23,7 @@ from chromloom.normalize.expected import (
     compute_expected,
     quiet_cooltools,
 )
-from chromloom.normalize.maps import Expected, read_cis_pixels
+from chromloom.normalize.maps import PIXEL_CHUNK, Expected, read_cis_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -61,24 +61,25 @@ def coarsen_for_compartments(clr: cooler.Cooler, ignore_diags: int) -> Iterator[
         size = np.bincount(np.arange(n) // factor, minlength=n_coarse)
         good = (unmasked > 0) & (unmasked >= size / 2)
         weights.append(np.divide(factor, unmasked, out=np.full(n_coarse, np.nan), where=good))
-        table = read_cis_pixels(
-            clr, chrom, 0, n, columns=["count"], keep=lambda i, j: j - i >= ignore_diags
-        )
-        i, j = table["i"].to_numpy(), table["j"].to_numpy()
-        value = np.nan_to_num(table["count"].to_numpy() * weight[i] * weight[j])
-        summed = sparse.coo_matrix(
-            (value, (i // factor, j // factor)), shape=(n_coarse, n_coarse)
-        ).tocsr().tocoo()  # fmt: skip
-        order = np.lexsort([summed.col, summed.row])
-        pixels.append(
-            pd.DataFrame(
-                {
-                    "bin1_id": summed.row[order] + first_coarse,
-                    "bin2_id": summed.col[order] + first_coarse,
-                    "count": summed.data[order],
-                }
+        for lo, hi in _row_blocks(clr, chrom, factor):
+            table = read_cis_pixels(
+                clr, chrom, lo, hi, columns=["count"], keep=lambda i, j: j - i >= ignore_diags
             )
-        )
+            i, j = table["i"].to_numpy(), table["j"].to_numpy()
+            value = np.nan_to_num(table["count"].to_numpy() * weight[i] * weight[j])
+            summed = sparse.coo_matrix(
+                (value, (i // factor, j // factor)), shape=(n_coarse, n_coarse)
+            ).tocsr().tocoo()  # fmt: skip
+            order = np.lexsort([summed.col, summed.row])
+            pixels.append(
+                pd.DataFrame(
+                    {
+                        "bin1_id": summed.row[order] + first_coarse,
+                        "bin2_id": summed.col[order] + first_coarse,
+                        "count": summed.data[order],
+                    }
+                )
+            )
         first_coarse += n_coarse
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coarse.cool"
@@ -89,6 +90,18 @@ def coarsen_for_compartments(clr: cooler.Cooler, ignore_diags: int) -> Iterator[
             dtypes={"count": np.float64},
         )
         yield cooler.Cooler(str(path))
+
+
+def _row_blocks(clr: cooler.Cooler, chrom: str, factor: int) -> Iterator[tuple[int, int]]:
+    """Blocks of rows of whole coarse bins with some `PIXEL_CHUNK` pixels each."""
+    first, last = clr.extent((chrom, None, None))
+    with clr.open("r") as group:
+        offsets = group["indexes/bin1_offset"][first : last + 1]
+    n, lo = last - first, 0
+    for hi in [*range(factor, n, factor), n]:
+        if hi == n or offsets[hi] - offsets[lo] >= PIXEL_CHUNK:
+            yield lo, hi
+            lo = hi
 
 
 def short_range_strength(

@@ -44,6 +44,7 @@ def compile_counts() -> None:
     counts.near_pairs(*model, near, near.copy())
     counts.sum_across(near, np.zeros(n))
     counts.apply_information(np.ones(n), near, np.zeros(n))
+    counts.fill_symmetric(indices[:0], indices[:0], indices[:0], rows, indices, numbers)
     counts.counts_of(rows, rows, indptr, indices, numbers, numbers.copy())
     out = np.zeros((counts.n_products(d, True), n), np.float32)
     root, noise = np.ones((n, d, d), np.float32), np.ones((n, 2, d), np.float32)

@@ -201,6 +201,31 @@ def some_products(lo, hi, i, j, R, root, noise, scale, out):
 
 
 @compiled()
+def fill_symmetric(i, j, count, at, indices, counts):
+    """Enter pixels into a symmetric CSR matrix; called chunk by chunk in the order of the pixels.
+
+    Parameters
+    ----------
+    i, j : ndarray, (pixels,), int
+        i <= j; over all chunks sorted by i, then j, so that the columns of a row are ascending.
+    count : ndarray, (pixels,)
+    at : ndarray, (n,), int
+        Where the next entry of each row goes; moved on.
+    indices, counts : ndarray, int32 and float32
+        Written.
+    """
+    for p in range(len(i)):
+        a, b = i[p], j[p]
+        indices[at[b]], counts[at[b]] = a, count[p]
+        at[b] += 1
+        if a == b:  # the matrix and its transpose are summed
+            counts[at[b] - 1] *= 2
+        else:
+            indices[at[a]], counts[at[a]] = b, count[p]
+            at[a] += 1
+
+
+@compiled()
 def counts_of(i, j, indptr, indices, counts, out):
     """Contacts of some pairs, by bisection of each row's columns.
 

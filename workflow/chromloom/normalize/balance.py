@@ -21,7 +21,7 @@ from scipy import sparse
 
 from chromloom.errors import ConvergenceError, InputError
 from chromloom.genome.names import select_chromosomes
-from chromloom.normalize.maps import PIXEL_CHUNK, read_cis_pixels
+from chromloom.normalize.maps import PIXEL_CHUNK, iterate_cis_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -253,30 +253,55 @@ def _touches(clr: cooler.Cooler, intervals: pd.DataFrame | None) -> np.ndarray:
 
 
 class _Symmetric:
-    """Sparse symmetric matrix of which only the upper triangle is held."""
+    """Sparse symmetric matrix, of which the upper triangle is held, seen at some of its bins.
 
-    def __init__(self, upper: sparse.csr_matrix):
-        self.upper, self.diagonal = upper, upper.diagonal()
+    The others count as 0: what is seen is not copied.
+    """
+
+    def __init__(self, upper: sparse.csr_matrix, seen: np.ndarray | None = None):
+        self.upper = upper
+        self.seen = np.ones(upper.shape[0], dtype=bool) if seen is None else seen
+        self.diagonal = upper.diagonal()
+
+    def __len__(self) -> int:
+        return int(self.seen.sum())
 
     def __matmul__(self, x: np.ndarray) -> np.ndarray:
-        return self.upper @ x + self.upper.T @ x - self.diagonal * x
+        x = self._whole(x)
+        return (self.upper @ x + self.upper.T @ x - self.diagonal * x)[self.seen]
 
     def subset(self, good: np.ndarray) -> "_Symmetric":
-        kept = np.flatnonzero(good)
-        return _Symmetric(self.upper[kept][:, kept])
+        return _Symmetric(self.upper, good)
 
     def sum_upper(self, x: np.ndarray) -> float:
         """Sum of x_i A_ij x_j over i <= j."""
-        return float(x @ (self.upper @ x))
+        return float(x @ (self.upper @ self._whole(x))[self.seen])
+
+    def _whole(self, x: np.ndarray) -> np.ndarray:
+        whole = np.zeros(len(self.seen))
+        whole[self.seen] = x
+        return whole
 
 
 def _cis_matrix(clr: cooler.Cooler, chrom: str, ignore_diags: int) -> _Symmetric:
-    n = np.diff(clr.extent((chrom, None, None)))[0]
-    pixels = read_cis_pixels(
+    """Counts of a chromosome, filled in as they are read: 12 bytes a pixel."""
+    first, last = clr.extent((chrom, None, None))
+    n = last - first
+    with clr.open("r") as group:
+        offsets = group["indexes/bin1_offset"]
+        most = int(offsets[last]) - int(offsets[first])
+    # Memory that is not written to is not taken.
+    columns, counts, row_sizes = np.empty(most, np.int32), np.empty(most), np.zeros(n, np.int64)
+    filled = 0
+    chunks = iterate_cis_pixels(
         clr, chrom, 0, n, columns=["count"], keep=lambda i, j: j - i >= ignore_diags
     )
-    entries = (pixels["count"].to_numpy(float), (pixels["i"], pixels["j"]))
-    return _Symmetric(sparse.csr_matrix(entries, shape=(n, n)))
+    for i, j, count in chunks:
+        columns[filled : filled + len(j)], counts[filled : filled + len(j)] = j, count
+        row_sizes += np.bincount(i, minlength=n)
+        filled += len(j)
+    pointer = np.append(0, np.cumsum(row_sizes))
+    return _Symmetric(sparse.csr_matrix((counts[:filled], columns[:filled], pointer), shape=(n, n)))
 
 
 def _balance_chromosome(
@@ -340,7 +365,7 @@ def _residual(matrix: _Symmetric, x: np.ndarray) -> float:
 
 def _to_count_scale(matrix: _Symmetric, x: np.ndarray) -> np.ndarray:
     """Scale a vector so that the balanced sum is the sum of counts."""
-    return x * np.sqrt(matrix.upper.sum() / matrix.sum_upper(x))
+    return x * np.sqrt(matrix.sum_upper(np.ones_like(x)) / matrix.sum_upper(x))
 
 
 def iterative_correction(matrix: _Symmetric, tol: float, max_iters: int) -> tuple[np.ndarray, int]:
@@ -349,7 +374,7 @@ def iterative_correction(matrix: _Symmetric, tol: float, max_iters: int) -> tupl
     cooler stops when the variance of the marginals, on the scale of counts, falls below 1e-5; here
     the largest relative deviation has to, whatever the depth.
     """
-    x = np.ones(len(matrix.diagonal))
+    x = np.ones(len(matrix))
     for iteration in range(1, max_iters + 1):
         marginals = x * (matrix @ x)
         marginals /= marginals.mean()
@@ -368,7 +393,7 @@ def knight_ruiz(matrix: _Symmetric, tol: float, max_iters: int) -> tuple[np.ndar
     which is nearer when counts are large. Iterations are matrix-vector products.
     """
     delta, Delta, eta_max, g = 0.1, 3.0, 0.1, 0.9
-    x = 1 / np.sqrt(matrix @ np.ones(len(matrix.diagonal)))
+    x = 1 / np.sqrt(matrix @ np.ones(len(matrix)))
     v = x * (matrix @ x)
     rk = 1 - v
     rho = rho_outer = rk @ rk
@@ -412,7 +437,7 @@ def _vanilla(power: float):
     """VC (power 1) or VC_SQRT (power 0.5): divide once by the marginals, or by their roots."""
 
     def coverage(matrix: _Symmetric, tol: float, max_iters: int) -> tuple[np.ndarray, int]:
-        return (matrix @ np.ones(len(matrix.diagonal))) ** -power, 1
+        return (matrix @ np.ones(len(matrix))) ** -power, 1
 
     return coverage
 

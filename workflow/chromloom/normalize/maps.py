@@ -4,7 +4,7 @@ Dense things exist here only for a block of rows, in band layout (`chromloom.gen
 an unmasked pair has no contact, NaN where there is no pair.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -73,26 +73,49 @@ def read_cis_pixels(
     DataFrame
         i, j (int32, counted from the chromosome's start, i <= j) and `columns`, sorted by i, j.
     """
+    parts = list(iterate_cis_pixels(clr, chrom, lo, hi, columns=columns, keep=keep))
+    table = {}
+    for name in ("i", "j", *columns):  # column by column, so that pixels are not held twice
+        table[name] = np.concatenate([part.pop(0) for part in parts])
+    return pd.DataFrame(table, copy=False)
+
+
+def iterate_cis_pixels(
+    clr: cooler.Cooler,
+    chrom: str,
+    lo: int,
+    hi: int,
+    *,
+    columns: list[str],
+    keep: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Iterator[list[np.ndarray]]:
+    """Yield i, j and `columns` of the pixels of `read_cis_pixels` in order, in chunks.
+
+    The first chunk is empty and has the types of all.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
     first, last = clr.extent((chrom, None, None))
     try:
         with clr.open("r") as group:
             offsets, pixels = group["indexes/bin1_offset"], group["pixels"]
             start, stop = int(offsets[first + lo]), int(offsets[first + hi])
-            parts = [[np.empty(0, np.int32)] * 2 + [pixels[name][:0] for name in columns]]
+            yield [np.empty(0, np.int32)] * 2 + [pixels[name][:0] for name in columns]
             for a in range(start, stop, PIXEL_CHUNK):
                 b = min(a + PIXEL_CHUNK, stop)
                 i = (pixels["bin1_id"][a:b] - first).astype(np.int32)
                 j = (pixels["bin2_id"][a:b] - first).astype(np.int32)
                 cis = np.flatnonzero(j < last - first)
                 kept = cis[keep(i[cis], j[cis])]
-                parts.append([i[kept], j[kept], *(pixels[name][a:b][kept] for name in columns)])
+                yield [i[kept], j[kept], *(pixels[name][a:b][kept] for name in columns)]
     except OSError as error:  # a block that cannot be decompressed
         raise InputError(
             f"{clr.filename} cannot be read on chromosome '{chrom}' ({error}); "
             "the file is damaged: write it again"
         ) from error
-    arrays = [np.concatenate(arrays) for arrays in zip(*parts)]
-    return pd.DataFrame(dict(zip(["i", "j", *columns], arrays)))
 
 
 class Expected:
@@ -286,15 +309,19 @@ class NormalizedMap(OnBins):
         """
         first, last = self.extent(chrom)
         hi = last - first if hi is None else min(hi, last - first)
-        mask, ignore_diags = self.mask(chrom), self.ignore_diags
-        return read_cis_pixels(
-            self.clr,
-            chrom,
-            lo,
-            hi,
-            columns=["count", "value", "oe"],
-            keep=lambda i, j: ~mask[i] & ~mask[j] & (j - i >= ignore_diags),
+        columns = ["count", "value", "oe"]
+        return read_cis_pixels(self.clr, chrom, lo, hi, columns=columns, keep=self._keep(chrom))
+
+    def iterate_pixels(self, chrom: str, *columns: str) -> Iterator[list[np.ndarray]]:
+        """Yield i, j and the given columns of all `pixels` of a chromosome, in chunks."""
+        n = len(self.mask(chrom))
+        return iterate_cis_pixels(
+            self.clr, chrom, 0, n, columns=list(columns), keep=self._keep(chrom)
         )
+
+    def _keep(self, chrom: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        mask, ignore_diags = self.mask(chrom), self.ignore_diags
+        return lambda i, j: ~mask[i] & ~mask[j] & (j - i >= ignore_diags)
 
     def expected(self, chrom: str) -> Expected:
         """Expected contact strength of a chromosome's pairs; read once."""

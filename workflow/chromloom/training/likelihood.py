@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from chromloom.kernels.counts import (
     counts_of,
     drawn_products,
+    fill_symmetric,
     n_products,
     near_pairs,
     newton_rows,
@@ -125,12 +126,7 @@ class CountModel:
         expected = normalized.expected(chrom)
         self.region = expected.region[self.position]
         self.log_expected = self._log_expected(expected, span)
-        pixels = normalized.pixels(chrom)
-        compact = np.cumsum(unmasked) - 1
-        ij = compact[pixels["i"]], compact[pixels["j"]]
-        upper = csr_matrix((pixels["count"].astype(np.float32), ij), shape=(n, n))
-        self.counts = (upper + upper.T).tocsr()
-        self.counts.sort_indices()
+        self.counts = _symmetric_counts(normalized, chrom, unmasked)
 
         self.prior = (self.R**2).mean(axis=0)  # variance of each component
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * max(self.prior.max(), 1e-6))
@@ -362,6 +358,24 @@ class CountModel:
         spare = [(0, 0), (0, self.R.shape[1] - U.shape[1])]
         R = np.pad(U @ Q * np.sqrt(len(U)), spare)
         return R, np.pad(S, [*spare, spare[1]]), np.pad(spread, spare)
+
+
+def _symmetric_counts(normalized: NormalizedMap, chrom: str, unmasked: np.ndarray) -> csr_matrix:
+    """Counts between the unmasked bins, (m, m), float32, in 16 bytes a pixel.
+
+    The map is read twice, for the sizes of the rows and for what they hold, and no pixel is kept.
+    """
+    compact, n = np.cumsum(unmasked) - 1, int(unmasked.sum())
+    sizes = np.zeros(n, dtype=np.int64)
+    for i, j in normalized.iterate_pixels(chrom):
+        i, j = compact[i], compact[j]
+        sizes += np.bincount(j, minlength=n) + np.bincount(i[i < j], minlength=n)
+    pointer = np.append(0, np.cumsum(sizes))
+    indices, counts = np.empty(pointer[-1], np.int32), np.empty(pointer[-1], np.float32)
+    at = pointer[:-1].copy()
+    for i, j, count in normalized.iterate_pixels(chrom, "count"):
+        fill_symmetric(compact[i], compact[j], count, at, indices, counts)
+    return csr_matrix((counts, indices, pointer), shape=(n, n))
 
 
 def likelihood_representation(

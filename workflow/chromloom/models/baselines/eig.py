@@ -79,16 +79,16 @@ class LogOE:
 
     def _observed(self, normalized: NormalizedMap, chrom: str, k: float) -> csr_matrix:
         """Upper triangle: log((value + k) / k) at the observed pairs, what zero pairs lack."""
-        data, columns, counts = [], [], []
+        parts = []
         for lo in range(0, self.n, ROWS):
             pixels = normalized.pixels(chrom, lo, min(lo + ROWS, self.n))
-            data.append(np.log1p(pixels["value"].to_numpy() / np.float32(k)))
-            columns.append(pixels["j"].to_numpy(dtype=np.int32))
-            counts.append(np.bincount(pixels["i"] - lo, minlength=min(ROWS, self.n - lo)))
-        pointer = np.append(0, np.cumsum(np.concatenate(counts)))
-        return csr_matrix(
-            (np.concatenate(data), np.concatenate(columns), pointer), shape=(self.n, self.n)
-        )
+            data = np.log1p(pixels["value"].to_numpy() / np.float32(k))
+            counts = np.bincount(pixels["i"] - lo, minlength=min(ROWS, self.n - lo))
+            parts.append([data, pixels["j"].to_numpy(dtype=np.int32), counts])
+        # column by column, so that pixels are not held twice
+        data, columns, counts = (np.concatenate([part.pop(0) for part in parts]) for _ in range(3))
+        pointer = np.append(0, np.cumsum(counts))
+        return csr_matrix((data, columns, pointer), shape=(self.n, self.n))
 
     def _regions(self, expected: Expected, k: float, ignore_diags: int) -> list[tuple]:
         """(rows, columns, transformed Toeplitz kernel) of each pair of regions, a <= b."""
