@@ -92,10 +92,10 @@ class Constants:
         return cls(tuple(names), mean, np.where(scale > 0, scale, 1), np.asarray(expected, float))
 
     def prepare(self, features: np.ndarray) -> np.ndarray:
-        """What the model is given: features of mean 0 and standard deviation 1, and one more.
+        """What the model is given: features of standard deviation 1, and one more.
 
-        The last one says whether a bin has any. What is not standardised is not changed, but where
-        it is missing.
+        No mean is taken off, so that 0 stays no signal. The last feature says that a bin has none
+        of the others. What is not standardised is not changed, but where it is missing.
 
         Parameters
         ----------
@@ -109,9 +109,9 @@ class Constants:
         """
         if not self.standardised:
             return np.nan_to_num(features).astype(np.float32)
-        scaled = (features - self.mean[:, None]) / self.scale[:, None]
-        known = np.isfinite(features).any(axis=0)
-        return np.vstack([np.nan_to_num(scaled), known]).astype(np.float32)
+        known = np.isfinite(features)
+        scaled = np.where(known, features, self.mean[:, None]) / self.scale[:, None]
+        return np.vstack([scaled, ~known.any(axis=0)]).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def train_predictor(
     )
     mirrored = reads.mirrored(signals).tolist()
     if not reads.own_bins:
-        mirrored.append(len(mirrored))  # the last row says that a bin has signals
+        mirrored.append(len(mirrored))  # the last row says that a bin has no signals
     config = {
         "model": model,
         "settings": settings.to_dict(),
