@@ -11,7 +11,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 2,
     "training": 5,
-    "predictors": 2,
+    "predictors": 3,
     "reconstruction": 5,
     "classification": 3,
     "attribution": 3,

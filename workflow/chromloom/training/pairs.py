@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from chromloom.errors import InputError
-from chromloom.models.pairs.features import pair_features, with_distance
-from chromloom.models.pairs.fitted import Boosted, Distance, Ridge
+from chromloom.models.pairs.features import BinFeatures, pair_features, with_distance
+from chromloom.models.pairs.fitted import Distance, Ridge
 from chromloom.models.pairs.settings import PairSettings
 from chromloom.training.nats import nats_per_contact
 from chromloom.training.stretches import Stretch
 
 logger = logging.getLogger(__name__)
 
-PENALTIES = 10.0 ** np.arange(0, 7)
-"""Of ridge regression; validation chooses."""
+PENALTIES = 10.0 ** np.arange(-3, 2)
+"""Of ridge regression, for features of standard deviation 1; validation chooses."""
 
 
 def fit_pairs(
@@ -59,84 +59,87 @@ def fit_pairs(
     if settings.preset == "distance":
         return {}, pd.DataFrame(columns=columns)
     rng = np.random.default_rng(seed)
-    train = _draw(stretches, settings.n_pairs, rng, validation=False)
-    if not len(train[1]):
-        raise InputError("predictors: no pair is left to train; give other regions")
     fit = _fit_ridge if settings.preset == "pairs-ridge" else _fit_boosted
-    tensors, rows = fit(stretches, settings, train, rng, seed)
+    tensors, rows = fit(stretches, settings, rng, seed)
     return tensors, pd.DataFrame(rows, columns=columns)
 
 
-def _draw(stretches, n_pairs, rng, *, validation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw(stretches, settings, rng, roles) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features, counts and log of the count expected of pairs drawn from all that have a role."""
-    pairs = [np.argwhere(s.pairs(validation=validation)) for s in stretches]
+    pairs = [np.argwhere(np.any([s.pairs(validation=r) for r in roles], axis=0)) for s in stretches]
     total = sum(map(len, pairs))
-    share = min(1, n_pairs / max(total, 1))
-    parts = []
+    if not total:
+        role = "validate" if True in roles else "train"
+        raise InputError(f"predictors: no pair is left to {role}; give other regions")
+    share = min(1, settings.n_pairs / total)
+    parts, products = [], settings.preset == "pairs-xgboost"
     for stretch, own in zip(stretches, pairs):
         own = own[np.sort(rng.choice(len(own), round(share * len(own)), replace=False))]
         dist, i = own.T
-        log_mean = stretch.log_mean()[dist, i]
-        parts.append((pair_features(stretch.features, i, dist), stretch.counts[dist, i], log_mean))
+        values = pair_features(BinFeatures.of(stretch.features), i, dist, products=products)
+        parts.append((values, stretch.counts[dist, i], stretch.log_mean()[dist, i]))
     features, counts, means = (np.concatenate(arrays) for arrays in zip(*parts))
     return features, counts, means
 
 
-def _fit_ridge(stretches, settings, train, rng, seed):
-    """Least squares of log((count + 0.5) / (expected + 0.5)); validation chooses the penalty."""
-    features, counts, log_mean = train
-    target = np.log((counts + 0.5) / (np.exp(log_mean) + 0.5))
-    x = with_distance(features).astype(float)
-    centre, middle = x.mean(axis=0), target.mean()
-    x -= centre
-    square, product = x.T @ x, x.T @ (target - middle)
-    best, rows = None, []
+TRAIN, EVERY = (False,), (False, True)
+"""Pairs that train; those that validate, too, when the penalty or number of trees is known."""
+
+
+def _fit_ridge(stretches, settings, rng, seed):
+    """Poisson regression with a ridge penalty; validation chooses it, and all pairs are fitted."""
+    pairs = _draw(stretches, settings, rng, TRAIN)
+    best, rows = (-np.inf, PENALTIES[-1]), []
     for penalty in PENALTIES:
         started = time.monotonic()
-        weights = np.linalg.solve(square + penalty * np.eye(len(square)), product)
-        tensors = {
-            "coefficients": torch.as_tensor(weights, dtype=torch.float32),
-            "intercept": torch.as_tensor(middle - centre @ weights, dtype=torch.float32),
-        }
-        score = _validate(Ridge(tensors, len(stretches[0].counts)), stretches)
+        fitted = Ridge(_regress(*pairs, penalty), len(stretches[0].counts))
+        score = _validate(fitted, stretches)
         rows.append((f"penalty {penalty:g}", score, time.monotonic() - started))
-        if best is None or score > best[0]:
-            best = score, tensors
-    assert best is not None  # there are penalties
-    return best[1], rows
+        best = max(best, (score, penalty))
+    return _regress(*_draw(stretches, settings, rng, EVERY), best[1]), rows
 
 
-def _fit_boosted(stretches, settings, train, rng, seed):
-    """Boosted trees of counts, the log of the expected being given; validation stops them."""
+def _regress(features, counts, log_mean, penalty: float) -> dict[str, Tensor]:
+    from sklearn.linear_model import PoissonRegressor
+
+    x = with_distance(features)
+    scale = x.std(axis=0, dtype=float)
+    scale[scale == 0] = 1
+    mean = np.exp(log_mean.astype(float))
+    model = PoissonRegressor(alpha=penalty, solver="newton-cholesky", max_iter=30, tol=1e-3)
+    # A rate with the expected count as weight has the likelihood of the count.
+    model.fit(x / scale, counts / mean, sample_weight=mean)
+    return {
+        "coefficients": torch.as_tensor(model.coef_ / scale, dtype=torch.float32),
+        "intercept": torch.tensor(model.intercept_, dtype=torch.float32),
+    }
+
+
+def _fit_boosted(stretches, settings, rng, seed):
+    """Boosted trees of counts, the log of the expected being given.
+
+    Their number is fixed, and all pairs are fitted: a block that validates stops them too early.
+    """
     import xgboost
 
     started = time.monotonic()
-    held = _draw(stretches, settings.n_pairs // 4, rng, validation=True)
-    matrices = [
-        xgboost.DMatrix(features, counts, base_margin=log_mean.astype(np.float32))
-        for features, counts, log_mean in (train, held)
-    ]
+    train = _draw(stretches, settings, rng, EVERY)
     booster = xgboost.train(
         {
             "objective": "count:poisson",
             "max_depth": settings.depth,
             "learning_rate": settings.learning_rate,
             "subsample": 0.5,
-            "colsample_bytree": 0.5,
-            "min_child_weight": 20,
+            "colsample_bytree": 0.3,
+            "min_child_weight": 50,
             "seed": seed,
         },
-        matrices[0],
+        xgboost.DMatrix(train[0], train[1], base_margin=train[2].astype(np.float32)),
         settings.trees,
-        evals=[(matrices[1], "validation")],
-        early_stopping_rounds=30,
-        verbose_eval=False,
     )
-    booster = booster[: booster.best_iteration + 1]
     raw = np.frombuffer(bytes(booster.save_raw("ubj")), np.uint8).copy()
     tensors = {"booster": torch.as_tensor(raw)}
-    score = _validate(Boosted(tensors, len(stretches[0].counts)), stretches)
-    return tensors, [(f"{booster.num_boosted_rounds()} trees", score, time.monotonic() - started)]
+    return tensors, [(f"{settings.trees} trees", np.nan, time.monotonic() - started)]
 
 
 def _validate(fitted: Distance, stretches) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
-from chromloom.models.weave.fitted import FittedWeave, turn_band
+from chromloom.models.weave.fitted import FittedWeave
 from chromloom.models.weave.module import Weave
 from chromloom.models.weave.settings import WeaveSettings
 from chromloom.training.nats import nats_per_contact
@@ -24,6 +24,8 @@ from chromloom.training.stretches import Stretch
 logger = logging.getLogger(__name__)
 
 SAVE_SECONDS = 60.0
+TINY = 1e-6
+"""Contacts; less of them are taken for so many, that a logarithm is finite."""
 
 
 def fit_weave(
@@ -56,9 +58,10 @@ def fit_weave(
     Returns
     -------
     tensors : dict
-        State of network k under `k.`: the epoch with the most nats per contact in validation.
+        State of network k under `k.`: the epoch with the most nats per contact in validation, or,
+        where `settings.refit`, the last of so many epochs on all that trains and validates.
     history : DataFrame
-        member, epoch, loss (Poisson deviance a contact, without what the counts alone give),
+        member, refit, epoch, loss (Poisson deviance a contact, without what the counts alone give),
         validation (nats per contact gained over the expected), seconds.
 
     Raises
@@ -73,40 +76,54 @@ def fit_weave(
             raise InputError(f"predictors: no pair is left to {role}; give other regions")
     state_path = None if resume_dir is None else Path(resume_dir) / "state.pt"
     state = _resume(state_path, fingerprint)
-    tensors, history, first = state["tensors"], state["history"], state["member"]
     with asked_to_end() as must_end:
-        for member in range(first, settings.members):
-            run = _Run(stretches, settings, mirrored, seed + member, device, must_end)
-            if member == first and state["run"]:
+        for number in range(state["number"], settings.members + settings.refit):
+            refit = settings.refit and number > 0
+            member = number - refit
+            epochs = state["epochs"] if refit else settings.epochs
+            run = _Run(
+                stretches, settings, mirrored, seed + member, device, must_end, epochs, refit
+            )
+            if number == state["number"] and state["run"]:
                 run.load(state["run"])
-            saved, kept = time.monotonic(), copy.deepcopy(run.state())
-            while run.epoch < settings.epochs:
+            state |= {"number": number, "run": copy.deepcopy(run.state())}
+            saved = time.monotonic()
+            while run.epoch < epochs:
                 started = time.monotonic()
                 loss = run.train_epoch()
                 if must_end():
                     if state_path is not None:
-                        _save(state_path, fingerprint, tensors, history, member, kept)
+                        _save(state_path, state)
                     raise terminated(state_path)
                 score = run.validate()
-                history.append((member, run.epoch, loss, score, time.monotonic() - started))
-                logger.info("network %d, epoch %d: loss %.5f, validation %.5f nats per contact",
-                            member, run.epoch, loss, score)  # fmt: skip
-                kept = copy.deepcopy(run.state())
+                seconds = time.monotonic() - started
+                state["history"].append((member, refit, run.epoch, loss, score, seconds))
+                logger.info("network %d%s, epoch %d: loss %.5f, validation %.5f nats per contact",
+                            member, " anew" if refit else "", run.epoch, loss, score)  # fmt: skip
+                state["run"] = copy.deepcopy(run.state())
                 if state_path is not None and time.monotonic() - saved >= SAVE_SECONDS:
                     saved = time.monotonic()
-                    _save(state_path, fingerprint, tensors, history, member, kept)
-            tensors |= {f"{member}.{name}": tensor.cpu() for name, tensor in run.best.items()}
-    columns = ["member", "epoch", "loss", "validation", "seconds"]
-    return tensors, pd.DataFrame(history, columns=columns)
+                    _save(state_path, state)
+            if settings.refit and not refit:
+                state["epochs"] = run.best_epoch
+            else:
+                best = run.best.items()
+                state["tensors"] |= {f"{member}.{name}": tensor.cpu() for name, tensor in best}
+    columns = ["member", "refit", "epoch", "loss", "validation", "seconds"]
+    return state["tensors"], pd.DataFrame(state["history"], columns=columns)
 
 
 class _Run:
-    """Training of one network."""
+    """Training of one network.
 
-    def __init__(self, stretches, settings, mirrored, seed, device, must_end):
+    Where it is trained anew (`refit`), it learns from all pairs, nothing validates, and the last
+    epoch is kept.
+    """
+
+    def __init__(self, stretches, settings, mirrored, seed, device, must_end, epochs, refit):
         self.stretches, self.settings, self.mirrored = stretches, settings, mirrored
         self.seed, self.device, self.epoch = seed, device, 0
-        self.must_end = must_end
+        self.must_end, self.epochs, self.refit = must_end, epochs, refit
         n_features, n_distances = len(mirrored), len(stretches[0].counts)
         torch.manual_seed(seed)
         self.network = Weave(settings, n_features, n_distances).to(device)
@@ -116,30 +133,31 @@ class _Run:
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.best: dict[str, Tensor] = {}
-        self.best_score = -math.inf
-        trains = [~s.validates & np.isfinite(s.counts).any(axis=0) for s in stretches]
-        self.trains = [np.flatnonzero(own) for own in trains]
+        self.best_score, self.best_epoch = -math.inf, 0
+        reads = [np.isfinite(s.counts).any(axis=0) & (refit | ~s.validates) for s in stretches]
+        self.trains = [np.flatnonzero(own) for own in reads]
 
     def train_epoch(self) -> float:
-        """Read windows of all training chromosomes, once in the mean; mean loss per contact."""
+        """Read the rows of all training chromosomes once; mean loss per contact expected."""
         rng = np.random.default_rng([self.seed, self.epoch])
         torch.manual_seed(int(rng.integers(2**62)))
+        width = self.settings.window
         windows = [
-            (k, own[0] + offset - rng.integers(self.settings.window))
+            (k, lo)
             for k, own in enumerate(self.trains)
             if len(own)
-            for offset in range(0, own[-1] + self.settings.window - own[0], self.settings.window)
+            for lo in range(own[0] - rng.integers(width), own[-1] + 1, width)
         ]
         total = contacts = 0.0
         self.network.train()
-        for number in rng.permutation(len(windows)):
+        for number, chosen in enumerate(rng.permutation(len(windows))):
             if self.must_end():
                 break
-            k, lo = windows[number]
+            k, lo = windows[chosen]
             batch = self._read(self.stretches[k], lo, turned=self._turns(rng))
             if batch is None:
                 continue
-            progress = (self.epoch + number / len(windows)) / self.settings.epochs
+            progress = (self.epoch + number / len(windows)) / self.epochs
             rate = self.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -152,28 +170,32 @@ class _Run:
         return self.settings.mirror and rng.random() < 0.5
 
     def _read(self, stretch: Stretch, lo: int, *, turned: bool):
-        """Features with what the encoder reaches, counts and their mean by distance alone."""
-        n, reach = len(stretch.log_weight), self.network.reach
-        hi, lo = min(lo + self.settings.window, n), max(lo, 0)
-        if hi - lo < 3:
-            return None
-        counts = stretch.counts[:, lo:hi].copy()
-        d, i = np.arange(len(counts))[:, None], np.arange(hi - lo)
-        own = stretch.validates[lo:hi]
-        counts[(i + d >= hi - lo) | own] = np.nan
+        """Features that rows lo, lo + 1, ... depend on, their counts and mean by distance alone.
+
+        Of the chromosome read backwards where it is turned: the pair (i, i + d) is then that of
+        bins n - 1 - i - d and n - 1 - i.
+        """
+        n, n_distances, reach = len(stretch.log_weight), len(stretch.counts), self.network.reach
+        width = self.settings.window
+        if turned:
+            lo = n - lo - width
+        d, i = np.arange(n_distances)[:, None], np.arange(lo, lo + width)
+        row = n - 1 - i - d if turned else i + 0 * d
+        inside = (row >= 0) & (row + d < n)
+        row = np.where(inside, row, 0)
+        counts = stretch.counts[d, row]  # NaN where the roles of two bins differ
+        counts[~inside | (stretch.validates[row] & (not self.refit))] = np.nan
         if not np.isfinite(counts).any():
             return None
-        weight = stretch.log_weight[lo:hi]
-        features = np.zeros((len(stretch.features), hi - lo + 2 * reach), np.float32)
-        a, b = max(lo - reach, 0), min(hi + reach, n)
-        features[:, a - lo + reach : b - lo + reach] = stretch.features[:, a:b]
-        if turned:
-            counts, weight = turn_band(counts), weight[::-1]
-            features = features[self.mirrored, ::-1]
-        j = np.minimum(i + d, hi - lo - 1)
-        log_mean = stretch.log_expected[:, None] - weight - weight[j]
-        arrays = features, counts, log_mean
-        return [torch.as_tensor(np.ascontiguousarray(a), device=self.device) for a in arrays]
+        other = np.minimum(row + d, n - 1)
+        log_mean = stretch.log_expected[:, None] - stretch.log_weight[row]
+        log_mean = log_mean - stretch.log_weight[other]
+        bins = np.arange(lo - reach, lo + width + n_distances - 1 + reach)
+        bins = n - 1 - bins if turned else bins
+        known = (bins >= 0) & (bins < n)
+        features = stretch.features[:, np.where(known, bins, 0)] * known
+        features = features[self.mirrored] if turned else features
+        return [torch.as_tensor(a, device=self.device) for a in (features, counts, log_mean)]
 
     def _step(self, features, counts, log_mean) -> tuple[float, float]:
         reach = self.network.reach
@@ -183,10 +205,15 @@ class _Run:
         pairs = torch.isfinite(counts)
         seen = torch.where(pairs, counts, 0.0)
         mean = torch.where(pairs, torch.exp((log_mean + ratio).clamp(max=30)), 0.0)
-        deviance = mean - seen * torch.where(pairs, ratio, 0.0)
+        gained = (seen * torch.where(pairs, ratio, 0.0)).sum()
+        base = torch.where(pairs, torch.exp(log_mean), 0.0).sum(1)  # (n_distances,)
+        # The total at each distance is right (Poisson), or whatever it is (contrast).
+        share = self.settings.contrast
+        level = seen.sum(1) * (mean.sum(1).clamp(min=TINY) / base.clamp(min=TINY)).log()
+        deviance = (1 - share) * mean.sum() + share * level.sum() - gained
         # Divided by what is expected and not by what was seen, which would weigh windows by noise.
-        n = torch.where(pairs, torch.exp(log_mean), 0.0).sum()
-        loss = deviance.sum() / n
+        n = base.sum()
+        loss = deviance / n
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -196,17 +223,19 @@ class _Run:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.network.parameters()):
                 kept.lerp_(new, 1 - memory)
-        return deviance.detach().sum().item(), n.item()
+        return deviance.item(), n.item()
 
     def validate(self) -> float:
-        """Nats per contact in validation; the network of the best epoch is kept."""
-        fitted = FittedWeave(self.settings, [self.average], self.mirrored)
-        ratios = [
-            fitted.log_ratio(s.features) if s.validates.any() else None for s in self.stretches
-        ]
-        score = nats_per_contact(self.stretches, ratios)
-        if score > self.best_score:
-            self.best_score = score
+        """Nats per contact in validation, NaN where nothing validates; what is best is kept."""
+        score = math.nan
+        if not self.refit:
+            fitted = FittedWeave(self.settings, [self.average], self.mirrored)
+            ratios = [
+                fitted.log_ratio(s.features) if s.validates.any() else None for s in self.stretches
+            ]
+            score = nats_per_contact(self.stretches, ratios)
+        if self.refit or score > self.best_score:
+            self.best_score, self.best_epoch = score, self.epoch
             self.best = {k: t.detach().clone() for k, t in self.average.state_dict().items()}
         return score
 
@@ -220,6 +249,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
             "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
         }
 
     def load(self, state: dict) -> None:
@@ -228,24 +258,25 @@ class _Run:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.best_score = state["best"], state["best_score"]
+        self.best = state["best"]
+        self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
 
 
-def _save(path, fingerprint, tensors, history, member, run) -> None:
-    state = {
-        "fingerprint": fingerprint,
-        "tensors": tensors,
-        "history": history,
-        "member": member,
-        "run": run,
-    }
+def _save(path: Path, state: dict) -> None:
     with atomic_path(path) as temporary:
         torch.save(state, temporary)
 
 
 def _resume(path: Path | None, fingerprint: str) -> dict:
     """State of a killed run, or that of a run that has not begun."""
-    fresh: dict = {"tensors": {}, "history": [], "member": 0, "run": None}
+    fresh: dict = {
+        "fingerprint": fingerprint,
+        "tensors": {},
+        "history": [],
+        "number": 0,
+        "epochs": 0,
+        "run": None,
+    }
     if path is None or not path.exists():
         return fresh
     try:

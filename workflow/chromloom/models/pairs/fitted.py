@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
-from chromloom.models.pairs.features import pair_features, with_distance
+from chromloom.models.pairs.features import CONTEXTS, BinFeatures, pair_features, with_distance
 
 ROWS = 256
 
@@ -52,29 +52,33 @@ class Distance:
         ndarray, (n_distances, n), float32
             Band layout; NaN beyond the end of the chromosome.
         """
-        n = features.shape[1]
+        n, bins = features.shape[1], BinFeatures.of(features)
         band = np.full((self.n_distances, n), np.nan, np.float32)
         for lo in range(0, n, ROWS):
             dist, row = np.nonzero(
                 np.arange(self.n_distances)[:, None] + np.arange(lo, min(lo + ROWS, n)) < n
             )
-            band[dist, lo + row] = self._predict(features, lo + row, dist)
+            band[dist, lo + row] = self._predict(bins, lo + row, dist)
         return band
 
-    def _predict(self, features: np.ndarray, i: np.ndarray, dist: np.ndarray) -> np.ndarray:
+    def _predict(self, bins: BinFeatures, i: np.ndarray, dist: np.ndarray) -> np.ndarray:
         return np.zeros(len(i), np.float32)
 
 
 class Ridge(Distance):
     """A linear form of the features of a pair, which changes with log distance."""
 
-    def _predict(self, features, i, dist):
-        values = with_distance(pair_features(features, i, dist))
+    context = max(CONTEXTS)
+
+    def _predict(self, bins, i, dist):
+        values = with_distance(pair_features(bins, i, dist))
         return values @ self.tensors["coefficients"].numpy() + self.tensors["intercept"].numpy()
 
 
 class Boosted(Distance):
     """Boosted trees on the features of a pair."""
+
+    context = max(CONTEXTS)
 
     def __init__(self, tensors, n_distances):
         super().__init__(tensors, n_distances)
@@ -83,10 +87,9 @@ class Boosted(Distance):
         self.booster = xgboost.Booster()
         self.booster.load_model(bytearray(tensors["booster"].numpy().tobytes()))
 
-    def _predict(self, features, i, dist):
+    def _predict(self, bins, i, dist):
         import xgboost
 
-        matrix = xgboost.DMatrix(
-            pair_features(features, i, dist), base_margin=np.zeros(len(i), np.float32)
-        )
+        values = pair_features(bins, i, dist, products=True)
+        matrix = xgboost.DMatrix(values, base_margin=np.zeros(len(i), np.float32))
         return self.booster.predict(matrix, output_margin=True)

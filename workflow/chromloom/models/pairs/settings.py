@@ -15,15 +15,15 @@ class PairSettings(Settings):
     n_pairs : int
         Training pairs that are drawn.
     trees, depth : int
-        XGBoost: most trees, which validation stops, and their depth.
+        XGBoost: number of trees, and their depth.
     learning_rate : float
         XGBoost's.
     """
 
-    n_pairs: int = 300_000
+    n_pairs: int = 150_000
     trees: int = 400
-    depth: int = 6
-    learning_rate: float = 0.05
+    depth: int = 4
+    learning_rate: float = 0.03
 
     RANGES: ClassVar = {
         "n_pairs": (10, 1_000_000_000),

@@ -26,7 +26,14 @@ class WeaveSettings(Settings):
     members : int
         Networks, of consecutive seeds, whose mean is the prediction.
     epochs, window : int
-        Times that the training chromosomes are read; bins read in one step.
+        Times that the training chromosomes are read; rows of the map read in one step.
+    refit : bool
+        Validation only says, by the first network, after how many epochs to stop; the networks are
+        then trained anew on what trained and what validated.
+    contrast : float
+        Share of the loss that only asks how the contacts of one step are shared among the pairs of
+        each distance, and not how many they are. The level of a region depends on what else is on
+        its chromosome, which a network cannot learn from one or two.
     learning_rate, weight_decay : float
         Of AdamW; the rate falls to 0 along a cosine.
     average : float
@@ -34,15 +41,17 @@ class WeaveSettings(Settings):
     """
 
     embedding_dim: int = 16
-    channels: int = 32
+    channels: int = 48
     blocks: int = 5
     barriers: bool = True
     oriented: bool = True
     mirror: bool = True
     dropout: float = 0.1
     members: int = 1
-    epochs: int = 60
+    epochs: int = 30
     window: int = 200
+    refit: bool = True
+    contrast: float = 0.5
     learning_rate: float = 5e-3
     weight_decay: float = 0.01
     average: float = 0.98
@@ -56,6 +65,7 @@ class WeaveSettings(Settings):
         "epochs": (1, 1_000_000),
         "window": (3, 1_000_000),
         "weight_decay": (0, 1e6),
+        "contrast": (0, 1),
         "average": (0, 0.99999),
     }
     POSITIVE: ClassVar = ("learning_rate",)
