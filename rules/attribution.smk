@@ -4,6 +4,8 @@ ATTRIBUTIONS = expand(
     "results/attribution/{run}.{suffix}", run=STUDY.attributed, suffix=["bw", "parquet"]
 )
 
+ATTRIBUTIONS += expand("results/attribution/{target}", target=STUDY.signal_attributions)
+
 
 rule attribute_bins:
     input:
@@ -74,3 +76,39 @@ rule rank_elements:
         "Ranking elements of {wildcards.sample} by their attribution by {wildcards.model}"
     script:
         "../workflow/scripts/rank_elements.py"
+
+
+# Which signals the predicted contacts of a predictor hang on.
+rule attribute_signals:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        bins="results/models/{sample}.{resolution}.{norm}.{model}/bins.parquet",
+        store=lambda wildcards: f"results/signals/{STUDY.store_of(predictor(wildcards), wildcards.sample)}.h5",
+        observed=observed_map,
+    output:
+        directory(
+            "results/attribution/{sample}.{resolution}.{norm}.{model}.signals/{target}"
+        ),
+    log:
+        "logs/attribute_signals/{sample}.{resolution}.{norm}.{model}.{target}.log",
+    benchmark:
+        "benchmarks/attribute_signals/{sample}.{resolution}.{norm}.{model}.{target}.tsv"
+    wildcard_constraints:
+        model=one_of(STUDY.predictors),
+        target=one_of(STUDY.attribution_targets),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        regions=lambda wildcards: STUDY.attribution_targets[wildcards.target],
+        method=config["attribution"]["method"],
+        steps=config["attribution"]["steps"],
+        version=VERSIONS["attribution"],
+    message:
+        "Attributing {wildcards.target} of {wildcards.sample} by {wildcards.model} to signals"
+    script:
+        "../workflow/scripts/attribute_signals.py"

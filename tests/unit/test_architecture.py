@@ -41,7 +41,7 @@ ROOMS = {
     "expression": {"genome", "models", "normalize", "signals"},
     "evaluation": {"analysis", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
-    "attribution": {"kernels", "models", "representations", "signals"},
+    "attribution": {"genome", "kernels", "models", "prediction", "representations", "signals"},
     "perturbation": {
         *("analysis", "edits", "evaluation", "genome", "kernels", "models", "normalize"),
         *("prediction", "representations", "signals"),

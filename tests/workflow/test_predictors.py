@@ -13,6 +13,7 @@ TARGETS = [
     "results/reconstruction/A.10000.ICE.pairs-ridge.tsv",
     "results/reconstruction/A.10000.ICE.epiphany.tsv",
     f"results/analysis/{RUN}/insulation.tsv",
+    f"results/attribution/{RUN}.signals/pixel",
     f"results/perturbation/{RUN}/gone/summary.tsv",
     "results/predictions/B.10000.ICE.weave.mcool",
     "results/tables/reconstruction.tsv",
@@ -40,6 +41,7 @@ PREDICT = CONFIG | {
     },
     "signals": "signals.tsv",
     "bin_signals": {"bin_sizes": [1000]},
+    "attribution": {"targets": {"pixel": ["chr1:500000-520000", "chr1:700000-720000"]}},
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
         "pairs-ridge": {**SHARED, "model": "pairs-ridge", "test": ["chr3"]},
@@ -90,5 +92,7 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     assert counts[1]["n"].iloc[0] < counts[0]["n"].iloc[0], "only what was held out is scored"
     other = cooler.Cooler(f"{results}/predictions/B.10000.ICE.weave.mcool::resolutions/10000")
     assert other.pixels()["count"][:].gt(0).any()
+    complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")
+    assert complete["error"].iloc[0] < 0.05
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
     assert {"weave", "pairs-ridge", "epiphany"} <= names

@@ -79,6 +79,8 @@ class Model:
         Bins can be knocked out one at a time by `screen_bins`.
     attributed : bool
         Its attribution is made by default, not by target alone.
+    gradients : bool
+        Predictors: predicted pairs can be attributed to signals.
     gpu : bool
         A GPU makes training faster.
     threads : int
@@ -108,6 +110,7 @@ class Model:
     editable: bool = False
     screenable: bool = False
     attributed: bool = False
+    gradients: bool = False
     gpu: bool = False
     threads: int = 1
     plugin: Path | None = None
@@ -222,6 +225,7 @@ WEAVE: dict[str, Any] = {
     "fit": "chromloom.training.weave:fit_weave",
     "trained": "chromloom.models.weave.fitted:FittedWeave",
     "gives": frozenset({"embedding", "map"}),
+    "gradients": True,
     "gpu": True,
     "threads": 4,
 }
@@ -241,6 +245,7 @@ EPIPHANY: dict[str, Any] = {
     "inputs": "signals",
     "fit": "chromloom.training.epiphany:fit_epiphany",
     "trained": "chromloom.models.epiphany.fitted:FittedEpiphany",
+    "gradients": True,
     "gpu": True,
     "threads": 4,
 }

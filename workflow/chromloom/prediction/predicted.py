@@ -168,6 +168,11 @@ class PredictedMap(EditableMap):
     name : str
     device : str
 
+    Attributes
+    ----------
+    step : int
+        Columns of features of a bin.
+
     Raises
     ------
     CheckpointError
@@ -194,7 +199,7 @@ class PredictedMap(EditableMap):
             self._inputs = INPUTS[find_model(config["model"]).inputs]
             self._features = table[config["features"]].to_numpy(np.float32).T
             self._signals = config["signals"], config["inputs"]["signals"]
-            self._step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
+            self.step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
             self._folds = {
                 int(fold): _open_fold(int(fold), config, tensors, device)
                 for fold in config["folds"]
@@ -239,6 +244,25 @@ class PredictedMap(EditableMap):
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
 
+    def around(self, chrom: str, lo: int, hi: int) -> tuple[int, np.ndarray, Any, Constants]:
+        """What the pairs of the bins [lo, hi) of a chromosome are predicted from.
+
+        Returns
+        -------
+        first : int
+            Bin of the chromosome where it begins.
+        features : ndarray, (n_rows, m * step), float32
+            As read; NaN = missing.
+        fitted, constants
+            Of the chromosome's fold.
+        """
+        fold = self._folds[self.fold_of.get(chrom, 0)]
+        reach, (start, end) = self.context // self.bins.resolution, self.bins.extent(chrom)
+        first = max(lo - reach, 0)
+        first -= first % fold.fitted.stride
+        features = self._read(np.arange(start + first, min(start + hi + reach, end)))
+        return first, features.reshape(len(features), -1), fold.fitted, fold.constants
+
     def layout(self, edited):
         """The edited chromosome itself; see `EditableMap.layout`."""
         return edited
@@ -278,14 +302,14 @@ class PredictedMap(EditableMap):
         if not self._inputs.own_bins:
             return self._features[:, source, None]
         path, signals = self._signals
-        features = np.empty((len(signals), len(source), self._step), np.float32)
+        features = np.empty((len(signals), len(source), self.step), np.float32)
         with SignalStore(path) as store:
             for chrom in self.bins.chromnames:
                 first, last = self.bins.extent(chrom)
                 own = (first <= source) & (source < last)
                 if own.any():
                     values = self._inputs.read(store, chrom, signals, self.bins.resolution)
-                    values = values.reshape(len(signals), -1, self._step)
+                    values = values.reshape(len(signals), -1, self.step)
                     features[:, own] = values[:, source[own] - first]
         return features
 
@@ -298,7 +322,7 @@ class PredictedMap(EditableMap):
             with SignalStore(path) as store:
                 for position, pieces in edited.parts.items():
                     features[:, position] = (
-                        part_signals(store, pieces, signals, self._step)
+                        part_signals(store, pieces, signals, self.step)
                         if self._inputs.own_bins
                         else part_features(store, pieces, signals)[:, None]
                     )
@@ -353,7 +377,8 @@ def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
     mean, scale, expected = (
         own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
     )
-    standardised = not INPUTS[find_model(config["model"]).inputs].own_bins
-    constants = Constants(tuple(config["features"]), mean, scale, expected, standardised)
+    inputs = INPUTS[find_model(config["model"]).inputs]
+    names, standardised = tuple(inputs.names(config["inputs"]["signals"])), not inputs.own_bins
+    constants = Constants(names, mean, scale, expected, standardised)
     predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
     return _Fold(predictor.fitted(device), constants)

@@ -34,6 +34,7 @@ def check_study(study: Figures) -> None:
     check_comparisons(study)
     check_orientations(study)
     check_figures(study)
+    check_targets(study)
     check_expression(study)
     _ = study.transfers  # checked as they are listed
 
@@ -168,6 +169,19 @@ def check_figures(study: Figures) -> None:
         parse_region(region, chromsizes[kept].to_dict())
     except InputError as error:
         raise InputError(f"figures.region, for sample {study.focus_sample!r}: {error}") from None
+
+
+def check_targets(study: Figures) -> None:
+    """Refuse targets of attribution that no predictor can have."""
+    for name, regions in study.attribution_targets.items():
+        for run in study.predictor_runs:
+            if (chromsizes := study.chromsizes(run.sample)) is None:
+                continue
+            try:
+                for region in regions:
+                    parse_region(region, chromsizes.to_dict())
+            except InputError as error:
+                raise InputError(f"attribution.targets, {name}, {run.sample!r}: {error}") from None
 
 
 def check_expression(study: Figures) -> None:

@@ -248,6 +248,17 @@ class Runs(Samples):
         return [run for run in self.pair_runs if self.model(run.model).attributed]
 
     @cached_property
+    def signal_attributions(self) -> list[str]:
+        """`{run}.signals/{target}` of predictors with gradients, by attribution.targets."""
+        runs = [run for run in self.predictor_runs if self.model(run.model).gradients]
+        return [f"{run}.signals/{name}" for run in runs for name in self.attribution_targets]
+
+    @property
+    def attribution_targets(self) -> dict[str, list[str]]:
+        """Target -> its one or two regions."""
+        return self.config["attribution"]["targets"]
+
+    @cached_property
     def screened(self) -> list[Run]:
         """Runs in which one bin can be knocked out by itself."""
         return [run for run in self.pair_runs if self.model(run.model).screenable]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chromloom.models.epiphany.module import Epiphany, band_of
 from chromloom.models.epiphany.settings import EpiphanySettings
@@ -68,27 +68,32 @@ class FittedEpiphany:
             Band layout; NaN beyond the end of the chromosome. The mean of the frames that hold a
             stripe.
         """
-        network, device = self.network, self.network.fc.weight.device
+        device = self.network.fc.weight.device
+        return self.ratio(torch.as_tensor(features, device=device)).cpu().numpy()
+
+    def ratio(self, features: Tensor) -> Tensor:
+        """The same as a tensor with gradients, (n_distances, n)."""
+        network = self.network
         step, size = int(network.step), self.settings.stripes
         n, half = features.shape[1] // step, network.window // 2
         numbers = []
         # The last frame may reach beyond the chromosome, where there is no signal.
         last = -(-max(n - size, 0) // self.stride) * self.stride + size
-        padded = np.pad(features, ((0, 0), (half, half + (last - n) * step)))
+        padded = nn.functional.pad(features, (half, half + (last - n) * step))
         for lo in range(0, last, size):
             stripes = min(size, last - lo)
-            piece = padded[:, lo * step : (lo + stripes - 1) * step + network.window]
+            piece = padded[None, :, lo * step : (lo + stripes - 1) * step + network.window]
             encode = network.encode if self.settings.shared else network.encode_windows
-            numbers.append(encode(torch.as_tensor(piece[None], device=device)))
+            numbers.append(encode(piece))
         of_windows = torch.cat(numbers, dim=1)
-        total = np.zeros((last, network.n_distances), np.float32)
-        times = np.zeros((last, 1), np.float32)
+        total = of_windows.new_zeros(last, network.n_distances)
+        times = of_windows.new_zeros(last, 1)
         for lo in range(0, last - size + 1, self.stride):
-            total[lo : lo + size] += network.decode(of_windows[:, lo : lo + size])[0].cpu().numpy()
-            times[lo : lo + size] += 1
+            own = slice(lo, lo + size)
+            total[own] = total[own] + network.decode(of_windows[:, own])[0]
+            times[own] += 1
         target = band_of((total / times)[:n])
-        # The first bins' pairs lie in stripes beyond n only where i + d >= n.
-        ratio = np.exp2(target) - 1 if self.settings.log2 else target
+        ratio = torch.exp2(target) - 1 if self.settings.log2 else target
         if self.settings.target == "value":
-            ratio = ratio / self.expected[:, None]
-        return np.log(np.maximum(ratio, LEAST))
+            ratio = ratio / torch.as_tensor(self.expected, device=ratio.device)[:, None]
+        return torch.log(ratio.clamp(min=LEAST))

@@ -212,9 +212,10 @@ def stripes_of(band: np.ndarray) -> np.ndarray:
     return np.where(inside, band[k, np.clip(i, 0, n - 1)], np.nan)
 
 
-def band_of(stripes: np.ndarray) -> np.ndarray:
+def band_of(stripes: Tensor) -> Tensor:
     """The band (n_distances, n) of stripes (n, n_distances); NaN where a pair is outside."""
     n, n_distances = stripes.shape
-    k = np.arange(n_distances)[:, None]
-    m = np.arange(n) + (k + 1) // 2
-    return np.where(np.arange(n) + k < n, stripes[np.minimum(m, n - 1), k], np.nan)
+    k = torch.arange(n_distances, device=stripes.device)[:, None]
+    i = torch.arange(n, device=stripes.device)
+    m = (i + (k + 1) // 2).clamp(max=n - 1)
+    return torch.where(i + k < n, stripes[m, k], torch.nan)

@@ -78,6 +78,20 @@ class FittedWeave:
         first, *others = (self._ratio(network, features) for network in self.networks)
         return sum(others, first)
 
+    def ratio(self, features: Tensor) -> Tensor:
+        """`log_ratio` as a tensor with gradients; without meaning beyond the chromosome's end."""
+        n = features.shape[1]
+
+        def mean(rows: Tensor) -> Tensor:
+            return torch.stack([w.log_ratio(*w.encode(rows), n) for w in self.networks]).mean(0)
+
+        ratio = mean(features)
+        if not self.settings.mirror:
+            return ratio
+        d = torch.arange(len(ratio), device=ratio.device)[:, None]
+        row = n - 1 - d - torch.arange(n, device=ratio.device)
+        return (ratio + mean(features[self.mirrored].flip(1)).gather(1, row.clamp(min=0))) / 2
+
     @torch.no_grad()
     def embedding(self, features: np.ndarray) -> np.ndarray:
         """Numbers of each bin by the first network, (n, embedding_dim), float32."""

@@ -1,0 +1,161 @@
+"""Which signals a predicted pair, stripe or region hangs on: gradients of a predictor.
+
+The scalar is the mean over the pairs of the predicted log of contact over expected. Integrated
+gradients start from no signal at all (the article of Epiphany sets its baseline to zero, too); they
+add up to the difference from there, which is written beside them. Missing signals are constant.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from chromloom.errors import InputError
+from chromloom.files import write_tsv
+from chromloom.genome.regions import parse_region
+from chromloom.models.predictor import Constants
+from chromloom.prediction.predicted import PredictedMap
+from chromloom.signals.tracks import write_bigwig
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("integrated", "saliency")
+
+
+def attribute_signals(
+    source: PredictedMap,
+    regions: Sequence[str],
+    out_dir: str | Path,
+    *,
+    method: str = "integrated",
+    steps: int = 50,
+) -> None:
+    """Attribute predicted contacts to signals and write one bigWig per signal.
+
+    Parameters
+    ----------
+    source : PredictedMap
+        A predictor applied to a sample.
+    regions : sequence of str
+        One region (`chrom:start-end`): the pairs within it, or of a single bin its stripe, the
+        pairs that lie across the diagonal there. Two: the pairs of a bin of the one and a bin of
+        the other.
+    out_dir : path
+        Gets `{signal}.bw`, in bins of what the predictor reads (those of the map, or of the
+        signals), and `completeness.tsv`: method, n_pairs, score (the scalar), score_without (of no
+        signal), sum (of all attributions), error (of sum against the difference, relative; NaN of
+        saliency).
+    method : {"integrated", "saliency"}
+        Integrated gradients, or the gradient at the signals as they are.
+    steps : int
+        Points of the integral.
+
+    Raises
+    ------
+    InputError
+        No predictor with gradients, regions that are none or of two chromosomes, or no predicted
+        pair in them.
+    """
+    from captum.attr import IntegratedGradients, Saliency
+
+    chrom, i, d = _pairs(source, regions)
+    first, features, fitted, constants = source.around(chrom, int(i.min()), int((i + d).max()) + 1)
+    if not hasattr(fitted, "ratio"):
+        raise InputError(f"'{source.name}' has no gradients; attribute weave or epiphany")
+    known = np.isfinite(features)
+    missing = constants.mean[:, None] * np.ones_like(features)
+    given = torch.as_tensor(np.where(known, features, missing).astype(np.float32))[None]
+    without = torch.as_tensor(np.where(known, 0, missing).astype(np.float32))[None]
+    score = _scorer(fitted, constants, known.any(axis=0), (d, i - first))
+    if method == "saliency":
+        values = Saliency(score).attribute(given.requires_grad_(), abs=False)
+    else:
+        values = IntegratedGradients(score).attribute(
+            given, baselines=without, n_steps=steps, internal_batch_size=1
+        )
+    values = values[0].detach().numpy().astype(float)
+    with torch.no_grad():
+        full, empty = float(score(given)), float(score(without))
+    error = abs(values.sum() - (full - empty)) / max(abs(full - empty), 1e-12)
+    row = {
+        "method": method,
+        "n_pairs": len(i),
+        "score": full,
+        "score_without": empty,
+        "sum": values.sum(),
+        "error": error if method == "integrated" else np.nan,
+    }
+    logger.info("%s of %s: %s", method, " x ".join(regions), row)
+    out_dir = Path(out_dir)
+    for signal, table in _tables(source, constants, chrom, first, values).items():
+        write_bigwig(table, "value", out_dir / f"{signal}.bw", source.bins.chromsizes)
+    write_tsv(pd.DataFrame([row]), out_dir / "completeness.tsv")
+
+
+def _pairs(source: PredictedMap, regions: Sequence[str]) -> tuple[str, np.ndarray, np.ndarray]:
+    """Chromosome, first bins and distances of the predicted pairs of one or two regions."""
+    resolution, sizes = source.bins.resolution, source.bins.chromsizes.to_dict()
+    spans = [parse_region(region, sizes) for region in regions]
+    if len(spans) not in (1, 2) or len({chrom for chrom, *_ in spans}) != 1:
+        raise InputError(
+            f"regions {', '.join(regions)}; expected one or two on one chromosome, "
+            "chrom:start-end each"
+        )
+    chrom = spans[0][0]
+    bins = [np.arange(start // resolution, -(-end // resolution)) for _, start, end in spans]
+    furthest = int(source.max_distance or 0) // resolution
+    if len(bins) == 1 and len(bins[0]) == 1:
+        d = np.arange(furthest + 1)
+        i = bins[0][0] - (d + 1) // 2
+    else:
+        a, b = (each.ravel() for each in np.meshgrid(bins[0], bins[-1], indexing="ij"))
+        i, d = np.minimum(a, b), np.abs(a - b)
+        i, d = np.unique(np.stack([i, d]), axis=1)
+    mask = source.bins.mask(chrom)
+    kept = (i >= 0) & (i + d < len(mask)) & (d >= source.ignore_diags) & (d <= furthest)
+    i, d = i[kept], d[kept]
+    kept = ~mask[i] & ~mask[i + d]
+    if not kept.any():
+        raise InputError(
+            f"regions {', '.join(regions)}: no predicted pair lies there; name bins with signals, "
+            f"at most {source.max_distance:,} bp apart"
+        )
+    return chrom, i[kept], d[kept]
+
+
+def _scorer(fitted, constants: Constants, known: np.ndarray, pairs) -> Callable[[Tensor], Tensor]:
+    """The scalar of features (B, n_rows, L) as read, (B,)."""
+    d, i = (torch.as_tensor(each) for each in pairs)
+    mean, scale = (
+        torch.as_tensor(each, dtype=torch.float32)[:, None]
+        for each in (constants.mean, constants.scale)
+    )
+    row = torch.as_tensor(known, dtype=torch.float32)[None]
+
+    def prepare(features: Tensor) -> Tensor:
+        scaled = (features - mean) / scale
+        return torch.cat([scaled, row]) if constants.standardised else scaled
+
+    def score(features: Tensor) -> Tensor:
+        return torch.stack([fitted.ratio(prepare(each))[d, i].mean() for each in features])
+
+    return score
+
+
+def _tables(source, constants, chrom, first, values) -> dict[str, pd.DataFrame]:
+    """Attribution of each signal in its bins; its mean and maximum are added up."""
+    length, step = int(source.bins.chromsizes[chrom]), source.step
+    size = source.bins.resolution // step
+    start = first * source.bins.resolution + size * np.arange(values.shape[1])
+    end = np.minimum(start + size, length)
+    tables: dict[str, pd.DataFrame] = {}
+    for name, own in zip(constants.names, values):
+        signal = name.rpartition(" ")[0] if constants.standardised else name
+        if signal in tables:
+            own = own + tables[signal]["value"].to_numpy()
+        tables[signal] = pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": own})
+    return {signal: table[start < length] for signal, table in tables.items()}
