@@ -6,6 +6,10 @@ EXPRESSION = expand(
     "results/figures/chromoformer/fig2.{suffix}",
     suffix=["pdf", "png", "tsv"] if STUDY.expressed else [],
 )
+EXPRESSION += expand(
+    "results/expression/differences/{pair}.scores.tsv",
+    pair=config["expression"]["differences"],
+)
 if config["expression"]["screen"]:
     EXPRESSION += expand(
         "results/expression/{cell_type}.screen.tsv", cell_type=STUDY.expressed
@@ -146,6 +150,80 @@ rule evaluate_expression:
         "Scoring predicted expression of {wildcards.cell_type}"
     script:
         "../workflow/scripts/evaluate_expression.py"
+
+
+rule predict_difference:
+    input:
+        tables=lambda wildcards: expand(
+            "results/expression/{cell_type}.genes.tsv",
+            cell_type=config["expression"]["differences"][wildcards.pair],
+        ),
+        marks=lambda wildcards: expand(
+            "results/expression/{cell_type}.marks.h5",
+            cell_type=config["expression"]["differences"][wildcards.pair],
+        ),
+    output:
+        "results/expression/differences/{pair}.{model}.tsv",
+    log:
+        "logs/predict_difference/{pair}.{model}.log",
+    benchmark:
+        "benchmarks/predict_difference/{pair}.{model}.tsv"
+    wildcard_constraints:
+        pair=one_of(config["expression"]["differences"]),
+        model=one_of(config["expression"]["difference_models"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: lambda wildcards: STUDY.expression_model(wildcards.model).threads
+    resources:
+        mem_mb=16000,
+        runtime=480,
+        gpu=lambda wildcards: int(
+            config["device"] != "cpu" and STUDY.expression_model(wildcards.model).gpu
+        ),
+    params:
+        training=lambda wildcards: STUDY.expression_training(wildcards.model),
+        device=config["device"],
+        version=VERSIONS["expression"],
+    message:
+        "Predicting {wildcards.pair} by {wildcards.model}, fold by fold"
+    script:
+        "../workflow/scripts/predict_difference.py"
+
+
+rule evaluate_difference:
+    input:
+        expand(
+            "results/expression/differences/{{pair}}.{model}.tsv",
+            model=config["expression"]["difference_models"],
+        ),
+    output:
+        report(
+            "results/expression/differences/{pair}.scores.tsv",
+            caption="../workflow/report/expression.rst",
+            category="Expression",
+            labels={"cell type": "{pair}", "kind": "table"},
+        ),
+    log:
+        "logs/evaluate_difference/{pair}.log",
+    benchmark:
+        "benchmarks/evaluate_difference/{pair}.tsv"
+    wildcard_constraints:
+        pair=one_of(config["expression"]["differences"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        models=config["expression"]["difference_models"],
+        bootstraps=config["reconstruction"]["bootstraps"],
+        seed=config["seed"],
+        version=VERSIONS["expression"],
+    message:
+        "Scoring predicted changes of {wildcards.pair}"
+    script:
+        "../workflow/scripts/evaluate_difference.py"
 
 
 # Every element and every mark taken from every gene, by the models of expression.screen.

@@ -72,7 +72,7 @@ def test_every_model_of_expression_can_be_trained_and_used(name):
 def test_models_without_use_for_a_gpu_do_not_wait_for_it():
     assert {name for name, model in MODELS.items() if not model.gpu} == {
         "eig", "pca", "sci", "sci-intra", "sbcid", "marks-mean", "marks-ridge", "marks-xgboost",
-        "marks-elements", "distance", "pairs-ridge", "pairs-xgboost",
+        "marks-elements", "difference-ridge", "distance", "pairs-ridge", "pairs-xgboost",
     }  # fmt: skip
     assert all(model.threads > 2 for model in MODELS.values() if model.gpu)
 

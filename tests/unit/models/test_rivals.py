@@ -5,6 +5,7 @@ import torch
 
 from chromloom.errors import InputError
 from chromloom.models.chromoformer import Elements
+from chromloom.models.expression.deepdiff import VARIANTS
 from chromloom.models.registry import MODELS, load, model_settings
 
 # Parameters with five marks (DeepChrome, AttentiveChrome) or seven (HM-CRNN, GC-MERGE), worked out
@@ -50,6 +51,45 @@ def test_every_mark_and_gene_matters_by_itself(name):
     network([marks])[0, 0].backward()
     assert (marks.grad[0].abs().sum(dim=1) > 0).all()
     assert not marks.grad[1:].any()
+
+
+def marks_size(n):
+    """Parameters of attention over the bins of n marks, then over marks."""
+    return n * (2 * (4 * 32 * (1 + 32) + 8 * 32) + 64) + 2 * (4 * 16 * (64 + 16) + 8 * 16) + 32
+
+
+@pytest.mark.parametrize(("variant", "parts"), VARIANTS.items())
+def test_variants_of_deepdiff_are_as_large_as_what_they_read(variant, parts):
+    network = new_network("deepdiff", 5, "diff", variant=variant)
+    aux = "aux" in parts
+    expected = ("difference" in parts) * marks_size(5) + ("both" in parts) * marks_size(10)
+    expected += aux * (marks_size(5) + 2 * 33)
+    n = ("difference" in parts) + ("both" in parts) + 2 * aux
+    assert sum(x.numel() for x in network.parameters()) == expected + 32 * n + 1
+    cells = [([torch.rand(4, 5, 200)], None) for _ in range(2)]
+    found = network(*cells)
+    assert found.shape == (4, 3)
+    assert found[:, 1:].isnan().all() == (not aux)
+    truth = torch.tensor([[3.0, 1.0, 4.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [-2.5, 3.0, 0.5]])
+    assert torch.isfinite(network.loss(found, truth))
+    with pytest.raises(InputError, match="variant 'x' of 'deepdiff'; expected one of raw_d"):
+        new_network("deepdiff", 5, "diff", variant="x")
+
+
+def test_the_siamese_network_has_one_trunk_and_three_heads():
+    options = {"parts": "embedding", "bin_sizes": [2000]}
+    trunk = new_network("chromoformer", 5, "reg", **options)
+    network = new_network("chromoformer-diff", 5, "diff", **options)
+    heads = (256 * 128 + 128 + 129) + 2 * (128 * 128 + 128 + 129)
+    own = sum(x.numel() for name, x in trunk.named_parameters() if not name.startswith("head"))
+    assert sum(x.numel() for x in network.parameters()) == own + heads
+    first, second = [([torch.rand(3, 5, 20)], None) for _ in range(2)]
+    found, turned = network(first, second), network(second, first)
+    assert found.shape == (3, 3)
+    assert not torch.allclose(found[:, 0], turned[:, 0])  # a change has a direction
+    truth = torch.rand(3, 3)
+    expected = sum(torch.nn.functional.mse_loss(found[:, k], truth[:, k]) for k in range(3))
+    torch.testing.assert_close(network.loss(found, truth), expected)
 
 
 def test_a_graph_reads_the_elements_of_its_own_gene():

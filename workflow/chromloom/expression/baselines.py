@@ -135,8 +135,8 @@ class Ridge:
             odds = model.fit(standard[fit], high[fit]).decision_function(standard[held])
             return float(np.logaddexp(0, np.where(high[held], -odds, odds)).mean())
 
-        penalty = _best(PENALTIES, squared, groups)
-        inverse = _best(INVERSE_PENALTIES, surprise, groups)
+        penalty = best_setting(PENALTIES, squared, groups)
+        inverse = best_setting(INVERSE_PENALTIES, surprise, groups)
         of_level = RidgeRegression(penalty).fit(standard, level)
         of_high = LogisticRegression(C=inverse, max_iter=500, tol=1e-3).fit(standard, high)
         return cls(
@@ -276,7 +276,7 @@ class SimpleModel:
         return cls(settings, [kind.load(Path(folder)) for kind in PARTS[settings.preset]])
 
 
-def _best(choices: tuple, loss: Callable, groups: np.ndarray) -> float:
+def best_setting(choices: tuple, loss: Callable, groups: np.ndarray) -> float:
     """The choice with the least loss, weighted by genes, over held-out groups."""
     losses = [
         sum(loss(choice, groups != g, groups == g) * (groups == g).sum() for g in set(groups))

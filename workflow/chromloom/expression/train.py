@@ -38,9 +38,9 @@ def train_network(
     Parameters
     ----------
     network : Module
-        With task "clf" (cross-entropy) or "reg" (mean squared error).
+        With task "clf" (cross-entropy), "reg" (mean squared error) or "diff" (its own `loss`).
     inputs : Batches
-    target : Tensor, (n_genes,)
+    target : Tensor, (n_genes,), or (n_genes, 3) of "diff": change, level in either cell type
     genes : DataFrame
         chrom; where the best epoch is kept, a group of these chromosomes is held out to tell it.
     settings : ChromoformerSettings or RivalSettings
@@ -116,6 +116,8 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Any, steps: int) -> An
 
 
 def _loss(network: nn.Module, predicted: Tensor, truth: Tensor) -> Tensor:
+    if network.task == "diff":
+        return network.loss(predicted, truth)  # type: ignore[operator]
     if network.task == "clf":
         return nn.functional.cross_entropy(predicted, truth)
     return nn.functional.mse_loss(predicted[:, 0], truth)
@@ -137,5 +139,5 @@ def _held_out_loss(
 
 def _is_constant(network: nn.Module, predicted: Tensor) -> bool:
     """Whether the outputs that tell genes apart, (B, 2) or (B, 1), are all the same."""
-    told = predicted[:, -1] - predicted[:, 0] if network.task == "clf" else predicted[:, 0]
+    told = predicted[:, 1] - predicted[:, 0] if network.task == "clf" else predicted[:, 0]
     return len(told) > 1 and float(told.std(unbiased=False)) < _SPREAD

@@ -26,7 +26,7 @@ from chromloom.errors import InputError
 PLUGINS = "CHROMLOOM_PLUGINS"
 """Environment variable: Python files that register models, separated as PATH is."""
 READS = {"contacts", "signals", "sequence"}
-GIVES = {"embedding", "map", "expression"}
+GIVES = {"embedding", "map", "expression", "difference"}
 SCOPES = ("map", "study")
 
 
@@ -65,7 +65,8 @@ class Model:
     inputs : str
         Predictors: what is read of signals, a name of `signals.features.INPUTS`.
     reads : frozenset of {"contacts", "signals", "sequence"}
-    gives : frozenset of {"embedding", "map", "expression"}
+    gives : frozenset of {"embedding", "map", "expression", "difference"}
+        "difference" is the change of expression between two cell types.
         Without "map" it needs a decoder trained on it to predict contacts.
     scope : {"map", "study"}
         Fitted to one map and belonging to it, or learnt on some samples and applied to others.
@@ -209,6 +210,11 @@ RIVAL: dict[str, Any] = {
     "settings": "chromloom.models.expression.settings:RivalSettings.of",
 }
 _RIVALS = "chromloom.models.expression."
+DIFFERENCE: dict[str, Any] = {
+    "gives": frozenset({"difference"}),
+    "trained": "chromloom.expression.difference:DifferenceModel",
+}
+"""What models of the change between two cell types have in common."""
 PREDICTOR: dict[str, Any] = {
     "train": "chromloom.training.predictor:train_predictor",
     "source": "chromloom.prediction.predicted:open_predicted",
@@ -295,6 +301,19 @@ MODELS: dict[str, Model] = {
     "hm-crnn": Model(**RIVAL | {"module": _RIVALS + "hm_crnn:HMCRNN"}, colour="#997700"),
     "gc-merge": Model(
         **RIVAL | {"module": _RIVALS + "gc_merge:GCMerge", "reads": BOTH}, colour="#004488"
+    ),
+    "difference-ridge": Model(
+        **SIMPLE | DIFFERENCE | {"trained": "chromloom.expression.difference:DifferenceRidge"},
+        colour="#CCBB44",
+    ),
+    "chromoformer-diff": Model(
+        **CHROMOFORMER
+        | {"module": "chromloom.models.chromoformer_diff:ChromoformerDiff", "reads": BOTH}
+        | DIFFERENCE,
+        colour="#BB5566",
+    ),
+    "deepdiff": Model(
+        **RIVAL | {"module": _RIVALS + "deepdiff:DeepDiff"} | DIFFERENCE, colour="#DDAA33"
     ),
     "weave": Model(**WEAVE, colour="#6A3D9A"),
     "epiphany-released": Model(**EPIPHANY, colour="#1B9E77"),

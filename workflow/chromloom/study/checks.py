@@ -228,6 +228,20 @@ def check_expression(study: Figures) -> None:
                 f"expression.screen takes elements away, and {cell_type!r} has no interactions; "
                 "name them in expression.interactions"
             )
+    for name, pair in asked["differences"].items():
+        for cell_type in pair:
+            if cell_type not in study.expressed:
+                raise InputError(
+                    f"expression.differences, {name}: no expression of {cell_type!r} is predicted; "
+                    f"expected two of {', '.join(study.expressed)}"
+                )
+    for name in asked["difference_models"]:
+        if "difference" not in study.expression_model(name).gives:
+            can = [key for key, model in models().items() if "difference" in model.gives]
+            raise InputError(
+                f"expression.difference_models: {name!r} does not predict the change between two "
+                f"cell types; expected some of {', '.join(can)}, or variants of them"
+            )
     for cell_type in asked["interactions"]:
         if study.expressed and cell_type not in study.expressed:
             raise InputError(

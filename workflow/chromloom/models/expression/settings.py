@@ -19,6 +19,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
                         "learning_rate": 2e-4, "clip": 1.0, "keep": "best", "spread": 0.1},
     "hm-crnn": {"reach": 2_000, "epochs": 20, "batch_size": 64, "optimizer": "adam",
                 "learning_rate": 1e-3},
+    "deepdiff": {"reach": 10_000, "epochs": 120, "batch_size": 10, "optimizer": "adam",
+                 "learning_rate": 1e-4, "variant": "raw_aux"},
     "gc-merge": {"reach": 5_000, "epochs": 1000, "batch_size": 0, "optimizer": "adam",
                  "learning_rate": 1e-4, "dropout": 0.5},
 }  # fmt: skip
@@ -51,6 +53,8 @@ class RivalSettings:
     dropout : float
     spread : float
         Parameters start uniform in [-spread, spread]; 0 for torch's own start.
+    variant : str
+        Of DeepDiff (`deepdiff.VARIANTS`).
     """
 
     preset: str
@@ -66,6 +70,7 @@ class RivalSettings:
     clip: float = 0.0
     dropout: float = 0.0
     spread: float = 0.0
+    variant: str = ""
 
     @property
     def bin_sizes(self) -> tuple[int, ...]:

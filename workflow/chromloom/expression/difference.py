@@ -1,0 +1,241 @@
+"""The change of expression between two cell types: networks that read both, and what levels give.
+
+Genes are those of both cell types; the change is the level in the second minus that in the first.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import expit
+from sklearn.linear_model import Ridge as RidgeRegression
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from chromloom.errors import InputError
+from chromloom.expression.baselines import PENALTIES, SimpleSettings, best_setting
+from chromloom.expression.features import Marks
+from chromloom.expression.fit import read_features
+from chromloom.expression.network import Inputs, Settings, new_network
+from chromloom.expression.table import inner_groups
+from chromloom.expression.train import train_network
+from chromloom.files import write_tsv
+from chromloom.models.registry import find_model, load, model_settings, models
+from chromloom.models.trained import resolve_device
+
+logger = logging.getLogger(__name__)
+
+CHANGE_COLUMNS = ["gene", "name", "chrom", "tss", "fold", "level_first", "level_second", "change",
+                  "predicted_change"]  # fmt: skip
+
+
+def pair_genes(
+    first: tuple[pd.DataFrame, Marks], second: tuple[pd.DataFrame, Marks]
+) -> tuple[pd.DataFrame, Marks, Marks]:
+    """Genes that two cell types share, with their change, and the marks of both.
+
+    Parameters
+    ----------
+    first, second : (DataFrame, Marks)
+        As of `fit.read_features`.
+
+    Returns
+    -------
+    genes : DataFrame
+        Of the first, with change, level_first and level_second.
+    marks, marks : Marks
+        Row by row the same genes, signals of the second in the order of the first.
+
+    Raises
+    ------
+    InputError
+        They share no gene, or lack a signal.
+    """
+    (genes, marks), (others, other_marks) = first, second
+    place = pd.Index(others["gene"]).get_indexer(genes["gene"])
+    rows = np.flatnonzero(place >= 0)
+    if not len(rows):
+        raise InputError(
+            f"the two cell types have no gene in common (like {genes['gene'].iloc[0]} and "
+            f"{others['gene'].iloc[0]}); give both from one annotation"
+        )
+    table = genes.iloc[rows].reset_index(drop=True)
+    level = others["level"].to_numpy()[place[rows]]
+    table = table.assign(level_first=table["level"], level_second=level)
+    table["change"] = table["level_second"] - table["level_first"]
+    other_marks = other_marks.of(place[rows]).select(
+        marks.signals, marks.transforms, marks.bin_size
+    )
+    return table, marks.of(rows), other_marks
+
+
+@dataclass
+class DifferenceModel:
+    """A network that reads two cell types, `task` diff.
+
+    Attributes
+    ----------
+    settings : Settings
+    network : Module
+    history : DataFrame
+        As of `train.train_network`.
+    """
+
+    settings: Settings
+    network: nn.Module
+    history: pd.DataFrame
+    device: str = "cpu"
+
+    @classmethod
+    def fit(
+        cls, first: Marks, second: Marks, genes: pd.DataFrame, settings: Settings, *, seed: int,
+        device: str = "cpu",
+    ) -> "DifferenceModel":  # fmt: skip
+        """Train on genes: chrom, change, level_first, level_second; rows as of the marks."""
+        device = str(resolve_device(device))
+        columns = genes[["change", "level_first", "level_second"]].to_numpy(np.float32)
+        torch.manual_seed(seed)
+        network = new_network(settings, len(first.signals), "diff").to(device)
+        with threadpool_limits(1):
+            history = train_network(
+                network, _Pair(first, second, settings), torch.from_numpy(columns), genes,
+                settings, seed=seed, device=device,
+            )  # fmt: skip
+        return cls(settings, network, pd.DataFrame(history), device)
+
+    def predict(self, first: Marks, second: Marks) -> np.ndarray:
+        """Change of genes, (n_genes,)."""
+        inputs, found = _Pair(first, second, self.settings), []
+        self.network.eval()
+        with torch.no_grad():
+            for rows in torch.arange(len(first)).split(512):
+                found.append(self.network(*inputs.batch(rows, self.device))[:, 0].cpu())
+        return torch.cat(found).double().numpy()
+
+
+class _Pair:
+    """Inputs of both cell types, batch by batch."""
+
+    def __init__(self, first: Marks, second: Marks, settings: Settings) -> None:
+        self.parts = [Inputs(marks, settings) for marks in (first, second)]
+
+    def batch(self, rows: Tensor, device: str = "cpu") -> tuple[Any, Any]:
+        """Arguments of the trunk for the first and for the second cell type."""
+        one, other = (part.batch(rows, device) for part in self.parts)
+        return one, other
+
+
+class DifferenceRidge:
+    """Ridge regression of the change on the windows of both cell types and their difference.
+
+    Parameters
+    ----------
+    settings : SimpleSettings
+    arrays : dict of ndarray
+        mean, scale, weights (n_features,), intercept ().
+    """
+
+    def __init__(self, settings: SimpleSettings, arrays: Mapping[str, Any]) -> None:
+        self.settings, self.arrays = settings, dict(arrays)
+
+    @classmethod
+    def fit(
+        cls, first: Marks, second: Marks, genes: pd.DataFrame, settings: SimpleSettings, *,
+        seed: int, device: str = "cpu",
+    ) -> "DifferenceRidge":  # fmt: skip
+        """Fit to training genes; the penalty by chromosomes among them."""
+        values = _both(first, second, settings)
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.where(scale > 1e-6, scale, 1)
+        standard, change = (values - mean) / scale, genes["change"].to_numpy()
+
+        def squared(penalty: float, fit: np.ndarray, held: np.ndarray) -> float:
+            model = RidgeRegression(penalty).fit(standard[fit], change[fit])
+            return float(((model.predict(standard[held]) - change[held]) ** 2).mean())
+
+        penalty = best_setting(PENALTIES, squared, inner_groups(genes))
+        model = RidgeRegression(penalty).fit(standard, change)
+        fitted = {"weights": model.coef_, "intercept": model.intercept_}
+        return cls(settings, {"mean": mean, "scale": scale} | fitted)
+
+    def predict(self, first: Marks, second: Marks) -> np.ndarray:
+        """Change of genes, (n_genes,)."""
+        own = self.arrays
+        standard = (_both(first, second, self.settings) - own["mean"]) / own["scale"]
+        return standard @ own["weights"] + own["intercept"]
+
+
+def _both(first: Marks, second: Marks, settings: SimpleSettings) -> np.ndarray:
+    one, other = settings.features(first), settings.features(second)
+    return np.hstack([one, other, other - one])
+
+
+def predict_difference(
+    first: tuple[str | Path, str | Path],
+    second: tuple[str | Path, str | Path],
+    path: str | Path,
+    *,
+    model: str,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Train on all folds but one, predict that one, and so each fold in turn.
+
+    Parameters
+    ----------
+    first, second : (str or Path, str or Path)
+        Table of genes and marks of the two cell types, as `build_genes` wrote them. Folds are those
+        of the first.
+    path : str or Path
+        Table to write, `CHANGE_COLUMNS`.
+    model : str
+        That gives "difference".
+    options : mapping, optional
+        Settings that differ from the model's own.
+    seed, device
+        Of the training.
+
+    Raises
+    ------
+    InputError
+        The model does not predict a change, or the cell types share no gene or lack a signal.
+    """
+    line = find_model(model)
+    if "difference" not in line.gives:
+        can = [name for name, other in models().items() if "difference" in other.gives]
+        raise InputError(
+            f"model '{model}' does not predict the change between two cell types; expected one of "
+            f"{', '.join(can)}"
+        )
+    genes, one, two = pair_genes(read_features(*first), read_features(*second))
+    settings = model_settings(model, **dict(options or {}))
+    predicted = np.full(len(genes), np.nan)
+    for fold in sorted(set(genes["fold"])):
+        test = (genes["fold"] == fold).to_numpy()
+        train = (one.of(~test), two.of(~test), genes[~test].reset_index(drop=True))
+        fitted = load(line.trained).fit(*train, settings, seed=seed, device=device)
+        predicted[test] = fitted.predict(one.of(test), two.of(test))
+        logger.info("%s: fold %d of %d genes predicted", model, fold, test.sum())
+    write_tsv(genes.assign(predicted_change=predicted)[CHANGE_COLUMNS], path)
+
+
+def as_levels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables of changes as `evaluation.expression.evaluate_expression` takes them, by model.
+
+    `level` is the change and `high` says that it is above 0.
+    """
+    return {
+        model: table.assign(
+            level=table["change"],
+            high=table["change"] > 0,
+            predicted_level=table["predicted_change"],
+            predicted_high=expit(table["predicted_change"]),
+        )
+        for model, table in tables.items()
+    }

@@ -1,0 +1,11 @@
+from chromloom.expression.difference import predict_difference
+from chromloom.logs import job_log
+
+params, source = snakemake.params, snakemake.input
+with job_log(snakemake.log[0]):
+    predict_difference(
+        *zip(source.tables, source.marks),
+        snakemake.output[0],
+        **params.training,
+        device=params.device,
+    )
