@@ -57,6 +57,7 @@ wildcard_constraints:
     seed="[0-9]+",
     cell_type="[A-Za-z0-9][A-Za-z0-9_-]*",
     bin_size="[0-9]+",
+    assembly="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
 def one_of(values):
@@ -114,6 +115,12 @@ def predictor(wildcards):
     return STUDY.predictors[
         wildcards.get("predictor", "") or wildcards.get("model", "")
     ]
+
+
+def genome_of(plan):
+    """Sequence that a predictor reads; none where it reads none."""
+    name = STUDY.assembly_name(plan.samples[0])
+    return f"results/sequence/{name}.fa.gz" if plan.sequence else []
 
 
 def against_map(wildcards):

@@ -1,4 +1,4 @@
-# Predictors of maps from signals: trained on some samples and chromosomes, by fold, and applied to samples.
+# Predictors of maps from signals and sequence: trained on some samples and chromosomes, by fold, and applied to samples.
 
 
 rule split_chromosomes:
@@ -43,7 +43,9 @@ rule train_predictor:
         stores=lambda wildcards: [
             f"results/signals/{STUDY.store_of(predictor(wildcards), sample)}.h5"
             for sample in predictor(wildcards).samples
+            if predictor(wildcards).signals
         ],
+        genome=lambda wildcards: genome_of(predictor(wildcards)),
     output:
         multiext(
             "results/predictors/{predictor}/{fold}/",
@@ -73,6 +75,7 @@ rule train_predictor:
         options=lambda wildcards: predictor(wildcards).options,
         seed=lambda wildcards: predictor(wildcards).seed,
         signals=lambda wildcards: list(predictor(wildcards).signals),
+        sequence=lambda wildcards: predictor(wildcards).sequence,
         max_distance=lambda wildcards: predictor(wildcards).max_distance,
         device=config["device"],
         resume="results/.resume/predictors/{predictor}.{fold}",
@@ -96,7 +99,12 @@ rule apply_predictor:
             predictor=wildcards.model,
             fold=predictor(wildcards).folds,
         ),
-        store=lambda wildcards: f"results/signals/{STUDY.store_of(predictor(wildcards), wildcards.sample)}.h5",
+        store=lambda wildcards: (
+            f"results/signals/{STUDY.store_of(predictor(wildcards), wildcards.sample)}.h5"
+            if predictor(wildcards).signals
+            else []
+        ),
+        genome=lambda wildcards: genome_of(predictor(wildcards)),
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         multiext(

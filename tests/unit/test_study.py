@@ -641,6 +641,20 @@ def test_a_predictor_is_applied_to_every_sample_that_has_its_signals(predicting)
     assert built.store_of(plan, "B") == "B.100"
 
 
+def test_a_predictor_may_read_sequence_alone(predicting, tmp_path):
+    (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
+    built = predicting(
+        {"mine": {"signals": [], "sequence": {"kmers": 4}}},
+        config={"sequences": {"hg38": "hg38.fa"}},
+    )
+    plan = built.predictors["mine"]
+    assert (plan.signals, plan.sequence, plan.bin_size) == ((), {"kmers": 4}, 0)
+    assert built.sequence("hg38") == "hg38.fa"
+    assert names(built.predictor_runs) == ["A.10000.ICE.mine", "B.10000.ICE.mine"]
+    with pytest.raises(InputError, match=r"sequences, 'hg38': none\.fa does not exist"):
+        predicting({"mine": {"sequence": {"kmers": 4}}}, config={"sequences": {"hg38": "none.fa"}})
+
+
 def test_the_column_models_chooses_among_predictors(predicting):
     samples = {"A": {"models": "pca"}, "B": {"cell_type": "B", "contacts": "-", "models": "mine"}}
     built = predicting(**samples)
@@ -651,7 +665,7 @@ def test_the_column_models_chooses_among_predictors(predicting):
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"model": "eig"}, "model 'eig' learns no maps from signals; take weave"),
+        ({"model": "eig"}, "model 'eig' learns no maps from signals or sequence; take weave"),
         ({"model": "marks-mean"}, "model 'marks-mean' learns no maps"),
         ({"samples": ["B"]}, "sample 'B' has no contacts to learn from"),
         ({"signals": ["CTCF", "H3K27ac"]}, "cell type 'A' of sample 'A' has no signal 'H3K27ac'"),
@@ -661,6 +675,8 @@ def test_the_column_models_chooses_among_predictors(predicting):
         ({"folds": 0, "test": ["chr30"]}, "chr30"),
         ({"folds": 0, "test": ["chr3"], "validation": ["chr3"]}, "a region has one role"),
         ({"options": {"wings": 2}}, "wings"),
+        ({"signals": []}, "it reads nothing; name signals, or what it reads of the sequence"),
+        ({"sequence": {"kmers": 4}}, "there is no sequence of assembly 'hg38'"),
     ],
 )
 def test_predictors_that_cannot_be_trained_are_refused(predicting, own, message):

@@ -44,12 +44,16 @@ PREDICT = CONFIG | {
     "attribution": {"targets": {"pixel": ["chr1:500000-520000", "chr1:700000-720000"]}},
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
-        "pairs-ridge": {**SHARED, "model": "pairs-ridge", "test": ["chr3"]},
+        "pairs-ridge": {
+            **SHARED,
+            **{"model": "pairs-ridge", "test": ["chr3"], "sequence": {"kmers": 2}},
+        },
         "epiphany": {
             **SHARED,
             **{"model": "epiphany-released", "test": ["chr3"], "signals": MARKS, "options": TINY},
         },
     },
+    "sequences": {"simulated": "results/simulated/simulated/genome.fa"},
 }
 
 
@@ -90,6 +94,8 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     ridge = pd.read_table(results / "reconstruction" / "A.10000.ICE.pairs-ridge.tsv")
     counts = [t[(t["metric"] == "pearson_cp") & (t["stratum"] == "2-10")] for t in (scores, ridge)]
     assert counts[1]["n"].iloc[0] < counts[0]["n"].iloc[0], "only what was held out is scored"
+    inputs = json.loads((results / "predictors" / "pairs-ridge" / "0" / "inputs.json").read_text())
+    assert (inputs["signals"], inputs["sequence"]) == (SHARED["signals"], {"kmers": 2, "orfs": 0})
     other = cooler.Cooler(f"{results}/predictions/B.10000.ICE.weave.mcool::resolutions/10000")
     assert other.pixels()["count"][:].gt(0).any()
     complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")

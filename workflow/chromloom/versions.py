@@ -7,11 +7,12 @@ carry its number as a parameter. Bump the one whose results change.
 VERSIONS = {
     "simulate": 1,
     "contacts": 3,
+    "sequence": 1,
     "signals": 1,
     "normalize": 1,
     "analysis": 2,
     "training": 5,
-    "predictors": 3,
+    "predictors": 4,
     "reconstruction": 5,
     "classification": 3,
     "attribution": 3,

@@ -8,9 +8,10 @@ wildcards = snakemake.wildcards
 with job_log(snakemake.log[0]):
     apply_predictor(
         [Path(weights).parent for weights in snakemake.input.weights],
-        snakemake.input.store,
+        snakemake.input.get("store"),
         load_assembly(snakemake.params.assembly),
         Path(snakemake.output.weights).parent,
+        genome_path=snakemake.input.get("genome"),
         sample=wildcards.sample,
         norm=wildcards.norm,
         predictor=wildcards.model,

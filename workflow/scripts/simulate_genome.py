@@ -16,5 +16,6 @@ with job_log(snakemake.log[0]):
         seed=params.seed,
         chromsizes=params.chromsizes or None,
         expression=params.expression,
+        fasta=any(path.endswith("/genome.fa") for path in snakemake.output),
         samples=[replace(s, contacts=round(s.contacts * params.depth)) for s in samples.values()],
     )

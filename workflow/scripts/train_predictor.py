@@ -14,6 +14,8 @@ with job_log(snakemake.log[0]):
         splits[splits["fold"] == int(snakemake.wildcards.fold)].reset_index(drop=True),
         Path(snakemake.output.weights).parent,
         signals=params.signals,
+        genome_path=snakemake.input.get("genome"),
+        sequence=params.sequence,
         max_distance=params.max_distance,
         options=params.options,
         seed=params.seed,

@@ -16,6 +16,8 @@ from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.predicted import PredictedMap, apply_predictor
 from chromloom.prediction.source import lay_out_for
+from chromloom.sequence.fasta import Genome, reverse_complement, write_genome
+from chromloom.sequence.kmers import kmer_frequencies
 from chromloom.signals.store import SignalStore
 from chromloom.training.predictor import train_predictor
 from chromloom.training.splits import split_chromosomes
@@ -206,3 +208,51 @@ def test_a_deletion_within_a_bin_takes_its_signal_and_leaves_the_rest(source, ti
     reach = source.context // source.bins.resolution
     assert np.nanmax(change[at]) > 0
     assert np.nanmax(change[: at - reach, : at - reach]) == 0
+
+
+@pytest.fixture(scope="module")
+def from_sequence(tiny_map_path, tiny_signals_path, assembly, tmp_path_factory):
+    """A predictor that reads signals and sequence, and the sequence."""
+    folder = tmp_path_factory.mktemp("sequence")
+    rng = np.random.default_rng(0)
+    lines = []
+    for chrom, length in assembly.chromsizes.items():
+        letters = rng.choice(list(b"ACGT"), length).astype(np.uint8)
+        letters[50_000:58_000] = ord("N")
+        lines.append(f">{chrom}\n{letters.tobytes().decode()}\n")
+    (folder / "g.fa").write_text("".join(lines))
+    write_genome(folder / "g.fa", folder / "tiny.fa.gz", assembly.chromsizes)
+    split = split_chromosomes(assembly.chromsizes, test=["chr1"], validation=["chr3"])
+    more = {"signals": SIGNALS, "genome_path": folder / "tiny.fa.gz", "sequence": {"kmers": 2}}
+    train_predictor(
+        "weave", [tiny_map_path], [tiny_signals_path], split, folder / "0",
+        max_distance=200_000, options=OPTIONS, **more,
+    )  # fmt: skip
+    apply_predictor(
+        [folder / "0"], tiny_signals_path, assembly, folder / "run", sample="tiny", norm="ICE",
+        predictor="mine", genome_path=folder / "tiny.fa.gz",
+    )  # fmt: skip
+    return open_source(folder / "run", tiny_map_path), Genome(folder / "tiny.fa.gz")
+
+
+def test_bins_whose_sequence_is_not_known_are_masked(from_sequence):
+    source, _ = from_sequence
+    assert source.bins.mask("chr1")[5]
+    assert np.isnan(source.band("chr1", 4, 8)[:, 1]).all()
+
+
+def test_bins_that_an_edit_cuts_have_the_sequence_of_what_is_joined(from_sequence):
+    source, genome = from_sequence
+    edit = Edit("inv", "inversion", "chr1", 603_000, 697_000)
+    edited = lay_out_for(source, edit)
+    features = source._edited(source._read(edited.source), edited)[6:, :, 0]
+    turned = reverse_complement(genome.read("chr1", 603_000, 697_000))
+    spelled = np.r_[
+        genome.read("chr1", 0, 603_000), turned, genome.read("chr1", 697_000, 1_195_000)
+    ]
+    expected = kmer_frequencies(spelled, 2, 10_000)
+    np.testing.assert_allclose(features[:, 60], expected[:, 60], atol=2e-4)
+    np.testing.assert_allclose(features[:, 69], expected[:, 69], atol=2e-4)
+    edit = Edit("ko", "knockout", "chr1", 600_000, 640_000, method="zero")
+    band = source.band("chr1", 0, 120, edited=lay_out_for(source, edit))
+    assert np.isfinite(band[5, 61])

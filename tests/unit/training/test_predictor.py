@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from chromloom.errors import InputError
 from chromloom.models.predictor import Predictor
 from chromloom.normalize.maps import NormalizedMap, expected_path
+from chromloom.sequence.fasta import write_genome
+from chromloom.signals.features import BinInputs
 from chromloom.signals.store import SignalStore
 from chromloom.training import weave
 from chromloom.training.nats import nats_per_contact
@@ -53,10 +55,49 @@ def learn(tiny_map_path, tiny_signals_path, split, tmp_path):
         arguments = {"signals": SIGNALS, "max_distance": 200_000, "seed": 3, **more}
         arguments.setdefault("options", MODELS.get(model))
         out = tmp_path / name
-        train_predictor(model, [map_path], [tiny_signals_path], split, out, **arguments)
+        stores = [tiny_signals_path] if arguments["signals"] else []
+        train_predictor(model, [map_path], stores, split, out, **arguments)
         return out
 
     return make
+
+
+@pytest.fixture(scope="module")
+def tiny_genome(tiny_map_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("genome")
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes
+    rng = np.random.default_rng(0)
+    text = [f">{c}\n{rng.choice(list(b'ACGT'), n).astype(np.uint8).tobytes().decode()}\n"
+            for c, n in sizes.items()]  # fmt: skip
+    (folder / "g.fa").write_text("".join(text))
+    write_genome(folder / "g.fa", folder / "tiny.fa.gz", sizes)
+    return folder / "tiny.fa.gz"
+
+
+@pytest.mark.parametrize("model", ["weave", "pairs-ridge"])
+def test_a_predictor_may_read_sequence_beside_or_in_place_of_signals(model, learn, tiny_genome):
+    both = learn("both", model, genome_path=tiny_genome, sequence={"kmers": 2})
+    names = Predictor.load(both).constants.names
+    assert names[-10:] == ("AA", "AC", "AG", "AT", "CA", "CC", "CG", "GA", "GC", "TA")
+    assert len(names) == 16
+    alone = Predictor.load(
+        learn(
+            "alone", model, genome_path=tiny_genome, sequence={"kmers": 2, "orfs": 30}, signals=[]
+        )
+    )
+    assert alone.constants.names == (*names[-10:], "ORF+", "ORF-", "ORF end+", "ORF end-")
+    assert alone.config["mirrored"] == [*range(10), 11, 10, 13, 12, 14]
+    assert (alone.inputs["signals"], alone.inputs["sequence"]) == ([], {"kmers": 2, "orfs": 30})
+
+
+def test_signals_keep_their_zero_and_sequence_is_centred(learn, tiny_genome):
+    folder = learn("both", "distance", genome_path=tiny_genome, sequence={"kmers": 1})
+    constants = Predictor.load(folder).constants
+    np.testing.assert_array_equal(constants.centre[:6], 0)
+    np.testing.assert_array_equal(constants.centre[6:], constants.mean[6:])
+    given = np.vstack([np.zeros((6, 1)), constants.mean[6:, None]])
+    np.testing.assert_array_equal(constants.prepare(given)[:8], 0)
+    np.testing.assert_allclose(constants.prepare(given * np.nan)[6:, 0], [0, 0, 1])
 
 
 def weights(folder):
@@ -223,7 +264,8 @@ def test_what_follows_from_signals_is_learnt(model, learn, tiny_map_path, tiny_s
     fitted = Predictor.load(learn(model=model, options=options, split=split)).fitted()
     seen = split.assign(role=split["role"].replace({"test": "validation", "validation": "test"}))
     maps, signals = NormalizedMap(tiny_map_path), SignalStore(tiny_signals_path)
-    stretches, _ = read_stretches({"tiny": maps}, {"tiny": signals}, SIGNALS, seen, 21)
+    read = BinInputs(10_000, store=signals, signals=SIGNALS)
+    stretches, _ = read_stretches({"tiny": maps}, {"tiny": read}, seen, 21)
     unseen = [fitted.log_ratio(s.features) if s.chrom == "chr2" else None for s in stretches]
     assert nats_per_contact(stretches, unseen) > WORTH[model]
 

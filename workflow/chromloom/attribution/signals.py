@@ -69,7 +69,8 @@ def attribute_signals(
     known = np.isfinite(features)
     missing = constants.mean[:, None] * np.ones_like(features)
     given = torch.as_tensor(np.where(known, features, missing).astype(np.float32))[None]
-    without = torch.as_tensor(np.where(known, 0, missing).astype(np.float32))[None]
+    nothing = constants.centre[:, None] * np.ones_like(features)
+    without = torch.as_tensor(np.where(known, nothing, missing).astype(np.float32))[None]
     score = _scorer(fitted, constants, known.any(axis=0), (d, i - first))
     if method == "saliency":
         values = Saliency(score).attribute(given.requires_grad_(), abs=False)
@@ -130,14 +131,14 @@ def _pairs(source: PredictedMap, regions: Sequence[str]) -> tuple[str, np.ndarra
 def _scorer(fitted, constants: Constants, known: np.ndarray, pairs) -> Callable[[Tensor], Tensor]:
     """The scalar of features (B, n_rows, L) as read, (B,)."""
     d, i = (torch.as_tensor(each) for each in pairs)
-    mean, scale = (
+    centre, scale = (
         torch.as_tensor(each, dtype=torch.float32)[:, None]
-        for each in (constants.mean, constants.scale)
+        for each in (constants.centre, constants.scale)
     )
-    row = torch.as_tensor(known, dtype=torch.float32)[None]
+    row = torch.as_tensor(~known, dtype=torch.float32)[None]
 
     def prepare(features: Tensor) -> Tensor:
-        scaled = (features - mean) / scale
+        scaled = (features - centre) / scale
         return torch.cat([scaled, row]) if constants.standardised else scaled
 
     def score(features: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ def _tables(source, constants, chrom, first, values) -> dict[str, pd.DataFrame]:
     end = np.minimum(start + size, length)
     tables: dict[str, pd.DataFrame] = {}
     for name, own in zip(constants.names, values):
-        signal = name.rpartition(" ")[0] if constants.standardised else name
+        signal = name.removesuffix(" mean").removesuffix(" maximum")
         if signal in tables:
             own = own + tables[signal]["value"].to_numpy()
         tables[signal] = pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": own})

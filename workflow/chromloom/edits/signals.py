@@ -1,18 +1,41 @@
-"""Signals of an edited chromosome: of bins that an edit has cut, from the bins of the signals."""
+"""Signals and sequence of an edited chromosome, of bins that an edit has cut."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from chromloom.edits.pieces import Piece
-from chromloom.signals.features import feature_names, mirrored_features
+from chromloom.sequence.fasta import Genome, reverse_complement
+from chromloom.signals.features import BinInputs, feature_names, mirrored_features
 from chromloom.signals.store import SignalStore
+
+
+def part_inputs(source: BinInputs, pieces: Sequence[Piece]) -> np.ndarray:
+    """What a predictor reads of one bin that holds pieces of the reference, (n_rows, step)."""
+    if source.inputs.own_bins:
+        return part_signals(source.store, pieces, source.signals, source.step)
+    parts = []
+    if source.store is not None:
+        parts.append(part_features(source.store, pieces, source.signals))
+    if source.genome is not None:
+        codes = edited_codes(source.genome, pieces)
+        parts.append(source.sequence.read(codes, len(codes))[:, 0])
+    return np.concatenate(parts)[:, None]
+
+
+def edited_codes(genome: Genome, pieces: Iterable[Piece]) -> np.ndarray:
+    """Sequence of joined pieces of the reference, (length,), uint8; see `sequence.fasta`."""
+    spelled = [np.zeros(0, np.uint8)]
+    for piece in pieces:
+        codes = genome.read(piece.chrom, piece.start, piece.end)
+        spelled.append(codes if piece.strand == "+" else reverse_complement(codes))
+    return np.concatenate(spelled)
 
 
 def part_features(
     store: SignalStore, pieces: Sequence[Piece], signals: Sequence[str]
 ) -> np.ndarray:
-    """Features of one bin that holds pieces of the reference.
+    """Features of the signals of one bin that holds pieces of the reference.
 
     Parameters
     ----------

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Coolers, in which every map is kept, hold positions in 32 bits.
 LONGEST = 2**31 - 1
+#: Names that the file of an assembly's sequence may have in its folder.
+SEQUENCES = ("genome.fa.gz", "genome.fa", "genome.2bit")
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
 
@@ -93,6 +95,15 @@ def assembly_files(
         "give the path of a chromsizes file (chromosome, length; tab-separated) or of a folder "
         "with chrom.sizes"
     )
+
+
+def sequence_file(name_or_path: str | Path, resources: str | Path | None = None) -> Path | None:
+    """Sequence in the folder of an assembly (`SEQUENCES`); None where there is none."""
+    for folder in (Path(resources or RESOURCES) / str(name_or_path), Path(name_or_path)):
+        for name in SEQUENCES:
+            if (folder / name).is_file():
+                return folder / name
+    return None
 
 
 def load_assembly(

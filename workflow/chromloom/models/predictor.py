@@ -20,6 +20,8 @@ from chromloom.files import atomic_path, write_json
 from chromloom.models.registry import find_model, load, model_settings
 
 FILES = ("model.safetensors", "config.json", "inputs.json")
+KEPT = ("mean", "scale", "centre", "expected")
+"""Of `Constants`, beside the weights."""
 
 
 class Fitted(Protocol):
@@ -62,8 +64,9 @@ class Constants:
     ----------
     names : tuple of str
         Rows of what is read.
-    mean, scale : ndarray, (n_rows,), float64
-        0 and 1 where it is read as it is.
+    mean, scale, centre : ndarray, (n_rows,), float64
+        0, 1 and 0 where it is read as it is. The centre is taken off: the mean of what has no
+        natural 0, 0 of the others.
     standardised : bool
     expected : ndarray, (n_distances,), float64
         Contact strength by distance.
@@ -72,6 +75,7 @@ class Constants:
     names: tuple[str, ...]
     mean: np.ndarray
     scale: np.ndarray
+    centre: np.ndarray
     expected: np.ndarray
     standardised: bool = True
 
@@ -79,23 +83,49 @@ class Constants:
     def as_it_is(cls, names: Sequence[str], expected: np.ndarray) -> Self:
         """Constants that leave what is read as it is, a missing value being 0."""
         one = np.ones(len(names))
-        return cls(tuple(names), 0 * one, one, np.asarray(expected, float), standardised=False)
+        return cls(
+            tuple(names), 0 * one, one, 0 * one, np.asarray(expected, float), standardised=False
+        )
 
     @classmethod
-    def of(cls, names: Sequence[str], features: np.ndarray, expected: np.ndarray) -> Self:
-        """Constants of the features (n_features, n) of training bins."""
+    def of(
+        cls, names: Sequence[str], features: np.ndarray, expected: np.ndarray, *, n_signals: int
+    ) -> Self:
+        """Constants of the features (n_features, n) of training bins.
+
+        The first `n_signals` are of signals, of which no mean is taken off, so that 0 stays no
+        signal.
+        """
         known = np.isfinite(features)
         n = np.maximum(known.sum(axis=1), 1)
         mean = np.where(known, features, 0).sum(axis=1, dtype=float) / n
         centred = np.where(known, features - mean[:, None], 0)
         scale = np.sqrt((centred**2).sum(axis=1, dtype=float) / n)
-        return cls(tuple(names), mean, np.where(scale > 0, scale, 1), np.asarray(expected, float))
+        scale, centre = np.where(scale > 0, scale, 1), mean.copy()
+        centre[:n_signals] = 0
+        return cls(tuple(names), mean, scale, centre, np.asarray(expected, float))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The numbers, as they are kept among the tensors of a model."""
+        return {f"constants.{name}": as_tensor(getattr(self, name)) for name in KEPT}
+
+    @classmethod
+    def take(cls, tensors: dict[str, Tensor], names: Sequence[str], *, standardised: bool) -> Self:
+        """Take the numbers out of the tensors of a model.
+
+        Raises
+        ------
+        KeyError
+            One is not there.
+        """
+        values = {name: tensors.pop(f"constants.{name}").numpy() for name in KEPT}
+        return cls(tuple(names), **values, standardised=standardised)
 
     def prepare(self, features: np.ndarray) -> np.ndarray:
         """What the model is given: features of standard deviation 1, and one more.
 
-        No mean is taken off, so that 0 stays no signal. The last feature says that a bin has none
-        of the others. What is not standardised is not changed, but where it is missing.
+        The last feature says that a bin has none of the others. What is not standardised is not
+        changed, but where it is missing.
 
         Parameters
         ----------
@@ -110,7 +140,8 @@ class Constants:
         if not self.standardised:
             return np.nan_to_num(features).astype(np.float32)
         known = np.isfinite(features)
-        scaled = np.where(known, features, self.mean[:, None]) / self.scale[:, None]
+        filled = np.where(known, features, self.mean[:, None])
+        scaled = (filled - self.centre[:, None]) / self.scale[:, None]
         return np.vstack([scaled, ~known.any(axis=0)]).astype(np.float32)
 
 
@@ -146,14 +177,9 @@ class Predictor:
 
     def write(self, folder: str | Path) -> None:
         """Write `FILES` into a folder."""
-        constants = {
-            "constants.mean": as_tensor(self.constants.mean),
-            "constants.scale": as_tensor(self.constants.scale),
-            "constants.expected": as_tensor(self.constants.expected),
-        }
-        folder = Path(folder)
+        folder, tensors = Path(folder), self.tensors | self.constants.tensors()
         with atomic_path(folder / FILES[0]) as path:
-            save_file({k: t.contiguous() for k, t in (self.tensors | constants).items()}, path)
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
         write_json(self.config | {"features": list(self.constants.names)}, folder / FILES[1])
         write_json(self.inputs, folder / FILES[2])
 
@@ -171,13 +197,8 @@ class Predictor:
             config = json.loads((folder / FILES[1]).read_text())
             inputs = json.loads((folder / FILES[2]).read_text())
             tensors = load_file(folder / FILES[0])
-            mean, scale, expected = (
-                tensors.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
-            )
             standardised = find_model(config["model"]).inputs == "features"
-            constants = Constants(
-                tuple(config.pop("features")), mean, scale, expected, standardised
-            )
+            constants = Constants.take(tensors, config.pop("features"), standardised=standardised)
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor ({error!r}); expected {', '.join(FILES)}, as training "

@@ -7,8 +7,10 @@ Signals in their own bins, which some predictors read, are read from the store.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chromloom.edits.bins import EditedChromosome
-from chromloom.edits.signals import part_features, part_signals
+from chromloom.edits.signals import part_inputs
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
@@ -28,7 +30,9 @@ from chromloom.models.registry import find_model
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.source import EditableMap, n_distances
 from chromloom.representations.neutral import AVERAGE_BINS
-from chromloom.signals.features import INPUTS, feature_names, read_features
+from chromloom.sequence.fasta import Genome
+from chromloom.sequence.features import SequenceFeatures
+from chromloom.signals.features import INPUTS, BinInputs, Inputs
 from chromloom.signals.store import SignalStore
 
 FOLDER = ("model.safetensors", "config.json", "bins.parquet")
@@ -44,31 +48,34 @@ class _Fold:
 
 def apply_predictor(
     folders: Sequence[str | Path],
-    store_path: str | Path,
+    store_path: str | Path | None,
     assembly: Assembly,
     out_dir: str | Path,
     *,
+    genome_path: str | Path | None = None,
     sample: str,
     norm: str,
     predictor: str,
     chroms: Sequence[str] | None = None,
 ) -> None:
-    """Apply a predictor to the signals of a sample and write the folder of the run.
+    """Apply a predictor to the signals or the sequence of a sample and write the folder of the run.
 
     Parameters
     ----------
     folders : sequence of path
         Folder of each fold, see `models.predictor`.
-    store_path : path
-        Signals of the sample's cell type.
+    store_path : path or None
+        Signals of the sample's cell type; None for a predictor that reads none.
     assembly : Assembly
         Of the sample.
     out_dir : path
         Folder to write.
+    genome_path : path, optional
+        Sequence of the assembly, for a predictor that reads it.
     sample, norm, predictor : str
         Of the run.
     chroms : sequence of str, optional
-        Chromosomes to predict; by default those that all signals have.
+        Chromosomes to predict; by default those that all signals and the sequence have.
 
     Raises
     ------
@@ -92,29 +99,25 @@ def apply_predictor(
     }
     first = folds[0]
     inputs, config = first.inputs, first.config
-    resolution, signals = config["resolution"], inputs["signals"]
+    resolution = config["resolution"]
     table = make_bins(assembly.chromsizes, resolution).astype({"chrom": str})
-    features = np.full((2 * len(signals), len(table)), np.nan, np.float32)
     held_out, fold_of = [], {}
-    with SignalStore(store_path) as store:
-        store.check(
-            signals,
-            assembly=inputs["assembly"],
-            bin_size=inputs["bin_size"],
-            transforms=inputs["transforms"],
-        )
-        known = store.chroms(signals)
+    # Bins are masked by features, also where signals are read in their own bins.
+    with _open_inputs(inputs, INPUTS["features"], resolution, store_path, genome_path) as source:
+        features = np.full((len(source.names), len(table)), np.nan, np.float32)
+        known = source.chroms()
         for chrom in known if chroms is None else [c for c in known if c in chroms]:
             rows = np.flatnonzero((table["chrom"] == chrom).to_numpy())
-            features[:, rows] = read_features(store, chrom, signals, resolution)
+            features[:, rows] = source.read(chrom, len(rows))
             fold_of[chrom] = 0
             for fold, split in splits.items():
                 own = split[(split["role"] == "test") & (split["chrom"] == chrom)]
                 if len(own):
                     fold_of[chrom] = fold
                     held_out += [(chrom, int(a), int(b)) for a, b in zip(own["start"], own["end"])]
+        names = source.names
     masked = ~np.isfinite(features).all(axis=0)
-    names, bins = feature_names(signals), table.assign(masked=masked)
+    bins = table.assign(masked=masked)
     own_bins = INPUTS[find_model(config["model"]).inputs].own_bins
     if not own_bins:
         bins = pd.concat([bins, pd.DataFrame(features.T, columns=names)], axis=1)
@@ -131,15 +134,15 @@ def apply_predictor(
         "held_out": held_out,
         "fold_of": fold_of,
         "features": [] if own_bins else names,
-        "signals": str(Path(store_path)),
+        "signals": str(store_path or ""),
+        "genome": str(genome_path or ""),
         "folds": {str(fold): own.config for fold, own in folds.items()},
         "inputs": inputs,
     }
     tensors: dict[str, torch.Tensor] = {}
     for fold, own in folds.items():
-        constants = {name: getattr(own.constants, name) for name in ("mean", "scale", "expected")}
-        tensors |= {f"{fold}.constants.{k}": torch.as_tensor(v) for k, v in constants.items()}
-        tensors |= {f"{fold}.{name}": tensor.contiguous() for name, tensor in own.tensors.items()}
+        kept = own.tensors | own.constants.tensors()
+        tensors |= {f"{fold}.{name}": tensor.contiguous() for name, tensor in kept.items()}
     out_dir = Path(out_dir)
     with atomic_path(out_dir / FOLDER[0]) as path:
         save_file(tensors, path)
@@ -155,9 +158,10 @@ class PredictedMap(EditableMap):
     the features of bins, or of the signals in their own bins within each bin, both of which are
     called features here. An edited chromosome is predicted from the features of its bins: they move
     with the bins, and stranded signals change places where a bin is turned round. Bins that an edit
-    cuts have the signals of what is left of them, read from the store. Where an edit replaces bins,
-    they become no signal (`zero`) or the mean of the bins around (`average`); an
-    edit of kind orientation turns the stranded signals of its bins round and leaves the bins.
+    cuts have the features of what is left of them, read from the store and the sequence. Where an
+    edit replaces bins, they become no signal and no known base (`zero`) or the mean of the bins
+    around (`average`); an edit of kind orientation turns the stranded signals of its bins round and
+    leaves the bins.
 
     Parameters
     ----------
@@ -198,13 +202,22 @@ class PredictedMap(EditableMap):
             table = read_parquet(folder / FOLDER[2])
             self._inputs = INPUTS[find_model(config["model"]).inputs]
             self._features = table[config["features"]].to_numpy(np.float32).T
-            self._signals = config["signals"], config["inputs"]["signals"]
+            self._open = partial(
+                _open_inputs,
+                config["inputs"],
+                self._inputs,
+                config["resolution"],
+                config["signals"],
+                config["genome"],
+            )
             self.step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
             self._folds = {
                 int(fold): _open_fold(int(fold), config, tensors, device)
                 for fold in config["folds"]
             }
-            self._mirrored = self._inputs.mirrored(config["inputs"]["signals"])
+            self._of_signals = len(self._inputs.names(config["inputs"]["signals"]))
+            mirrored = next(iter(config["folds"].values()))["mirrored"]
+            self._mirrored = np.array(mirrored if self._inputs.own_bins else mirrored[:-1])
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor applied to a sample ({error!r}); expected "
@@ -301,15 +314,14 @@ class PredictedMap(EditableMap):
         """Features (n_rows, m, step) of bins by their numbers."""
         if not self._inputs.own_bins:
             return self._features[:, source, None]
-        path, signals = self._signals
-        features = np.empty((len(signals), len(source), self.step), np.float32)
-        with SignalStore(path) as store:
+        with self._open() as inputs:
+            features = np.empty((len(inputs.names), len(source), self.step), np.float32)
             for chrom in self.bins.chromnames:
                 first, last = self.bins.extent(chrom)
                 own = (first <= source) & (source < last)
                 if own.any():
-                    values = self._inputs.read(store, chrom, signals, self.bins.resolution)
-                    values = values.reshape(len(signals), -1, self.step)
+                    values = inputs.read(chrom, last - first)
+                    values = values.reshape(len(values), -1, self.step)
                     features[:, own] = values[:, source[own] - first]
         return features
 
@@ -318,14 +330,9 @@ class PredictedMap(EditableMap):
         turned = (edited.strand == -1)[:, None]
         features = np.where(turned, features[self._mirrored][:, :, ::-1], features)
         if edited.parts:
-            path, signals = self._signals
-            with SignalStore(path) as store:
+            with self._open() as inputs:
                 for position, pieces in edited.parts.items():
-                    features[:, position] = (
-                        part_signals(store, pieces, signals, self.step)
-                        if self._inputs.own_bins
-                        else part_features(store, pieces, signals)[:, None]
-                    )
+                    features[:, position] = part_inputs(inputs, pieces)
         edit, (lo, hi) = edited.edit, edited.span
         if not edited.replaced.any():
             return features
@@ -333,7 +340,8 @@ class PredictedMap(EditableMap):
             features[:, lo:hi] = features[self._mirrored, lo:hi]
             return features
         if edit.method == "zero":
-            features[:, lo:hi] = 0
+            features[: self._of_signals, lo:hi] = 0
+            features[self._of_signals :, lo:hi] = np.nan
         elif edit.method == "average":
             around = np.r_[max(lo - AVERAGE_BINS, 0) : lo, hi : hi + AVERAGE_BINS]
             known = features[:, around[around < features.shape[1]]].reshape(len(features), -1)
@@ -372,13 +380,33 @@ def open_predicted(
     return PredictedMap(model_dir, observed, name=name, device=device)
 
 
+@contextmanager
+def _open_inputs(
+    inputs: Mapping[str, Any],
+    kind: Inputs,
+    resolution: int,
+    store_path: str | Path | None,
+    genome_path: str | Path | None,
+) -> Iterator[BinInputs]:
+    """What a predictor reads, checked against what it was trained on."""
+    with ExitStack() as stack:
+        store = genome = None
+        if inputs["signals"]:
+            store = stack.enter_context(SignalStore(store_path or ""))
+            asked = {key: inputs[key] for key in ("assembly", "bin_size", "transforms")}
+            store.check(inputs["signals"], **asked)
+        sequence, signals = SequenceFeatures(**inputs["sequence"]), inputs["signals"]
+        if sequence.names:
+            genome = stack.enter_context(Genome(genome_path or ""))
+        yield BinInputs(
+            resolution, kind, store=store, signals=signals, genome=genome, sequence=sequence
+        )
+
+
 def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
     own = {k.partition(".")[2]: t for k, t in tensors.items() if k.startswith(f"{fold}.")}
-    mean, scale, expected = (
-        own.pop(f"constants.{name}").numpy() for name in ("mean", "scale", "expected")
-    )
-    inputs = INPUTS[find_model(config["model"]).inputs]
-    names, standardised = tuple(inputs.names(config["inputs"]["signals"])), not inputs.own_bins
-    constants = Constants(names, mean, scale, expected, standardised)
+    standardised = not INPUTS[find_model(config["model"]).inputs].own_bins
+    names = config["features"] or config["inputs"]["signals"]
+    constants = Constants.take(own, names, standardised=standardised)
     predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
     return _Fold(predictor.fitted(device), constants)

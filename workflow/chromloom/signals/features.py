@@ -1,16 +1,19 @@
-"""What predictors of maps read of signals: features of each bin of a map, or the signals' own bins.
+"""What predictors of maps read: features of each bin of a map, or the signals' own bins.
 
-`INPUTS` has both, by the name that the table of models calls them by.
+`INPUTS` has both, by the name that the table of models calls them by. Features are of signals (mean
+and maximum), of sequence (k-mers, open reading frames), or of both.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from chromloom.errors import InputError
+from chromloom.sequence.fasta import Genome
+from chromloom.sequence.features import SequenceFeatures
 
 
 class Signals(Protocol):
@@ -156,3 +159,84 @@ INPUTS = {
     "signals": Inputs(list, read_own_bins, own_bins=True),
 }
 """By the name in the table of models: features are standardised, signals are read as they are."""
+
+
+NOTHING = SequenceFeatures()
+
+
+class BinInputs:
+    """What a predictor reads of a sample, for the bins of a map.
+
+    Parameters
+    ----------
+    resolution : int
+        bp of a bin of the map.
+    inputs : Inputs
+    store : SignalStore, optional
+        Signals of the cell type.
+    signals : sequence of str
+        Names of what is read of `store`.
+    genome : Genome, optional
+        Sequence of the assembly.
+    sequence : SequenceFeatures
+        What is read of `genome`; nothing where signals are read in their own bins.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the rows.
+    mirrored : ndarray, (n_rows,), int64
+        Which row each becomes where the chromosome is read backwards.
+    step : int
+        Columns of a bin of the map.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        inputs: Inputs = INPUTS["features"],
+        *,
+        store: Any = None,
+        signals: Sequence[str] = (),
+        genome: Genome | None = None,
+        sequence: SequenceFeatures = NOTHING,
+    ) -> None:
+        self.resolution, self.inputs = resolution, inputs
+        self.store, self.signals = store, list(signals)
+        self.genome, self.sequence = (genome if sequence.names else None), sequence
+        self.names = [*inputs.names(signals), *sequence.names]
+        of_signals = inputs.mirrored(signals)
+        self.mirrored = np.r_[of_signals, len(of_signals) + sequence.mirrored]
+        self.step = 1 if store is None else inputs.step(store.bin_size, resolution)
+
+    def chroms(self) -> list[str]:
+        """Chromosomes that all signals, and the sequence, have."""
+        chroms = None if self.store is None else self.store.chroms(self.signals)
+        if self.genome is None:
+            return chroms or []
+        spelled = list(self.genome.chromsizes.index)
+        return spelled if chroms is None else [chrom for chrom in chroms if chrom in spelled]
+
+    def read(self, chrom: str, n: int) -> np.ndarray:
+        """What is read of the n bins of a chromosome of a map, (n_rows, n * step), float32.
+
+        NaN where it is missing (features: more than half of the bin), and beyond the chromosome.
+
+        Raises
+        ------
+        InputError
+            A signal is not there, or the bins of the signals do not fill the map's.
+        """
+        parts = []
+        if self.store is not None:
+            parts.append(self.inputs.read(self.store, chrom, self.signals, self.resolution))
+        if self.genome is not None:
+            codes = self.genome.read(chrom, 0, int(self.genome.chromsizes.get(chrom, 0)))
+            parts.append(self.sequence.read(codes, self.resolution))
+        values = np.full((len(self.names), n * self.step), np.nan, np.float32)
+        first = 0
+        for part in parts:
+            known = min(part.shape[1], values.shape[1])
+            values[first : first + len(part), :known] = part[:, :known]
+            first += len(part)
+        return values

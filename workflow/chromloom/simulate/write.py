@@ -95,7 +95,7 @@ def simulate_genome(
     ----------
     out_dir : Path
         Gets `{name}/` (chrom.sizes, centromeres.bed, blacklist.bed: an assembly folder; and
-        `{name}.fa`), `contacts/`, `labels/`, `signals/`, `edits.bed` and `truth/` (whose README
+        `genome.fa`), `contacts/`, `labels/`, `signals/`, `edits.bed` and `truth/` (whose README
         names every column).
     seed : int
         The same seed and sizes give the same genome and the same reads.
@@ -129,7 +129,7 @@ def simulate_genome(
     first = next(iter(plans.values()))
     write_assembly(first, out_dir / name)
     if fasta:
-        write_fasta(first, out_dir / name / f"{name}.fa", chroms=None if fasta is True else fasta)
+        write_fasta(first, out_dir / name / "genome.fa", chroms=None if fasta is True else fasta)
     scales = {}
     for sample in drawn:
         plan = plans[sample.cell_type]

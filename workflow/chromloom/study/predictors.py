@@ -25,7 +25,9 @@ class PredictorPlan:
     norm : str
         Of the maps: the first of the first sample.
     bin_size : int
-        bp, of the signals.
+        bp, of the signals; 0 where it reads none.
+    sequence : dict
+        What it reads of the sequence, `sequence.features.SequenceFeatures`; empty for nothing.
     test, validation : tuple of str
     n_folds : int
         0 for one fold, whose test is given.
@@ -41,6 +43,7 @@ class PredictorPlan:
     max_distance: int
     norm: str
     bin_size: int
+    sequence: dict[str, int]
     test: tuple[str, ...]
     validation: tuple[str, ...]
     n_folds: int
@@ -75,8 +78,8 @@ def plan_predictor(
     model, samples = find_model(asked["model"]), asked["samples"]
     if model.scope != "study" or "map" not in model.gives:
         raise InputError(
-            f"{where}: model {asked['model']!r} learns no maps from signals; take weave, "
-            "distance, pairs-ridge or pairs-xgboost"
+            f"{where}: model {asked['model']!r} learns no maps from signals or sequence; take "
+            "weave, distance, pairs-ridge or pairs-xgboost"
         )
     if name in taken or (name in models() and find_model(name).scope == "map"):
         raise InputError(f"{where}: this is the name of a model; give the predictor another")
@@ -100,8 +103,13 @@ def plan_predictor(
                 f"{where}: samples {first!r} and {sample!r} are of two assemblies; train a "
                 "predictor on one"
             )
-    sizes = study.config["bin_signals"]["bin_sizes"]
-    fitting = [size for size in sizes if resolution % size == 0]
+    sequence = {key: value for key, value in asked["sequence"].items() if value}
+    if not (asked["signals"] or sequence):
+        raise InputError(
+            f"{where}: it reads nothing; name signals, or what it reads of the sequence"
+        )
+    sizes = study.config["bin_signals"]["bin_sizes"] if asked["signals"] else [0]
+    fitting = [size for size in sizes if not size or resolution % size == 0]
     if not fitting:
         raise InputError(
             f"{where}: signals are binned at {', '.join(map(str, sizes))} bp, which do not "
@@ -118,6 +126,7 @@ def plan_predictor(
         max_distance=asked["max_distance"],
         norm=norm,
         bin_size=fitting[0],
+        sequence=sequence,
         test=tuple(asked["test"]),
         validation=tuple(asked["validation"]),
         n_folds=asked["folds"],
@@ -129,6 +138,17 @@ def plan_predictor(
                 f"{where}: cell type {study.samples.cell_type[sample]!r} of sample {sample!r} "
                 f"has no signal {missing[0]!r}; add its row to the sheet of signals"
             )
+    if plan.sequence and model.inputs == "signals":
+        raise InputError(
+            f"{where}: sequence is read as features, and model {plan.model!r} reads signals in "
+            "their own bins; leave sequence out, or take another model"
+        )
+    assembly = study.assembly_name(first)
+    if plan.sequence and not study.sequence(assembly):
+        raise InputError(
+            f"{where}: there is no sequence of assembly {assembly!r}; name its file in "
+            "the config (key sequences), or put genome.fa.gz into the assembly's folder"
+        )
     return plan
 
 

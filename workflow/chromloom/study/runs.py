@@ -371,6 +371,7 @@ class Runs(Samples):
             self.config["expression"]["genes"],
             self.config["expression"]["table"],
             *self.config["expression"]["interactions"].values(),
+            *self.config["sequences"].values(),
         }
         return sorted({path for _, path in map(simulated_path, named) if path})
 

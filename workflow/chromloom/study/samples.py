@@ -15,7 +15,12 @@ from chromloom.contacts.text import files_of
 from chromloom.edits.edit import Edit
 from chromloom.edits.read import Row, fit_bins, read_rows
 from chromloom.errors import InputError
-from chromloom.genome.assembly import assembly_files, assembly_name, read_chromsizes
+from chromloom.genome.assembly import (
+    assembly_files,
+    assembly_name,
+    read_chromsizes,
+    sequence_file,
+)
 from chromloom.models.registry import use_plugins
 from chromloom.sheets import NAME, check_config, check_references, read_sheet
 from chromloom.signals.sheet import SignalSource, signal_sources
@@ -266,6 +271,31 @@ class Samples:
         found = assembly_files(assembly, self.root / "resources").values()
         here = Path.cwd()
         return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in found]
+
+    def sequence(self, assembly: str) -> str:
+        """File of the sequence of an assembly, by name; "" where neither config nor folder has one.
+
+        Raises
+        ------
+        InputError
+            The config names a file that is not there.
+        """
+        if named := self.config["sequences"].get(assembly, ""):
+            path = self.dataset_path(named)
+            if not (
+                named.startswith("dataset:") or simulated_path(path)[0] or Path(path).is_file()
+            ):
+                raise InputError(
+                    f"sequences, {assembly!r}: {path} does not exist; give a FASTA or 2bit file"
+                )
+            return path
+        own = self.assembly_called(assembly)
+        return str(sequence_file(own, self.root / "resources") or "")
+
+    def assembly_called(self, name: str) -> str:
+        """Shipped name, chromsizes file or folder of the assembly of samples that has a name."""
+        named = map(self.find_assembly, self.samples["assembly"])
+        return next((found for found in named if assembly_name(found) == name), name)
 
     def chromsizes(self, sample: str) -> pd.Series | None:
         """Lengths (bp) of a sample's chromosomes by name; None while the genome is to be simulated.

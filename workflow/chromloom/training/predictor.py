@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from chromloom.models.predictor import Predictor
 from chromloom.models.registry import find_model, load, model_settings
 from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.signals.features import INPUTS
+from chromloom.sequence.fasta import Genome
+from chromloom.sequence.features import SequenceFeatures
+from chromloom.signals.features import INPUTS, BinInputs
 from chromloom.signals.store import SignalStore
 from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import read_stretches
@@ -31,8 +34,10 @@ def train_predictor(
     split: pd.DataFrame,
     out_dir: str | Path,
     *,
-    signals: Sequence[str],
     max_distance: int,
+    signals: Sequence[str] = (),
+    genome_path: str | Path | None = None,
+    sequence: Mapping[str, int] | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -45,15 +50,20 @@ def train_predictor(
     model : str
         A name of `chromloom.models.registry` of scope `study`.
     maps, stores : sequence of path
-        Normalised maps of the training samples, and the store of signals of each one's cell type.
+        Normalised maps of the training samples, and the store of signals of each one's cell type;
+        no stores where it reads no signals.
     split : DataFrame
         Rows of one fold, see `training.splits`. Nothing of its test regions is read but names.
     out_dir : path
         Folder, see `models.predictor`.
-    signals : sequence of str
-        Names of what the predictor reads; the order is kept with it.
     max_distance : int
         bp; farther pairs are not learnt nor predicted.
+    signals : sequence of str
+        Names of what the predictor reads of the stores; the order is kept with it.
+    genome_path : path, optional
+        Sequence of the assembly, as `sequence.fasta.write_genome` writes it.
+    sequence : mapping, optional
+        What the predictor reads of it: the attributes of `sequence.features.SequenceFeatures`.
     options : mapping, optional
         Settings that differ from the model's own.
     seed, device, resume_dir
@@ -71,7 +81,7 @@ def train_predictor(
     settings, reads = model_settings(model, **(options or {})), INPUTS[line.inputs]
     opened = [NormalizedMap(path) for path in maps]
     own = [SignalStore(path) for path in stores]
-    first, store = opened[0], own[0]
+    first, bin_size = opened[0], own[0].bin_size if own else 0
     for observed in opened[1:]:
         if observed.resolution != first.resolution or observed.assembly != first.assembly:
             raise InputError(
@@ -79,22 +89,31 @@ def train_predictor(
                 f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; train "
                 "a predictor on maps of one"
             )
-    transforms = {name: store.transforms.get(name, "none") for name in signals}
+    transforms = {name: own[0].transforms.get(name, "none") for name in signals}
     for each in own:
-        each.check(signals, assembly=first.assembly, bin_size=store.bin_size, transforms=transforms)
+        each.check(signals, assembly=first.assembly, bin_size=bin_size, transforms=transforms)
         _refuse_leak(each, signals, split)
     n_distances = max_distance // first.resolution + 1
+    stores_of: Sequence[SignalStore | None] = own or [None] * len(opened)
+    genome = Genome(genome_path) if genome_path else None
+    of_sequence = SequenceFeatures(**(sequence or {}))
+    read = {
+        observed.sample: BinInputs(
+            first.resolution,
+            reads,
+            store=each,
+            signals=signals,
+            genome=genome,
+            sequence=of_sequence,
+        )
+        for observed, each in zip(opened, stores_of)
+    }
     stretches, constants = read_stretches(
-        {observed.sample: observed for observed in opened},
-        {observed.sample: each for observed, each in zip(opened, own)},
-        signals,
-        split,
-        n_distances,
-        inputs=reads,
+        {observed.sample: observed for observed in opened}, read, split, n_distances
     )
-    mirrored = reads.mirrored(signals).tolist()
+    mirrored = read[first.sample].mirrored.tolist()
     if not reads.own_bins:
-        mirrored.append(len(mirrored))  # the last row says that a bin has no signals
+        mirrored.append(len(mirrored))  # the last row says that a bin has no feature
     config = {
         "model": model,
         "settings": settings.to_dict(),
@@ -111,7 +130,8 @@ def train_predictor(
         "signals": list(signals),
         "transforms": transforms,
         "assembly": first.assembly,
-        "bin_size": store.bin_size,
+        "bin_size": bin_size,
+        "sequence": asdict(of_sequence),
         "samples": [observed.sample for observed in opened],
         "sources": {each.cell_type: {s: each.sources[s] for s in signals} for each in own},
     }

@@ -4,7 +4,7 @@ Nothing here is computed from bins whose role is `test`: neither the constants t
 standardised by nor the expected.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from chromloom.errors import InputError
 from chromloom.models.predictor import Constants
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.signals.features import INPUTS, Inputs, Signals
+from chromloom.signals.features import BinInputs
 from chromloom.training.splits import bins_of_role
 
 
@@ -25,7 +25,7 @@ class Stretch:
     ----------
     sample, chrom : str
     features : ndarray, (n_rows, n * step), float32
-        What is read of signals, as `Constants.prepare` gives it; see `signals.features.Inputs`.
+        What is read, as `Constants.prepare` gives it; see `signals.features.BinInputs`.
     counts : ndarray, (n_distances, n), float32
         Raw counts; NaN where there is no pair, and outside of the roles train and validation.
     log_weight : ndarray, (n,), float32
@@ -60,26 +60,20 @@ class Stretch:
 
 def read_stretches(
     maps: Mapping[str, NormalizedMap],
-    signals: Mapping[str, Signals],
-    names: Sequence[str],
+    inputs: Mapping[str, BinInputs],
     split: pd.DataFrame,
     n_distances: int,
-    inputs: Inputs = INPUTS["features"],
 ) -> tuple[list[Stretch], Constants]:
     """Read what a fold trains and validates on.
 
     Parameters
     ----------
-    maps, signals : mapping
-        Sample -> its normalised map; -> the signals of its cell type.
-    names : sequence of str
-        Signals.
+    maps, inputs : mapping
+        Sample -> its normalised map; -> what is read of it, the same rows for all.
     split : DataFrame
         Rows of one fold, see `training.splits`.
     n_distances : int
         Distances from 0, bins.
-    inputs : Inputs
-        What is read of signals.
 
     Returns
     -------
@@ -107,7 +101,7 @@ def read_stretches(
                 Stretch(
                     sample,
                     chrom,
-                    inputs.read(signals[sample], chrom, names, observed.resolution),
+                    inputs[sample].read(chrom, len(weight)),
                     counts,
                     np.log(np.where(np.isfinite(weight), weight, 1)).astype(np.float32),
                     np.log(curve).astype(np.float32),
@@ -120,11 +114,17 @@ def read_stretches(
             f"{', '.join(sorted(learnt))}; name chromosomes that they have, or other samples"
         )
     mean = np.mean(curves, axis=0)
-    if inputs.own_bins:
-        constants = Constants.as_it_is(inputs.names(names), mean)
+    first = inputs[stretches[0].sample]
+    if first.inputs.own_bins:
+        constants = Constants.as_it_is(first.names, mean)
     else:
         train = [s.features[:, ~s.validates & np.isfinite(s.counts).any(axis=0)] for s in stretches]
-        constants = Constants.of(inputs.names(names), np.concatenate(train, axis=1), mean)
+        constants = Constants.of(
+            first.names,
+            np.concatenate(train, axis=1),
+            mean,
+            n_signals=len(first.inputs.names(first.signals)),
+        )
     return [replace(s, features=constants.prepare(s.features)) for s in stretches], constants
 
 
