@@ -676,6 +676,10 @@ def test_the_column_models_chooses_among_predictors(predicting):
         ({"folds": 0, "test": ["chr3"], "validation": ["chr3"]}, "a region has one role"),
         ({"options": {"wings": 2}}, "wings"),
         ({"signals": []}, "it reads nothing; name signals, or what it reads of the sequence"),
+        (
+            {"model": "epiphany-released", "sequence": {"kmers": 4}},
+            "reads signals in their own bins",
+        ),
         ({"sequence": {"kmers": 4}}, "there is no sequence of assembly 'hg38'"),
     ],
 )
