@@ -46,6 +46,7 @@ rule all:
         EDIT_PICTURES,
         PERTURBATION_TRACKS,
         VARIANTS,
+        VARIANT_PICTURES,
         EXPRESSION,
         TABLES,
         FIGURES,

@@ -9,6 +9,13 @@ VARIANTS = (
     if STUDY.variant_runs
     else []
 )
+VARIANT_PICTURES = [
+    f"results/variants/{map}/{edit.edit}.png"
+    for map in dict.fromkeys(run.map for run in STUDY.variant_runs)
+    for edit in STUDY.edits[map.split(".")[0]][: config["variants"]["pictures"]]
+]
+# The run whose map is drawn beside the observed one.
+LOCUS_RUN = STUDY.shown(STUDY.map_runs)[:1]
 
 
 rule read_variants:
@@ -147,3 +154,93 @@ rule annotate_variants:
         "Annotating the variants of {wildcards.sample}"
     script:
         "../workflow/scripts/annotate_variants.py"
+
+
+rule draw_variant:
+    input:
+        weights=lambda wildcards: [
+            f"results/models/{run}/model.safetensors"
+            for run in STUDY.variant_runs
+            if run.map == "{sample}.{resolution}.{norm}".format(**wildcards)
+        ],
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        variants="results/variants/{sample}.edits.tsv",
+        E1="results/analysis/{sample}.{resolution}.{norm}/E1.bw",
+        insulation="results/analysis/{sample}.{resolution}.{norm}/insulation.bw",
+        signals=lambda wildcards: STUDY.store_to_show(wildcards.sample) or [],
+        genes=STUDY.variant_genes or [],
+        motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
+    output:
+        pdf="results/variants/{sample}.{resolution}.{norm}/{edit}.pdf",
+        png=report(
+            "results/variants/{sample}.{resolution}.{norm}/{edit}.png",
+            caption="../workflow/report/variant.rst",
+            category="Variants",
+            labels={"sample": "{sample}", "edit": "{edit}"},
+        ),
+        tsv="results/variants/{sample}.{resolution}.{norm}/{edit}.tsv",
+    log:
+        "logs/draw_variant/{sample}.{resolution}.{norm}.{edit}.log",
+    benchmark:
+        "benchmarks/draw_variant/{sample}.{resolution}.{norm}.{edit}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        models=lambda wildcards, input: [
+            Path(path).parent.name.split(".")[-1] for path in input.weights
+        ],
+        flank=config["variants"]["flank"],
+        mode=config["perturbation"]["mode"],
+        version=VERSIONS["variants"],
+    message:
+        "Drawing the variant {wildcards.edit} of {wildcards.sample} by all models"
+    script:
+        "../workflow/scripts/draw_variant.py"
+
+
+# Any region of the map that figures show, as a target: results/figures/locus/chr21-28000000-30000000.pdf.
+rule draw_locus:
+    input:
+        observed=needed(
+            [f"results/normalized/{run.map}.cool" for run in LOCUS_RUN],
+            "a locus is drawn of a map with a predicted one beside it; no model of this study predicts maps",
+        ),
+        predicted=[f"results/predictions/{run}.mcool" for run in LOCUS_RUN],
+        E1=[f"results/analysis/{run.map}/E1.bw" for run in LOCUS_RUN],
+        insulation=[f"results/analysis/{run.map}/insulation.bw" for run in LOCUS_RUN],
+        signals=[
+            store for run in LOCUS_RUN if (store := STUDY.store_to_show(run.sample))
+        ],
+        genes=STUDY.variant_genes or [],
+        loops=[
+            f"results/analysis/{map}/loops.bedpe"
+            for run in LOCUS_RUN
+            for map in (run.map, str(run))
+            if map in STUDY.searched_for_loops
+        ],
+    output:
+        pdf="results/figures/locus/{region}.pdf",
+        png="results/figures/locus/{region}.png",
+        tsv="results/figures/locus/{region}.tsv",
+    log:
+        "logs/draw_locus/{region}.log",
+    benchmark:
+        "benchmarks/draw_locus/{region}.tsv"
+    wildcard_constraints:
+        region="[^/]+-[0-9]+-[0-9]+",
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing the locus {wildcards.region}"
+    script:
+        "../workflow/scripts/draw_locus.py"

@@ -50,7 +50,7 @@ ROOMS = {
     },
     "variants": {
         *("analysis", "edits", "evaluation", "genome", "normalize", "perturbation"),
-        "prediction",
+        *("prediction", "signals"),
     },
     "simulate": {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),

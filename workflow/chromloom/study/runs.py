@@ -175,6 +175,12 @@ class Runs(Samples):
             self.config["variants"]["genes"] or self.config["expression"]["genes"]
         )
 
+    def store_to_show(self, sample: str) -> str:
+        """Store of signals whose tracks pictures of a sample show; "" where it has none."""
+        own = f"{self.samples.cell_type[sample]}."
+        stores = [store for store in self.signal_stores if store.startswith(own)]
+        return f"results/signals/{stores[0]}.h5" if stores else ""
+
     # Maps and models
 
     def models(self, sample: str) -> list[str]:

@@ -1,0 +1,76 @@
+"""Pictures of loci and variants: what is drawn where."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from chromloom.plotting.locus import (
+    change_limits,
+    plot_observed_and_predicted,
+    plot_triangle,
+    plot_variant,
+    strength_limits,
+)
+
+START = np.arange(20) * 10_000
+BINS = pd.DataFrame({"chrom": "chr1", "start": START, "end": START + 10_000,
+                     "E1": np.linspace(-1, 1, 20)})  # fmt: skip
+GENES = pd.DataFrame({"name": ["A", "B"], "start": [10_000, 15_000], "end": [30_000, 90_000],
+                      "strand": ["+", "-"]})  # fmt: skip
+
+
+def some_map(seed=0):
+    values = np.random.default_rng(seed).uniform(1, 9, (20, 20))
+    values[3] = values[:, 3] = np.nan
+    return np.where(np.triu(np.ones((20, 20), bool), 2), values, np.nan)
+
+
+def test_a_triangle_has_the_pair_of_two_bins_above_their_middle():
+    figure, ax = plt.subplots()
+    values = some_map()
+    mesh = plot_triangle(values, START, 10_000, ax)
+    drawn = np.ma.array(mesh.get_array()).reshape(20, 20)
+    assert drawn.count() == np.isfinite(values).sum()
+    assert drawn[2, 9] == values[2, 9]
+    corner = mesh.get_coordinates()[2, 9]
+    np.testing.assert_allclose(corner, [(0.02 + 0.09) / 2, 0.07])
+    assert ax.get_ylim() == (0, 0.2)
+    plot_triangle(values, START, 10_000, ax, down=True)
+    assert ax.get_ylim() == (-0.2, 0)
+    plt.close(figure)
+
+
+def test_limits_hold_most_of_what_is_known():
+    low, high = strength_limits([some_map()])
+    assert 1 < low < high < 9
+    assert strength_limits([np.full((2, 2), np.nan)]) == (0.1, 1.0)
+    assert change_limits([np.array([[np.nan, -3.0]])]) == (-3.0, 3.0)
+
+
+def test_a_locus_has_a_row_for_everything():
+    loops = {"loops": pd.DataFrame({"start": [0], "end": [10_000], "start2": [90_000],
+                                    "end2": [100_000]})}  # fmt: skip
+    maps = some_map(), some_map(1)
+    figure = plot_observed_and_predicted(
+        *maps, BINS, title="t", tracks=["E1"], genes=GENES, loops=loops
+    )
+    names = [ax.get_ylabel() for ax in figure.axes]
+    assert [n for n in names if n != "contact strength"] == [
+        "observed", "predicted", "E1", "loops", "genes"
+    ]  # fmt: skip
+    arc = next(ax for ax in figure.axes if ax.get_ylabel() == "loops").patches[0]
+    assert arc.center == (0.05, 0)
+    plt.close(figure)
+
+
+def test_models_stand_side_by_side_and_one_that_cannot_say_says_why():
+    maps = {"a": (some_map(), some_map(1)), "b": "smaller than a bin"}
+    figure = plot_variant(
+        maps, BINS, title="t", region=(50_000, 60_000), pieces=[(50_000, "x"), (19_000, "y -")],
+        tracks=["E1"], genes=GENES,
+    )  # fmt: skip
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "smaller than a bin" in texts
+    assert "y -" in texts
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["a", "b"]
+    plt.close(figure)

@@ -1,0 +1,160 @@
+"""What a picture of a variant or of a locus shows beside maps: tracks, genes, pieces."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chromloom.edits.edit import Edit
+from chromloom.edits.pieces import Piece
+from chromloom.errors import InputError
+from chromloom.perturbation.perturb import contiguous_bands
+from chromloom.perturbation.predict import predict_edit
+from chromloom.prediction.open import open_source
+from chromloom.prediction.source import lay_out_for
+from chromloom.signals.store import SignalStore
+from chromloom.signals.tracks import read_track
+
+MOST_SIGNALS = 4
+
+
+def variant_maps(
+    models: Mapping[str, tuple[str | Path, str | Path]],
+    edit: Edit,
+    *,
+    flank: int,
+    mode: str = "lifted",
+    motifs: pd.DataFrame | None = None,
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray] | str], pd.DataFrame, list[Piece]]:
+    """Predict a variant by several models, on the reference bins around its first end.
+
+    Parameters
+    ----------
+    models : mapping
+        Name -> folder of the model, map of the sample.
+    edit : Edit
+    flank, mode, motifs
+        See `score.score_variants`.
+
+    Returns
+    -------
+    maps : dict
+        Name -> wild type and edited, (k, k) of contact strength, upper triangle; or the reason why
+        the model cannot say.
+    bins : DataFrame
+        chrom, start, end of the k bins.
+    pieces : list of Piece
+        Of the edited chromosome; empty where no model can say.
+    """
+    found: dict[str, tuple[np.ndarray, np.ndarray] | str] = {}
+    windows: dict[str, tuple[np.ndarray, list[np.ndarray]]] = {}
+    bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), []
+    for name, (folder, map_path) in models.items():
+        source = open_source(folder, map_path, name=name, mode=mode, motifs=motifs)
+        try:
+            edited = lay_out_for(source, edit)
+            prediction = predict_edit(source, edited, flank=flank, inside=flank)
+        except InputError as error:
+            found[name] = str(error).partition(": ")[2] or str(error)
+            continue
+        found[name] = ""  # keeps its place
+        windows[name] = contiguous_bands(prediction, source)
+        pieces, table = list(edited.pieces), source.bins.table
+    if windows:
+        # Cut bins make windows of one model a bin longer or shorter than those of another.
+        common = sorted(set.intersection(*(set(run.tolist()) for run, _ in windows.values())))
+        bins = table.iloc[common][["chrom", "start", "end"]].reset_index(drop=True)
+        for name, (run, bands) in windows.items():
+            at = np.searchsorted(run, common)
+            wild_type, edited_map = (_upper(band)[np.ix_(at, at)] for band in bands)
+            found[name] = (wild_type, edited_map)
+    return found, bins, pieces
+
+
+def variant_table(
+    maps: Mapping[str, tuple[np.ndarray, np.ndarray] | str], bins: pd.DataFrame
+) -> pd.DataFrame:
+    """The numbers of a picture: model, start1, start2 (bp), wild_type, edited, of known pairs."""
+    start = bins["start"].to_numpy()
+    tables = []
+    for model, pair in maps.items():
+        if isinstance(pair, str):
+            continue
+        i, j = np.nonzero(np.isfinite(pair[0]) | np.isfinite(pair[1]))
+        columns = {"start1": start[i], "start2": start[j], "wild_type": pair[0][i, j]}
+        tables.append(pd.DataFrame({"model": model, **columns, "edited": pair[1][i, j]}))
+    names = ["model", "start1", "start2", "wild_type", "edited"]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=names)
+
+
+def shown_pieces(pieces: Sequence[Piece], edit: Edit, bins: pd.DataFrame) -> list[tuple[int, str]]:
+    """Length and label of the pieces of an edited chromosome, long ends cut to the picture."""
+    if not pieces or not len(bins):
+        return []
+    width = int(bins["end"].iloc[-1] - bins["start"].iloc[0]) // 3
+    named = []
+    for number, piece in enumerate(pieces):
+        length = piece.end - piece.start
+        if number in (0, len(pieces) - 1):
+            length = min(length, width)
+        turned = " -" if piece.strand == "-" else ""
+        text = f"{piece.chrom}\n{piece.start / 1e6:.2f}-{piece.end / 1e6:.2f}{turned}"
+        named.append((length, text))
+    return named
+
+
+def add_tracks(
+    bins: pd.DataFrame,
+    files: Mapping[str, str | Path],
+    chromsizes: pd.Series,
+    store_path: str | Path | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Bins of one region with a column per track.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        chrom, start, end.
+    files : mapping
+        Name -> bigWig or bedGraph.
+    chromsizes : Series
+    store_path : path, optional
+        Store of signals, of which the first four are shown.
+
+    Returns
+    -------
+    bins : DataFrame
+    tracks : list of str
+        Names of the columns that were added.
+    """
+    columns = {name: read_track(path, bins, chromsizes) for name, path in files.items()}
+    if store_path and len(bins):
+        chrom, lo = bins["chrom"].iloc[0], int(bins["start"].iloc[0])
+        with SignalStore(store_path) as store:
+            size, names = store.bin_size, store.signals[:MOST_SIGNALS]
+            step = int((bins["end"] - bins["start"]).max()) // size
+            values = store.read(chrom, lo // size, lo // size + len(bins) * step, names)
+        highest = np.fmax.reduce(values.reshape(len(names), len(bins), step), axis=2)
+        columns |= dict(zip(names, highest))
+    return bins.assign(**columns), list(columns)
+
+
+def inside(table: pd.DataFrame, bins: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table (chrom, start, end) that touch the region of some bins."""
+    if not len(bins):
+        return table.iloc[:0]
+    on = table["chrom"].astype(str) == str(bins["chrom"].iloc[0])
+    return table[
+        on & (table["end"] > bins["start"].iloc[0]) & (table["start"] < bins["end"].iloc[-1])
+    ]
+
+
+def _upper(band: np.ndarray) -> np.ndarray:
+    """The upper triangle of a band (n, n) of n bins."""
+    n = band.shape[1]
+    square = np.full((n, n), np.nan)
+    for d in range(len(band)):
+        rows = np.arange(n - d)
+        square[rows, rows + d] = band[d, : n - d]
+    return square
