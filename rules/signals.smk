@@ -24,7 +24,7 @@ rule bin_signals:
     benchmark:
         "benchmarks/bin_signals/{cell_type}.{bin_size}.tsv"
     wildcard_constraints:
-        cell_type=one_of(STUDY.signals),
+        cell_type=one_of(STUDY.binned),
     conda:
         "../envs/hic.yaml"
     threads: 1
@@ -41,6 +41,36 @@ rule bin_signals:
         "Binning signals of {wildcards.cell_type} at {wildcards.bin_size} bp"
     script:
         "../workflow/scripts/bin_signals.py"
+
+
+# A cell type whose signals are those of another one with some peaks masked, deleted, inserted or moved.
+rule edit_signals:
+    input:
+        store=lambda wildcards: f"results/signals/{STUDY.signal_edits[wildcards.cell_type]['of']}.{wildcards.bin_size}.h5",
+        edits=lambda wildcards: STUDY.find_path(
+            STUDY.signal_edits[wildcards.cell_type]["edits"]
+        ),
+    output:
+        store="results/signals/{cell_type}.{bin_size}.h5",
+        table="results/signals/{cell_type}.{bin_size}.edits.tsv",
+    log:
+        "logs/edit_signals/{cell_type}.{bin_size}.log",
+    benchmark:
+        "benchmarks/edit_signals/{cell_type}.{bin_size}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.signal_edits),
+    conda:
+        "../envs/hic.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        version=VERSIONS["signals"],
+    message:
+        "Editing signals of {wildcards.cell_type} at {wildcards.bin_size} bp"
+    script:
+        "../workflow/scripts/edit_signals.py"
 
 
 rule check_signals:

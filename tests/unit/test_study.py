@@ -525,6 +525,21 @@ def test_signals_are_those_of_a_cell_type(study, tmp_path):
     assert study().signal_stores == []
 
 
+def test_cell_types_with_edited_signals_have_those_of_the_one_they_are_of(study, tmp_path):
+    (tmp_path / "signals.tsv").write_text(SIGNALS + "CTCF\tA\thg38\ta.bw\tlog1p\t\n")
+    edits = {"less": {"of": "A", "edits": "less.bed"}}
+    built = study({"signals": "signals.tsv", "signal_edits": edits})
+    assert [s.signal for s in built.signals["less"]] == [s.signal for s in built.signals["A"]]
+    assert built.signal_assembly["less"] == built.signal_assembly["A"]
+    assert "less" not in built.binned
+    assert "A" in built.binned
+    for wrong in ({"A": {"of": "A", "edits": "x"}}, {"less": {"of": "Z", "edits": "x"}}):
+        with pytest.raises(InputError, match="expected a new name, of one of"):
+            study({"signals": "signals.tsv", "signal_edits": wrong})
+    with pytest.raises(InputError, match="no signals; name a sheet"):
+        study({"signal_edits": edits})
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -3,6 +3,7 @@
 import json
 
 import cooler
+import numpy as np
 import pandas as pd
 import pytest
 from study import CONFIG
@@ -16,13 +17,17 @@ TARGETS = [
     f"results/attribution/{RUN}.signals/pixel",
     f"results/perturbation/{RUN}/gone/summary.tsv",
     "results/predictions/B.10000.ICE.weave.mcool",
+    "results/predictions/A2.10000.ICE.weave.mcool",
+    "results/signals/masked.1000.edits.tsv",
     "results/tables/reconstruction.tsv",
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits
 A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany\tgone.bed
 B\tB\tresults/simulated/simulated\t-\tweave\t
+A2\tmasked\tresults/simulated/simulated\t-\tweave\t
 """
+NEAR_AND_FAR = {"chr1:1000000-1200000": False, "chr2": True}
 MARKS = ["DNase", "H3K4me3", "CTCF"]
 SHARED = {"samples": ["A"], "signals": [*MARKS, "motifs+", "motifs-"], "max_distance": 500_000}
 TINY = {
@@ -41,6 +46,7 @@ PREDICT = CONFIG | {
     },
     "signals": "signals.tsv",
     "bin_signals": {"bin_sizes": [1000]},
+    "signal_edits": {"masked": {"of": "A", "edits": "masked.bed"}},
     "attribution": {"targets": {"pixel": ["chr1:500000-520000", "chr1:700000-720000"]}},
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
@@ -62,6 +68,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predictors")
     (folder / "config.yaml").write_text(json.dumps(PREDICT))
     (folder / "samples.tsv").write_text(SAMPLES)
+    (folder / "masked.bed").write_text("chr1\t1000000\t1200000\tmask:CTCF\n")
     (folder / "gone.bed").write_text("chr1\t1000000\t1200000\tDEL:gone\n")
     genome = "results/simulated"
     rows = [
@@ -98,6 +105,12 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     assert (inputs["signals"], inputs["sequence"]) == (SHARED["signals"], {"kmers": 2, "orfs": 0})
     other = cooler.Cooler(f"{results}/predictions/B.10000.ICE.weave.mcool::resolutions/10000")
     assert other.pixels()["count"][:].gt(0).any()
+    masked = cooler.Cooler(f"{results}/predictions/A2.10000.ICE.weave.mcool::resolutions/10000")
+    for region, same in NEAR_AND_FAR.items():
+        one, other = (c.pixels().fetch(region) for c in (clr, masked))
+        both = one.merge(other, on=["bin1_id", "bin2_id"])
+        assert len(both) > 100
+        assert np.allclose(both["count_x"], both["count_y"], rtol=1e-4) == same
     complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")
     assert complete["error"].iloc[0] < 0.05
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])

@@ -343,6 +343,8 @@ class Runs(Samples):
 
     def model_code(self, name: str) -> list[str]:
         """Files of a model that a plugin registers; none for a model of the library."""
+        if name in self.predictors:  # asked while Snakemake looks who makes the folder of a run
+            return []
         return code_of(resolve_model(name, self.variants)[0])
 
     def training(self, model: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,16 @@ class Samples:
         sizes = self.config["bin_signals"]["bin_sizes"]
         return [f"{cell_type}.{size}" for cell_type in self.signals for size in sizes]
 
+    @property
+    def signal_edits(self) -> dict[str, dict[str, str]]:
+        """Cell types with edited signals -> `of`, the cell type, and `edits`, the file."""
+        return self.config["signal_edits"]
+
+    @property
+    def binned(self) -> list[str]:
+        """Cell types whose signals are binned from files, the others being edited ones of these."""
+        return [cell_type for cell_type in self.signals if cell_type not in self.signal_edits]
+
     def signal_files(self, cell_type: str) -> list[str]:
         """Files of the signals of a cell type."""
         return [path for source in self.signals[cell_type] for path in source.paths]
@@ -352,6 +363,8 @@ class Samples:
         self.signals: dict[str, list[SignalSource]] = {}
         self.signal_assembly: dict[str, str] = {}
         if not self.config["signals"]:
+            if self.signal_edits:
+                raise InputError("signal_edits are given and no signals; name a sheet of them")
             return
         path = self.config["signals"]
         schema = self.root / "workflow" / "schemas" / "signals.schema.yaml"
@@ -370,7 +383,9 @@ class Samples:
                 )
             self.signals.setdefault(source.cell_type, []).append(source)
         own = zip(self.samples["cell_type"], self.samples["assembly"])
-        rows = [*zip(sheet["cell_type"], sheet["assembly"]), *own]
+        named = dict(zip(sheet["cell_type"], sheet["assembly"]))
+        edited = [(name, named[of]) for name, of in self._add_edited_signals()]
+        rows = [*zip(sheet["cell_type"], sheet["assembly"]), *edited, *own]
         for cell_type, assembly in rows:
             if cell_type not in self.signals:
                 continue
@@ -383,6 +398,18 @@ class Samples:
                     f"{assembly_name(first)!r}, others of it, or its samples, on "
                     f"{assembly_name(found)!r}; lift the files over to one assembly"
                 )
+
+    def _add_edited_signals(self) -> list[tuple[str, str]]:
+        """Give edited cell types the signals of those they are of; returns both names."""
+        pairs = [(name, asked["of"]) for name, asked in self.signal_edits.items()]
+        for name, of in pairs:
+            if name in self.signals or of not in self.binned:
+                raise InputError(
+                    f"signal_edits, {name!r} of {of!r}: expected a new name, of one of "
+                    f"{', '.join(self.binned)} ({self.config['signals']})"
+                )
+            self.signals[name] = [replace(source, cell_type=name) for source in self.signals[of]]
+        return pairs
 
     def _read_edits(self) -> dict[str, list[Row]]:
         """Rows of the file of edits of each sample; those of one assembly are read once."""
