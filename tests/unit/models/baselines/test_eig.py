@@ -81,3 +81,17 @@ def test_orient_follows_the_track_and_ignores_nan():
     assert (centred @ oriented[known] >= 0).all()
     np.testing.assert_array_equal(oriented[:, 0], -vectors[:, 1])
     np.testing.assert_array_equal(orient(vectors, np.full(50, np.nan)), vectors)
+
+
+def test_products_take_the_threads_of_the_job_and_give_the_same_bits(tiny_map_path, monkeypatch):
+    matrix = LogOE(NormalizedMap(tiny_map_path), "chr1")
+    x = np.random.default_rng(0).standard_normal(matrix.n)
+    pool, asked, found = eig.ThreadPoolExecutor, [], []
+    monkeypatch.setattr(eig, "NNZ_OF_A_THREAD", 0)
+    monkeypatch.setattr(eig, "ThreadPoolExecutor", lambda n: (asked.append(n), pool(n))[1])
+    for n in (1, 2, 3, 100):
+        monkeypatch.setattr(eig, "n_threads", lambda n=n: n)
+        found.append(matrix.matvec(x))
+    assert asked == [2, 3, eig.CHUNKS]
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)

@@ -17,6 +17,7 @@ from scipy import fft
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from chromloom.kernels.threads import n_threads
 from chromloom.normalize.maps import Expected, NormalizedMap
 from chromloom.normalize.probability import PSEUDOCOUNT
 
@@ -111,8 +112,9 @@ class LogOE:
         x = np.where(self.unmasked, np.ravel(x), 0.0)
         parts = np.zeros((CHUNKS, self.n))
         spans = zip(self._edges, self._edges[1:], parts)
-        if self._sparse.nnz > NNZ_OF_A_THREAD:
-            with ThreadPoolExecutor() as pool:
+        threads = min(n_threads(), CHUNKS)
+        if threads > 1 and self._sparse.nnz > NNZ_OF_A_THREAD:
+            with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(lambda span: self._multiply(x, *span), spans))
         else:
             for span in spans:
