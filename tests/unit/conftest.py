@@ -165,3 +165,51 @@ def tiny_signals_path(tmp_path_factory) -> Path:
     assembly = Assembly("tiny", pd.Series(CHROMSIZES), none, none)
     bin_signals(sources, assembly, folder / "A.1000.h5", bin_size=1000)
     return folder / "A.1000.h5"
+
+
+@pytest.fixture(scope="session")
+def write_tiny_genome(tmp_path_factory) -> Callable[..., Path]:
+    """Write random bases, a tenth of them N, as `sequence.fasta.write_genome` does."""
+    from chromloom.sequence.fasta import write_genome
+
+    def make(chromsizes: dict[str, int] = CHROMSIZES) -> Path:
+        folder = tmp_path_factory.mktemp("sequence")
+        rng = np.random.default_rng(0)
+        letters = np.frombuffer(b"ACGTACGTACGTN", np.uint8)
+        with (folder / "tiny.fa").open("wb") as file:
+            for chrom, size in chromsizes.items():
+                bases = letters[rng.integers(0, len(letters), size)]
+                file.write(f">{chrom}\n".encode() + bases.tobytes() + b"\n")
+        write_genome(folder / "tiny.fa", folder / "tiny.fa.gz", pd.Series(chromsizes))
+        return folder / "tiny.fa.gz"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_genome_path(write_tiny_genome) -> Path:
+    """Sequence of the tiny map."""
+    return write_tiny_genome()
+
+
+@pytest.fixture(scope="session")
+def tiny_akita() -> dict:
+    """Options of `akita-small` for bins of 10 kb that train in a second."""
+    return {
+        "window": 16,
+        "crop": 2,
+        "filters": 3,
+        "kernel": 3,
+        "tower_kernel": 3,
+        "widest_pool": 100,
+        "residual_filters": 3,
+        "residual_blocks": 1,
+        "bottleneck": 3,
+        "pair_filters": 3,
+        "pair_residual_filters": 3,
+        "pair_blocks": 1,
+        "start": "random",
+        "stride": 12,
+        "epochs": 2,
+        "batch_size": 4,
+    }

@@ -2,11 +2,8 @@
 
 import json
 import os
-import shutil
 import signal
 
-import cooler
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +11,7 @@ from safetensors.torch import load_file
 
 from chromloom.errors import InputError
 from chromloom.models.predictor import Predictor
-from chromloom.normalize.maps import NormalizedMap, expected_path
+from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import write_genome
 from chromloom.signals.features import BinInputs
 from chromloom.signals.store import SignalStore
@@ -109,31 +106,6 @@ def weights(folder):
 def same(a, b) -> bool:
     one, two = weights(a), weights(b)
     return one.keys() == two.keys() and all(np.array_equal(one[k], two[k]) for k in one)
-
-
-@pytest.fixture
-def altered_map(tiny_map_path, tmp_path):
-    """A copy of the tiny map with other contacts on one chromosome."""
-
-    def make(chrom):
-        path = tmp_path / f"{chrom}.10000.ICE.cool"
-        shutil.copy(tiny_map_path, path)
-        clr = cooler.Cooler(str(path))
-        first, last = clr.extent(chrom)
-        with h5py.File(path, "r+") as file:
-            pixels = file["pixels"]
-            own = (pixels["bin1_id"][:] >= first) & (pixels["bin2_id"][:] < last)
-            for name in ("count", "value", "oe"):
-                values = pixels[name][:]
-                values[own] = values[own][::-1] * 3
-                pixels[name][:] = values
-        table = pd.read_csv(expected_path(tiny_map_path), sep="\t")
-        own = table["region1"].str.startswith(chrom)
-        table.loc[own, "expected"] *= 5
-        table.to_csv(expected_path(path), sep="\t", index=False)
-        return path
-
-    return make
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -62,6 +62,8 @@ class Model:
     source : str
         Function (model_dir, map_path, *, name, device, mode, motifs) that opens a trained model as
         a map source, a `prediction.source.MapSource`.
+    apply : str
+        Predictors: function that applies the folders of all folds to a sample.
     inputs : str
         Predictors: what is read of signals, a name of `signals.features.INPUTS`.
     reads : frozenset of {"contacts", "signals", "sequence"}
@@ -102,6 +104,7 @@ class Model:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fit: str = ""
     decoder: str = ""
+    apply: str = "chromloom.prediction.predicted:apply_predictor"
     inputs: str = "features"
     reads: frozenset[str] = frozenset({"contacts"})
     gives: frozenset[str] = frozenset({"embedding", "map"})
@@ -243,6 +246,49 @@ PAIRS: dict[str, Any] = {
     "threads": 4,
 }
 """Regression on features of both bins and of what lies between them."""
+AKITA: dict[str, Any] = {
+    **PREDICTOR,
+    "settings": "chromloom.models.akita.settings:AkitaSettings.of",
+    "module": "chromloom.models.akita.module:Akita",
+    "train": "chromloom.training.akita:train_akita",
+    "fit": "chromloom.training.networks:fit_network",
+    "trained": "chromloom.models.akita.fitted:FittedAkita",
+    "source": "chromloom.prediction.akita:open_akita",
+    "apply": "chromloom.prediction.akita:apply_akita",
+    "reads": frozenset({"sequence"}),
+    "gpu": True,
+    "threads": 8,
+}
+AKITA_SMALL: dict[str, Any] = {
+    "window": 64,
+    "crop": 4,
+    "filters": 16,
+    "kernel": 19,
+    "widest_pool": 25,
+    "residual_filters": 24,
+    "residual_blocks": 4,
+    "residual_dropout": 0.1,
+    "bottleneck": 24,
+    "bottleneck_kernel": 3,
+    "pair_filters": 24,
+    "pair_residual_filters": 16,
+    "pair_blocks": 4,
+    "rate": 2.0,
+    "distance": "log",
+    "loss": "poisson",
+    "start": "ctcf",
+    "wander": True,
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "momentum": 0.0,
+    "weight_decay": 1e-3,
+    "schedule": "one-cycle",
+    "clip_norm": 1.0,
+    "batch_size": 1,
+    "epochs": 30,
+    "patience": 0,
+}
+"""A network that a CPU trains in minutes, of bins of some thousand bp."""
 FITTED = "chromloom.models.pairs.fitted:"
 EPIPHANY: dict[str, Any] = {
     **PREDICTOR,
@@ -318,6 +364,8 @@ MODELS: dict[str, Model] = {
     "weave": Model(**WEAVE, colour="#6A3D9A"),
     "epiphany-released": Model(**EPIPHANY, colour="#1B9E77"),
     "epiphany-paper": Model(**EPIPHANY, defaults=EPIPHANY_PAPER, colour="#66C2A5"),
+    "akita-paper": Model(**AKITA, colour="#7570B3"),
+    "akita-small": Model(**AKITA, defaults=AKITA_SMALL, colour="#E7298A"),
     "distance": Model(**PAIRS, trained=FITTED + "Distance", colour="#666666"),
     "pairs-ridge": Model(**PAIRS, trained=FITTED + "Ridge", colour="#B15928"),
     "pairs-xgboost": Model(**PAIRS, trained=FITTED + "Boosted", colour="#F0027F"),

@@ -90,11 +90,13 @@ def read_stretches(
     stretches, curves = [], []
     for sample, observed in maps.items():
         read = {
-            c: _read(observed, c, split, n_distances) for c in observed.chromnames if c in learnt
+            c: read_counts(observed, c, split, n_distances)
+            for c in observed.chromnames
+            if c in learnt
         }
         if not read:
             continue
-        curve = _expected(read.values())
+        curve = expected_strength(read.values())
         curves.append(curve)
         for chrom, (counts, _, weight, validates) in read.items():
             stretches.append(
@@ -128,7 +130,7 @@ def read_stretches(
     return [replace(s, features=constants.prepare(s.features)) for s in stretches], constants
 
 
-def _read(observed: NormalizedMap, chrom: str, split: pd.DataFrame, n_distances: int):
+def read_counts(observed: NormalizedMap, chrom: str, split: pd.DataFrame, n_distances: int):
     """Counts by pair, strengths of training pairs, weights, and the bins that validate."""
     first, last = observed.extent(chrom)
     n = last - first
@@ -156,7 +158,7 @@ def _read(observed: NormalizedMap, chrom: str, split: pd.DataFrame, n_distances:
     return counts, values, weight, validates
 
 
-def _expected(read: Iterable[tuple]) -> np.ndarray:
+def expected_strength(read: Iterable[tuple]) -> np.ndarray:
     """Mean contact strength of training pairs by distance, (n_distances,), above 0.
 
     Half a contact stands where there is none.

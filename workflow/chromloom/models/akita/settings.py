@@ -1,15 +1,69 @@
-"""Settings of Akita's network."""
+"""Settings of Akita: its network, what it learns from windows, and how it is fitted."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from chromloom.errors import InputError
-from chromloom.models.settings import Settings
+from chromloom.models.settings import NetworkFit, Part, Settings
+
+PUBLISHED_FIT = NetworkFit(
+    optimizer="sgd",
+    learning_rate=0.0065,
+    momentum=0.99575,
+    clip_norm=10.0,
+    batch_size=2,
+    epochs=200,
+    patience=12,
+)
+
+
+@dataclass(frozen=True)
+class WindowFit(Part):
+    """What is learnt from windows of a map.
+
+    Attributes
+    ----------
+    loss : {"mse", "poisson"}
+        Mean squared error of log observed/expected, smoothed and cut, as published; or the Poisson
+        deviance of raw counts, which needs neither.
+    sigma, k, clip : float
+        Of mse: the smoothing of counts and of their expected (bins, over a square of five); what is
+        added to both; the largest log ratio.
+    stride : int
+        Bins from one training window to the next; 0 for a quarter of what a window predicts.
+    wander : bool
+        Windows begin up to a stride later, drawn anew in every epoch.
+    shift : int
+        bp by which the sequence of a training window is moved at most, either way.
+    mirror : bool
+        Read half of the training windows as the other strand, and predict the mean of both.
+    start : {"random", "ctcf"}
+        First values of the first convolution: drawn, or the CTCF motif in the first two filters,
+        one for each strand.
+    """
+
+    loss: str = "mse"
+    sigma: float = 1.0
+    k: float = 0.05
+    clip: float = 2.0
+    stride: int = 0
+    wander: bool = False
+    shift: int = 11
+    mirror: bool = True
+    start: str = "random"
+
+    CHOICES: ClassVar = {"loss": ("mse", "poisson"), "start": ("random", "ctcf")}
+    RANGES: ClassVar = {
+        "sigma": (0, 100),
+        "stride": (0, 100_000),
+        "shift": (0, 100_000),
+    }
+    POSITIVE: ClassVar = ("k", "clip")
 
 
 @dataclass(frozen=True)
 class AkitaSettings(Settings):
-    """Architecture; defaults are the published ones (params.json of the public code).
+    """Architecture and fit; defaults are the published ones (params.json of the public code).
 
     Attributes
     ----------
@@ -41,6 +95,8 @@ class AkitaSettings(Settings):
     checkpointing : bool
         Compute activations anew in the backward pass instead of keeping them: less memory, a third
         more time.
+    windows : WindowFit
+    fit : NetworkFit
     """
 
     window: int = 512
@@ -62,6 +118,8 @@ class AkitaSettings(Settings):
     distance: str = "bins"
     norm_memory: float = 0.9265
     checkpointing: bool = False
+    windows: WindowFit = WindowFit()
+    fit: NetworkFit = PUBLISHED_FIT
 
     CHOICES: ClassVar = {"distance": ("bins", "log")}
     RANGES: ClassVar = {
@@ -94,3 +152,13 @@ class AkitaSettings(Settings):
     def size(self) -> int:
         """Bins of a window that are predicted."""
         return self.window - 2 * self.crop
+
+    @property
+    def step(self) -> int:
+        """Bins from one predicted window to the next, of which the maps are averaged."""
+        return max(self.size // 4, 1)
+
+    @property
+    def n_distances(self) -> int:
+        """Distances, from 0, of which every pair lies whole in one of the predicted windows."""
+        return self.size - self.step + 1

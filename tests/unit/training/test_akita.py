@@ -1,0 +1,167 @@
+"""Training of Akita: what windows hold, and that nothing of a test chromosome is learnt."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from chromloom.errors import InputError
+from chromloom.models.akita.module import Akita
+from chromloom.models.akita.settings import AkitaSettings
+from chromloom.models.predictor import Predictor
+from chromloom.models.registry import model_settings
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.sequence.ctcf import CTCF_COUNTS
+from chromloom.sequence.fasta import Genome
+from chromloom.training.akita import Windows, read_targets, start_from_motif, train_akita
+from chromloom.training.splits import split_chromosomes
+
+
+@pytest.fixture(scope="module")
+def split(tiny_map_path):
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes
+    return split_chromosomes(sizes, test=["chr2"], validation=["chr3"])
+
+
+@pytest.fixture(scope="module")
+def observed(tiny_map_path):
+    return NormalizedMap(tiny_map_path)
+
+
+@pytest.fixture
+def windows(observed, tiny_genome_path, split, tiny_akita):
+    def make(*, validation=False, **options):
+        settings = model_settings("akita-small", **{**tiny_akita, **options})
+        targets, _ = read_targets([observed], split, settings.size)
+        return Windows(
+            Genome(tiny_genome_path), targets, settings, observed, seed=1, validation=validation
+        )
+
+    return make
+
+
+def test_a_window_holds_its_sequence_and_its_counts(windows, observed, tiny_genome_path):
+    own = windows(shift=0, mirror=False, wander=False, stride=12)
+    for number in (0, 3, len(own) - 1):
+        k, first = own.places[number]
+        chrom = own.targets[k].chrom
+        codes, turned, values, log_mean = own[number]
+        assert not turned
+        start = (first - 2) * 10_000
+        np.testing.assert_array_equal(
+            codes, Genome(tiny_genome_path).read(chrom, start, start + 160_000)
+        )
+        matrix = observed.clr.matrix(balance=False).fetch(chrom)
+        masked = observed.mask(chrom)
+        weight = observed.bins["weight"].to_numpy()[slice(*observed.extent(chrom))]
+        for pair in range(0, values.shape[1], 7):
+            i = first + own.i[pair]
+            j = i + own.dist[pair]
+            if masked[i] or masked[j]:
+                assert values[0, pair].isnan()
+                continue
+            assert values[0, pair] == matrix[i, j]
+            expected = own.targets[k].log_expected[0, j - i] - np.log(weight[i] * weight[j])
+            assert log_mean[0, pair] == pytest.approx(expected, rel=1e-5)
+
+
+def test_epochs_draw_strands_shifts_and_places_anew_and_validation_does_not(windows):
+    own = windows()
+    first, again = own[1], own[1]
+    assert all(torch.equal(a, b) for a, b in zip(first, again) if not a.isnan().any())
+    seen = set()
+    for epoch in range(8):
+        own.set_epoch(epoch)
+        codes, turned, _, _ = own[1]
+        seen.add((bytes(codes[:50].numpy()), bool(turned)))
+    assert len(seen) == 8
+    assert {turned for _, turned in seen} == {True, False}
+    still = windows(validation=True)
+    before = still[0]
+    still.set_epoch(5)
+    assert torch.equal(still[0][0], before[0])
+    assert {own.targets[k].chrom for k, _ in own.places} == {"chr1"}
+    assert {still.targets[k].chrom for k, _ in still.places} == {"chr3"}
+
+
+def test_log_ratios_are_smoothed_counts_over_smoothed_expected(windows):
+    own = windows(loss="mse", shift=0, mirror=False, wander=False, sigma=0.0, k=0.5, clip=1.0)
+    counts = windows(shift=0, mirror=False, wander=False)
+    _, _, ratio, none = own[2]
+    _, _, seen, log_mean = counts[2]
+    plain = torch.log((seen + 0.5) / (log_mean.exp() + 0.5)).clamp(-1, 1)
+    torch.testing.assert_close(ratio, plain, equal_nan=True)
+    assert none.numel() == 0
+    smooth = windows(loss="mse", shift=0, mirror=False, wander=False)[2][2]
+    known = ~smooth.isnan()
+    assert torch.equal(known, ~ratio.isnan())
+    assert smooth[known].std() < 0.8 * plain[known].std()
+
+
+@pytest.mark.parametrize("loss", ["mse", "poisson"])
+def test_training_writes_a_predictor_and_gains_on_validation(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path, loss
+):
+    train_akita(
+        "akita-small", [tiny_map_path, tiny_map_path], split, tmp_path / "out",
+        genome=tiny_genome_path, max_distance=90_000, seed=2,
+        options={**tiny_akita, "loss": loss, "epochs": 3},
+    )  # fmt: skip
+    history = pd.read_csv(tmp_path / "out" / "history.tsv", sep="\t")
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    own = Predictor.load(tmp_path / "out")
+    assert own.config["n_distances"] == 10 == len(own.constants.expected)
+    assert own.inputs["samples"] == ["tiny", "tiny"]
+    assert len(own.tensors["head.weight"]) == 2
+    assert own.fitted().network.bin_size == 10_000
+
+
+def test_pairs_that_no_window_holds_whole_are_not_predicted(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path
+):
+    train_akita(
+        "akita-small", [tiny_map_path], split, tmp_path, genome=tiny_genome_path,
+        max_distance=5_000_000, options={**tiny_akita, "epochs": 1},
+    )  # fmt: skip
+    settings = model_settings("akita-small", **tiny_akita)
+    assert Predictor.load(tmp_path).config["n_distances"] == settings.n_distances == 10
+
+
+def test_contacts_of_the_test_chromosome_change_no_bit(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path, altered_map
+):
+    states = []
+    for name, path in (
+        ("plain", tiny_map_path),
+        ("test", altered_map("chr2")),
+        ("train", altered_map("chr1")),
+    ):
+        train_akita(
+            "akita-small", [path], split, tmp_path / name, genome=tiny_genome_path,
+            max_distance=90_000, options={**tiny_akita, "epochs": 1},
+        )  # fmt: skip
+        states.append(load_file(tmp_path / name / "model.safetensors"))
+    plain, other, trained = states
+    assert all(torch.equal(plain[name], other[name]) for name in plain)
+    assert not all(torch.equal(plain[name], trained[name]) for name in plain)
+
+
+def test_first_filters_begin_as_a_motif_on_both_strands(tiny_akita):
+    settings = AkitaSettings.of("akita-small", **{**tiny_akita, "kernel": 21})
+    network = Akita(settings, 10_000, 1)
+    start_from_motif(network, CTCF_COUNTS)
+    forward, reverse = network.tower[0].conv.weight[:2]
+    torch.testing.assert_close(reverse, forward.flip(0, 1))
+    assert (forward[:, 1:20].argmax(0).numpy() == CTCF_COUNTS.argmax(0)).mean() == 1
+    with pytest.raises(InputError, match="needs kernel=19 or more"):
+        start_from_motif(Akita(AkitaSettings.of("x", **tiny_akita), 10_000, 1), CTCF_COUNTS)
+
+
+def test_a_sequence_of_another_assembly_is_refused(
+    tiny_map_path, tiny_akita, split, tmp_path, write_tiny_genome
+):
+    path = write_tiny_genome({"chr1": 1_195_000, "chr2": 800_000, "chr3": 250_000})
+    with pytest.raises(InputError, match=r"chr3 has 250,000 bp, in .* 300,000"):
+        train_akita("akita-small", [tiny_map_path], split, tmp_path, genome=path,
+                    max_distance=90_000, options=tiny_akita)  # fmt: skip

@@ -1,0 +1,116 @@
+"""A trained Akita as a predictor: maps of overlapping windows, averaged along a chromosome."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chromloom.models.akita.module import Akita
+from chromloom.models.akita.settings import AkitaSettings
+
+KEPT = 64
+"""Maps of windows that are kept: neighbouring blocks of rows need the same."""
+
+
+class FittedAkita:
+    """A network that predicts chromosomes.
+
+    Parameters
+    ----------
+    network : Akita
+    """
+
+    stride = 1
+
+    def __init__(self, network: Akita) -> None:
+        self.network, self.settings = network.eval(), network.settings
+        self._maps: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+
+    @classmethod
+    def of_tensors(
+        cls,
+        settings: AkitaSettings,
+        tensors: Mapping[str, Tensor],
+        *,
+        mirrored: np.ndarray,
+        n_distances: int,
+        device: str = "cpu",
+    ) -> "FittedAkita":
+        """The network whose weights `tensors` holds, with its `bin_size`."""
+        own = dict(tensors)
+        bin_size = int(own.pop("bin_size"))
+        network = Akita(settings, bin_size, len(own["head.weight"]))
+        network.load_state_dict(own)
+        return cls(network.to(device))
+
+    @property
+    def context(self) -> int:
+        """Bins beyond both ends of a pair that its prediction depends on."""
+        return self.settings.window
+
+    def log_ratio_rows(
+        self,
+        read: Callable[[int], np.ndarray],
+        n: int,
+        lo: int,
+        hi: int,
+        n_dist: int,
+        *,
+        targets: list[int] | None = None,
+        key: Hashable = None,
+    ) -> np.ndarray:
+        """Log of contact over expected of rows [lo, hi) of a chromosome of n bins.
+
+        Parameters
+        ----------
+        read : callable
+            (bin) -> codes (window * bin_size,), uint8, of the window that begins there; the bin may
+            be negative, and bases beyond the chromosome are N.
+        n, lo, hi, n_dist : int
+            n_dist is at most `settings.n_distances`.
+        targets : list of int, optional
+            Heads whose mean is taken; all by default.
+        key : hashable
+            What tells the chromosome from others, for the windows that are kept.
+
+        Returns
+        -------
+        ndarray, (n_dist, hi - lo), float32
+            Band layout; the mean over the windows that hold a pair. NaN beyond the chromosome.
+        """
+        size, step = self.settings.size, self.settings.step
+        total = np.zeros((n_dist, hi - lo), np.float32)
+        count = np.zeros((n_dist, hi - lo), np.float32)
+        # Windows begin at multiples of the step, whatever rows are asked.
+        for first in range((lo - size) // step * step + step, hi, step):
+            if first + size <= 0 or first >= n:
+                continue
+            values = self._map(read, first, key)
+            values = values if targets is None else values[targets]
+            values = values.mean(axis=0)
+            a, b = max(lo, first), min(hi, first + size)
+            for row in range(a, b):
+                own = values[row - first, row - first :][:n_dist]
+                total[: len(own), row - lo] += own
+                count[: len(own), row - lo] += 1
+        total[np.arange(n_dist)[:, None] + np.arange(lo, hi) >= n] = np.nan
+        return total / np.maximum(count, 1)
+
+    @torch.no_grad()
+    def _map(self, read: Callable[[int], np.ndarray], first: int, key: Hashable) -> np.ndarray:
+        """Map of the window whose first predicted bin is `first`, (n_targets, size, size)."""
+        place = (key, first)
+        if place not in self._maps:
+            codes = torch.as_tensor(
+                read(first - self.settings.crop), device=self.network.head.weight.device
+            )[None]
+            values = self.network(codes)
+            if self.settings.windows.mirror:
+                turned = torch.ones(1, dtype=torch.bool, device=codes.device)
+                values = (values + self.network(codes, turned)) / 2
+            self._maps[place] = values[0].float().cpu().numpy()
+            if len(self._maps) > KEPT:
+                self._maps.popitem(last=False)
+        return self._maps[place]
