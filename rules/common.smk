@@ -120,7 +120,7 @@ def predictor(wildcards):
 def genome_of(plan):
     """Sequence that a predictor reads; none where it reads none."""
     name = STUDY.assembly_name(plan.samples[0])
-    return f"results/sequence/{name}.fa.gz" if plan.sequence else []
+    return f"results/sequence/{name}.fa.gz" if plan.reads_sequence else []
 
 
 def against_map(wildcards):

@@ -126,6 +126,7 @@ rule apply_predictor:
         mem_mb=8000,
         runtime=120,
     params:
+        model=lambda wildcards: predictor(wildcards).model,
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
         chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
         version=VERSIONS["predictors"],

@@ -13,6 +13,8 @@ TARGETS = [
     f"results/reconstruction/{RUN}.tsv",
     "results/reconstruction/A.10000.ICE.pairs-ridge.tsv",
     "results/reconstruction/A.10000.ICE.epiphany.tsv",
+    "results/reconstruction/A.10000.ICE.akita.tsv",
+    "results/perturbation/A.10000.ICE.akita/gone/summary.tsv",
     f"results/analysis/{RUN}/insulation.tsv",
     f"results/attribution/{RUN}.signals/pixel",
     f"results/perturbation/{RUN}/gone/summary.tsv",
@@ -23,7 +25,7 @@ TARGETS = [
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits
-A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany\tgone.bed
+A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany,akita\tgone.bed
 B\tB\tresults/simulated/simulated\t-\tweave\t
 A2\tmasked\tresults/simulated/simulated\t-\tweave\t
 """
@@ -37,6 +39,10 @@ TINY = {
     "head_size": 0,
     "adversarial": False,
     "epochs": 1,
+}
+BASES = {
+    **{"window": 24, "filters": 2, "widest_pool": 100, "residual_filters": 4, "bottleneck": 4},
+    **{"pair_filters": 4, "pair_residual_filters": 4, "epochs": 1},
 }
 SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "epochs": 2}
 PREDICT = CONFIG | {
@@ -57,6 +63,10 @@ PREDICT = CONFIG | {
         "epiphany": {
             **SHARED,
             **{"model": "epiphany-released", "test": ["chr3"], "signals": MARKS, "options": TINY},
+        },
+        "akita": {
+            **{"model": "akita-small", "samples": ["A"], "test": ["chr3"], "max_distance": 100_000},
+            "options": BASES,
         },
     },
     "sequences": {"simulated": "results/simulated/simulated/genome.fa"},
@@ -114,4 +124,4 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")
     assert complete["error"].iloc[0] < 0.05
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
-    assert {"weave", "pairs-ridge", "epiphany"} <= names
+    assert {"weave", "pairs-ridge", "epiphany", "akita"} <= names

@@ -2,11 +2,11 @@ from pathlib import Path
 
 from chromloom.genome.assembly import load_assembly
 from chromloom.logs import job_log
-from chromloom.prediction.predicted import apply_predictor
+from chromloom.models.registry import find_model, load
 
 wildcards = snakemake.wildcards
 with job_log(snakemake.log[0]):
-    apply_predictor(
+    load(find_model(snakemake.params.model).apply)(
         [Path(weights).parent for weights in snakemake.input.weights],
         snakemake.input.get("store"),
         load_assembly(snakemake.params.assembly),

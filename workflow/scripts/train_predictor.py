@@ -2,12 +2,12 @@ from pathlib import Path
 
 from chromloom.files import read_tsv
 from chromloom.logs import job_log
-from chromloom.training.predictor import train_predictor
+from chromloom.models.registry import find_model, load
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
     splits = read_tsv(snakemake.input.splits)
-    train_predictor(
+    load(find_model(params.model).train)(
         params.model,
         snakemake.input.maps,
         snakemake.input.stores,

@@ -34,7 +34,7 @@ def folders(tiny_map_path, tiny_genome_path, tiny_akita, assembly, tmp_path_fact
     for fold, split in split_chromosomes(assembly.chromsizes, folds=2).groupby("fold"):
         folders.append(folder / str(fold))
         train_akita(
-            "akita-small", [tiny_map_path], split, folders[fold], genome=tiny_genome_path,
+            "akita-small", [tiny_map_path], [], split, folders[fold], genome_path=tiny_genome_path,
             max_distance=80_000, options=tiny_akita, seed=int(fold),
         )  # fmt: skip
     return folders
@@ -43,7 +43,7 @@ def folders(tiny_map_path, tiny_genome_path, tiny_akita, assembly, tmp_path_fact
 @pytest.fixture(scope="module")
 def source(folders, tiny_genome_path, tiny_map_path, assembly, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tiny.10000.ICE.mine"
-    apply_akita(folders, tiny_genome_path, assembly, out, **NAMED)
+    apply_akita(folders, None, assembly, out, genome_path=tiny_genome_path, **NAMED)
     return open_source(out, tiny_map_path)
 
 
@@ -147,6 +147,6 @@ def test_what_cannot_be_applied_or_opened_is_refused(
 ):
     other = Assembly("other", assembly.chromsizes, NONE, NONE)
     with pytest.raises(InputError, match="trained on the assembly tiny"):
-        apply_akita(folders, tiny_genome_path, other, tmp_path, **NAMED)
+        apply_akita(folders, None, other, tmp_path, genome_path=tiny_genome_path, **NAMED)
     with pytest.raises(CheckpointError, match="no predictor applied to a sample"):
         AkitaMap(tmp_path, name="x")

@@ -104,8 +104,8 @@ def test_training_writes_a_predictor_and_gains_on_validation(
     tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path, loss
 ):
     train_akita(
-        "akita-small", [tiny_map_path, tiny_map_path], split, tmp_path / "out",
-        genome=tiny_genome_path, max_distance=90_000, seed=2,
+        "akita-small", [tiny_map_path, tiny_map_path], [], split, tmp_path / "out",
+        genome_path=tiny_genome_path, max_distance=90_000, seed=2,
         options={**tiny_akita, "loss": loss, "epochs": 3},
     )  # fmt: skip
     history = pd.read_csv(tmp_path / "out" / "history.tsv", sep="\t")
@@ -121,7 +121,7 @@ def test_pairs_that_no_window_holds_whole_are_not_predicted(
     tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path
 ):
     train_akita(
-        "akita-small", [tiny_map_path], split, tmp_path, genome=tiny_genome_path,
+        "akita-small", [tiny_map_path], [], split, tmp_path, genome_path=tiny_genome_path,
         max_distance=5_000_000, options={**tiny_akita, "epochs": 1},
     )  # fmt: skip
     settings = model_settings("akita-small", **tiny_akita)
@@ -138,7 +138,7 @@ def test_contacts_of_the_test_chromosome_change_no_bit(
         ("train", altered_map("chr1")),
     ):
         train_akita(
-            "akita-small", [path], split, tmp_path / name, genome=tiny_genome_path,
+            "akita-small", [path], [], split, tmp_path / name, genome_path=tiny_genome_path,
             max_distance=90_000, options={**tiny_akita, "epochs": 1},
         )  # fmt: skip
         states.append(load_file(tmp_path / name / "model.safetensors"))
@@ -154,8 +154,34 @@ def test_first_filters_begin_as_a_motif_on_both_strands(tiny_akita):
     forward, reverse = network.tower[0].conv.weight[:2]
     torch.testing.assert_close(reverse, forward.flip(0, 1))
     assert (forward[:, 1:20].argmax(0).numpy() == CTCF_COUNTS.argmax(0)).mean() == 1
+    torch.testing.assert_close(network.tower[1].conv.weight[0, 0], torch.tensor([0.0, 1.0, 0.0]))
+    assert network.tower[1].conv.weight[:2].count_nonzero() == 2
     with pytest.raises(InputError, match="needs kernel=19 or more"):
         start_from_motif(Akita(AkitaSettings.of("x", **tiny_akita), 10_000, 1), CTCF_COUNTS)
+
+
+def test_a_frozen_first_convolution_keeps_its_values_and_the_others_learn(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path
+):
+    options = {**tiny_akita, "kernel": 19, "start": "ctcf", "frozen": True, "epochs": 1}
+    train_akita(
+        "akita-small", [tiny_map_path], [], split, tmp_path, genome_path=tiny_genome_path,
+        max_distance=90_000, options=options, seed=4,
+    )  # fmt: skip
+    torch.manual_seed(4)
+    begun = Akita(model_settings("akita-small", **options), 10_000, 1)
+    start_from_motif(begun, CTCF_COUNTS)
+    trained = Predictor.load(tmp_path).tensors
+    assert torch.equal(trained["tower.0.conv.weight"], begun.tower[0].conv.weight)
+    assert not torch.equal(trained["tower.1.conv.weight"], begun.tower[1].conv.weight)
+
+
+def test_what_other_predictors_read_is_refused(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path
+):
+    with pytest.raises(InputError, match="reads the bases of the sequence alone"):
+        train_akita("akita-small", [tiny_map_path], [], split, tmp_path, sequence={"kmers": 2},
+                    genome_path=tiny_genome_path, max_distance=90_000)  # fmt: skip
 
 
 def test_a_sequence_of_another_assembly_is_refused(
@@ -163,5 +189,5 @@ def test_a_sequence_of_another_assembly_is_refused(
 ):
     path = write_tiny_genome({"chr1": 1_195_000, "chr2": 800_000, "chr3": 250_000})
     with pytest.raises(InputError, match=r"chr3 has 250,000 bp, in .* 300,000"):
-        train_akita("akita-small", [tiny_map_path], split, tmp_path, genome=path,
+        train_akita("akita-small", [tiny_map_path], [], split, tmp_path, genome_path=path,
                     max_distance=90_000, options=tiny_akita)  # fmt: skip

@@ -35,10 +35,11 @@ KNOWN = 0.5
 
 def apply_akita(
     folders: Sequence[str | Path],
-    genome_path: str | Path,
+    store_path: str | Path | None,
     assembly: Assembly,
     out_dir: str | Path,
     *,
+    genome_path: str | Path,
     sample: str,
     norm: str,
     predictor: str,
@@ -50,12 +51,14 @@ def apply_akita(
     ----------
     folders : sequence of path
         Folder of each fold, see `models.predictor`.
-    genome_path : path
-        Sequence, as `sequence.fasta.write_genome` writes it.
+    store_path : None
+        What other predictors read.
     assembly : Assembly
         Of the sample.
     out_dir : path
         Folder to write.
+    genome_path : path
+        Sequence, as `sequence.fasta.write_genome` writes it.
     sample, norm, predictor : str
         Of the run. A sample that was learnt from is predicted by its own head, another one by the
         mean of all heads.

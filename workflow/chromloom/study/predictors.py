@@ -49,6 +49,11 @@ class PredictorPlan:
     n_folds: int
 
     @property
+    def reads_sequence(self) -> bool:
+        """Whether it reads the sequence of the assembly: features of bins, or bases."""
+        return bool(self.sequence) or "sequence" in find_model(self.model).reads
+
+    @property
     def folds(self) -> list[int]:
         """Numbers of the folds."""
         return list(range(max(self.n_folds, 1)))
@@ -79,7 +84,7 @@ def plan_predictor(
     if model.scope != "study" or "map" not in model.gives:
         raise InputError(
             f"{where}: model {asked['model']!r} learns no maps from signals or sequence; take "
-            "weave, distance, pairs-ridge or pairs-xgboost"
+            "weave, distance, pairs-ridge, pairs-xgboost, akita-paper or akita-small"
         )
     if name in taken or (name in models() and find_model(name).scope == "map"):
         raise InputError(f"{where}: this is the name of a model; give the predictor another")
@@ -104,7 +109,13 @@ def plan_predictor(
                 "predictor on one"
             )
     sequence = {key: value for key, value in asked["sequence"].items() if value}
-    if not (asked["signals"] or sequence):
+    reads_bases = "sequence" in model.reads
+    if reads_bases and (asked["signals"] or sequence):
+        raise InputError(
+            f"{where}: model {asked['model']!r} reads the bases of the sequence and nothing else; "
+            "leave signals and sequence out"
+        )
+    if not (reads_bases or asked["signals"] or sequence):
         raise InputError(
             f"{where}: it reads nothing; name signals, or what it reads of the sequence"
         )
@@ -144,7 +155,7 @@ def plan_predictor(
             "their own bins; leave sequence out, or take another model"
         )
     assembly = study.assembly_name(first)
-    if plan.sequence and not study.sequence(assembly):
+    if plan.reads_sequence and not study.sequence(assembly):
         raise InputError(
             f"{where}: there is no sequence of assembly {assembly!r}; name its file in "
             "the config (key sequences), or put genome.fa.gz into the assembly's folder"

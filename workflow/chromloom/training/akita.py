@@ -39,11 +39,14 @@ LEAST = 0.02
 def train_akita(
     model: str,
     maps: Sequence[str | Path],
+    stores: Sequence[str | Path],
     split: pd.DataFrame,
     out_dir: str | Path,
     *,
-    genome: str | Path,
+    genome_path: str | Path,
     max_distance: int,
+    signals: Sequence[str] = (),
+    sequence: Mapping[str, int] | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -57,12 +60,14 @@ def train_akita(
         A line of `chromloom.models.registry`.
     maps : sequence of path
         Normalised maps of the training samples, of one bin size and assembly: a head for each.
+    stores, signals, sequence : sequence of path, sequence of str, mapping
+        Nothing: what other predictors read.
     split : DataFrame
         Rows of one fold, see `training.splits`. No contact of its test regions is read; windows
         that train may reach into their sequence.
     out_dir : path
         Folder, see `models.predictor`.
-    genome : path
+    genome_path : path
         Sequence, as `sequence.fasta.write_genome` writes it.
     max_distance : int
         bp; farther pairs are not predicted. What windows cannot hold is cut off, see
@@ -75,11 +80,16 @@ def train_akita(
     Raises
     ------
     InputError
-        Maps of two bin sizes or assemblies, a bin size that poolings do not make, a chromosome
-        without a sequence, or nothing to learn from.
+        Signals or features of sequence, maps of two bin sizes or assemblies, a bin size that
+        poolings do not make, a chromosome without a sequence, or nothing to learn from.
     """
+    if stores or signals or sequence:
+        raise InputError(
+            f"model '{model}' reads the bases of the sequence alone; leave signals and features of "
+            "the sequence out"
+        )
     settings: AkitaSettings = model_settings(model, **(options or {}))
-    opened, sequence = [NormalizedMap(path) for path in maps], Genome(genome)
+    opened, genome = [NormalizedMap(path) for path in maps], Genome(genome_path)
     first = opened[0]
     for observed in opened[1:]:
         if observed.resolution != first.resolution or observed.assembly != first.assembly:
@@ -90,7 +100,7 @@ def train_akita(
             )
     targets, expected = read_targets(opened, split, settings.size)
     for target in targets:
-        _check_sequence(sequence, target, first)
+        _check_sequence(genome, target, first)
     torch.manual_seed(seed)
     network = _Learning(settings, first.resolution, len(opened), first.ignore_diags)
     if settings.windows.start == "ctcf":
@@ -116,8 +126,8 @@ def train_akita(
     }
     tensors, history = fit_network(
         network,
-        Windows(sequence, targets, settings, first, seed=seed, validation=False),
-        Windows(sequence, targets, settings, first, seed=seed, validation=True),
+        Windows(genome, targets, settings, first, seed=seed, validation=False),
+        Windows(genome, targets, settings, first, seed=seed, validation=True),
         settings.fit,
         seed=seed,
         device=str(resolve_device(device)),
@@ -350,6 +360,8 @@ class _Learning(Akita):
 def start_from_motif(network: Akita, counts: np.ndarray) -> None:
     """Let the first two filters begin as a motif and its reverse complement.
 
+    The first two channels of the later convolutions of the tower begin as those of the one before.
+
     Parameters
     ----------
     network : Akita
@@ -378,6 +390,10 @@ def start_from_motif(network: Akita, counts: np.ndarray) -> None:
         for own, values in zip(weight, (odds, odds[::-1, ::-1])):
             own.zero_()
             own[:, first : first + width] = scale * torch.as_tensor(values.copy(), dtype=own.dtype)
+        for block in list(network.tower)[1:]:
+            later: Tensor = block.conv.weight  # type: ignore[union-attr, assignment]
+            later[:2] = 0
+            later[[0, 1], [0, 1], later.shape[-1] // 2] = 1
 
 
 def _check_sequence(genome: Genome, target: Target, observed: NormalizedMap) -> None:

@@ -163,7 +163,10 @@ class Akita(nn.Module):
     def pool(self, codes: Tensor) -> Tensor:
         """The tower: codes (n, any number of bins * bin_size) to (n, filters, bins)."""
         x = one_hot(codes, self.head.weight.dtype)
-        for block in self.tower:
+        first, *others = self.tower
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.windows.frozen):
+            x = self._run(first, x)
+        for block in others:
             x = self._run(block, x)
         return x
 

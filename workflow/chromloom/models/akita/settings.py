@@ -38,8 +38,11 @@ class WindowFit(Part):
     mirror : bool
         Read half of the training windows as the other strand, and predict the mean of both.
     start : {"random", "ctcf"}
-        First values of the first convolution: drawn, or the CTCF motif in the first two filters,
-        one for each strand.
+        First values of the convolutions over bases: drawn, or with the CTCF motif in the first two
+        filters of the first one, one for each strand, which the next ones begin by handing on.
+    frozen : bool
+        The first convolution keeps its first values. It takes most of the time of training, as the
+        only one that is computed for every base.
     """
 
     loss: str = "mse"
@@ -51,6 +54,7 @@ class WindowFit(Part):
     shift: int = 11
     mirror: bool = True
     start: str = "random"
+    frozen: bool = False
 
     CHOICES: ClassVar = {"loss": ("mse", "poisson"), "start": ("random", "ctcf")}
     RANGES: ClassVar = {
