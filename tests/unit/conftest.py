@@ -209,6 +209,7 @@ def tiny_akita() -> dict:
         "pair_residual_filters": 3,
         "pair_blocks": 1,
         "start": "random",
+        "frozen": False,
         "stride": 12,
         "epochs": 2,
         "batch_size": 4,

@@ -255,7 +255,7 @@ class Windows(Dataset):
         i, j = upper_triangle(settings.size, observed.ignore_diags)
         self.i, self.dist = i.numpy(), (j - i).numpy()
         stride = settings.windows.stride or max(settings.size // 4, 1)
-        self.stride = max(settings.size // 2, 1) if validation else stride
+        self.stride = settings.size if validation else stride
         self.places = [
             (k, first)
             for k, target in enumerate(targets)
