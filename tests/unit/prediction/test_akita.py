@@ -57,7 +57,7 @@ def test_a_run_is_opened_as_what_it_is(source):
 def test_a_pair_is_the_mean_over_the_windows_that_hold_it(source):
     """Against windows read whole, both strands, averaged pair by pair."""
     n, chrom = 80, "chr2"
-    fitted = source._fitted[source.fold_of[chrom]]
+    fitted = source.fitted(chrom)
     size, step, crop = fitted.settings.size, fitted.settings.step, fitted.settings.crop
     total, count = np.zeros((9, n)), np.zeros((9, n))
     for first in range(-size + step, n, step):
@@ -104,13 +104,13 @@ def test_an_edit_that_changes_nothing_and_one_that_does(source):
 def test_a_deletion_is_predicted_from_the_joined_sequence(source, length):
     edit = Edit("d", "deletion", "chr2", 304_000, 304_000 + length)
     edited = lay_out_for(source, edit)
-    codes = source._read("chr2", 250_000, 160_000, edited)
+    codes = source.read("chr2", 250_000, 160_000, edited)
     genome = Genome(source._genome.path)
     joined = np.concatenate(
         [genome.read("chr2", 250_000, 304_000), genome.read("chr2", 304_000 + length, 800_000)]
     )
     np.testing.assert_array_equal(codes, joined[:160_000])
-    beyond = source._read("chr2", 800_000 - length - 5, 20, edited)
+    beyond = source.read("chr2", 800_000 - length - 5, 20, edited)
     assert (beyond[5:] == N).all()
     assert (beyond[:5] < N).all()
 
@@ -121,7 +121,7 @@ def test_replaced_bins_become_what_the_edit_says(source):
     plain = genome.read("chr1", 280_000, 380_000)
 
     def read(edit):
-        return source._read("chr1", *around.values(), lay_out(edit, source.bins))
+        return source.read("chr1", *around.values(), lay_out(edit, source.bins))
 
     zero = read(Edit("k", "knockout", "chr1", 300_000, 320_000, method="zero"))
     assert (zero[own] == N).all()

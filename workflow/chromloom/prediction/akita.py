@@ -215,8 +215,7 @@ class AkitaMap(EditableMap):
         source = np.arange(*self.bins.extent(chrom)) if edited is None else edited.source
         mask = self.bins.masked[source]
         n_dist = n_distances(self, len(mask), lo, max_dist)
-        fold = self.fold_of.get(chrom, 0)
-        fitted = self._fitted[fold]
+        fold, fitted = self.fold_of.get(chrom, 0), self.fitted(chrom)
         window, resolution = fitted.settings.window, self.bins.resolution
         ends = self._ends(chrom, edited)
 
@@ -224,7 +223,7 @@ class AkitaMap(EditableMap):
             # A window begins where its first bin does; what an edit leaves of cut bins shifts the
             # others by half a bin at most.
             start = ends[min(max(first, 0), len(ends) - 1)] + min(first, 0) * resolution
-            return self._read(chrom, int(start), window * resolution, edited)
+            return self.read(chrom, int(start), window * resolution, edited)
 
         ratio = fitted.log_ratio_rows(
             read,
@@ -238,6 +237,31 @@ class AkitaMap(EditableMap):
         band = self._expected[fold][:n_dist, None].astype(np.float32) * np.exp(ratio)
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
+
+    def fitted(self, chrom: str) -> FittedAkita:
+        """The network that predicts a chromosome."""
+        return self._fitted[self.fold_of.get(chrom, 0)]
+
+    def own_target(self, maps: np.ndarray) -> np.ndarray:
+        """The sample's map (size, size) of those of all heads (n_targets, size, size)."""
+        return maps[self._targets].mean(axis=0)
+
+    def read(
+        self, chrom: str, start: int, length: int, edited: EditedChromosome | None = None
+    ) -> np.ndarray:
+        """Codes (length,), uint8, of a window of a chromosome, or of its edited form."""
+        if edited is None:
+            return self._genome.read(chrom, start, start + length)
+        codes = np.full(length, N, np.uint8)
+        at = 0
+        for piece in edited.pieces:
+            a, b = max(start, at), min(start + length, at + piece.end - piece.start)
+            if a < b:
+                codes[a - start : b - start] = self._spell(piece, a - at, b - at)
+            at += piece.end - piece.start
+        if edited.replaced.any():
+            self._replace(codes, start, chrom, edited)
+        return codes
 
     def layout(self, edited):
         """The edited chromosome itself; see `EditableMap.layout`."""
@@ -255,23 +279,6 @@ class AkitaMap(EditableMap):
                 length[position] = sum(piece.end - piece.start for piece in pieces)
             self._edited = edited, np.append(0, np.cumsum(length))
         return self._edited[1]
-
-    def _read(
-        self, chrom: str, start: int, length: int, edited: EditedChromosome | None
-    ) -> np.ndarray:
-        """Codes of a window of a chromosome, or of its edited form."""
-        if edited is None:
-            return self._genome.read(chrom, start, start + length)
-        codes = np.full(length, N, np.uint8)
-        at = 0
-        for piece in edited.pieces:
-            a, b = max(start, at), min(start + length, at + piece.end - piece.start)
-            if a < b:
-                codes[a - start : b - start] = self._spell(piece, a - at, b - at)
-            at += piece.end - piece.start
-        if edited.replaced.any():
-            self._replace(codes, start, chrom, edited)
-        return codes
 
     def _spell(self, piece: Piece, lo: int, hi: int) -> np.ndarray:
         """Codes of the bases [lo, hi) of a piece."""
