@@ -14,7 +14,7 @@ from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
-from chromloom.training.akita import Windows, read_targets, start_from_motif, train_akita
+from chromloom.training.akita import Learning, Windows, read_targets, start_from_motif, train_akita
 from chromloom.training.splits import split_chromosomes
 
 
@@ -158,6 +158,29 @@ def test_first_filters_begin_as_a_motif_on_both_strands(tiny_akita):
     assert network.tower[1].conv.weight[:2].count_nonzero() == 2
     with pytest.raises(InputError, match="needs kernel=19 or more"):
         start_from_motif(Akita(AkitaSettings.of("x", **tiny_akita), 10_000, 1), CTCF_COUNTS)
+
+
+@pytest.mark.parametrize("loss", ["mse", "poisson"])
+def test_a_window_without_a_known_pair_costs_nothing_and_changes_nothing(
+    tiny_akita, loss, tiny_genome_path
+):
+    settings = model_settings("akita-small", **{**tiny_akita, "loss": loss})
+    network = Learning(settings, 10_000, 1, 2)
+    codes = torch.as_tensor(Genome(tiny_genome_path).read("chr1", 0, 160_000))[None]
+    pairs = torch.full((1, 1, len(network.i)), torch.nan)
+    cost = network.loss((codes, torch.tensor([False]), pairs, pairs.nan_to_num()))
+    cost.backward()
+    assert cost.item() == 0
+    assert all(p.grad is None or not p.grad.any() for p in network.parameters())
+
+
+def test_windows_wander_within_their_chromosome(windows):
+    own = windows(wander=True, mirror=False, shift=0, stride=12)
+    last = max(number for number, (k, _) in enumerate(own.places) if own.targets[k].chrom == "chr1")
+    still = windows(wander=False, mirror=False, shift=0, stride=12)[last]
+    for epoch in range(3):
+        own.set_epoch(epoch)
+        assert torch.equal(own[last][0], still[0])
 
 
 def test_a_frozen_first_convolution_keeps_its_values_and_the_others_learn(

@@ -102,7 +102,7 @@ def train_akita(
     for target in targets:
         _check_sequence(genome, target, first)
     torch.manual_seed(seed)
-    network = _Learning(settings, first.resolution, len(opened), first.ignore_diags)
+    network = Learning(settings, first.resolution, len(opened), first.ignore_diags)
     if settings.windows.start == "ctcf":
         start_from_motif(network, CTCF_COUNTS)
     n_distances = min(max_distance // first.resolution + 1, settings.n_distances)
@@ -278,8 +278,10 @@ class Windows(Dataset):
             own = self.settings.windows
             turned = own.mirror and rng.random() < 0.5
             shift = int(rng.integers(-own.shift, own.shift + 1))
-            first += int(rng.integers(self.stride)) if own.wander else 0
+            if own.wander:
+                first += int(rng.integers(self.stride))
         target = self.targets[k]
+        first = min(first, max(len(target.validates) - self.settings.size, self.places[number][1]))
         start = (first - self.settings.crop) * self.resolution + shift
         length = self.settings.window * self.resolution
         codes = self.genome.read(target.chrom, start, start + length)
@@ -328,7 +330,7 @@ class Windows(Dataset):
         return ratio
 
 
-class _Learning(Akita):
+class Learning(Akita):
     """The network with its loss."""
 
     i: Tensor
@@ -343,18 +345,18 @@ class _Learning(Akita):
         self.register_buffer("j", j, persistent=False)
 
     def loss(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        """Mean loss of a batch of `Windows`."""
+        """Mean loss of a batch of `Windows`; 0 where nothing of it is known."""
         codes, turned, values, log_mean = batch
         ratio = self(codes, turned)[:, :, self.i, self.j].float()
         known = torch.isfinite(values)
         ratio = torch.where(known, ratio, 0.0)
         seen = torch.where(known, values, 0.0)
         if self.settings.windows.loss == "mse":
-            return (ratio - seen).square().sum() / known.sum()
+            return (ratio - seen).square().sum() / known.sum().clamp(min=1)
         expected = torch.where(known, torch.exp(log_mean), 0.0)
         mean = torch.where(known, torch.exp((log_mean + ratio).clamp(max=30)), 0.0)
         # Divided by what is expected and not by what was seen, which would weigh windows by noise.
-        return (mean - seen * ratio).sum() / expected.sum()
+        return (mean - seen * ratio).sum() / expected.sum().clamp(min=1e-6)
 
 
 def start_from_motif(network: Akita, counts: np.ndarray) -> None:
