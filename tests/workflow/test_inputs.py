@@ -22,6 +22,7 @@ CONFIG = {
     "expression.table": "rpkm.tsv",
     "training.plugins[]": "toy.py",
     "perturbation.motifs": "motifs.bed",
+    "variants.genes": "near.gtf",
     "perturbation.knockouts.*": "sites.bed",
 }
 COLUMNS = {
@@ -115,6 +116,7 @@ def folder(tmp_path_factory) -> Path:
             "boundaries": "X",
             "loops": "Y",
         },
+        "variants": {"genes": "near.gtf"},
     }
     (folder / "config.yaml").write_text(json.dumps(config))
     return folder
@@ -197,6 +199,10 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},
         "read_edits": {"own.bed"},
         "perturb_map": {"labels.tsv", "motifs.bed", "x.bed", "y.bed"},
+        "read_variants": {"own.bed"},
+        "score_variants": {"motifs.bed", "near.gtf"},
+        "annotate_variants": {"own.bed", "labels.tsv", "near.gtf", "x.bed", "y.bed"},
+        "draw_variant": {"motifs.bed", "near.gtf"},
         "knock_out_sites": {"sites.bed"},
         "knock_out_boundaries": {"labels.tsv", "x.bed", "y.bed"},
         "rank_elements": {"labels.tsv", "x.bed", "y.bed"},
@@ -208,7 +214,7 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
 
 
 CHANGES = {
-    "labels.tsv": {"classify_bins", "perturb_map"},
+    "labels.tsv": {"classify_bins", "perturb_map", "annotate_variants"},
     "my.chrom.sizes": {"extract_contacts", "normalize_contacts"},
     "genome/blacklist.bed": {"thin_contacts", "normalize_contacts"},
 }

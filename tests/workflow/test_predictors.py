@@ -18,6 +18,9 @@ TARGETS = [
     f"results/analysis/{RUN}/insulation.tsv",
     f"results/attribution/{RUN}.signals/pixel",
     f"results/perturbation/{RUN}/gone/summary.tsv",
+    "results/variants/variants.tsv",
+    "results/variants/A.vcf.gz",
+    "results/variants/A.10000.ICE/gone.png",
     "results/predictions/B.10000.ICE.weave.mcool",
     "results/predictions/A2.10000.ICE.weave.mcool",
     "results/signals/masked.1000.edits.tsv",
@@ -53,6 +56,7 @@ PREDICT = CONFIG | {
     "signals": "signals.tsv",
     "bin_signals": {"bin_sizes": [1000]},
     "signal_edits": {"masked": {"of": "A", "edits": "masked.bed"}},
+    "variants": {"controls": 3},
     "attribution": {"targets": {"pixel": ["chr1:500000-520000", "chr1:700000-720000"]}},
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
@@ -123,5 +127,10 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
         assert np.allclose(both["count_x"], both["count_y"], rtol=1e-4) == same
     complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")
     assert complete["error"].iloc[0] < 0.05
+    variants = pd.read_table(results / "variants" / "variants.tsv")
+    assert set(variants["model"]) >= {"weave", "pairs-ridge"}
+    changes = variants[variants["score"] == "mean_square_change"]
+    assert changes["value"].gt(0).all()
+    assert changes["p_value"].between(0.25, 1).all()
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
     assert {"weave", "pairs-ridge", "epiphany", "akita"} <= names

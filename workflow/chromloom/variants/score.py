@@ -87,9 +87,8 @@ def score_variants(
     tables = []
     for number, (edit, control) in enumerate(tasks, start=1):
         table = score_variant(source, edit, flank=flank, genes=None if control else genes)
-        if control and table["reason"].ne("").all():
-            continue
-        tables.append(_described(table, edit).assign(control=control))
+        if not control or table["reason"].eq("").any():
+            tables.append(_described(table, edit).assign(control=control))
         if number % PROGRESS == 0 or number == len(tasks):
             logger.info("%d of %d variants and controls scored", number, len(tasks))
     about = {"sample": source.sample, "resolution": source.bins.resolution, "norm": source.norm,
