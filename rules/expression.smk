@@ -12,7 +12,7 @@ EXPRESSION += expand(
 )
 if config["expression"]["screen"]:
     EXPRESSION += expand(
-        "results/expression/{cell_type}.screen.tsv", cell_type=STUDY.expressed
+        "results/figures/chromoformer/fig5.{cell_type}.png", cell_type=STUDY.expressed
     )
 
 
@@ -199,7 +199,7 @@ rule evaluate_difference:
     output:
         report(
             "results/expression/differences/{pair}.scores.tsv",
-            caption="../workflow/report/expression.rst",
+            caption="../workflow/report/expression_differences.rst",
             category="Expression",
             labels={"cell type": "{pair}", "kind": "table"},
         ),
@@ -294,3 +294,36 @@ rule chromoformer_fig2:
         "Drawing chromoformer_fig2: expression by model"
     script:
         "../workflow/scripts/chromoformer_fig2.py"
+
+
+rule chromoformer_fig5:
+    input:
+        screen="results/expression/{cell_type}.screen.tsv",
+        signals="results/expression/{cell_type}.screen_signals.tsv",
+        impact="results/expression/{cell_type}.impact.tsv",
+    output:
+        multiext("results/figures/chromoformer/fig5.{cell_type}", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/chromoformer/fig5.{cell_type}.png",
+            caption="../workflow/report/chromoformer/fig5.rst",
+            category="Chromoformer",
+            labels={"panel": "fig5", "cell type": "{cell_type}"},
+        ),
+    log:
+        "logs/chromoformer_fig5/{cell_type}.log",
+    benchmark:
+        "benchmarks/chromoformer_fig5/{cell_type}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing chromoformer_fig5 of {wildcards.cell_type}: what elements and marks do"
+    script:
+        "../workflow/scripts/chromoformer_fig5.py"

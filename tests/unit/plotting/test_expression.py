@@ -5,7 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.plotting.expression import plot_scores
+from chromloom.plotting.expression import (
+    plot_impact,
+    plot_levels_by_impact,
+    plot_removals,
+    plot_scores,
+)
 
 SCORES = pd.DataFrame(
     {
@@ -38,3 +43,40 @@ def test_every_model_has_its_value_and_interval():
 def test_a_panel_without_values_says_so():
     ax = plot_scores(SCORES.assign(value=np.nan), "auc")
     assert "not defined for any model" in ax.texts[0].get_text().replace("\n", " ")
+
+
+@pytest.fixture
+def impact():
+    rng = np.random.default_rng(1)
+    n = rng.integers(0, 5, 200)
+    table = pd.DataFrame({"gene": [f"g{k}" for k in range(200)], "n_elements": n})
+    return table.assign(level=rng.gamma(2, 1, 200) + n, clf=np.nan, reg=n + rng.random(200))
+
+
+def test_impact_is_drawn_by_number_of_elements(impact):
+    ax = plot_impact(impact)
+    assert [text.get_text() for text in ax.texts] == [
+        str(n) for n in impact["n_elements"].value_counts().sort_index()
+    ]
+    medians = {line.get_ydata()[0] for line in ax.lines}
+    assert impact.loc[impact["n_elements"] == 3, "reg"].median() in medians
+    assert "no model" in plot_impact(impact, "clf").texts[0].get_text().replace("\n", " ")
+    plt.close("all")
+
+
+def test_levels_are_drawn_with_the_correlation_of_either_half(impact):
+    ax = plot_levels_by_impact(impact)
+    part = impact[(impact["n_elements"] > 0) & (impact["level"] >= impact["level"].median())]
+    rho = part["level"].corr(part["reg"], method="spearman")
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[0] == f"above median: ρ = {rho:.2f}, {len(part)} genes"
+    assert "fewer than ten" in plot_levels_by_impact(impact.head(3)).texts[0].get_text()
+    plt.close("all")
+
+
+def test_removals_are_drawn_from_the_largest_change():
+    screen = pd.DataFrame({"change_level": [-1.0, -0.5, 0.1]})
+    signals = pd.DataFrame({"signal": ["a", "b"] * 3, "change_level": [0.1, -2, 0.2, -1, 0.1, -3]})
+    ax = plot_removals(screen, signals)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["element", "b", "a"]
+    plt.close("all")
