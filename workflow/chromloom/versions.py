@@ -19,6 +19,6 @@ VERSIONS = {
     "edits": 1,
     "perturbation": 5,
     "variants": 1,
-    "expression": 1,
+    "expression": 2,
     "plotting": 1,
 }
