@@ -4,6 +4,7 @@ A model that gains by elements has to lose without them, and with those of other
 genes are changed among themselves, training genes among themselves.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,12 +13,14 @@ import numpy as np
 from chromloom.errors import InputError
 from chromloom.expression.features import NO_ELEMENTS, Marks
 
+logger = logging.getLogger(__name__)
+
 PROMOTER = 1_000
 """bp on both sides of the TSS that `promoter-only` leaves."""
-APART = 2_000_000
-"""bp; elements of another gene are at least so far away, or on another chromosome."""
-NEAR = 5
-"""Genes most alike in number and distance of elements, on either side, to take elements from."""
+APART = (2_000_000, 500_000, 100_000, 0)
+"""bp; elements of another gene are farther away than the first of these that any gene allows."""
+ALIKE = 10
+"""Genes, the most alike in number and distance of elements, that they are drawn from."""
 
 
 def apply_control(marks: Marks, control: str, *, seed: int) -> Marks:
@@ -57,8 +60,8 @@ def _no_elements(marks: Marks, rng: np.random.Generator) -> Marks:
 def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
     """Each gene has the marks of another gene's elements, its own number and frequencies.
 
-    The other gene is one of those most alike in the number of elements and their mean distance
-    (of logarithms), at least `APART` away, with at least as many elements.
+    The other gene is one of the `ALIKE` nearest in the order of number of elements and their mean
+    distance (of logarithms), with at least as many elements and none of them within `APART`.
     """
     own = marks.elements
     if own is None:
@@ -71,23 +74,27 @@ def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
     lowest, highest = np.full(len(marks), np.inf), np.full(len(marks), -np.inf)
     np.minimum.at(lowest, own.gene, own.place)
     np.maximum.at(highest, own.gene, own.place)
-    taken = []
+    taken, nearer = [], 0
     for rank, gene in enumerate(order):
-        width = NEAR
-        while True:
-            near = order[max(rank - width, 0) : rank + width + 1]
-            apart = (lowest[near] - highest[gene] > APART) | (lowest[gene] - highest[near] > APART)
-            fits = near[(n[near] >= n[gene]) & apart]
-            if len(fits) or width > len(order):
+        gaps = np.maximum(lowest[order] - highest[gene], lowest[gene] - highest[order])
+        enough = n[order] >= n[gene]
+        for apart in APART:
+            fits = np.flatnonzero(enough & (gaps > apart))
+            if len(fits):
                 break
-            width *= 4
-        if not len(fits):
+        else:
             raise InputError(
-                f"no other gene has {n[gene]} elements at least {APART:,} bp from those of gene "
-                f"{marks.genes[gene]}, to shuffle them with; leave the control out, or give genes "
-                "of more chromosomes"
+                f"no other gene has {n[gene]} elements beside those of gene {marks.genes[gene]}, "
+                "to shuffle them with; leave the control out, or give genes of more chromosomes"
             )
-        taken.append((gene, first[rng.choice(fits)] + np.arange(n[gene])))
+        nearer += apart < APART[0]
+        alike = fits[np.argsort(np.abs(fits - rank), kind="stable")[:ALIKE]]
+        taken.append((gene, first[order[rng.choice(alike)]] + np.arange(n[gene])))
+    if nearer:
+        logger.warning(
+            "%d of %d genes have elements of genes less than %d bp away: there are no others",
+            nearer, len(order), APART[0],
+        )  # fmt: skip
     taken.sort(key=lambda pair: pair[0])
     elements = np.concatenate([np.empty(0, np.int64), *(part for _, part in taken)])
     shuffled = own.take(elements, own.gene, own.rank)

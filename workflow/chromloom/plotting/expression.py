@@ -133,7 +133,7 @@ def plot_removals(screen: pd.DataFrame, signals: pd.DataFrame, ax: Axes | None =
     -------
     Axes
         From above: elements, then signals by their mean absolute change; medians, quartiles and
-        the 5th and 95th percentile.
+        1.5 interquartile ranges.
     """
     ax = ax or plt.subplots(figsize=(2.6, 2.6))[1]
     changes = {"element": screen["change_level"].to_numpy()}
@@ -144,7 +144,6 @@ def plot_removals(screen: pd.DataFrame, signals: pd.DataFrame, ax: Axes | None =
     ax.boxplot(
         list(changes.values()),
         orientation="horizontal",
-        whis=(5, 95),
         showfliers=False,
         widths=0.6,
         medianprops={"color": "#D55E00"},
