@@ -71,7 +71,8 @@ def in_turn(functions, repeats):
 
 
 def paper(**changes):
-    """Settings of the published article: hidden 8, representation 16, frame 150, layer norm."""
+    """Settings of the published article: hidden 8, 16 numbers a bin, frame 150, all layer norms."""
+    changes = {"norm_recurrent": True, "tile_rows": 512} | changes
     return HiCLSTMSettings.from_preset("paper", **changes)
 
 

@@ -11,7 +11,7 @@ VERSIONS = {
     "signals": 1,
     "normalize": 1,
     "analysis": 2,
-    "training": 5,
+    "training": 6,
     "predictors": 4,
     "reconstruction": 5,
     "classification": 3,

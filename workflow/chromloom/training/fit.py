@@ -132,6 +132,7 @@ def fine_tune(
     settings = trained.settings
     if epochs is not None:
         settings = replace(settings, fit=replace(settings.fit, epochs=epochs))
+    settings = replace(settings, fit=replace(settings.fit, min_steps=0))
     if learning_rate is not None or not settings.fit.embedding_learning_rate:
         rate = settings.fit.learning_rate if learning_rate is None else learning_rate
         fit = replace(settings.fit, learning_rate=rate, embedding_learning_rate=rate)
@@ -297,7 +298,7 @@ def _fit_and_write(
         loop = Loop(
             learner,
             loader,
-            epochs=settings.fit.epochs,
+            epochs=settings.fit.passes(loader.n_tiles),
             resume_dir=resume_dir,
             fingerprint=_fingerprint(config, normalized, region, freeze_decoder),
         )

@@ -21,12 +21,13 @@ def test_presets_are_those_of_the_definitions():
     assert (paper.hidden_size, released.hidden_size, refined.hidden_size) == (8, 8, 16)
     assert (paper.target, released.target, refined.target) == ("cp", "cp", "log_oe")
     assert paper.norm_input
-    assert paper.norm_recurrent
     assert paper.norm_cell
     assert not (released.norm_input)
     assert not (released.norm_recurrent)
     assert not (released.norm_cell)
-    assert not refined.norm_recurrent  # where float32 gradients are not sound
+    # where float32 gradients are not sound, and `paper` learns far less
+    assert not paper.norm_recurrent
+    assert not refined.norm_recurrent
     assert (paper.start, released.start, refined.start) == ("normal", "normal", "likelihood")
     assert refined.bilinear
     assert (paper.loss, released.loss, refined.loss) == ("mse", "mse", "poisson")
@@ -38,12 +39,20 @@ def test_presets_are_those_of_the_definitions():
     assert (paper.learning_rate, paper.epochs, paper.schedule) == (0.01, 10, "steps")
 
 
+def test_passes_are_made_until_there_are_enough_steps():
+    paper = HiCLSTMSettings.from_preset("paper").fit
+    assert [paper.passes(n) for n in (50, 10_000, 0)] == [300, 10, 15_000]
+    assert HiCLSTMSettings.from_preset("paper", epochs=3).fit.passes(50) == 3
+    assert HiCLSTMSettings.from_preset("paper", epochs=3, min_steps=400).fit.passes(50) == 8
+    assert HiCLSTMSettings.from_preset("paper", epochs=0, min_steps=400).fit.passes(50) == 0
+
+
 def test_overrides_keep_the_rest_of_the_preset():
     changed = HiCLSTMSettings.from_preset("paper", hidden_size=32, cp_a=12)
     assert changed.architecture.hidden_size == 32
     assert changed.objective.cp_a == 12.0
     assert isinstance(changed.objective.cp_a, float)
-    assert changed.architecture.norm_recurrent
+    assert changed.architecture.norm_input
     assert HiCLSTMSettings.of(**changed.to_dict()) == changed
 
 
