@@ -11,7 +11,7 @@ from chromloom.models.epiphany.fitted import FittedEpiphany
 from chromloom.models.epiphany.module import Epiphany, stripes_of
 from chromloom.models.registry import model_settings
 from chromloom.training import networks
-from chromloom.training.epiphany import Frames, fit_epiphany
+from chromloom.training.epiphany import Frames, _fit_background, fit_epiphany
 from chromloom.training.stretches import Stretch
 
 TINY = {
@@ -112,6 +112,43 @@ def test_targets(options, value):
     own = stretch()
     frames = Frames([own], network(**options), np.full(N_DISTANCES, 3.0), validation=False)
     np.testing.assert_allclose(frames[1][1], value(stripes_of(own.counts / 20)[20:40]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["nb_oe", "nb_z"])
+def test_targets_of_the_regression_of_counts(target):
+    """Of counts that follow from distance and weights alone, but for one enriched pair."""
+    rng, own = np.random.default_rng(0), stretch()
+    weight = rng.normal(0, 0.3, N).astype(np.float32)
+    d, i = np.arange(N_DISTANCES)[:, None], np.arange(N)
+    mean = 200 / np.maximum(d, 1) * np.exp(-weight - weight[np.minimum(i + d, N - 1)])
+    counts = np.where(np.isfinite(own.counts), rng.poisson(mean), np.nan).astype(np.float32)
+    counts[5, 20] = 4 * mean[5, 20]
+    own = replace(own, counts=counts, log_weight=weight)
+    background = _fit_background([own], seed=0)
+    assert background.coefficients[-1] == pytest.approx(-1, abs=0.1)
+    made = network(target=target, log2=False)
+    frames = Frames([own], made, np.ones(N_DISTANCES), background, validation=False)
+    values = frames.targets[0]
+    peak = values[20 + 3, 5]
+    others = values[np.isfinite(values) & (values != peak)]
+    if target == "nb_oe":
+        assert peak == pytest.approx(4, rel=0.1)
+        assert np.median(others) == pytest.approx(1, abs=0.1)
+    else:
+        assert peak > 10
+        assert abs(others.mean()) < 0.1
+        assert others.std() == pytest.approx(0.9, abs=0.1)  # the peak counts in the dispersion
+
+
+def test_a_score_is_brought_over_the_expected_by_the_spread():
+    made = network(target="nb_z", log2=False)
+    with torch.no_grad():
+        made.fc.weight.zero_()
+        made.fc.bias.fill_(2.0)
+    ratio = FittedEpiphany(made, np.full(N_DISTANCES, 0.5)).log_ratio(stretch().features)
+    np.testing.assert_allclose(ratio[np.isfinite(ratio)], np.log(2), rtol=1e-5)
+    with pytest.raises(InputError, match="target=nb_z is below 0"):
+        settings(target="nb_z")
 
 
 ADVERSARIES = {"adversarial": True, "stripes": 68, "epochs": 2}

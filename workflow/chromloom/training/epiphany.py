@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from chromloom.errors import InputError
 from chromloom.models.epiphany.module import Epiphany, stripes_of
 from chromloom.models.epiphany.settings import EpiphanySettings
+from chromloom.normalize.counts import CountModel, fit_counts
 from chromloom.training.networks import Learner, fit_network, make_optimizer
 from chromloom.training.stretches import Stretch
 
@@ -41,7 +42,7 @@ def fit_epiphany(
     Returns
     -------
     tensors : dict
-        The best epoch by the squared error of validation, and `expected`, (n_distances,).
+        The best epoch by the squared error of validation, and `scale` (see `FittedEpiphany`).
     history : DataFrame
         See `training.networks.fit_network`.
 
@@ -59,9 +60,15 @@ def fit_epiphany(
     step = stretches[0].features.shape[1] // stretches[0].counts.shape[1]
     torch.manual_seed(seed)
     network = Epiphany(settings, len(mirrored), n_distances, step)
-    expected = np.exp(np.mean([s.log_expected for s in stretches], axis=0))
+    scale = np.exp(np.mean([s.log_expected for s in stretches], axis=0))
+    background = None
+    if settings.target.startswith("nb_"):
+        background = _fit_background(stretches, seed)
+    if background is not None and settings.target == "nb_z":
+        scale = _spread(stretches, background)
     train, validation = (
-        Frames(stretches, network, expected, validation=role, seed=seed) for role in (False, True)
+        Frames(stretches, network, scale, background, validation=role, seed=seed)
+        for role in (False, True)
     )
     tensors, history = fit_network(
         network,
@@ -74,7 +81,33 @@ def fit_epiphany(
         fingerprint=fingerprint,
         learner=Adversaries if settings.adversarial else Learner,
     )
-    return tensors | {"expected": torch.as_tensor(expected)}, history
+    return tensors | {"scale": torch.as_tensor(scale)}, history
+
+
+def _pairs_of(stretch: Stretch, *, validation: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and covariates, (1, n), of the pairs of a role: the log of both weights."""
+    dist, i = np.nonzero(stretch.pairs(validation=validation))
+    return dist, (stretch.log_weight[i] + stretch.log_weight[i + dist]).astype(float)[None]
+
+
+def _fit_background(stretches: Sequence[Stretch], seed: int) -> CountModel:
+    """Regression of the counts of training pairs, all samples and chromosomes together."""
+    pairs = [_pairs_of(stretch, validation=False) for stretch in stretches]
+    counts = [stretch.counts[stretch.pairs(validation=False)] for stretch in stretches]
+    return fit_counts(
+        np.concatenate(counts),
+        np.concatenate([dist for dist, _ in pairs]),
+        np.concatenate([weights for _, weights in pairs], axis=1),
+        seed=seed,
+    )
+
+
+def _spread(stretches: Sequence[Stretch], background: CountModel) -> np.ndarray:
+    """Standard deviation over mean of counts by distance, (n_distances,), at mean weights."""
+    weights = np.concatenate([_pairs_of(s, validation=False)[1][0] for s in stretches])
+    dist = np.maximum(np.arange(len(stretches[0].counts)), 1)
+    mean = background.mean(dist, np.full((1, len(dist)), weights.mean()))
+    return background.deviation(mean) / mean
 
 
 class Frames(Dataset):
@@ -85,8 +118,10 @@ class Frames(Dataset):
     stretches : sequence of Stretch
     network : Epiphany
         Whose sizes and settings are taken.
-    expected : ndarray, (n_distances,)
+    scale : ndarray, (n_distances,)
         Contact strength by distance, of target value.
+    background : CountModel, optional
+        Of targets nb_oe and nb_z.
     validation : bool
         The role. Frames of validation are fixed.
     seed : int
@@ -97,7 +132,8 @@ class Frames(Dataset):
         self,
         stretches: Sequence[Stretch],
         network: Epiphany,
-        expected: np.ndarray,
+        scale: np.ndarray,
+        background: CountModel | None = None,
         *,
         validation: bool,
         seed: int = 0,
@@ -106,7 +142,7 @@ class Frames(Dataset):
         self.window, self.seed = network.window, seed
         self.signals = [s.features for s in stretches]
         self.targets = [
-            _target(s, self.settings, expected, validation=validation) for s in stretches
+            _target(s, self.settings, scale, background, validation=validation) for s in stretches
         ]
         size = self.settings.stripes
         self.frames = [
@@ -145,12 +181,19 @@ def _cut(array: np.ndarray, first: int, n: int, fill: float) -> np.ndarray:
     return out
 
 
-def _target(stretch: Stretch, settings, expected, *, validation: bool) -> np.ndarray:
+def _target(stretch: Stretch, settings, scale, background, *, validation: bool) -> np.ndarray:
     """Stripes (n, n_distances) of what is predicted, NaN where a pair is not of the role."""
     pairs = stretch.pairs(validation=validation)
-    target = np.where(pairs, stretch.counts / np.exp(stretch.log_mean()), np.nan)
+    target = np.full(pairs.shape, np.nan)
+    counts = stretch.counts[pairs].astype(float)
+    if background is None:
+        target[pairs] = counts / np.exp(stretch.log_mean()[pairs])
+    else:
+        mean = background.mean(*_pairs_of(stretch, validation=validation))
+        z = settings.target == "nb_z"
+        target[pairs] = (counts - mean) / background.deviation(mean) if z else counts / mean
     if settings.target == "value":
-        target = target * np.asarray(expected)[:, None]
+        target *= np.asarray(scale)[:, None]
     return stripes_of(np.log2(target + 1) if settings.log2 else target).astype(np.float32)
 
 

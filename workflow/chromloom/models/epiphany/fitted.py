@@ -14,17 +14,18 @@ LEAST = 1e-6
 
 
 class FittedEpiphany:
-    """A network, and the expected that its target was divided by.
+    """A network, and what its target is brought over the expected by.
 
     Parameters
     ----------
     network : Epiphany
-    expected : ndarray, (n_distances,)
-        Contact strength by distance.
+    scale : ndarray, (n_distances,)
+        Contact strength by distance, of target value; standard deviation of counts over their
+        mean, of target nb_z. Not used otherwise.
     """
 
-    def __init__(self, network: Epiphany, expected: np.ndarray) -> None:
-        self.network, self.expected = network.eval(), np.asarray(expected, np.float32)
+    def __init__(self, network: Epiphany, scale: np.ndarray) -> None:
+        self.network, self.scale = network.eval(), np.asarray(scale, np.float32)
         self.settings = network.settings
 
     @classmethod
@@ -38,10 +39,10 @@ class FittedEpiphany:
         device: str = "cpu",
     ) -> "FittedEpiphany":
         """The network whose state `tensors` holds."""
-        own = {name: t for name, t in tensors.items() if name != "expected"}
+        own = {name: t for name, t in tensors.items() if name != "scale"}
         network = Epiphany(settings, len(mirrored), n_distances, int(own["step"]))
         network.load_state_dict(own)
-        return cls(network.to(device), tensors["expected"].numpy())
+        return cls(network.to(device), tensors["scale"].numpy())
 
     @property
     def stride(self) -> int:
@@ -94,6 +95,9 @@ class FittedEpiphany:
             times[own] += 1
         target = band_of((total / times)[:n])
         ratio = torch.exp2(target) - 1 if self.settings.log2 else target
+        scale = torch.as_tensor(self.scale, device=ratio.device)[:, None]
         if self.settings.target == "value":
-            ratio = ratio / torch.as_tensor(self.expected, device=ratio.device)[:, None]
+            ratio = ratio / scale
+        elif self.settings.target == "nb_z":
+            ratio = 1 + ratio * scale
         return torch.log(ratio.clamp(min=LEAST))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chromloom.errors import InputError
 from chromloom.models.settings import NetworkFit, Settings
 
 PUBLISHED = NetworkFit(
@@ -39,8 +40,10 @@ class EpiphanySettings(Settings):
         the prediction is the same.
     frames : {"fixed", "random"}
         Training stripes: in a row from the start of the chromosome, or from elsewhere every epoch.
-    target : {"oe", "value"}
-        What is predicted: contact over expected, or contact strength.
+    target : {"oe", "value", "nb_oe", "nb_z"}
+        What is predicted: contact over expected, contact strength, or counts over the mean of a
+        negative binomial regression on distance and balancing weights, and their Z-scores, after
+        HiC-DC+ (`normalize.counts`).
     log2 : bool
         Predict log2(target + 1).
     adversarial : bool
@@ -68,7 +71,10 @@ class EpiphanySettings(Settings):
     mse_sum: bool = False
     fit: NetworkFit = PUBLISHED
 
-    CHOICES: ClassVar = {"frames": ("fixed", "random"), "target": ("oe", "value")}
+    CHOICES: ClassVar = {
+        "frames": ("fixed", "random"),
+        "target": ("oe", "value", "nb_oe", "nb_z"),
+    }
     RANGES: ClassVar = {
         "width": (0.01, 100),
         "hidden_size": (1, 100_000),
@@ -79,3 +85,8 @@ class EpiphanySettings(Settings):
         "stripes": (2, 100_000),
         "mse_weight": (0, 1),
     }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target == "nb_z" and self.log2:
+            raise InputError("target=nb_z is below 0 where contacts are few; set log2 to false")
