@@ -154,3 +154,40 @@ use rule evaluate_decoder as evaluate_replicate_decoder with:
         "benchmarks/evaluate_replicate_decoder/{sample}.{resolution}.{norm}.{model}.{decoder}.tsv"
     message:
         "Scoring the {wildcards.decoder} decoder of {wildcards.model} on the replicate of {wildcards.sample}"
+
+
+# Intervals of predicted contacts, by name only: `snakemake intervals`.
+rule intervals:
+    input:
+        needed(
+            [f"results/intervals/{run}.tsv" for run in STUDY.calibrated],
+            "intervals are calibrated on pairs that were not trained on: predictors, or samples with another map in the column against",
+        ),
+
+
+rule calibrate_intervals:
+    input:
+        weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
+        settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        against=against_map,
+    output:
+        table="results/intervals/{sample}.{resolution}.{norm}.{model}.tsv",
+        width="results/intervals/{sample}.{resolution}.{norm}.{model}.width.mcool",
+    log:
+        "logs/calibrate_intervals/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/calibrate_intervals/{sample}.{resolution}.{norm}.{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        seed=config["seed"],
+        version=VERSIONS["reconstruction"],
+    message:
+        "Calibrating intervals of the map of {wildcards.sample} by {wildcards.model}"
+    script:
+        "../workflow/scripts/calibrate_intervals.py"

@@ -244,6 +244,15 @@ class Runs(Samples):
         return list(dict.fromkeys([*self.map_runs, *self.predictor_runs]))
 
     @cached_property
+    def calibrated(self) -> list[Run]:
+        """Runs whose intervals can be calibrated: predictors, and models with a second map."""
+        return [
+            run
+            for run in self.map_runs
+            if run.model in self.predictors or self.samples.against[run.sample]
+        ]
+
+    @cached_property
     def pair_runs(self) -> list[Run]:
         """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
         return [run for run in self.map_runs if self.model(run.model).editable]
