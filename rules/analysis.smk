@@ -36,7 +36,7 @@ rule analyse_map:
         "../envs/hic.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=memory(1000, per_pair=3),
         runtime=120,
     params:
         windows_bins=config["analysis"]["insulation_windows_bins"],

@@ -92,6 +92,22 @@ def training_gpus(wildcards):
     return int(config["device"] != "cpu" and STUDY.model(wildcards.model).gpu)
 
 
+def memory(base, per_pair):
+    """Memory (MB) that a job on one map asks for; again as much at each further attempt.
+
+    `base` is what it takes without data, `per_pair` the bytes for each pair of bins of the longest chromosome
+    (measured: docs/scaling.md).
+    """
+
+    def mem_mb(wildcards, attempt):
+        name = wildcards.get("map") or "{sample}.{resolution}".format(**wildcards)
+        sample, resolution = name.split(".")[:2]
+        pairs = STUDY.largest_pairs(sample, int(resolution))
+        return attempt * round(base + per_pair * pairs / 1e6)
+
+    return mem_mb
+
+
 def classified_runs(wildcards):
     """Runs of a map whose bins are classified."""
     map = "{sample}.{resolution}.{norm}".format(**wildcards)

@@ -18,7 +18,7 @@ rule normalize_contacts:
         "../envs/hic.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=memory(1000, per_pair=6),
         runtime=120,
     params:
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),

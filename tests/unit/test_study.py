@@ -411,6 +411,15 @@ def test_files_of_an_assembly_are_those_it_has(study, tmp_path, repo_root):
     assert "simulated/centromeres.bed" in built.simulated_files
 
 
+def test_memory_follows_the_longest_chromosome_that_is_kept(study):
+    built = study({}, A={}, B={"chromosomes": "chr21,chr22"}, C={"assembly": "results/simulated/x"})
+    longest = -(-248_956_422 // 10_000)  # chr1 of hg38
+    assert built.largest_pairs("A", 10_000) == longest * (longest + 1) // 2
+    shorter = -(-50_818_468 // 50_000)  # chr22
+    assert built.largest_pairs("B", 50_000) == shorter * (shorter + 1) // 2
+    assert built.largest_pairs("C", 10_000) == 5_000 * 5_001 // 2
+
+
 def test_assemblies_and_chromosomes_are_checked_before_anything_runs(study, tmp_path):
     with pytest.raises(InputError, match=r"'hg99' is neither shipped \(hg19, hg38, mm10\)"):
         study(A={"assembly": "hg99"})

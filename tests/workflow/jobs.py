@@ -53,6 +53,7 @@ def main(out: str, snakefile: str, folder: str, configfile: str, *targets: str) 
                 "output": list(map(str, job.output)),
                 "params": [plain(value) for value in job.params],
                 "threads": job.threads,
+                "mem_mb": job.resources.get("mem_mb"),
                 "gpu": job.resources.get("gpu", 0),
             }
             for job in workflow.dag.jobs

@@ -239,6 +239,21 @@ def test_a_changed_file_makes_again_what_it_was_used_for(snakemake, everything, 
         assert again <= planned, changed
 
 
+def test_memory_follows_the_longest_chromosome_of_the_map(plan, tmp_path):
+    (tmp_path / "samples.tsv").write_text(
+        "sample\tcell_type\tassembly\tcontacts\tchromosomes\nA\tA\thg19\ta.cool\t\n"
+        "B\tA\thg19\ta.cool\tchr21\n"
+    )
+    (tmp_path / "a.cool").touch()
+    config = tmp_path / "config.yaml"
+    config.write_text("{samples: samples.tsv, contacts: {resolutions: [10000]}}")
+    normalizing = [
+        job for job in plan(tmp_path, config)["jobs"] if job["rule"] == "normalize_contacts"
+    ]
+    asked = {Path(job["output"][0]).name[0]: job["mem_mb"] for job in normalizing}
+    assert asked == {"A": 1000 + round(6 * 24_926 * 24_927 / 2e6), "B": 1000 + 70}
+
+
 # Rules
 
 

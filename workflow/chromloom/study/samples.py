@@ -30,6 +30,7 @@ from chromloom.signals.sheet import SignalSource, signal_sources
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
 # Files of the assembly of a simulated genome.
 SIMULATED_ASSEMBLY = ("chrom.sizes", "centromeres.bed", "blacklist.bed")
+SIMULATED_LENGTH = 50_000_000  # bp
 
 
 class Samples:
@@ -318,6 +319,19 @@ class Samples:
         """
         simulated = simulated_path(self.assembly(sample))[0]
         return None if simulated else read_chromsizes(self.assembly_files(sample)[0])
+
+    def largest_pairs(self, sample: str, resolution: int) -> int:
+        """Pairs of bins of the longest chromosome of a sample's map, which its jobs' memory follows.
+
+        A genome that is yet to be simulated counts as having one of `SIMULATED_LENGTH` at most.
+        """
+        sizes = self.chromsizes(sample)
+        kept = self.chromosomes(sample)
+        if sizes is not None and kept and set(kept) <= set(sizes.index):
+            sizes = sizes[kept]
+        longest = SIMULATED_LENGTH if sizes is None else int(sizes.max())
+        n_bins = -(-longest // resolution)
+        return n_bins * (n_bins + 1) // 2
 
     def cell_labels(self, sample: str) -> str:
         """Table of the cells of a sample's .scool; "" for other maps."""
