@@ -321,9 +321,10 @@ class Samples:
         return None if simulated else read_chromsizes(self.assembly_files(sample)[0])
 
     def largest_pairs(self, sample: str, resolution: int) -> int:
-        """Pairs of bins of the longest chromosome of a sample's map, which its jobs' memory follows.
+        """Pairs of bins of the longest chromosome of a sample's map.
 
-        A genome that is yet to be simulated counts as having one of `SIMULATED_LENGTH` at most.
+        The memory of its jobs follows them. A genome that is yet to be simulated counts as having a
+        chromosome of `SIMULATED_LENGTH`.
         """
         sizes = self.chromsizes(sample)
         kept = self.chromosomes(sample)
