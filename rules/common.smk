@@ -175,7 +175,7 @@ def quality_scored_on(wildcards):
     """Quality of the map that all lines of a panel of models are scored on."""
     panel = STUDY.agreement_panels.get(wildcards.panel, {"by": ""})
     pairs = panel["scored"] if panel["by"] == "model" else []
-    return [f"results/qc/{against}.tsv" for _, against in pairs]
+    return sorted({f"results/qc/{against}.tsv" for _, against in pairs})
 
 
 # Reports of unfinished studies. Snakemake's reports need every file that a job of theirs marks for the report.
