@@ -193,6 +193,15 @@ def tiny_genome_path(write_tiny_genome) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_assembly():
+    """Assembly of the tiny map, without centromeres."""
+    from chromloom.genome.assembly import Assembly
+
+    none = pd.DataFrame(columns=["chrom", "start", "end"]).astype({"start": int, "end": int})
+    return Assembly("tiny", pd.Series(CHROMSIZES), none, none)
+
+
+@pytest.fixture(scope="session")
 def tiny_akita() -> dict:
     """Options of `akita-small` for bins of 10 kb that train in a second."""
     return {

@@ -46,7 +46,7 @@ ROOMS = {
     "attribution": {"genome", "kernels", "models", "prediction", "representations", "signals"},
     "perturbation": {
         *("analysis", "edits", "evaluation", "genome", "kernels", "models", "normalize"),
-        *("prediction", "representations", "signals"),
+        *("prediction", "representations", "sequence", "signals"),
     },
     "variants": {
         *("analysis", "edits", "evaluation", "genome", "normalize", "perturbation"),

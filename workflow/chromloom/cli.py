@@ -5,6 +5,7 @@
     chromloom edit MODEL MAP EDITS OUT_FOLDER
     chromloom compare MAP MAP OUT.tsv
     chromloom motifs GENOME.fa OUT.bed
+    chromloom mutate MODEL SITES.bed OUT.tsv
     chromloom import PUBLISHED.pth hg19.chrom.sizes OUT_FOLDER
 
 MODEL is the folder of a trained model, MAP a normalized map.
@@ -94,6 +95,19 @@ def _motifs(options: argparse.Namespace) -> None:
     find_motifs(options.fasta, options.out, meme=options.meme, threshold=options.threshold)
 
 
+def _mutate(options: argparse.Namespace) -> None:
+    from chromloom.files import write_tsv
+    from chromloom.genome.intervals import read_intervals
+    from chromloom.perturbation.motifs import mutate_motifs, rank_motifs
+    from chromloom.prediction.open import open_source
+
+    source = open_source(options.model, None, device=options.device)
+    sites = read_intervals(options.sites, "bed", source.bins.chromsizes, what="motif file")
+    table = mutate_motifs(source, sites, chroms=options.chrom, draws=options.draws)
+    write_tsv(table, options.out)
+    write_tsv(rank_motifs(table), options.out.with_suffix(".ranked.tsv"))
+
+
 def _import(options: argparse.Namespace) -> None:
     from chromloom.genome.assembly import read_chromsizes
     from chromloom.models.hiclstm.released import import_published
@@ -160,6 +174,16 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("--meme", type=Path, metavar="FILE", help="other motifs, in MEME format")
     sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
+
+    sub = command(
+        "mutate", _mutate, "mutate motifs in the sequence that Akita reads, and rank them",
+        ("model", "folder of a run of akita-paper or akita-small"),
+        ("sites", "BED of motifs with their names, as `chromloom motifs` writes it"),
+        ("out", ".tsv to write, by window; means by motif go to ….ranked.tsv beside it"),
+    )  # fmt: skip
+    sub.add_argument("--chrom", action="append", help="may be repeated; default what was held out")
+    sub.add_argument("--draws", type=int, default=3, help="random sequences of a motif, default 3")
+    sub.add_argument("--device", **{**device, "default": "cpu"})
 
     command(
         "import", _import, "turn the published Hi-C-LSTM of GM12878 into the folder of a model",
