@@ -43,6 +43,7 @@ def written(tmp_path_factory):
         resolutions=[25_000, 100_000],
         samples=SAMPLES,
         fasta=["chr2"],
+        expression=True,
     )
     return folder
 
@@ -50,6 +51,16 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pixels(written):
     return cooler.Cooler(str(written / "contacts/flat.cool")).pixels()[:]
+
+
+def test_genes_that_enhancers_raise_are_written_for_every_cell_type(written):
+    found = {path.name for path in (written / "expression").iterdir()}
+    assert {"genes.bed", "expression.tsv"} <= found
+    for cell_type in "AB":
+        assert {f"{cell_type}_capture.bedpe", f"{cell_type}_H3K27ac.bw"} <= found
+    values = pd.read_csv(written / "expression" / "expression.tsv", sep="\t")
+    assert list(values) == ["gene_id", "A", "B"]
+    assert not np.allclose(values["A"], values["B"])
 
 
 def test_every_form_holds_the_same_reads(written, pixels):
