@@ -26,6 +26,7 @@ test: .venv/installed  ## every test
 bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
 	$(BIN)/python benchmarks/akita.py --out results/bench
+	$(BIN)/python benchmarks/epiphany.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
 	$(BIN)/python benchmarks/expression.py --out results/bench
 
