@@ -663,6 +663,7 @@ def test_a_predictor_is_applied_to_every_sample_that_has_its_signals(predicting)
     assert (plan.folds, plan.resolution, plan.norm) == ([0, 1, 2], 10_000, "ICE")
     assert plan.split == {"test": [], "validation": [], "folds": 3, "gap": 1_000_000}
     assert built.store_of(plan, "B") == "B.100"
+    assert built.seeds_of("mine") == ["mine"], "the seed of a predictor is its own key"
 
 
 def test_a_predictor_may_read_sequence_alone(predicting, tmp_path):

@@ -20,6 +20,7 @@ CONFIG = {
     "analysis.phasing": "gc.bw",
     "expression.genes": "genes.gtf",
     "expression.table": "rpkm.tsv",
+    "sequences.*": "my.fa",
     "training.plugins[]": "toy.py",
     "perturbation.motifs": "motifs.bed",
     "variants.genes": "near.gtf",
@@ -108,6 +109,15 @@ def folder(tmp_path_factory) -> Path:
         "normalization": {"norms": ["KR"]},
         "analysis": {"phasing": "gc.bw"},
         "expression": {"genes": "genes.gtf", "table": "rpkm.tsv"},
+        "sequences": {"my": "my.fa"},
+        "predictors": {
+            "spelled": {
+                "model": "pairs-ridge",
+                "samples": ["A"],
+                "sequence": {"kmers": 2},
+                "test": ["chr2"],
+            },
+        },
         "training": {"models": ["hiclstm-refined", "toy"], "plugins": ["toy.py"]},
         "attribution": {"domains": "Y"},
         "perturbation": {
@@ -195,6 +205,9 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "analyse_map": {"gc.bw"},
         "bin_signals": {"genome/blacklist.bed", "two.bw", "results/signals/D.100.h5"},
         "train_model": {"toy.py"},
+        "index_sequence": {"my.fa", "my.chrom.sizes"},
+        "train_predictor": {"results/sequence/my.fa.gz"},
+        "apply_predictor": {"results/sequence/my.fa.gz"},
         "classify_bins": {"labels.tsv", "x.bed", "y.bed"},
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},
         "read_edits": {"own.bed"},

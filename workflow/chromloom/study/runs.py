@@ -340,7 +340,9 @@ class Runs(Samples):
         }
 
     def seeds_of(self, model: str) -> list[str]:
-        """Names of a model's trainings by all seeds, its own first."""
+        """Names of a model's trainings by all seeds, its own first; a predictor has one."""
+        if model in self.config["predictors"]:
+            return [model]
         seeds = [s for s in self.config["training"]["seeds"] if s != self.config["seed"]]
         return [model, *(f"{model}-seed{seed}" for seed in seeds)]
 
