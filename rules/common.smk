@@ -237,5 +237,7 @@ def finished(wildcards):
     config["missing"] = {}
     for path in set().union(*map(unreportable, asked)):
         for reason in reasons(path):
-            config["missing"].setdefault(reason, set()).add(path)
+            # The report reads reStructuredText.
+            plain = re.sub(r"([\\*`|_])", r"\\\1", reason)
+            config["missing"].setdefault(plain, set()).add(path)
     return there

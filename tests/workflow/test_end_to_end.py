@@ -180,13 +180,13 @@ def test_the_report_of_an_unfinished_study_says_what_is_missing_and_why(
     for lost in [scores, "results/tables/reconstruction.tsv", "results/figures/hiclstm/fig3a.png"]:
         (tmp_path / lost).unlink()
     log = next((tmp_path / "logs" / "evaluate_reconstruction").glob("*hiclstm-refined*.log"))
-    log.write_text("2026-01-01T00:00:00Z ERROR chromloom: too few pairs\n")
+    log.write_text("2026-01-01T00:00:00Z ERROR chromloom: too few pairs in `|a*_b`\n")
     report = ["--configfile", str(tmp_path / "config.yaml"), "--report", "results/part.html"]
     assert "does not exist" in snakemake(tmp_path, *report, check=False).stderr
     snakemake(tmp_path, *report, "--", "finished")
     page = (tmp_path / "results" / "part.html").read_text()
     front = page[page.index("not finished") :].split("Maps were balanced")[0]
-    assert "too few pairs" in front
+    assert "too few pairs in `|a*_b`" in front
     assert "evaluate_reconstruction failed" in front
     assert "fig3a.png" in front
     assert "tables/reconstruction.tsv" in front
