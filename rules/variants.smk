@@ -69,6 +69,7 @@ rule score_variants:
     params:
         flank=config["variants"]["flank"],
         controls=config["variants"]["controls"],
+        zygosity=config["variants"]["zygosity"],
         mode=config["perturbation"]["mode"],
         seed=config["seed"],
         version=VERSIONS["variants"],
@@ -194,6 +195,7 @@ rule draw_variant:
             Path(path).parent.name.split(".")[-1] for path in input.weights
         ],
         flank=config["variants"]["flank"],
+        zygosity=config["variants"]["zygosity"],
         mode=config["perturbation"]["mode"],
         version=VERSIONS["variants"],
     message:

@@ -29,7 +29,12 @@ with job_log(snakemake.log[0]):
         for model, weights in zip(params.models, source.weights)
     }
     maps, bins, pieces = variant_maps(
-        models, edit, flank=params.flank, mode=params.mode, motifs=motifs
+        models,
+        edit,
+        flank=params.flank,
+        zygosity=params.zygosity,
+        mode=params.mode,
+        motifs=motifs,
     )
     numbers = variant_table(maps, bins)
     tracks, genes = [], None
@@ -40,7 +45,7 @@ with job_log(snakemake.log[0]):
     figure = plot_variant(
         maps,
         bins,
-        title=f"{name}: {edit.kind} {edit.chrom}:{edit.start:,}-{edit.end:,}",
+        title=f"{name}: {params.zygosity} {edit.kind} {edit.chrom}:{edit.start:,}-{edit.end:,}",
         region=(edit.start, edit.end),
         pieces=shown_pieces(pieces, edit, bins),
         tracks=tracks,

@@ -20,6 +20,7 @@ with job_log(snakemake.log[0]):
         seed=params.seed,
         genes=genes,
         motifs_path=source.motifs or None,
+        zygosity=params.zygosity,
         mode=params.mode,
         name=snakemake.wildcards.model,
     )

@@ -10,7 +10,7 @@ from chromloom.edits.edit import Edit
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import map_back, predict_edit
+from chromloom.perturbation.predict import heterozygous, map_back, predict_edit
 from chromloom.prediction.hiclstm import MODES, HiCLSTMMap
 from chromloom.prediction.observed import ObservedMap
 from chromloom.prediction.open import open_source
@@ -362,3 +362,37 @@ def test_what_cannot_be_predicted(source, change, message):
 def test_an_unknown_mode_is_an_error(source):
     with pytest.raises(InputError, match="mode 'moved'"):
         in_mode(source, "moved")
+
+
+@pytest.mark.parametrize("kind", ["deletion", "duplication", "inversion"])
+def test_on_one_homologue_an_edit_counts_half(source, kind):
+    both = predict_edit(source, lay_out(edit(kind, 50, 60), source.bins), flank=300_000)
+    one = heterozygous(both)
+    inside = np.isin(both.bins, np.arange(50, 60))
+    known = np.isfinite(both.wild_type) & np.isfinite(both.on_reference)
+    assert known.any()
+    np.testing.assert_allclose(one.difference[known], both.difference[known] / 2, rtol=1e-9)
+    assert (np.isnan(both.wild_type) <= np.isnan(one.on_reference)).all()
+    lost = np.isfinite(both.wild_type) & (inside[:, None] | inside[None, :])
+    if kind == "deletion":
+        np.testing.assert_array_equal(one.on_reference[lost], both.wild_type[lost] / 2)
+
+
+def test_long_events_are_predicted_around_their_ends(source):
+    edited = lay_out(edit("inversion", 20, 110), source.bins)
+    whole = predict_edit(source, edited, flank=100_000)
+    ends = predict_edit(source, edited, flank=100_000, inside=100_000)
+    assert set(ends.bins) == {*range(10, 30), *range(100, 120)}
+    at = np.searchsorted(whole.bins, ends.bins)
+    for name in ("wild_type", "on_reference"):
+        own, same = getattr(ends, name), getattr(whole, name)[np.ix_(at, at)]
+        np.testing.assert_allclose(own, same, rtol=1e-6)
+
+
+def test_removed_bins_are_shown_near_the_ends_of_a_long_deletion(source):
+    edited = lay_out(edit("deletion", 30, 100), source.bins)
+    ends = predict_edit(source, edited, flank=100_000, inside=100_000)
+    assert set(ends.bins) == {*range(20, 40), *range(90, 110)}
+    inside = (ends.bins >= 30) & (ends.bins < 100)
+    assert np.isnan(ends.on_reference[inside]).all()
+    assert np.isfinite(ends.wild_type[inside]).any()

@@ -7,7 +7,7 @@ the contact strengths of all copies are summed (article, Methods, In-silico pert
 arrays are windows around the edit, never a genome.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -128,6 +128,18 @@ def predict_edit(
     return Prediction(layout, window, wild_type, on_reference, positions, in_edited, n_predicted)
 
 
+def heterozygous(prediction: Prediction) -> Prediction:
+    """A prediction with the edit on one of two homologues.
+
+    Reads of both are mapped to the reference and cannot be told apart: contact strength there is
+    the mean of the unedited and the edited chromosome. Bins that the edit removes keep half.
+    """
+    kept = np.isin(prediction.bins, prediction.edited.source)
+    removed = ~(kept[:, None] & kept[None, :])
+    edited = np.where(removed, 0, prediction.on_reference)
+    return replace(prediction, on_reference=(prediction.wild_type + edited) / 2)
+
+
 def map_back(values: np.ndarray, index: np.ndarray, n_bins: int) -> np.ndarray:
     """Map an edited chromosome's contacts to the reference, summing over copies.
 
@@ -168,20 +180,20 @@ def _junctions(layout):
 
 
 def _edges(bins):
-    """First and last of every run of ascending bins."""
+    """Starts and ends, half-open, of the runs of ascending bins."""
     breaks = np.flatnonzero(np.diff(bins) != 1)
-    return np.concatenate([bins[:1], bins[breaks], bins[breaks + 1], bins[-1:]])
+    return np.concatenate([bins[:1], bins[breaks] + 1, bins[breaks + 1], bins[-1:] + 1])
 
 
-def _within(values, points, reach):
-    """Which of some values lie less than `reach` from a point."""
-    if not len(points):
+def _within(values, borders, reach):
+    """Which values are among the `reach` on either side of a border, which lies before its value."""
+    if not len(borders):
         return np.zeros(len(values), bool)
-    points = np.sort(points)
-    at = np.searchsorted(points, values)
-    right = points[np.minimum(at, len(points) - 1)] - values
-    left = values - points[np.maximum(at - 1, 0)]
-    return np.minimum(np.abs(left), np.abs(right)) < reach
+    borders = np.sort(borders)
+    at = np.searchsorted(borders, values, side="right")  # borders up to the value
+    after = values - borders[np.maximum(at - 1, 0)]
+    before = borders[np.minimum(at, len(borders) - 1)] - values
+    return ((at > 0) & (after < reach)) | ((at < len(borders)) & (before <= reach))
 
 
 def _same_as_reference(source, layout, positions, extent):

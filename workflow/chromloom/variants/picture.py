@@ -10,7 +10,7 @@ from chromloom.edits.edit import Edit
 from chromloom.edits.pieces import Piece
 from chromloom.errors import InputError
 from chromloom.perturbation.perturb import contiguous_bands
-from chromloom.perturbation.predict import predict_edit
+from chromloom.perturbation.predict import heterozygous, predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import lay_out_for
 from chromloom.signals.store import SignalStore
@@ -24,6 +24,7 @@ def variant_maps(
     edit: Edit,
     *,
     flank: int,
+    zygosity: str = "homozygous",
     mode: str = "lifted",
     motifs: pd.DataFrame | None = None,
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray] | str], pd.DataFrame, list[Piece]]:
@@ -34,7 +35,7 @@ def variant_maps(
     models : mapping
         Name -> folder of the model, map of the sample.
     edit : Edit
-    flank, mode, motifs
+    flank, zygosity, mode, motifs
         See `score.score_variants`.
 
     Returns
@@ -58,6 +59,8 @@ def variant_maps(
         except InputError as error:
             found[name] = str(error).partition(": ")[2] or str(error)
             continue
+        if zygosity == "heterozygous":
+            prediction = heterozygous(prediction)
         found[name] = ""  # keeps its place
         windows[name] = contiguous_bands(prediction, source)
         pieces, table = list(edited.pieces), source.bins.table

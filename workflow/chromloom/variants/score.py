@@ -11,7 +11,7 @@ from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import predict_edit
+from chromloom.perturbation.predict import heterozygous, predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import EditableMap, lay_out_for, require_editable
 from chromloom.variants.controls import draw_controls, size_class
@@ -36,6 +36,7 @@ def score_variants(
     seed: int = 1,
     genes: pd.DataFrame | None = None,
     motifs_path: str | Path | None = None,
+    zygosity: str = "homozygous",
     mode: str = "lifted",
     name: str | None = None,
     device: str = "cpu",
@@ -60,6 +61,8 @@ def score_variants(
         name, chrom, tss.
     motifs_path : str or Path, optional
         BED6 of CTCF motifs; needed for variants of kind orientation.
+    zygosity : {"homozygous", "heterozygous"}
+        Variants and controls are on both homologues, or on one, see `predict.heterozygous`.
     mode, name, device
         See `prediction.open.open_source`.
 
@@ -86,7 +89,9 @@ def score_variants(
                if task[0].chrom in source.bins.chromnames else -1)  # fmt: skip
     tables = []
     for number, (edit, control) in enumerate(tasks, start=1):
-        table = score_variant(source, edit, flank=flank, genes=None if control else genes)
+        table = score_variant(
+            source, edit, flank=flank, zygosity=zygosity, genes=None if control else genes
+        )
         if not control or table["reason"].eq("").any():
             tables.append(_described(table, edit).assign(control=control))
         if number % PROGRESS == 0 or number == len(tasks):
@@ -107,7 +112,12 @@ def score_variants(
 
 
 def score_variant(
-    source: EditableMap, edit: Edit, *, flank: int, genes: pd.DataFrame | None = None
+    source: EditableMap,
+    edit: Edit,
+    *,
+    flank: int,
+    zygosity: str = "homozygous",
+    genes: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score one variant; see `scores.score_prediction`.
 
@@ -123,6 +133,8 @@ def score_variant(
         reason = text.partition(": ")[2] if text.startswith("edit '") else text
         nothing = {"score": list(NO_CHANGE), "item": "", "value": float("nan"), "reason": reason}
         return pd.DataFrame(nothing)
+    if zygosity == "heterozygous":
+        prediction = heterozygous(prediction)
     return score_prediction(prediction, source, genes)
 
 
