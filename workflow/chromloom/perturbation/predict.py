@@ -186,7 +186,7 @@ def _edges(bins):
 
 
 def _within(values, borders, reach):
-    """Which values are among the `reach` on either side of a border, which lies before its value."""
+    """Which values are among the `reach` on either side of a border (before its value)."""
     if not len(borders):
         return np.zeros(len(values), bool)
     borders = np.sort(borders)
