@@ -104,11 +104,11 @@ def _locked_folder(path: Path) -> Iterator[Path]:
     while lock is None:  # None: it was taken for an abandoned one before it was locked
         folder = Path(tempfile.mkdtemp(prefix=_temporary_prefix(path), dir=path.parent))
         lock = lock_file(folder / LOCK)
-    with lock:
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        lock.close()  # first: NFS keeps files that are open when they are removed
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(path: Path) -> None:
