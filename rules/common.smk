@@ -139,6 +139,34 @@ def genome_of(plan):
     return f"results/sequence/{name}.fa.gz" if plan.reads_sequence else []
 
 
+def compared_predictors(wildcards):
+    """Predictors that are compared on a map."""
+    map = "{sample}.{resolution}.{norm}".format(**wildcards)
+    return STUDY.compared_predictors.get(map, [])
+
+
+def compared_genome(wildcards):
+    """Sequence that some of the predictors that are compared on a map read; none where none does."""
+    plans = [STUDY.predictors[name] for name in compared_predictors(wildcards)]
+    return sorted({genome_of(plan) for plan in plans if plan.reads_sequence})
+
+
+def control_stores(wildcards):
+    """Predictor -> other cell type -> store of the signals that it reads."""
+    return {
+        name: STUDY.control_stores(STUDY.predictors[name], wildcards.sample)
+        for name in compared_predictors(wildcards)
+    }
+
+
+def denoised_model(wildcards):
+    """Weights of the model that gives a map with less noise, where it is trained."""
+    run = STUDY.denoised_run(
+        wildcards.sample, int(wildcards.resolution), wildcards.norm
+    )
+    return f"results/models/{run}/model.safetensors" if run else []
+
+
 def against_map(wildcards):
     """Normalised map of the sample that this one's predictions are scored on too."""
     other = SAMPLES.against[wildcards.sample]

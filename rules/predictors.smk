@@ -136,4 +136,105 @@ rule apply_predictor:
         "../workflow/scripts/apply_predictor.py"
 
 
+# All predictors on what none of them has seen of a map, each with the signals of other cell types as a control.
+rule evaluate_predictors:
+    input:
+        cool="results/normalized/{sample}.{resolution}.{norm}.cool",
+        expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
+        runs=lambda wildcards: expand(
+            "results/models/{map}.{model}/model.safetensors",
+            map="{sample}.{resolution}.{norm}".format(**wildcards),
+            model=compared_predictors(wildcards),
+        ),
+        folds=lambda wildcards: [
+            f"results/predictors/{name}/{fold}/model.safetensors"
+            for name in compared_predictors(wildcards)
+            for fold in STUDY.predictors[name].folds
+        ],
+        stores=lambda wildcards: [
+            f"results/signals/{store}.h5"
+            for store in sorted(
+                {s for own in control_stores(wildcards).values() for s in own.values()}
+            )
+        ],
+        genome=compared_genome,
+        denoised=denoised_model,
+        assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
+    output:
+        scores=report(
+            "results/predictors/{sample}.{resolution}.{norm}.scores.tsv",
+            caption="../workflow/report/predictors.rst",
+            category="Epiphany",
+            labels={"sample": "{sample}", "kind": "table"},
+        ),
+        distances="results/predictors/{sample}.{resolution}.{norm}.distances.tsv",
+        submatrices="results/predictors/{sample}.{resolution}.{norm}.submatrices.tsv",
+    log:
+        "logs/evaluate_predictors/{sample}.{resolution}.{norm}.log",
+    benchmark:
+        "benchmarks/evaluate_predictors/{sample}.{resolution}.{norm}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        predictors=compared_predictors,
+        folds=lambda wildcards: {
+            name: STUDY.predictors[name].folds
+            for name in compared_predictors(wildcards)
+        },
+        controls=control_stores,
+        assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
+        bootstraps=config["reconstruction"]["bootstraps"],
+        seed=config["seed"],
+        version=VERSIONS["predictors"],
+    message:
+        "Comparing predictors on {wildcards.sample}"
+    script:
+        "../workflow/scripts/evaluate_predictors.py"
+
+
+rule epiphany_fig2:
+    input:
+        scores=needed(
+            expand(
+                "results/predictors/{map}.scores.tsv", map=STUDY.compared_predictors
+            ),
+            "epiphany_fig2 has nothing to show: it needs predictors on samples with contacts",
+        ),
+        distances=expand(
+            "results/predictors/{map}.distances.tsv", map=STUDY.compared_predictors
+        ),
+        submatrices=expand(
+            "results/predictors/{map}.submatrices.tsv", map=STUDY.compared_predictors
+        ),
+    output:
+        multiext("results/figures/epiphany/fig2", ".pdf", ".tsv"),
+        png=report(
+            "results/figures/epiphany/fig2.png",
+            caption="../workflow/report/epiphany/fig2.rst",
+            category="Epiphany",
+            labels={"panel": "fig2"},
+        ),
+    log:
+        "logs/epiphany_fig2.log",
+    benchmark:
+        "benchmarks/epiphany_fig2.tsv"
+    conda:
+        "../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        maps=list(STUDY.compared_predictors),
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing epiphany_fig2: maps predicted from signals"
+    script:
+        "../workflow/scripts/epiphany_fig2.py"
+
+
 ruleorder: apply_predictor > train_model > fine_tune_model

@@ -25,6 +25,8 @@ TARGETS = [
     "results/predictions/A2.10000.ICE.weave.mcool",
     "results/signals/masked.1000.edits.tsv",
     "results/tables/reconstruction.tsv",
+    "results/predictors/A.10000.ICE.scores.tsv",
+    "epiphany_fig2",
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits
@@ -134,3 +136,11 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     assert changes["p_value"].between(0.25, 1).all()
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
     assert {"weave", "pairs-ridge", "epiphany", "akita"} <= names
+    scores = pd.read_table(results / "predictors" / "A.10000.ICE.scores.tsv")
+    assert set(zip(scores["model"], scores["signals"])) == {
+        (name, signals)
+        for name, plan in PREDICT["predictors"].items()
+        for signals in ("own", *(["B"] if "signals" in plan else []))
+    }, "bases alone know of no cell type"
+    assert set(scores["chrom"]) == {"all", "chr3"}, "what all predictors held out"
+    assert (results / "figures" / "epiphany" / "fig2.png").exists()

@@ -130,7 +130,7 @@ def mean_diamonds(
         # Pair (i, i + d) lies in the diamonds of b with i <= b <= i + d, b < i + window,
         # b > i + d - window.
         first, last = max(0, d - window + 1), min(d, window - 1)
-        for shift in range(first, last + 1):
+        for shift in range(first, min(last + 1, n)):
             total[shift:] += values[d, : n - shift]
             count[shift:] += valid[d, : n - shift]
     with np.errstate(invalid="ignore"):

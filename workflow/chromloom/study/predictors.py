@@ -144,7 +144,7 @@ def plan_predictor(
     )
     model_settings(plan.model, **plan.options)  # refused here where they are none
     for sample in samples:
-        if missing := missing_signals(study, plan, sample):
+        if missing := missing_signals(study, plan, study.samples.cell_type[sample]):
             raise InputError(
                 f"{where}: cell type {study.samples.cell_type[sample]!r} of sample {sample!r} "
                 f"has no signal {missing[0]!r}; add its row to the sheet of signals"
@@ -163,9 +163,9 @@ def plan_predictor(
     return plan
 
 
-def missing_signals(study: Samples, plan: PredictorPlan, sample: str) -> list[str]:
-    """Signals of a predictor that no file of a sample's cell type gives."""
-    own = {source.signal for source in study.signals.get(study.samples.cell_type[sample], [])}
+def missing_signals(study: Samples, plan: PredictorPlan, cell_type: str) -> list[str]:
+    """Signals of a predictor that no file of a cell type gives."""
+    own = {source.signal for source in study.signals.get(cell_type, [])}
     return [
         name
         for name in plan.signals
@@ -181,4 +181,5 @@ def applies(study: Samples, plan: PredictorPlan, sample: str) -> bool:
     if study.assembly_name(sample) != study.assembly_name(plan.samples[0]):
         return False
     has = plan.resolution in study.resolutions(sample) and plan.norm in study.norms(sample)
-    return (has or sample not in study.mapped) and not missing_signals(study, plan, sample)
+    lacks = missing_signals(study, plan, row.cell_type)
+    return (has or sample not in study.mapped) and not lacks

@@ -8,8 +8,9 @@ from typing import Any
 
 from chromloom.edits.read import summary
 from chromloom.errors import InputError
+from chromloom.genome.assembly import assembly_name
 from chromloom.models.registry import Model, code_of, find_model, resolve_model
-from chromloom.study.predictors import PredictorPlan, applies, plan_predictor
+from chromloom.study.predictors import PredictorPlan, applies, missing_signals, plan_predictor
 from chromloom.study.samples import Samples, listed, simulated_path
 
 # HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
@@ -253,6 +254,15 @@ class Runs(Samples):
         ]
 
     @cached_property
+    def compared_predictors(self) -> dict[str, list[str]]:
+        """Observed map (`{sample}.{resolution}.{norm}`) -> predictors that are compared on it."""
+        compared: dict[str, list[str]] = {}
+        for run in self.predictor_runs:
+            if run.sample in self.mapped:
+                compared.setdefault(run.map, []).append(run.model)
+        return compared
+
+    @cached_property
     def pair_runs(self) -> list[Run]:
         """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
         return [run for run in self.map_runs if self.model(run.model).editable]
@@ -369,6 +379,24 @@ class Runs(Samples):
     def store_of(self, plan: PredictorPlan, sample: str) -> str:
         """Store of the signals of a sample that a predictor reads, as `{cell_type}.{bin_size}`."""
         return f"{self.samples.cell_type[sample]}.{plan.bin_size}"
+
+    def control_stores(self, plan: PredictorPlan, sample: str) -> dict[str, str]:
+        """Other cell type that has the signals of a predictor -> its store, as `store_of`."""
+        if not plan.signals:
+            return {}
+        own, assembly = self.samples.cell_type[sample], self.assembly_name(sample)
+        return {
+            cell_type: f"{cell_type}.{plan.bin_size}"
+            for cell_type in self.signals
+            if cell_type not in (own, *self.signal_edits)
+            and assembly_name(self.signal_assembly[cell_type]) == assembly
+            and not missing_signals(self, plan, cell_type)
+        }
+
+    def denoised_run(self, sample: str, resolution: int, norm: str) -> Run | None:
+        """`hiclstm-refined` of a map, where it is trained on it."""
+        run = Run(sample, resolution, norm, "hiclstm-refined")
+        return run if run in self.runs else None
 
     def learnt_chromosomes(self, plan: PredictorPlan) -> list[str] | None:
         """Chromosomes that a predictor is trained and tested on; None is all of the assembly."""

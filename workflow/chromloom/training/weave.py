@@ -195,18 +195,20 @@ class _Run:
         known = (bins >= 0) & (bins < n)
         features = stretch.features[:, np.where(known, bins, 0)] * known
         features = features[self.mirrored] if turned else features
-        return [torch.as_tensor(a, device=self.device) for a in (features, counts, log_mean)]
+        weight = np.exp(-self.settings.distance_weight * stretch.log_expected)[:, None]
+        arrays = features, counts, log_mean, weight
+        return [torch.as_tensor(a, device=self.device) for a in arrays]
 
-    def _step(self, features, counts, log_mean) -> tuple[float, float]:
+    def _step(self, features, counts, log_mean, weight) -> tuple[float, float]:
         reach = self.network.reach
         numbers, barriers = self.network.encode(features)
         inside = slice(reach, len(numbers) - reach)
         ratio = self.network.log_ratio(numbers[inside], barriers[inside], counts.shape[1])
         pairs = torch.isfinite(counts)
-        seen = torch.where(pairs, counts, 0.0)
-        mean = torch.where(pairs, torch.exp((log_mean + ratio).clamp(max=30)), 0.0)
+        seen = weight * torch.where(pairs, counts, 0.0)
+        mean = weight * torch.where(pairs, torch.exp((log_mean + ratio).clamp(max=30)), 0.0)
+        base = (weight * torch.where(pairs, torch.exp(log_mean), 0.0)).sum(1)  # (n_distances,)
         gained = (seen * torch.where(pairs, ratio, 0.0)).sum()
-        base = torch.where(pairs, torch.exp(log_mean), 0.0).sum(1)  # (n_distances,)
         # The total at each distance is right (Poisson), or whatever it is (contrast).
         share = self.settings.contrast
         level = seen.sum(1) * (mean.sum(1).clamp(min=TINY) / base.clamp(min=TINY)).log()

@@ -19,7 +19,7 @@ def make(seed=0, **options) -> Weave:
     )
     network = Weave(settings, N_FEATURES, N_DISTANCES).eval()
     with torch.no_grad():
-        for parameter in (network.S, network.c, network.h):
+        for parameter in (network.S, network.u, network.v, network.c, network.h):
             parameter.normal_()
     return network
 
@@ -36,13 +36,25 @@ def test_log_ratios_are_what_the_formula_says(options):
         weights = np.maximum(0, 1 - np.abs(place - np.arange(len(network.c))))
         weights = torch.as_tensor(weights, dtype=torch.float32)
         S = torch.einsum("k,kab->ab", weights, network.S)
-        S = S if options.get("oriented", True) else (S + S.T) / 2
+        u, v = weights @ network.u, weights @ network.v
+        if not options.get("oriented", True):
+            S, u, v = (S + S.T) / 2, (u + v) / 2, (u + v) / 2
         for i in (0, 7, N - 1 - d):
             j = i + d
             between = sum(a[k] * (k - i) / d + b[k] * (j - k) / d for k in range(i + 1, j))
             barrier = weights @ network.h * between if options.get("barriers", True) else 0
-            wanted = R[i] @ S @ R[j] + weights @ network.c - barrier
+            wanted = R[i] @ S @ R[j] + u @ R[i] + v @ R[j] + weights @ network.c - barrier
             assert float(band[d, i]) == pytest.approx(float(wanted), abs=1e-4)
+
+
+@torch.no_grad()
+def test_without_signals_contacts_are_those_of_their_distance():
+    network = make()
+    R, barriers = network.encode(torch.zeros(N_FEATURES, N))
+    assert not R.any()
+    assert not barriers.any()
+    band = network.log_ratio(R, barriers, 20)
+    torch.testing.assert_close(band, (network.knots @ network.c)[:, None].expand(-1, 20))
 
 
 def test_a_bin_is_read_from_within_the_reach_and_no_farther():

@@ -1,10 +1,12 @@
 """The network of `weave`: signals around a bin give it numbers, and numbers of two bins a contact.
 
-    log mu_ij = log E(d) - log w_i w_j + R_i' S(d) R_j + c(d) - h(d) B_ij,    d = j - i
+    log mu_ij = log E(d) - log w_i w_j + R_i' S(d) R_j + u(d)' R_i + v(d)' R_j + c(d) - h(d) B_ij,
+    d = j - i
 
 R_i (d numbers) and the barriers are what the encoder, dilated convolutions along the chromosome,
-reads from the signals within its reach. S, c and h are given at 2, 4, 8, ... bins, interpolated in
-log d, and shared by all bins of all chromosomes, as in `refined`, which fits R_i to a map instead.
+reads from the signals within its reach. S, u, v, c and h are given at 2, 4, 8, ... bins,
+interpolated in log d, and shared by all bins of all chromosomes, as in `refined`, which fits R_i to
+a map instead.
 A barrier has two numbers, of what comes from its left and from its right: with extruders that start
 anywhere between i and j, one that reaches j has passed a bin k from the left with probability
 (k - i) / d or so, and one that reaches i from the right with (j - k) / d,
@@ -44,6 +46,7 @@ class Weave(nn.Module):
         super().__init__()
         width, size = settings.channels, settings.embedding_dim
         self.settings, self.n_distances, self.size = settings, n_distances, size
+        self.spared = nn.Dropout1d(settings.feature_dropout)
         self.inlet = nn.Conv1d(n_features, width, 1, bias=False)
         self.blocks = nn.Sequential(
             *(_Block(width, 2**k, settings.dropout) for k in range(settings.blocks))
@@ -51,6 +54,8 @@ class Weave(nn.Module):
         self.outlet = nn.Conv1d(width, size + 2, 1, bias=False)
         n_knots = max(1, math.ceil(math.log2(max(n_distances - 1, 2))))
         self.S = nn.Parameter(torch.eye(size).repeat(n_knots, 1, 1) / size)
+        self.u = nn.Parameter(torch.zeros(n_knots, size))
+        self.v = nn.Parameter(torch.zeros(n_knots, size))
         self.c = nn.Parameter(torch.zeros(n_knots))
         self.h = nn.Parameter(torch.full((n_knots,), 0.1))
         self.register_buffer("knots", _interpolation(n_distances, n_knots), persistent=False)
@@ -73,7 +78,7 @@ class Weave(nn.Module):
         barriers : Tensor, (n, 2)
             For what comes from the left, from the right.
         """
-        x = self.blocks(self.inlet(features[None]))
+        x = self.blocks(self.inlet(self.spared(features[None])))
         out = self.outlet(nn.functional.gelu(x))[0].T
         return out[:, : self.size], out[:, self.size :]
 
@@ -93,10 +98,15 @@ class Weave(nn.Module):
         """
         wanted = n_rows + self.n_distances - 1
         numbers, barriers = (_fill(values, wanted) for values in (numbers, barriers))
-        S = self.S if self.settings.oriented else (self.S + self.S.transpose(1, 2)) / 2
-        products = (numbers[:n_rows] @ S) @ numbers.T  # (n_knots, n_rows, wanted)
+        form: tuple[Tensor, Tensor, Tensor] = self.S, self.u, self.v
+        if not self.settings.oriented:
+            mean = (self.u + self.v) / 2
+            form = (self.S + self.S.transpose(1, 2)) / 2, mean, mean
+        S, u, v = form
+        first = numbers[:n_rows]
+        products = (first @ S + v[:, None]) @ numbers.T  # (n_knots, n_rows, wanted)
         ratio = torch.einsum("dk,kdi->di", self.knots, _band(products))
-        ratio = ratio + (self.knots @ self.c)[:, None]
+        ratio = ratio + self.knots @ (u @ first.T + self.c[:, None])
         if not self.settings.barriers:
             return ratio
         k = torch.arange(wanted, device=numbers.device, dtype=numbers.dtype)

@@ -18,11 +18,15 @@ class WeaveSettings(Settings):
         Width of the encoder, and its dilated convolutions: block k reaches 2^k bins each side, so
         that a bin's numbers follow from the signals within 2^blocks - 1 bins of it.
     barriers, oriented : bool
-        Barriers between two bins; a matrix S(d) that need not be symmetric.
+        Barriers between two bins; a matrix S(d) that need not be symmetric, and
+        u(d), v(d) that may differ.
     mirror : bool
         Learn from mirrored chromosomes, too, and predict the mean of both directions.
-    dropout : float
-        Share of the encoder's channels left out in a step.
+    dropout, feature_dropout : float
+        Share of the encoder's channels, and of the features, left out in a step.
+    distance_weight : float
+        The loss of a distance is weighted by its expected contacts to the power of minus this, so
+        that far pairs, whose contacts are few, are learnt as well as near ones.
     members : int
         Networks, of consecutive seeds, whose mean is the prediction.
     epochs, window : int
@@ -47,8 +51,10 @@ class WeaveSettings(Settings):
     oriented: bool = True
     mirror: bool = True
     dropout: float = 0.1
+    feature_dropout: float = 0.15
+    distance_weight: float = 0.5
     members: int = 1
-    epochs: int = 30
+    epochs: int = 40
     window: int = 200
     refit: bool = True
     contrast: float = 0.5
@@ -61,6 +67,8 @@ class WeaveSettings(Settings):
         "channels": (1, 4096),
         "blocks": (1, 12),
         "dropout": (0, 0.95),
+        "feature_dropout": (0, 0.95),
+        "distance_weight": (0, 1),
         "members": (1, 100),
         "epochs": (1, 1_000_000),
         "window": (3, 1_000_000),

@@ -1,0 +1,115 @@
+"""Scores of predictors against the same written out over pairs."""
+
+import numpy as np
+import pytest
+from scipy.stats import poisson, spearmanr
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from chromloom.errors import InputError
+from chromloom.evaluation.predictors import OWN, score_predictors
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.observed import ObservedMap
+
+DEPTH = 21
+
+
+class Changed(ObservedMap):
+    """The observed map times something that was drawn; `without` has no prediction."""
+
+    max_distance = 200_000
+
+    def __init__(self, observed, noise, *, without=(), held_out=None):
+        super().__init__(observed, "changed")
+        self.noise, self.without, self.held_out = noise, without, held_out
+
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        band = super().band(chrom, lo, hi, max_dist=max_dist).astype(float)
+        rng = np.random.default_rng(sum(map(ord, chrom)))
+        band = (band + 0.2) * np.exp(self.noise * rng.normal(size=band.shape))
+        if chrom in self.without:
+            band[:, :30] = np.nan
+        return band
+
+
+@pytest.fixture(scope="module")
+def observed(tiny_map_path):
+    return NormalizedMap(tiny_map_path)
+
+
+def scores_of(observed, **sources):
+    named = {(name, OWN): source for name, source in sources.items()}
+    return score_predictors(observed, named, denoised=ObservedMap(observed, "x"), n_boot=50,
+                            block=200_000)  # fmt: skip
+
+
+def test_scores_are_those_of_the_pairs_written_out(observed):
+    source = Changed(observed, 0.5, held_out=(("chr1", 0, 10**9),))
+    result = scores_of(observed, changed=source)
+    table = result.scores.set_index(["chrom", "metric"])["value"]
+    n = len(observed.mask("chr1"))
+    predicted = source.band("chr1", 0, n, max_dist=DEPTH)
+    seen = ObservedMap(observed, "x").band("chr1", 0, n, max_dist=DEPTH)
+    weight = observed.bins["weight"].to_numpy()[:n]
+    rs, rank_rs, gained, contacts, level, positive = [], [], 0.0, 0.0, [], []
+    for d in range(2, DEPTH):
+        i = np.flatnonzero(np.isfinite(seen[d]) & np.isfinite(predicted[d]))
+        x, y, w = predicted[d, i], seen[d, i].astype(float), weight[i] * weight[i + d]
+        rs.append(np.corrcoef(np.log(x + 0.5), np.log(y + 0.5))[0, 1])
+        rank_rs.append(spearmanr(x, y)[0])
+        base = y.mean() / w
+        scaled = x / w * (base.sum() / (x / w).sum())
+        gained += (y / w * np.log(scaled / base)).sum()
+        contacts += (y / w).sum()
+        level += list((np.argsort(np.argsort(x)) + 0.5) / len(x))
+        positive += list(poisson.sf(np.rint(y / w) - 1, base) < 0.01)
+    assert table["all", "r"] == pytest.approx(np.mean(rs))
+    assert table["chr1", "r"] == table["all", "r"]
+    assert table["all", "r_denoised"] == table["all", "r"]
+    assert table["all", "spearman"] == pytest.approx(np.mean(rank_rs))
+    assert table["all", "nats_per_contact"] == pytest.approx(gained / contacts)
+    # Curves have 100 steps.
+    assert table["all", "auc_p01"] == pytest.approx(roc_auc_score(positive, level), abs=0.01)
+    precision = average_precision_score(positive, np.floor(np.array(level) * 100))
+    assert table["all", "ap_p01"] == pytest.approx(precision, abs=0.01)
+    assert result.distances["r"].dropna().mean() == pytest.approx(np.mean(rs))
+    assert (result.scores["low"] <= result.scores["value"] + 1e-9).all()
+
+
+def test_more_noise_is_a_lower_score_and_a_model_differs_from_itself_by_nothing(observed):
+    table = scores_of(
+        observed,
+        good=Changed(observed, 0.1),
+        bad=Changed(observed, 1.0),
+        same=Changed(observed, 0.1),
+    ).scores
+    own = table[table["chrom"] == "all"].set_index(["model", "metric"])
+    for metric in ("r", "spearman", "nats_per_contact", "auc_p01", "insulation_r"):
+        assert own.loc[("bad", metric), "difference_high"] < 0, metric
+        assert own.loc[("same", metric), "difference"] == 0
+        assert own.loc[("same", metric), "difference_high"] == 0
+
+
+def test_all_are_scored_on_the_pairs_that_all_predict(observed):
+    whole = scores_of(observed, one=Changed(observed, 0.3))
+    both = scores_of(observed, one=Changed(observed, 0.3),
+                     two=Changed(observed, 0.3, without=["chr1"]))  # fmt: skip
+    n = [table.scores.query("chrom == 'all'").set_index("model") for table in (whole, both)]
+    assert (n[1]["n"] == n[1]["n"].iloc[0]).all()
+    assert n[1]["n"].iloc[0] < n[0]["n"].iloc[0]
+    lost = n[1]["n_unpredicted"].iloc[0] - n[0]["n_unpredicted"].iloc[0]
+    assert lost == n[0]["n"].iloc[0] - n[1]["n"].iloc[0]
+
+
+def test_submatrices_of_a_perfect_prediction_agree(observed):
+    table = scores_of(observed, one=Changed(observed, 0.0)).submatrices
+    assert table["insulation_r"].dropna().min() > 0.99
+    assert (
+        table["mse"].max()
+        < scores_of(observed, one=Changed(observed, 1.0)).submatrices["mse"].min()
+    )
+
+
+def test_predictors_that_were_tested_on_nothing_in_common_are_refused(observed):
+    one, two = (Changed(observed, 0.3, held_out=((c, 0, 10**9),)) for c in ("chr1", "chr2"))
+    with pytest.raises(InputError, match="no pair is held out from all of one, two"):
+        scores_of(observed, one=one, two=two)

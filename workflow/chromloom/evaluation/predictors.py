@@ -1,0 +1,439 @@
+"""Predictors of maps compared on what none of them has seen: scores, differences, controls.
+
+All predictions are scored on the same pairs: unmasked, both bins held out from every predictor, and
+predicted by all. Intervals are from resampling blocks of `BLOCK` of rows, the same for all models,
+so that differences are paired. The other cell type's signals (`signals`) are a control: what a
+predictor scores with them is what it knows of the region and not of the cell.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import poisson, rankdata
+
+from chromloom.analysis.insulation import score_diamonds
+from chromloom.errors import InputError
+from chromloom.evaluation.statistics import PSEUDOCOUNT, interval, pearson, resample_blocks
+from chromloom.genome.assembly import Assembly
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.observed import ObservedMap
+from chromloom.prediction.open import open_source
+from chromloom.prediction.predicted import apply_predictor
+from chromloom.prediction.source import MapSource, distance_bins
+
+FIRST = 2
+"""Distance from which pairs are scored, bins."""
+BLOCK = 2_000_000
+"""bp of rows that are resampled together, and side of the submatrices."""
+WINDOW = 250_000
+"""Side of the insulation's diamond, bp; at least `FEWEST` bins."""
+FEWEST = 10
+SIGNIFICANT = {"p01": 0.01, "z2": 0.02275, "z3": 0.00135}
+"""Largest Poisson p, above the expected, of a significant pair: 0.01; Z above 2; Z above 3."""
+LEVELS = 100
+"""Steps of ROC and precision-recall curves."""
+OWN = "own"
+COLUMNS = ["model", "signals", "chrom", "metric", "value", "low", "high", "against"]
+COLUMNS += ["difference", "difference_low", "difference_high", "n", "n_unpredicted"]
+
+
+@dataclass(frozen=True)
+class PredictorScores:
+    """Tables of scores.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        Of each model, each cell's signals and chromosome (or `all`) by metric, with 95 % intervals
+        and the paired difference to the first model.
+    distances : DataFrame
+        model, signals, chrom, distance (bins), r, r_denoised, spearman, n.
+    submatrices : DataFrame
+        model, signals, chrom, start, end (bp), mse (of log O/E), insulation_r (NaN where it does
+        not vary), n (pairs).
+    """
+
+    scores: pd.DataFrame
+    distances: pd.DataFrame
+    submatrices: pd.DataFrame
+
+
+def score_predictors(
+    observed: NormalizedMap,
+    sources: Mapping[tuple[str, str], MapSource],
+    *,
+    denoised: MapSource | None = None,
+    n_boot: int = 1000,
+    seed: int = 0,
+    block: int = BLOCK,
+) -> PredictorScores:
+    """Score predicted maps on an observed one.
+
+    Parameters
+    ----------
+    observed : NormalizedMap
+    sources : mapping
+        (model, cell type whose signals were read, or `OWN`) -> prediction; differences are to the
+        first.
+    denoised : MapSource, optional
+        The observed map as a model of this map sees it, with less noise.
+    n_boot, seed : int
+    block : int
+        bp of rows that are resampled together, and side of the submatrices.
+
+    Returns
+    -------
+    PredictorScores
+        Metrics: `r` (mean over distances from 2 bins of Pearson's correlation of log O/E at one
+        distance), `r_denoised`, `spearman` (ranks within a chromosome and distance),
+        `nats_per_contact` (as `evaluation.by_distance`), `auc_X` and `ap_X` (areas under the ROC
+        and the precision-recall curve of significant pairs, X of `SIGNIFICANT`; pairs are ordered
+        by the quantile of the prediction at their distance), `insulation_r`. r_denoised is NaN
+        without `denoised`.
+
+    Raises
+    ------
+    InputError
+        No pair is held out from all predictors and predicted by all.
+    """
+    resolution = observed.resolution
+    limits = [s.max_distance for s in sources.values() if s.max_distance is not None]
+    n_distances = distance_bins(min(limits), resolution) if limits else 101
+    window = max(WINDOW // resolution, FEWEST)
+    parts: dict[tuple[str, str], list[_Sums]] = {key: [] for key in sources}
+    submatrices, has_data, n_pairs, n_unpredicted = [], [], [], []
+    scored_chroms = []
+    for chrom in observed.chromnames:
+        rows = np.all([_held_out(s, observed, chrom) for s in sources.values()], axis=0)
+        if not rows.any():
+            continue
+        n, depth = len(rows), min(n_distances, len(rows))
+        seen = _band(ObservedMap(observed, observed.sample), chrom, n, depth)
+        bands = {key: _band(source, chrom, n, depth) for key, source in sources.items()}
+        clean = None if denoised is None else _band(denoised, chrom, n, depth)
+        j = np.minimum(np.arange(depth)[:, None] + np.arange(n), n - 1)
+        wanted = np.isfinite(seen) & rows & rows[j]
+        wanted[:FIRST] = False
+        scored = wanted & np.all(
+            [np.isfinite(band) & (band > 0) for band in bands.values()], axis=0
+        )
+        if not scored.any():
+            continue
+        scored_chroms.append(chrom)
+        n_pairs.append(int(scored.sum()))
+        n_unpredicted.append(int((wanted & ~scored).sum()))
+        weight = observed.bins["weight"].to_numpy()[slice(*observed.extent(chrom))]
+        truth = _Truth.of(seen, clean, scored, weight * weight[j], window)
+        size = max(block // resolution, 1)
+        starts = np.arange(0, n, size)
+        has_data.append(np.add.reduceat(scored.any(axis=0), starts) > 0)
+        for (model, signals), band in bands.items():
+            parts[model, signals].append(_Sums.of(truth, band, starts, n_distances, window))
+            table = _submatrices(truth, band, starts, window)
+            table.insert(0, "chrom", chrom)
+            table = table.assign(start=table["start"] * resolution, end=table["end"] * resolution)
+            submatrices.append(table.assign(model=model, signals=signals))
+    if not scored_chroms:
+        raise InputError(
+            f"{observed.path}: no pair is held out from all of {', '.join(k[0] for k in sources)} "
+            "and predicted by all; give predictors of the same test chromosomes"
+        )
+    first, scores, distances = next(iter(sources)), [], []
+    groups = {"all": range(len(scored_chroms))} | {c: [k] for k, c in enumerate(scored_chroms)}
+    for chrom, own in groups.items():
+        multiplicity = resample_blocks(np.concatenate([has_data[k] for k in own]), n_boot, seed)
+        joined = {key: _Sums.joined([part[k] for k in own]) for key, part in parts.items()}
+        samples = {key: sums.metrics(multiplicity) for key, sums in joined.items()}
+        for key, values in samples.items():
+            labels = dict(zip(("model", "signals", "chrom"), (*key, chrom)))
+            scores.append(_compare(values, samples[first]).assign(**labels, against=first[0]))
+            scores[-1]["n"] = sum(n_pairs[k] for k in own)
+            scores[-1]["n_unpredicted"] = sum(n_unpredicted[k] for k in own)
+            distances.append(joined[key].by_distance().assign(**labels))
+    columns = ["model", "signals", "chrom", "start", "end", "mse", "insulation_r", "n"]
+    return PredictorScores(
+        pd.concat(scores, ignore_index=True)[COLUMNS],
+        pd.concat(distances, ignore_index=True)[
+            ["model", "signals", "chrom", "distance", "r", "r_denoised", "spearman", "n"]
+        ],
+        pd.concat(submatrices, ignore_index=True)[columns],
+    )
+
+
+def evaluate_predictors(
+    map_path: str | Path,
+    runs: Mapping[str, str | Path],
+    *,
+    folds: Mapping[str, Sequence[str | Path]],
+    others: Mapping[str, Mapping[str, str | Path]],
+    assembly: Assembly,
+    genome: str | Path | None = None,
+    denoised: str | Path | None = None,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> PredictorScores:
+    """Score the runs of predictors on a sample, each with other cell types' signals beside it.
+
+    Parameters
+    ----------
+    map_path : path
+        Normalised map of the sample.
+    runs : mapping
+        Predictor -> folder written by `apply_predictor` for the sample.
+    folds : mapping
+        Predictor -> folder of each fold.
+    others : mapping
+        Predictor -> other cell type -> store of its signals.
+    assembly : Assembly
+    genome : path, optional
+        Sequence of the assembly, for predictors that read features of it, too.
+    denoised : path, optional
+        Folder of a model that was trained on the map.
+    n_boot, seed : int
+
+    Returns
+    -------
+    PredictorScores
+    """
+    observed = NormalizedMap(map_path)
+    sources = {(name, OWN): open_source(path, map_path, name=name) for name, path in runs.items()}
+    clean = None if denoised is None else open_source(denoised, map_path)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, stores in others.items():
+            for cell_type, store in stores.items():
+                out = Path(folder) / f"{name}.{cell_type}"
+                apply_predictor(
+                    folds[name], store, assembly, out, sample=observed.sample, norm=observed.norm,
+                    predictor=name, chroms=observed.chromnames,
+                    genome_path=genome,
+                )  # fmt: skip
+                sources[name, cell_type] = open_source(out, map_path, name=name)
+        return score_predictors(observed, sources, denoised=clean, n_boot=n_boot, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """An observed chromosome, (D, n) each, and the pairs that are scored."""
+
+    scored: np.ndarray
+    log: np.ndarray
+    log_denoised: np.ndarray | None
+    ranks: np.ndarray
+    counts: np.ndarray
+    weights: np.ndarray
+    expected: np.ndarray  # (D,), contact strength
+    significant: dict[str, np.ndarray]
+    insulation: np.ndarray  # (n,)
+
+    @classmethod
+    def of(cls, seen, clean, scored, weights, window) -> "_Truth":
+        weights = np.where(scored, weights, 1)
+        counts = np.where(scored, seen / weights, 0)
+        n = np.maximum(scored.sum(axis=1), 1)
+        expected = np.where(scored, seen, 0).sum(axis=1) / n
+        mean = expected[:, None] / weights
+        tail = np.where(scored, poisson.sf(np.rint(counts) - 1, mean), 1.0)
+        return cls(
+            scored,
+            np.where(scored, np.log(np.where(scored, seen, 0) + PSEUDOCOUNT), 0),
+            None if clean is None else np.where(scored, np.log(clean + PSEUDOCOUNT), 0),
+            _ranks(seen, scored),
+            counts,
+            weights,
+            expected,
+            {name: tail < p for name, p in SIGNIFICANT.items()},
+            score_diamonds(np.where(scored, seen, np.nan), window, ignore_diags=FIRST),
+        )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of one prediction by block of rows.
+
+    Attributes
+    ----------
+    pairs : ndarray, (n_blocks, n_distances, 3, 6)
+        n, x, y, xx, yy, xy of log strength, of that with the denoised map, of ranks.
+    counts : ndarray, (n_blocks, n_distances, 4)
+        Contacts, contacts times log ratio, predicted and expected contacts.
+    levels : ndarray, (n_blocks, n_significant, LEVELS, 2)
+        Significant pairs and others by the level of the prediction.
+    insulation : ndarray, (n_blocks, 6)
+    """
+
+    pairs: np.ndarray
+    counts: np.ndarray
+    levels: np.ndarray
+    insulation: np.ndarray
+
+    @classmethod
+    def of(cls, truth: _Truth, band, starts, n_distances, window) -> "_Sums":
+        ok = truth.scored
+        x = np.where(ok, np.log(np.where(ok, band, 1) + PSEUDOCOUNT), 0)
+        ranks = _ranks(band, ok)
+        clean = np.full_like(x, np.nan) if truth.log_denoised is None else truth.log_denoised
+
+        def blocks(values):
+            return np.add.reduceat(values, starts, axis=1).T  # (n_blocks, D)
+
+        def moments(a, b):
+            terms = (ok, a, b, a * a, b * b, a * b)
+            return np.stack([blocks(term.astype(float)) for term in terms], axis=-1)
+
+        kinds = [moments(x, truth.log), moments(x, clean), moments(ranks, truth.ranks)]
+        pairs = np.stack(kinds, axis=2)
+        ratio = np.where(ok, np.where(ok, band, 1) / truth.expected[:, None].clip(min=1e-12), 1)
+        base = np.where(ok, truth.expected[:, None] / truth.weights, 0)
+        terms = (truth.counts, truth.counts * np.log(ratio), base * ratio, base)
+        counts = np.stack([blocks(term) for term in terms], axis=-1)
+        level = np.minimum((ranks * LEVELS).astype(int), LEVELS - 1)
+        block = np.searchsorted(starts, np.arange(band.shape[1]), side="right") - 1
+        place = (block * LEVELS + level)[ok]
+        size = len(starts) * LEVELS
+        levels = []
+        for positive in truth.significant.values():
+            both = [np.bincount(place[positive[ok] == s], minlength=size) for s in (True, False)]
+            levels.append(np.stack(both, axis=-1).reshape(len(starts), LEVELS, 2))
+        u = score_diamonds(np.where(ok, band, np.nan), window, ignore_diags=FIRST)
+        known = np.isfinite(u) & np.isfinite(truth.insulation)
+        a, b = (np.where(known, values, 0) for values in (u, truth.insulation))
+        moved = np.stack([known, a, b, a * a, b * b, a * b], axis=-1)
+        missing = [(0, 0), (0, n_distances - len(band))]
+        return cls(
+            np.pad(pairs, [*missing, (0, 0), (0, 0)]),
+            np.pad(counts, [*missing, (0, 0)]),
+            np.stack(levels, axis=1),
+            np.add.reduceat(moved, starts, axis=0),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["_Sums"]) -> "_Sums":
+        """The blocks of several chromosomes."""
+        names = ("pairs", "counts", "levels", "insulation")
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+    def metrics(self, multiplicity: np.ndarray) -> dict[str, np.ndarray]:
+        """Every metric, (n_samples,), of resampled blocks, (n_samples, n_blocks)."""
+
+        def resampled(values):
+            return np.tensordot(multiplicity, values, axes=1)
+
+        r, r_denoised, spearman = (_mean_r(resampled(self.pairs[:, :, k])) for k in range(3))
+        contacts, gain, mean, base = np.moveaxis(resampled(self.counts), -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift = np.where((mean > 0) & (base > 0), np.log(mean / base), 0)
+            nats = (gain - contacts * shift).sum(axis=1) / contacts.sum(axis=1)
+        values = {"r": r, "r_denoised": r_denoised, "spearman": spearman, "nats_per_contact": nats}
+        levels = resampled(self.levels)
+        for k, name in enumerate(SIGNIFICANT):
+            values[f"auc_{name}"], values[f"ap_{name}"] = _areas(levels[:, k])
+        values["insulation_r"] = pearson(resampled(self.insulation))
+        return values
+
+    def by_distance(self) -> pd.DataFrame:
+        """distance (bins), r, r_denoised, spearman, n."""
+        sums = self.pairs.sum(axis=0)[FIRST:]
+        r, r_denoised, spearman = pearson(sums).T
+        return pd.DataFrame(
+            {
+                "distance": FIRST + np.arange(len(sums)),
+                "r": r,
+                "r_denoised": r_denoised,
+                "spearman": spearman,
+                "n": sums[:, 0, 0].astype(int),
+            }
+        )
+
+
+def _compare(samples: dict[str, np.ndarray], first: dict[str, np.ndarray]) -> pd.DataFrame:
+    """metric, value, low, high, difference, difference_low, difference_high."""
+    own = np.stack(list(samples.values()), axis=1)
+    difference = own - np.stack(list(first.values()), axis=1)
+    (low, high), (d_low, d_high) = interval(own), interval(difference)
+    return pd.DataFrame(
+        {"metric": list(samples), "value": own[0], "low": low, "high": high}
+        | {"difference": difference[0], "difference_low": d_low, "difference_high": d_high}
+    )
+
+
+def _mean_r(sums: np.ndarray) -> np.ndarray:
+    """Mean over distances of the correlation at one, (n_samples,); sums (n_samples, D, 6).
+
+    A prediction that is the same for all pairs of a distance has correlation 0 there.
+    """
+    if np.isnan(sums[0, FIRST:, 2]).all():
+        return np.full(len(sums), np.nan)
+    count, _, y, _, yy, _ = np.moveaxis(sums, -1, 0)
+    varies = (count > 1) & (count * yy - y**2 > 1e-9 * count**2)
+    r = np.where(varies, np.nan_to_num(pearson(sums)), 0).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return r / varies.sum(axis=1)
+
+
+def _areas(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas under ROC and precision-recall curve, (n_samples,); levels (n_samples, LEVELS, 2)."""
+    found = np.cumsum(levels[:, ::-1], axis=1)  # from the highest level
+    before = np.concatenate([np.zeros_like(found[:, :1]), found[:, :-1]], axis=1)
+    total = found[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (found[..., 0] + before[..., 0]) / 2
+        area = (mean * (found[..., 1] - before[..., 1])).sum(axis=1) / total.prod(axis=1)
+        precision = found[..., 0] / found.sum(axis=-1)
+        gained = found[..., 0] - before[..., 0]
+        average = np.where(gained > 0, precision * gained, 0).sum(axis=1) / total[:, 0]
+    return np.where(total.prod(axis=1) > 0, area, np.nan), average
+
+
+def _ranks(band: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """Ranks within each distance, in (0, 1); 0 where not scored."""
+    ranks = np.zeros(band.shape)
+    for d in np.flatnonzero(scored.any(axis=1)):
+        own = scored[d]
+        ranks[d, own] = (rankdata(band[d, own]) - 0.5) / own.sum()
+    return ranks
+
+
+def _submatrices(truth: _Truth, band, starts, window) -> pd.DataFrame:
+    """Squared error of log O/E and agreement of insulation within `BLOCK`, in bins."""
+    n, rows = band.shape[1], []
+    d, i = np.arange(len(band))[:, None], np.arange(n)
+    seen = truth.counts * truth.weights
+    for lo, hi in zip(starts, [*starts[1:], n]):
+        own = truth.scored & (i >= lo) & (i + d < hi)
+        if not own.any():
+            continue
+        part = slice(lo, hi)
+        expected = np.broadcast_to(truth.expected[:, None], band.shape)[own] + PSEUDOCOUNT
+        x, y = (np.log((values[own] + PSEUDOCOUNT) / expected) for values in (band, seen))
+        a, b = (
+            score_diamonds(np.where(own, values, np.nan)[:, part], window, ignore_diags=FIRST)
+            for values in (band, seen)
+        )
+        known = np.isfinite(a) & np.isfinite(b)
+        a, b = a[known], b[known]
+        varies = len(a) > 2 and np.ptp(a) > 1e-6 and np.ptp(b) > 1e-6
+        r = np.corrcoef(a, b)[0, 1] if varies else np.nan
+        rows.append((lo, hi, np.mean((x - y) ** 2), r, own.sum()))
+    return pd.DataFrame(rows, columns=["start", "end", "mse", "insulation_r", "n"])
+
+
+def _band(source, chrom: str, n: int, depth: int) -> np.ndarray:
+    """Contact strength of a chromosome, (depth, n), float64; NaN where there is none."""
+    band = np.full((depth, n), np.nan)
+    known = source.band(chrom, 0, n, max_dist=depth)
+    band[: len(known)] = known
+    return band
+
+
+def _held_out(source: MapSource, observed: NormalizedMap, chrom: str) -> np.ndarray:
+    """Bins of which nothing entered the training of a source, (n,), bool."""
+    first, last = observed.extent(chrom)
+    start = observed.bins["start"].to_numpy()[first:last]
+    if source.held_out is None:
+        return np.ones(last - first, bool)
+    inside = [(start >= a) & (start < b) for name, a, b in source.held_out if name == chrom]
+    return np.any([np.zeros(last - first, bool), *inside], axis=0)
