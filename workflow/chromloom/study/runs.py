@@ -387,8 +387,8 @@ class Runs(Samples):
         own, assembly = self.samples.cell_type[sample], self.assembly_name(sample)
         return {
             cell_type: f"{cell_type}.{plan.bin_size}"
-            for cell_type in self.signals
-            if cell_type not in (own, *self.signal_edits)
+            for cell_type in self.binned
+            if cell_type != own
             and assembly_name(self.signal_assembly[cell_type]) == assembly
             and not missing_signals(self, plan, cell_type)
         }

@@ -1,0 +1,86 @@
+"""What a predictor costs: `weave` per Mb trained and predicted, at two sizes, and a human genome.
+
+Processor time of one thread, so that a busy machine says the same. Signals and contacts are drawn
+at random, since the cost does not depend on them. A genome is only extrapolated where cost is
+linear: the larger size may cost at most `LINEAR` times per Mb what the smaller one does.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+
+from chromloom.files import write_tsv  # noqa: E402
+from chromloom.models.registry import find_model, load, model_settings  # noqa: E402
+from chromloom.training.stretches import Stretch  # noqa: E402
+from chromloom.training.weave import fit_weave  # noqa: E402
+
+RESOLUTION, N_DISTANCES, SIGNALS, EPOCHS = 10_000, 101, 7, 2
+SIZES = (1_000, 4_000)
+"""Bins."""
+GENOME_MB, LINEAR = 3_100, 1.25
+
+
+def stretch(n: int) -> Stretch:
+    """A chromosome of n bins; the last fifth validates."""
+    rng = np.random.default_rng(n)
+    expected = 50 / np.arange(1, N_DISTANCES + 1)
+    counts = rng.poisson(expected[:, None], (N_DISTANCES, n)).astype(np.float32)
+    validates = np.arange(n) >= 0.8 * n
+    j = np.arange(N_DISTANCES)[:, None] + np.arange(n)
+    counts[(j >= n) | (validates != validates[np.minimum(j, n - 1)])] = np.nan
+    features = np.vstack([rng.exponential(size=(2 * SIGNALS, n)), np.zeros(n)]).astype(np.float32)
+    log_expected = np.log(expected).astype(np.float32)
+    weights = np.zeros(n, np.float32)
+    return Stretch("A", "chr1", features, counts, weights, log_expected, validates)
+
+
+def measure(n: int) -> tuple[float, float]:
+    """Processor seconds per Mb and epoch of training, and per Mb of prediction."""
+    own, mirrored = stretch(n), np.arange(2 * SIGNALS + 1)
+    settings = model_settings("weave", epochs=EPOCHS, refit=False)
+    started = time.process_time()
+    tensors, _ = fit_weave([own], settings, mirrored=mirrored)
+    trained = time.process_time() - started
+    fitted = load(find_model("weave").trained).of_tensors(
+        settings, tensors, mirrored=mirrored, n_distances=N_DISTANCES
+    )
+    started = time.process_time()
+    fitted.log_ratio(own.features)
+    predicted = time.process_time() - started
+    megabases = n * RESOLUTION / 1e6
+    return trained / EPOCHS / megabases, predicted / megabases
+
+
+def main() -> None:
+    """Measure and write `predictors.tsv`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    torch.set_num_threads(1)
+    measure(SIZES[0])  # warm
+    costs = {n: measure(n) for n in SIZES}
+    epochs = model_settings("weave").epochs
+    rows = []
+    for k, (what, times) in enumerate((("epoch of training", epochs), ("prediction", 1))):
+        small, large = (costs[n][k] for n in SIZES)
+        linear = large <= LINEAR * small
+        rows += [(f"{what}, {n // 100} Mb", costs[n][k], "s per Mb") for n in SIZES]
+        hours = large * GENOME_MB * times / 3600 if linear else np.nan
+        rows.append(
+            (f"{what} of a human genome, one network, {times} times", hours, "h of one core")
+        )
+    table = pd.DataFrame(rows, columns=["name", "value", "unit"])
+    write_tsv(table, out / "predictors.tsv")
+    sys.stdout.write(table.to_string(index=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
