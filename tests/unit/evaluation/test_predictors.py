@@ -18,14 +18,19 @@ class Changed(ObservedMap):
 
     max_distance = 200_000
 
-    def __init__(self, observed, noise, *, without=(), held_out=None):
+    def __init__(self, observed, noise, *, without=(), held_out=None, depth=None):
         super().__init__(observed, "changed")
         self.noise, self.without, self.held_out = noise, without, held_out
+        self.depth = depth or {}
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         band = super().band(chrom, lo, hi, max_dist=max_dist).astype(float)
         rng = np.random.default_rng(sum(map(ord, chrom)))
-        band = (band + 0.2) * np.exp(self.noise * rng.normal(size=band.shape))
+        band = (
+            (band + 0.2)
+            * self.depth.get(chrom, 1)
+            * np.exp(self.noise * rng.normal(size=band.shape))
+        )
         if chrom in self.without:
             band[:, :30] = np.nan
         return band
@@ -54,6 +59,7 @@ def test_scores_are_those_of_the_pairs_written_out(observed):
     for d in range(2, DEPTH):
         i = np.flatnonzero(np.isfinite(seen[d]) & np.isfinite(predicted[d]))
         x, y, w = predicted[d, i], seen[d, i].astype(float), weight[i] * weight[i + d]
+        x = x * y.mean() / x.mean()
         rs.append(np.corrcoef(np.log(x + 0.5), np.log(y + 0.5))[0, 1])
         rank_rs.append(spearmanr(x, y)[0])
         base = y.mean() / w
@@ -87,6 +93,14 @@ def test_more_noise_is_a_lower_score_and_a_model_differs_from_itself_by_nothing(
         assert own.loc[("bad", metric), "difference_high"] < 0, metric
         assert own.loc[("same", metric), "difference"] == 0
         assert own.loc[("same", metric), "difference_high"] == 0
+
+
+def test_the_depth_that_each_chromosome_was_predicted_at_changes_no_score(observed):
+    one, other = (
+        scores_of(observed, one=Changed(observed, 0.5, depth=depth)).scores["value"]
+        for depth in ({}, {"chr1": 0.1, "chr2": 8.0})
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_all_are_scored_on_the_pairs_that_all_predict(observed):

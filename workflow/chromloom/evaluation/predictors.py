@@ -239,8 +239,8 @@ class _Truth:
         tail = np.where(scored, poisson.sf(np.rint(counts) - 1, mean), 1.0)
         return cls(
             scored,
-            np.where(scored, np.log(np.where(scored, seen, 0) + PSEUDOCOUNT), 0),
-            None if clean is None else np.where(scored, np.log(clean + PSEUDOCOUNT), 0),
+            _log_ratio(seen, scored, expected),
+            None if clean is None else _log_ratio(clean, scored, expected),
             _ranks(seen, scored),
             counts,
             weights,
@@ -257,7 +257,7 @@ class _Sums:
     Attributes
     ----------
     pairs : ndarray, (n_blocks, n_distances, 3, 6)
-        n, x, y, xx, yy, xy of log strength, of that with the denoised map, of ranks.
+        n, x, y, xx, yy, xy of log O/E, of that with the denoised map, of ranks.
     counts : ndarray, (n_blocks, n_distances, 4)
         Contacts, contacts times log ratio, predicted and expected contacts.
     levels : ndarray, (n_blocks, n_significant, LEVELS, 2)
@@ -273,7 +273,8 @@ class _Sums:
     @classmethod
     def of(cls, truth: _Truth, band, starts, n_distances, window) -> "_Sums":
         ok = truth.scored
-        x = np.where(ok, np.log(np.where(ok, band, 1) + PSEUDOCOUNT), 0)
+        band = _scaled(band, ok, truth.expected)
+        x = _log_ratio(band, ok, truth.expected)
         ranks = _ranks(band, ok)
         clean = np.full_like(x, np.nan) if truth.log_denoised is None else truth.log_denoised
 
@@ -388,6 +389,22 @@ def _areas(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(total.prod(axis=1) > 0, area, np.nan), average
 
 
+def _scaled(band: np.ndarray, scored: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """A prediction with the observed mean at each distance of a chromosome, which is not scored.
+
+    It was learnt on maps of another depth, and each chromosome may have its own.
+    """
+    mean = np.where(scored, band, 0).sum(axis=1) / np.maximum(scored.sum(axis=1), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return band * np.where(mean > 0, expected / mean, 1)[:, None]
+
+
+def _log_ratio(band: np.ndarray, scored: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """log O/E; 0 where not scored."""
+    ratio = (np.where(scored, band, 0) + PSEUDOCOUNT) / (expected[:, None] + PSEUDOCOUNT)
+    return np.where(scored, np.log(ratio), 0)
+
+
 def _ranks(band: np.ndarray, scored: np.ndarray) -> np.ndarray:
     """Ranks within each distance, in (0, 1); 0 where not scored."""
     ranks = np.zeros(band.shape)
@@ -401,7 +418,7 @@ def _submatrices(truth: _Truth, band, starts, window) -> pd.DataFrame:
     """Squared error of log O/E and agreement of insulation within `BLOCK`, in bins."""
     n, rows = band.shape[1], []
     d, i = np.arange(len(band))[:, None], np.arange(n)
-    seen = truth.counts * truth.weights
+    seen, band = truth.counts * truth.weights, _scaled(band, truth.scored, truth.expected)
     for lo, hi in zip(starts, [*starts[1:], n]):
         own = truth.scored & (i >= lo) & (i + d < hi)
         if not own.any():
