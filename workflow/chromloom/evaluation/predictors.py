@@ -419,6 +419,11 @@ def _submatrices(truth: _Truth, band, starts, window) -> pd.DataFrame:
     n, rows = band.shape[1], []
     d, i = np.arange(len(band))[:, None], np.arange(n)
     seen, band = truth.counts * truth.weights, _scaled(band, truth.scored, truth.expected)
+    # Of the whole chromosome: at the edges of a square, insulation follows from the square.
+    scores = [
+        score_diamonds(np.where(truth.scored, values, np.nan), window, ignore_diags=FIRST)
+        for values in (band, seen)
+    ]
     for lo, hi in zip(starts, [*starts[1:], n]):
         own = truth.scored & (i >= lo) & (i + d < hi)
         if not own.any():
@@ -426,10 +431,7 @@ def _submatrices(truth: _Truth, band, starts, window) -> pd.DataFrame:
         part = slice(lo, hi)
         expected = np.broadcast_to(truth.expected[:, None], band.shape)[own] + PSEUDOCOUNT
         x, y = (np.log((values[own] + PSEUDOCOUNT) / expected) for values in (band, seen))
-        a, b = (
-            score_diamonds(np.where(own, values, np.nan)[:, part], window, ignore_diags=FIRST)
-            for values in (band, seen)
-        )
+        a, b = (score[part] for score in scores)
         known = np.isfinite(a) & np.isfinite(b)
         a, b = a[known], b[known]
         varies = len(a) > 2 and np.ptp(a) > 1e-6 and np.ptp(b) > 1e-6
