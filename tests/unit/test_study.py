@@ -706,6 +706,8 @@ def test_the_column_models_chooses_among_predictors(predicting):
             "reads signals in their own bins",
         ),
         ({"sequence": {"kmers": 4}}, "there is no sequence of assembly 'hg38'"),
+        ({"model": "akita-small"}, "reads the bases of the sequence and nothing else"),
+        ({"model": "akita-small", "signals": []}, "there is no sequence of assembly 'hg38'"),
     ],
 )
 def test_predictors_that_cannot_be_trained_are_refused(predicting, own, message):
