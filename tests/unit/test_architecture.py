@@ -66,10 +66,12 @@ ROOMS = {
             "evaluation",
             "genome",
             "models",
+            "normalize",
             "perturbation",
             "plotting",
             "prediction",
             "sequence",
+            "training",
         ),
     },
 }

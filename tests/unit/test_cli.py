@@ -14,6 +14,7 @@ from chromloom.models.hiclstm import released
 from chromloom.perturbation import perturb
 from chromloom.prediction import export as predict
 from chromloom.sequence import motifs
+from chromloom.training import windows
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,8 @@ from chromloom.sequence import motifs
         ("attribute m out --chrom chr1 --chrom chr2", attribute, "attribute",
          {"chroms": ["chr1", "chr2"], "out_raw_bw": Path("out/importance.raw.bw")}),
         ("motifs g.fa o.bed --threshold 1e-5", motifs, "find_motifs", {"threshold": 1e-5}),
+        ("windows a.cool g.fa.gz out --also b.cool --length 4096 --crop 2", windows,
+         "write_windows", {"length": 4096, "windows": None, "seed": 1}),
         ("compare a.cool b.cool {tmp}/o.tsv", evaluate, "evaluate_maps",
          {"against": [Path("b.cool")]}),
     ],

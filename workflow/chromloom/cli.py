@@ -95,6 +95,26 @@ def _motifs(options: argparse.Namespace) -> None:
     find_motifs(options.fasta, options.out, meme=options.meme, threshold=options.threshold)
 
 
+def _windows(options: argparse.Namespace) -> None:
+    from chromloom.normalize.maps import NormalizedMap
+    from chromloom.sequence.contigs import read_sequences_bed
+    from chromloom.training.windows import TargetSettings, write_windows
+
+    windows = None
+    if options.sequences:
+        chromsizes = NormalizedMap(options.map).bins.chromsizes
+        windows = read_sequences_bed(options.sequences, chromsizes)
+    write_windows(
+        [options.map, *(options.also or [])],
+        options.genome,
+        options.out,
+        length=options.length,
+        settings=TargetSettings(crop=options.crop),
+        windows=windows,
+        seed=options.seed,
+    )
+
+
 def _mutate(options: argparse.Namespace) -> None:
     from chromloom.files import write_tsv
     from chromloom.genome.intervals import read_intervals
@@ -174,6 +194,19 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("--meme", type=Path, metavar="FILE", help="other motifs, in MEME format")
     sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
+
+    sub = command(
+        "windows", _windows, "windows and targets of maps as Akita published them", observed,
+        ("genome", "results/sequence/….fa.gz"),
+        ("out", "folder for sequences.bed, statistics.json and targets.h5"),
+    )  # fmt: skip
+    sub.add_argument("--also", type=Path, action="append", help="a further map; may be repeated")
+    sub.add_argument("--length", type=int, default=1 << 20, metavar="BP", help="default 1,048,576")
+    sub.add_argument(
+        "--crop", type=int, default=32, metavar="BINS", help="on each side, default 32"
+    )
+    sub.add_argument("--sequences", type=Path, metavar="BED", help="windows to take, as published")
+    sub.add_argument("--seed", type=int, default=1, help="of dealing contigs to roles")
 
     sub = command(
         "mutate", _mutate, "mutate motifs in the sequence that Akita reads, and rank them",
