@@ -87,8 +87,8 @@ def attribute_signals(
         "n_pairs": len(i),
         "score": full,
         "score_without": empty,
-        "sum": values.sum(),
-        "error": error if method == "integrated" else np.nan,
+        "sum": float(values.sum()),
+        "error": float(error) if method == "integrated" else np.nan,
     }
     logger.info("%s of %s: %s", method, " x ".join(regions), row)
     out_dir = Path(out_dir)
