@@ -77,7 +77,7 @@ for figure, panels in FIGURE_PANELS.items():
                     ),
 
 
-# By name only: `snakemake loops`, `snakemake higlass`.
+# By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`.
 rule loops:
     input:
         LOOPS,
@@ -86,3 +86,11 @@ rule loops:
 rule higlass:
     input:
         VIEWS,
+
+
+rule intervals:
+    input:
+        needed(
+            [f"results/intervals/{run}.tsv" for run in STUDY.calibrated],
+            "intervals are calibrated on pairs that were not trained on: predictors, or samples with another map in the column against",
+        ),

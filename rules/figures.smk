@@ -444,9 +444,11 @@ rule hiclstm_fig6b:
             expand("results/attribution/{run}.parquet", run=FOCUS_PAIR_RUNS[:1]),
             "figure 6b shows an attribution; no model of this study has one on the map shown",
         ),
-        observed=expand("results/normalized/{map}.cool", map=FOCUS),
-        E1=expand("results/analysis/{map}/E1.bw", map=FOCUS),
-        insulation=expand("results/analysis/{map}/insulation.bw", map=FOCUS),
+        observed=expand("results/normalized/{map}.cool", map=[FOCUS] if FOCUS else []),
+        E1=expand("results/analysis/{map}/E1.bw", map=[FOCUS] if FOCUS else []),
+        insulation=expand(
+            "results/analysis/{map}/insulation.bw", map=[FOCUS] if FOCUS else []
+        ),
         sheet=STUDY.label_sheet or [],
         labels=FOCUS_LABELS,
     output:

@@ -156,15 +156,6 @@ use rule evaluate_decoder as evaluate_replicate_decoder with:
         "Scoring the {wildcards.decoder} decoder of {wildcards.model} on the replicate of {wildcards.sample}"
 
 
-# Intervals of predicted contacts, by name only: `snakemake intervals`.
-rule intervals:
-    input:
-        needed(
-            [f"results/intervals/{run}.tsv" for run in STUDY.calibrated],
-            "intervals are calibrated on pairs that were not trained on: predictors, or samples with another map in the column against",
-        ),
-
-
 rule calibrate_intervals:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
