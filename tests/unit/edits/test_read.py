@@ -84,7 +84,7 @@ def test_tsv_of_edits(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("e.txt", "chr1\t0\t50\n", "edits are read from .bed, .bedpe, .vcf, .tsv"),
+        ("e.txt", "chr1\t0\t50\n", "edits are read from .bed, .bedpe, .vcf, .bcf, .tsv"),
         ("e.bed", "", "holds no edits"),
         ("e.bed", "chr1\t0\tfifty\tDEL\n", "line 1: end 'fifty' is not a whole number"),
         ("e.bed", "chr1\t0\n", "line 1: 'chr1\t0' has 2 columns"),

@@ -338,7 +338,7 @@ MODELS: dict[str, Model] = {
     "marks-ridge": Model(**SIMPLE, colour="#DDCC77"),
     "marks-xgboost": Model(**SIMPLE, colour="#88CCEE"),
     "marks-elements": Model(
-        **{**SIMPLE, "reads": BOTH}, defaults={"parts": "all"}, colour="#44AA99"
+        **{**SIMPLE, "reads": BOTH}, defaults={"parts": "all"}, colour="#225522"
     ),
     "chromoformer": Model(**{**CHROMOFORMER, "reads": BOTH}, colour="#AA4466"),
     "chromoformer-embedding": Model(
