@@ -20,6 +20,7 @@ CONFIG = {
     "analysis.phasing": "gc.bw",
     "expression.genes": "genes.gtf",
     "expression.table": "rpkm.tsv",
+    "expression.interactions.*": "capture.bedpe",
     "sequences.*": "my.fa",
     "training.plugins[]": "toy.py",
     "perturbation.motifs": "motifs.bed",
@@ -108,7 +109,11 @@ def folder(tmp_path_factory) -> Path:
         "bin_signals": {"quantile_chromosomes": ["chr1"]},
         "normalization": {"norms": ["KR"]},
         "analysis": {"phasing": "gc.bw"},
-        "expression": {"genes": "genes.gtf", "table": "rpkm.tsv"},
+        "expression": {
+            "genes": "genes.gtf",
+            "table": "rpkm.tsv",
+            "interactions": {"A": "capture.bedpe"},
+        },
         "sequences": {"my": "my.fa"},
         "predictors": {
             "spelled": {
