@@ -6,6 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
+import lightning  # noqa: E402, F401  # asks torch for triton, which autodoc stands in for below
+
 import chromloom  # noqa: E402
 
 project = "chromloom"
