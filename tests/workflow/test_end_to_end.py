@@ -31,6 +31,7 @@ CONFIG = {
         "max_sites": 5,
         "knockouts": {"CTCF": "results/simulated/labels/A_CTCF.narrowPeak.gz"},
     },
+    "variants": {"controls": 3},
 }
 SAMPLES = """\
 sample	cell_type	assembly	contacts	thin_of	fraction	against	models	fine_tune_of	fine_tune_region	edits
@@ -107,7 +108,7 @@ def test_importance_opens_in_pybigwig_and_is_complete(results):
 def test_tables_have_the_columns_that_are_documented(results):
     columns = {
         "reconstruction": "sample resolution norm model decoder against pairs metric stratum value "
-        "ci_low ci_high n n_unpredicted seed depth_ratio",
+        "ci_low ci_high n n_unpredicted seed depth_ratio readout value_other",
         "classification": "sample resolution norm model classifier task circular protocol metric "
         "value ci_low ci_high n_positive n_negative few",
         "perturbation": "sample resolution norm model edit kind region metric value ci_low ci_high",
@@ -175,7 +176,7 @@ def test_the_report_is_one_page_that_works_offline(results):
 def test_the_report_of_an_unfinished_study_says_what_is_missing_and_why(
     snakemake, results, tmp_path
 ):
-    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(results.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
     scores = "results/reconstruction/A.10000.ICE.hiclstm-refined.tsv"
     for lost in [scores, "results/tables/reconstruction.tsv", "results/figures/hiclstm/fig3a.png"]:
         (tmp_path / lost).unlink()

@@ -152,9 +152,12 @@ def link_folder(folder: str | Path, link: str | Path) -> Path:
         return folder
     if link.is_symlink() and os.readlink(link) == str(folder):
         return link
+    if link.exists() and not link.is_symlink():
+        raise InputError(
+            f"{link.absolute()} is no link to the workflow (copied with links followed, perhaps); "
+            "remove it: it is made anew"
+        )
     try:
-        if link.exists() and not link.is_symlink():
-            raise FileExistsError(f"{link} is no link")
         with tempfile.TemporaryDirectory(prefix=f"{link.name}.", dir=link.parent) as temporary:
             new = Path(temporary) / link.name
             new.symlink_to(folder)

@@ -1,6 +1,5 @@
 """Weights of Epiphany as its authors publish them: a torch file of the generator's state."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def read_published(path: str | Path, network: Epiphany) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, …
         first = (str(error) or repr(error)).splitlines()[0]
         raise CheckpointError(
             f"{path} is no file of weights ({first}); expected a state that torch saved"
