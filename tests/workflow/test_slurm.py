@@ -54,7 +54,9 @@ def test_a_gpu_is_asked_for_in_training_only(repo_root):
     ]
     asking = [rule.split(":")[0] for rule in rules if "gpu=" in rule]
     assert {"fine_tune_model", "train_decoder", "train_model"} <= set(asking)
-    assert all(rule.startswith(("train_", "fine_tune_")) for rule in asking)
+    # predict_difference trains a network for each fold and keeps its predictions alone.
+    training = ("train_", "fine_tune_", "predict_difference")
+    assert all(rule.startswith(training) for rule in asking)
 
 
 def test_every_rule_that_asks_for_much_stands_in_the_profile(repo_root):
