@@ -14,7 +14,7 @@ ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from chromloom.errors import ChromloomError
-from chromloom.files import link_folder
+from chromloom.files import link_folders
 from chromloom.models.registry import DECODERS
 from chromloom.study import Study
 from chromloom.versions import VERSIONS
@@ -29,9 +29,10 @@ resource_scopes:
 workflow.global_resources.setdefault("gpu", 1)
 
 try:
-    # Files that come with the workflow are named by a link in the working directory: Snakemake keeps the names of
+    # Files that come with the workflow are named by links in the working directory: Snakemake keeps the names of
     # inputs, and a study has to be the same study where the workflow lies somewhere else.
-    STUDY = Study(config, link_folder(ROOT, ".workflow"))
+    shipped = link_folders(ROOT, ["config", "resources"], ".workflow")
+    STUDY = Study(config, ROOT, shipped)
 except ChromloomError as error:
     raise WorkflowError(str(error)) from None
 config.update(STUDY.config)

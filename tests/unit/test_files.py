@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 
 from chromloom import files
 from chromloom.errors import InputError
-from chromloom.files import atomic_path, link_folder, lock_file, read_tsv, write_tsv
+from chromloom.files import atomic_path, link_folders, lock_file, read_tsv, write_tsv
 
 WRITER = """
 import os, sys
@@ -119,19 +120,64 @@ def test_names_of_any_length_are_written(tmp_path):
     assert path.read_text() == "whole"
 
 
-def test_a_link_to_a_folder_is_made_and_mended(tmp_path):
-    for name in ("one", "two", "study"):
-        (tmp_path / name).mkdir()
-    link = tmp_path / "study" / ".workflow"
-    for name in ("one", "one", "two"):
-        assert link_folder(tmp_path / name, link) == link
-        assert link.resolve() == tmp_path / name
-    assert list(link.parent.iterdir()) == [link]
-    assert link_folder(tmp_path / "study", link) == tmp_path / "study"
-    link.unlink()
-    link.mkdir()
-    with pytest.raises(InputError, match="is no link"):
-        link_folder(tmp_path / "one", link)
+@pytest.fixture
+def workflows(tmp_path):
+    """Two workflows, with folders `config` that differ."""
+    for name in ("one", "two"):
+        (tmp_path / name / "config").mkdir(parents=True)
+        (tmp_path / name / "config" / "a.yaml").write_text(name)
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_links_to_folders_are_made_and_mended(workflows):
+    one, two = workflows
+    study = one / "runs" / "demo"
+    study.mkdir(parents=True)
+    folder = study / ".workflow"
+    for root in (one, one, two):
+        assert link_folders(root, ["config"], folder) == folder
+        assert os.readlink(folder / "config") == str(root / "config")
+        assert [path.name for path in folder.iterdir()] == ["config"]
+    assert link_folders(one, ["config"], one / ".workflow") == one
+    assert not (one / ".workflow").exists()
+
+
+def test_a_link_to_the_whole_workflow_is_replaced(workflows):
+    """Tools that follow links went round in a circle in a study that lies in the workflow."""
+    one, _ = workflows
+    study = one / "runs" / "demo"
+    study.mkdir(parents=True)
+    (study / ".workflow").symlink_to(one)
+    link_folders(one, ["config"], study / ".workflow")
+    assert not (study / ".workflow").is_symlink()
+    copy = shutil.copytree(study, one.parent / "copy")
+    assert (copy / ".workflow" / "config" / "a.yaml").read_text() == "one"
+    assert (one / "config" / "a.yaml").exists()
+
+
+def test_copies_in_the_places_of_links_are_replaced_and_no_other_file_is_lost(workflows, caplog):
+    one, two = workflows
+    folder = one.parent / ".workflow"
+    shutil.copytree(one / "config", folder / "config")
+    (folder / "Snakefile").touch()
+    link_folders(one, ["config"], folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["Snakefile", "config"]
+    (folder / "config").unlink()
+    shutil.copytree(one / "config", folder / "config")
+    (folder / "config" / "mine").mkdir()
+    (folder / "config" / "mine" / "b.yaml").write_text("mine")
+    link_folders(two, ["config"], folder)
+    assert (folder / "config").resolve() == two / "config"
+    (kept,) = folder.glob("config-*/config")
+    assert (kept / "a.yaml").read_text() == "one"
+    assert (kept / "mine" / "b.yaml").read_text() == "mine"
+    assert f"kept in {kept.parent}" in caplog.text
+
+
+def test_links_that_cannot_be_made_are_told_of(workflows):
+    (workflows[0].parent / ".workflow").touch()
+    with pytest.raises(InputError, match="cannot hold links"):
+        link_folders(workflows[0], ["config"], workflows[0].parent / ".workflow")
 
 
 def test_names_of_the_users_choice_are_read_as_they_were_written(tmp_path):

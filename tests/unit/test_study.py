@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from chromloom.errors import InputError
+from chromloom.files import link_folders
 from chromloom.study import Study
 from chromloom.study.runs import Run
 
@@ -23,6 +24,18 @@ def study(tmp_path, monkeypatch, repo_root):
         return Study({"samples": "samples.tsv", **(config or {})}, repo_root)
 
     return build
+
+
+def test_what_is_shipped_is_named_by_the_folder_of_links_and_the_rest_beside_it(
+    tmp_path, monkeypatch, repo_root
+):
+    monkeypatch.chdir(tmp_path)
+    shipped = link_folders(repo_root, ["config", "resources"], ".workflow")
+    pd.DataFrame([{"sample": "A", **CORE}]).to_csv("samples.tsv", sep="\t", index=False)
+    built = Study({"samples": "samples.tsv"}, repo_root, shipped)
+    assert built.find_path("config/datasets.tsv") == ".workflow/config/datasets.tsv"
+    assert built.find_path("README.md") == str(repo_root / "README.md")
+    assert built.assembly_files("A")[0] == ".workflow/resources/hg38/chrom.sizes"
 
 
 def names(runs) -> list[str]:

@@ -45,7 +45,7 @@ def test_files_of_the_workflow_are_named_without_where_it_lies(plan, repo_root, 
 def test_a_copied_study_and_a_fresh_clone_plan_nothing_again(
     snakemake, undisturbed, repo_root, tmp_path
 ):
-    study = shutil.copytree(undisturbed, tmp_path / "study", symlinks=True)
+    study = shutil.copytree(undisturbed, tmp_path / "study")  # links are followed
     clone = clone_workflow(repo_root, tmp_path / "clone")
     command = ["--configfile", str(study / "config.yaml"), "--dry-run", *TARGETS]
     done = snakemake(study, "--snakefile", str(clone / "Snakefile"), *command, cwd=clone)

@@ -3,13 +3,14 @@
 import contextlib
 import errno
 import fcntl
+import filecmp
 import json
 import logging
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -134,40 +135,66 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def link_folder(folder: str | Path, link: str | Path) -> Path:
-    """Make the symbolic link `link` point to `folder`; another link there is replaced.
+def link_folders(root: str | Path, names: Iterable[str], folder: str | Path) -> Path:
+    """Make `folder` hold links to the folders `names` of `root`, and nothing to the root itself.
+
+    A link to the root would be a circle in a study that lies in it. A link in the place of `folder`
+    is replaced, and so are copies in the places of links, which a copy with links followed has. A
+    copy with files of its own is kept under another name.
 
     Returns
     -------
     Path
-        `link`; `folder` itself where it is the one that the link would lie in.
+        `folder`; `root` itself where `folder` would lie in it.
 
     Raises
     ------
     InputError
-        The link cannot be written, or there is something else than a link.
+        A link cannot be made.
     """
-    folder, link = Path(folder).resolve(), Path(link)
-    if link.parent.resolve() == folder:
-        return folder
-    if link.is_symlink() and os.readlink(link) == str(folder):
-        return link
-    if link.exists() and not link.is_symlink():
-        raise InputError(
-            f"{link.absolute()} is no link to the workflow (copied with links followed, perhaps); "
-            "remove it: it is made anew"
-        )
+    root, folder = Path(root).resolve(), Path(folder)
+    if folder.parent.resolve() == root:
+        return root
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{link.name}.", dir=link.parent) as temporary:
-            new = Path(temporary) / link.name
-            new.symlink_to(folder)
-            os.replace(new, link)
+        if folder.is_symlink():
+            folder.unlink()
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            _link(root / name, folder / name)
     except OSError as error:
         raise InputError(
-            f"{link.absolute()} cannot be made a link to {folder} ({error}); run in a folder that "
-            "can be written to"
+            f"{folder.absolute()} cannot hold links to {root} ({error}); run in a folder that can "
+            "be written to"
         ) from error
-    return link
+    return folder
+
+
+def _link(target: Path, link: Path) -> None:
+    """Make `link` point to `target`, whatever is there."""
+    if link.is_symlink():
+        if os.readlink(link) == str(target):
+            return
+    elif _is_copy(link, target):
+        shutil.rmtree(link)
+    elif link.exists():
+        kept = Path(tempfile.mkdtemp(prefix=f"{link.name}-", dir=link.parent))
+        os.replace(link, kept / link.name)
+        logger.warning("%s is other than %s: it is kept in %s", link, target, kept)
+    with tempfile.TemporaryDirectory(prefix=f"{link.name}.", dir=link.parent) as temporary:
+        new = Path(temporary) / link.name
+        new.symlink_to(target)
+        os.replace(new, link)
+
+
+def _is_copy(folder: Path, original: Path) -> bool:
+    """Whether `folder` has no file that `original` does not have, too, with the same content."""
+    return folder.is_dir() and all(
+        _is_copy(path, original / path.name)
+        if path.is_dir()
+        else (original / path.name).is_file()
+        and filecmp.cmp(path, original / path.name, shallow=False)
+        for path in folder.iterdir()
+    )
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:

@@ -28,6 +28,8 @@ class Study(Figures):
         Config or sheets are not as they should be, or contradict each other.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: str | Path) -> None:
-        super().__init__(config, root)
+    def __init__(
+        self, config: Mapping[str, Any], root: str | Path, shipped: str | Path | None = None
+    ) -> None:
+        super().__init__(config, root, shipped)
         check_study(self)

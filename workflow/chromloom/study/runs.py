@@ -51,8 +51,10 @@ class Runs(Samples):
         name -> PredictorPlan.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: str | Path) -> None:
-        super().__init__(config, root)
+    def __init__(
+        self, config: Mapping[str, Any], root: str | Path, shipped: str | Path | None = None
+    ) -> None:
+        super().__init__(config, root, shipped)
         self.predictors = {
             name: plan_predictor(self, name, asked, taken=self.variants)
             for name, asked in self.config["predictors"].items()

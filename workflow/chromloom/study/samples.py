@@ -41,8 +41,10 @@ class Samples:
     config : mapping
         The user's configuration; checked and completed with defaults.
     root : str or Path
-        Folder of the workflow, which holds `workflow/schemas` and `resources`. Paths of config and
-        sheets are those of the working directory, else of this folder.
+        Folder of the workflow, which holds `workflow/schemas`. Paths of config and sheets are those
+        of the working directory, else of `shipped`, else of this folder.
+    shipped : str or Path, optional
+        Folder by which `config` and `resources` of the workflow are named; `root` by default.
 
     Attributes
     ----------
@@ -73,8 +75,10 @@ class Samples:
         Config or sheets are not as they should be.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(
+        self, config: Mapping[str, Any], root: str | Path, shipped: str | Path | None = None
+    ) -> None:
+        self.root, self.shipped = Path(root), Path(shipped or root)
         schemas = self.root / "workflow" / "schemas"
         self.config = check_config(dict(config), schemas / "config.schema.yaml")
         use_plugins(map(self.find_path, self.config["training"]["plugins"]))
@@ -124,8 +128,10 @@ class Samples:
                 f"{path}: no such environment variable; set it (for example: "
                 "export CHROMLOOM_REAL_DATA=/path/to/maps)"
             )
-        beside = self.root / path
-        return str(beside) if not os.path.exists(path) and beside.exists() else path
+        if os.path.exists(path):
+            return path
+        beside = (folder / path for folder in (self.shipped, self.root))
+        return next((str(place) for place in beside if place.exists()), path)
 
     def dataset_path(self, reference: str) -> str:
         """Where the file of `dataset:NAME` is downloaded to; any other path as `find_path` has it.
@@ -259,7 +265,7 @@ class Samples:
 
     def find_assembly(self, assembly: str) -> str:
         """Shipped name, chromsizes file or folder of an assembly that a sheet names."""
-        shipped = (self.root / "resources" / assembly).is_dir()
+        shipped = (self.shipped / "resources" / assembly).is_dir()
         return assembly if shipped else self.find_path(assembly)
 
     def assembly_name(self, sample: str) -> str:
@@ -280,7 +286,7 @@ class Samples:
         """Files of an assembly, as `find_assembly` has it; see `assembly_files`."""
         if simulated_path(assembly)[0]:  # yet to be made
             return [f"{assembly}/{name}" for name in SIMULATED_ASSEMBLY]
-        found = assembly_files(assembly, self.root / "resources").values()
+        found = assembly_files(assembly, self.shipped / "resources").values()
         here = Path.cwd()
         return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in found]
 
@@ -302,7 +308,7 @@ class Samples:
                 )
             return path
         own = self.assembly_called(assembly)
-        return str(sequence_file(own, self.root / "resources") or "")
+        return str(sequence_file(own, self.shipped / "resources") or "")
 
     def assembly_called(self, name: str) -> str:
         """Shipped name, chromsizes file or folder of the assembly of samples that has a name."""
