@@ -13,6 +13,7 @@ from chromloom.analysis.compartments import coarsen_for_compartments
 from chromloom.normalize import balance, maps
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
 from chromloom.normalize.normalized import write_normalized
+from chromloom.prediction.observed import ObservedMap
 from chromloom.training.likelihood import _symmetric_counts
 
 BINS = 1_010
@@ -69,6 +70,8 @@ def test_bytes_a_pixel(full_map):
     kept = {"columns": ["count"], "keep": lambda i, j: j >= i}
     assert peak(lambda: read_cis_pixels(clr, "chr1", 0, BINS, **kept)) < 20  # i, j and count
     assert peak(coarsened) < 10
+    near = {"lo": 0, "hi": BINS, "max_dist": 20}
+    assert peak(lambda: ObservedMap(full_map).band("chr1", **near)) < 6  # no square of all pairs
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -33,6 +33,7 @@ def test_band_is_the_dense_matrix_sheared(tiny, chrom, lo, hi, field):
                 assert np.isnan(got)
             else:
                 np.testing.assert_allclose(got, matrix[i, i + d], rtol=1e-6)
+    np.testing.assert_array_equal(tiny.band(chrom, lo, hi, field, max_dist=9), band[:9])
 
 
 def test_pixels_are_chromosome_relative_and_unmasked(tiny):

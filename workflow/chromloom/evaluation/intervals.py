@@ -221,7 +221,7 @@ def _collect(source, observed, held_out, seed) -> dict[tuple, np.ndarray]:
         for lo in range(0, n, ROWS):
             hi = min(lo + ROWS, n)
             predicted = source.band(chrom, lo, hi, max_dist=limit)
-            truth = observed.band(chrom, lo, hi)[: len(predicted)]
+            truth = observed.band(chrom, lo, hi, max_dist=len(predicted))
             known = np.isfinite(predicted) & np.isfinite(truth)
             i = np.arange(lo, hi)
             j = np.minimum(i + np.arange(len(predicted))[:, None], n - 1)

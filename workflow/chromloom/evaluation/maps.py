@@ -312,6 +312,16 @@ def row_blocks(n: int, resolution: int, rows: int) -> Iterator[tuple[int, int, i
             yield block, lo, min(lo + rows, stop)
 
 
+def rows_in(normalized: NormalizedMap, chrom: str, regions) -> np.ndarray:
+    """Rows of a chromosome that begin in one of the regions (all for None), (n,), bool."""
+    first, last = normalized.extent(chrom)
+    if regions is None:
+        return np.ones(last - first, dtype=bool)
+    start = normalized.bins["start"].to_numpy()[first:last]
+    inside = [(start >= a) & (start < b) for name, a, b in regions if name == chrom]
+    return np.any([np.zeros(last - first, dtype=bool), *inside], axis=0)
+
+
 @dataclass
 class _Comparison:
     """What is gathered of one prediction scored on one observed map."""
@@ -335,7 +345,7 @@ class _Comparison:
 def _evaluate(trained_on, predictions, others, *, chroms, settings, regions=None):
     scored = [trained_on, *others]
     chroms = _common_chromosomes(scored, chroms)
-    rows = {chrom: _rows_in(trained_on, chrom, regions) for chrom in chroms}
+    rows = {chrom: rows_in(trained_on, chrom, regions) for chrom in chroms}
     chroms = [chrom for chrom in chroms if rows[chrom].any()]
     if not chroms:
         raise InputError(
@@ -429,8 +439,6 @@ class _Bands:
     def of(self, source: MapSource | NormalizedMap) -> np.ndarray:
         """Contact strength, (n_dist, hi - lo), float32."""
         chrom, lo, hi = self.where
-        if isinstance(source, NormalizedMap):
-            return self._once(source, lambda: source.band(chrom, lo, hi))
         return self._once(source, lambda: source.band(chrom, lo, hi, max_dist=self.n_dist))
 
     def expected_of(self, observed: NormalizedMap) -> np.ndarray:
@@ -445,11 +453,11 @@ class _Bands:
         weight = observed.bins["weight"].to_numpy()[slice(*observed.extent(chrom))]
         j = np.arange(lo, hi) + np.arange(self.n_dist)[:, None]
         products = weight[lo:hi] * weight[np.minimum(j, len(weight) - 1)]
-        return observed.band(chrom, lo, hi, "count")[: self.n_dist], products
+        return observed.band(chrom, lo, hi, "count", max_dist=self.n_dist), products
 
     def _once(self, key, read) -> np.ndarray:
         if id(key) not in self._known:
-            band = np.asarray(read()[: self.n_dist], dtype=np.float32)
+            band = np.asarray(read(), dtype=np.float32)
             if len(band) < self.n_dist:
                 beyond = np.full((self.n_dist - len(band), band.shape[1]), np.nan, np.float32)
                 band = np.concatenate([band, beyond])
@@ -457,16 +465,6 @@ class _Bands:
                 band = np.where(self._unscored, np.float32(np.nan), band)
             self._known[id(key)] = band
         return self._known[id(key)]
-
-
-def _rows_in(normalized: NormalizedMap, chrom: str, regions) -> np.ndarray:
-    """Rows of a chromosome that begin in one of the regions (all for None), (n,), bool."""
-    first, last = normalized.extent(chrom)
-    if regions is None:
-        return np.ones(last - first, dtype=bool)
-    start = normalized.bins["start"].to_numpy()[first:last]
-    inside = [(start >= a) & (start < b) for name, a, b in regions if name == chrom]
-    return np.any([np.zeros(last - first, dtype=bool), *inside], axis=0)
 
 
 def _score_chromosome(chrom, comparisons, trained_on, first_block, settings, rows):

@@ -338,7 +338,15 @@ class NormalizedMap(OnBins):
             )
         return self._expected[chrom]
 
-    def band(self, chrom: str, lo: int, hi: int, field: str = "value") -> np.ndarray:
+    def band(
+        self,
+        chrom: str,
+        lo: int,
+        hi: int,
+        field: str = "value",
+        *,
+        max_dist: int | None = None,
+    ) -> np.ndarray:
         """Dense rows [lo, hi) of a chromosome in band layout.
 
         Parameters
@@ -349,15 +357,22 @@ class NormalizedMap(OnBins):
             Rows, 0 <= lo < hi <= n.
         field : {"value", "oe", "count"}
             Pixel column.
+        max_dist : int, optional
+            Distances below this only (bins).
 
         Returns
         -------
-        ndarray, (n - lo, hi - lo), float32
-            0 where an unmasked pair has no contact, NaN as in band layout.
+        ndarray, (n_dist, hi - lo), float32
+            n_dist = min(n - lo, max_dist); 0 where an unmasked pair has no contact, NaN as in band
+            layout.
         """
-        mask = self.mask(chrom)
-        band = np.zeros((len(mask) - lo, hi - lo), dtype=np.float32)
-        pixels = self.pixels(chrom, lo, hi)
-        band[pixels["j"] - pixels["i"], pixels["i"] - lo] = pixels[field]
+        mask, known = self.mask(chrom), self._keep(chrom)
+        n_dist = len(mask) - lo if max_dist is None else min(len(mask) - lo, max_dist)
+        band = np.zeros((n_dist, hi - lo), dtype=np.float32)
+        near = read_cis_pixels(
+            self.clr, chrom, lo, hi, columns=[field],
+            keep=lambda i, j: known(i, j) & (j - i < n_dist),
+        )  # fmt: skip
+        band[near["j"] - near["i"], near["i"] - lo] = near[field]
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band

@@ -165,7 +165,7 @@ def _pixels(source, observed, spans, max_distance, support, min_value) -> Iterat
                 max_dist = min(max_dist, distance_bins(max_distance, bins.resolution))
             band = source.band(chrom, lo, hi, max_dist=max_dist)
             if support == "observed":
-                band[~(observed.band(chrom, lo, hi)[: len(band)] > 0)] = np.nan
+                band[~(observed.band(chrom, lo, hi, max_dist=len(band)) > 0)] = np.nan
             row, dist = np.nonzero((band > max(min_value, 0)).T)  # sorted by row, then distance
             inside = lo + row + dist < stop
             row, dist = row[inside], dist[inside]

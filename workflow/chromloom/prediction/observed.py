@@ -27,7 +27,7 @@ class ObservedMap(MapSource):
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Observed contact strength; see `MapSource.band`."""
         refuse_edit(self, edited)
-        return self.observed.band(chrom, lo, hi)[:max_dist]
+        return self.observed.band(chrom, lo, hi, max_dist=max_dist)
 
 
 class DistanceMean(ObservedMap):

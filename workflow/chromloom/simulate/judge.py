@@ -209,7 +209,7 @@ def _judge_attribution(model, observed, anchors):
         pixels, n = observed.pixels(chrom), len(model.mask(chrom))
         degree = sum(np.bincount(pixels[end], pixels["count"], minlength=n) for end in "ij")
         scores["degree"][at] = np.where(model.mask(chrom), np.nan, degree)
-        band = observed.band(chrom, 0, n)[: 2 * WINDOW_BINS + 1]
+        band = observed.band(chrom, 0, n, max_dist=2 * WINDOW_BINS + 1)
         scores["insulation"][at] = -score_diamonds(band, ignore_diags=observed.ignore_diags)
         scores["eigenvector"][at] = _leading_eigenvector(pixels, model.mask(chrom))
         whole = attribute_chromosome(model, chrom)

@@ -60,9 +60,9 @@ class TrainingRows(NormalizedMap):
         pixels = super().pixels(chrom, lo, hi)
         return pixels[self.rows[chrom][pixels["i"]]]
 
-    def band(self, chrom, lo, hi, field="value"):
+    def band(self, chrom, lo, hi, field="value", *, max_dist=None):
         """As of the whole map, NaN in rows that are not known."""
-        band = super().band(chrom, lo, hi, field)
+        band = super().band(chrom, lo, hi, field, max_dist=max_dist)
         band[:, ~self.rows[chrom][lo:hi]] = np.nan
         return band
 
