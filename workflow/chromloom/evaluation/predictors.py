@@ -17,6 +17,7 @@ from scipy.stats import poisson, rankdata
 
 from chromloom.analysis.insulation import score_diamonds
 from chromloom.errors import InputError
+from chromloom.evaluation.maps import rows_in
 from chromloom.evaluation.statistics import PSEUDOCOUNT, interval, pearson, resample_blocks
 from chromloom.genome.assembly import Assembly
 from chromloom.normalize.maps import NormalizedMap
@@ -108,7 +109,7 @@ def score_predictors(
     submatrices, has_data, n_pairs, n_unpredicted = [], [], [], []
     scored_chroms = []
     for chrom in observed.chromnames:
-        rows = np.all([_held_out(s, observed, chrom) for s in sources.values()], axis=0)
+        rows = np.all([rows_in(observed, chrom, s.held_out) for s in sources.values()], axis=0)
         if not rows.any():
             continue
         n, depth = len(rows), min(n_distances, len(rows))
@@ -132,8 +133,13 @@ def score_predictors(
         starts = np.arange(0, n, size)
         has_data.append(np.add.reduceat(scored.any(axis=0), starts) > 0)
         for (model, signals), band in bands.items():
-            parts[model, signals].append(_Sums.of(truth, band, starts, n_distances, window))
-            table = _submatrices(truth, band, starts, window)
+            scaled = _scaled(band, scored, truth.expected)
+            log = _log_ratio(scaled, scored, truth.expected)
+            insulation = _insulation(scaled, scored, window)
+            parts[model, signals].append(
+                _Sums.of(truth, scaled, log, insulation, starts, n_distances)
+            )
+            table = _submatrices(truth, log, insulation, starts)
             table.insert(0, "chrom", chrom)
             table = table.assign(start=table["start"] * resolution, end=table["end"] * resolution)
             submatrices.append(table.assign(model=model, signals=signals))
@@ -246,7 +252,7 @@ class _Truth:
             weights,
             expected,
             {name: tail < p for name, p in SIGNIFICANT.items()},
-            score_diamonds(np.where(scored, seen, np.nan), window, ignore_diags=FIRST),
+            _insulation(seen, scored, window),
         )
 
 
@@ -271,12 +277,9 @@ class _Sums:
     insulation: np.ndarray
 
     @classmethod
-    def of(cls, truth: _Truth, band, starts, n_distances, window) -> "_Sums":
-        ok = truth.scored
-        band = _scaled(band, ok, truth.expected)
-        x = _log_ratio(band, ok, truth.expected)
-        ranks = _ranks(band, ok)
-        clean = np.full_like(x, np.nan) if truth.log_denoised is None else truth.log_denoised
+    def of(cls, truth: _Truth, band, log, insulation, starts, n_distances) -> "_Sums":
+        ok, ranks = truth.scored, _ranks(band, truth.scored)
+        clean = np.full_like(log, np.nan) if truth.log_denoised is None else truth.log_denoised
 
         def blocks(values):
             return np.add.reduceat(values, starts, axis=1).T  # (n_blocks, D)
@@ -285,7 +288,7 @@ class _Sums:
             terms = (ok, a, b, a * a, b * b, a * b)
             return np.stack([blocks(term.astype(float)) for term in terms], axis=-1)
 
-        kinds = [moments(x, truth.log), moments(x, clean), moments(ranks, truth.ranks)]
+        kinds = [moments(log, truth.log), moments(log, clean), moments(ranks, truth.ranks)]
         pairs = np.stack(kinds, axis=2)
         ratio = np.where(ok, np.where(ok, band, 1) / truth.expected[:, None].clip(min=1e-12), 1)
         base = np.where(ok, truth.expected[:, None] / truth.weights, 0)
@@ -299,9 +302,8 @@ class _Sums:
         for positive in truth.significant.values():
             both = [np.bincount(place[positive[ok] == s], minlength=size) for s in (True, False)]
             levels.append(np.stack(both, axis=-1).reshape(len(starts), LEVELS, 2))
-        u = score_diamonds(np.where(ok, band, np.nan), window, ignore_diags=FIRST)
-        known = np.isfinite(u) & np.isfinite(truth.insulation)
-        a, b = (np.where(known, values, 0) for values in (u, truth.insulation))
+        known = np.isfinite(insulation) & np.isfinite(truth.insulation)
+        a, b = (np.where(known, values, 0) for values in (insulation, truth.insulation))
         moved = np.stack([known, a, b, a * a, b * b, a * b], axis=-1)
         missing = [(0, 0), (0, n_distances - len(band))]
         return cls(
@@ -414,29 +416,29 @@ def _ranks(band: np.ndarray, scored: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _submatrices(truth: _Truth, band, starts, window) -> pd.DataFrame:
-    """Squared error of log O/E and agreement of insulation within `BLOCK`, in bins."""
-    n, rows = band.shape[1], []
-    d, i = np.arange(len(band))[:, None], np.arange(n)
-    seen, band = truth.counts * truth.weights, _scaled(band, truth.scored, truth.expected)
-    # Of the whole chromosome: at the edges of a square, insulation follows from the square.
-    scores = [
-        score_diamonds(np.where(truth.scored, values, np.nan), window, ignore_diags=FIRST)
-        for values in (band, seen)
-    ]
+def _insulation(band: np.ndarray, scored: np.ndarray, window: int) -> np.ndarray:
+    """Insulation of the pairs that are scored, of a whole chromosome, (n,)."""
+    return score_diamonds(np.where(scored, band, np.nan), window, ignore_diags=FIRST)
+
+
+def _submatrices(truth: _Truth, log, insulation, starts) -> pd.DataFrame:
+    """Squared error of log O/E and agreement of insulation within `BLOCK`, in bins.
+
+    Insulation is that of the whole chromosome: at the edges of a square, it follows from the
+    square.
+    """
+    n, rows = log.shape[1], []
+    d, i = np.arange(len(log))[:, None], np.arange(n)
     for lo, hi in zip(starts, [*starts[1:], n]):
         own = truth.scored & (i >= lo) & (i + d < hi)
         if not own.any():
             continue
-        part = slice(lo, hi)
-        expected = np.broadcast_to(truth.expected[:, None], band.shape)[own] + PSEUDOCOUNT
-        x, y = (np.log((values[own] + PSEUDOCOUNT) / expected) for values in (band, seen))
-        a, b = (score[part] for score in scores)
+        a, b = insulation[lo:hi], truth.insulation[lo:hi]
         known = np.isfinite(a) & np.isfinite(b)
         a, b = a[known], b[known]
         varies = len(a) > 2 and np.ptp(a) > 1e-6 and np.ptp(b) > 1e-6
         r = np.corrcoef(a, b)[0, 1] if varies else np.nan
-        rows.append((lo, hi, np.mean((x - y) ** 2), r, own.sum()))
+        rows.append((lo, hi, np.mean((log - truth.log)[own] ** 2), r, own.sum()))
     return pd.DataFrame(rows, columns=["start", "end", "mse", "insulation_r", "n"])
 
 
@@ -446,13 +448,3 @@ def _band(source, chrom: str, n: int, depth: int) -> np.ndarray:
     known = source.band(chrom, 0, n, max_dist=depth)
     band[: len(known)] = known
     return band
-
-
-def _held_out(source: MapSource, observed: NormalizedMap, chrom: str) -> np.ndarray:
-    """Bins of which nothing entered the training of a source, (n,), bool."""
-    first, last = observed.extent(chrom)
-    start = observed.bins["start"].to_numpy()[first:last]
-    if source.held_out is None:
-        return np.ones(last - first, bool)
-    inside = [(start >= a) & (start < b) for name, a, b in source.held_out if name == chrom]
-    return np.any([np.zeros(last - first, bool), *inside], axis=0)
