@@ -12,8 +12,9 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import pandas as pd
 
@@ -27,6 +28,37 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "group", "chrom",
         "chrom2", "region", "region1", "region2", "item", "set", "id", "reason",
         "detail")  # fmt: skip
+
+
+class OpenedFile:
+    """A file that is opened when first read, and anew in every process that it is sent to.
+
+    A context manager closes it; it is opened again when it is read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def _open(self) -> Any:
+        raise NotImplementedError
+
+    @cached_property
+    def _file(self) -> Any:
+        return self._open()
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is read."""
+        if file := self.__dict__.pop("_file", None):
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != "_file"}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pandas as pd
 import pysam
 
 from chromloom.errors import InputError
-from chromloom.files import atomic_path
+from chromloom.files import OpenedFile, atomic_path
 from chromloom.genome.names import harmonise_names
 
 BASES = b"ACGT"
@@ -40,11 +40,8 @@ def reverse_complement(codes: np.ndarray) -> np.ndarray:
     return COMPLEMENT[codes[::-1]]
 
 
-class Genome:
+class Genome(OpenedFile):
     """Sequence of an assembly.
-
-    Opened when first read, and anew in every process that it is sent to. A context manager closes
-    it.
 
     Parameters
     ----------
@@ -64,42 +61,23 @@ class Genome:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._open: pysam.FastaFile | None = None
+        super().__init__(path)
         file = self._file
         self.chromsizes = pd.Series(file.lengths, file.references, dtype=np.int64, name="length")
 
-    @property
-    def _file(self) -> pysam.FastaFile:
-        if self._open is None:
-            for suffix in ("", *INDEX):
-                if not (name := Path(f"{self.path}{suffix}")).is_file():
-                    raise InputError(
-                        f"{name} does not exist; make it and the files beside it by the rule "
-                        "index_sequence"
-                    )
-            try:
-                self._open = pysam.FastaFile(str(self.path))
-            except (OSError, ValueError) as error:
+    def _open(self) -> pysam.FastaFile:
+        for suffix in ("", *INDEX):
+            if not (name := Path(f"{self.path}{suffix}")).is_file():
                 raise InputError(
-                    f"{self.path} cannot be read as bgzipped FASTA ({error}); make it again"
-                ) from error
-        return self._open
-
-    def close(self) -> None:
-        """Close the file; it is opened again when it is read."""
-        if self._open is not None:
-            self._open.close()
-        self._open = None
-
-    def __enter__(self) -> "Genome":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_open": None}
+                    f"{name} does not exist; make it and the files beside it by the rule "
+                    "index_sequence"
+                )
+        try:
+            return pysam.FastaFile(str(self.path))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.path} cannot be read as bgzipped FASTA ({error}); make it again"
+            ) from error
 
     def read(self, chrom: str, start: int, end: int) -> np.ndarray:
         """Codes of the bases of a window.

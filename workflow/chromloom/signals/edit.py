@@ -83,7 +83,7 @@ def read_signal_edits(path: str | Path, store: SignalStore) -> list[SignalEdit]:
             rest = found[1]
             source = parse_region(found[2], store.chromsizes.to_dict())
         edit = SignalEdit(kind, _named(rest, store, place), row.chrom, row.start, row.end, source)
-        if source and len(np.arange(*_bins(edit, store))) != _length(source, store):
+        if source and _n_bins(edit.start, edit.end, store) != _n_bins(*source[1:], store):
             raise InputError(
                 f"{place}: it is from {source[0]}:{source[1]}-{source[2]}, of other length than "
                 f"{row.chrom}:{row.start}-{row.end}; give two regions of as many bins"
@@ -140,7 +140,7 @@ def edit_signals(
 
 
 def _edit(group: h5py.Group, signal: str, edit: SignalEdit, store: SignalStore) -> tuple:
-    lo, hi = _bins(edit, store)
+    lo, hi = _bins(edit.start, edit.end, store)
     values = _array(group, edit.chrom, signal, store)
     before = values[lo:hi].copy()
     if edit.kind == "mask":
@@ -150,7 +150,7 @@ def _edit(group: h5py.Group, signal: str, edit: SignalEdit, store: SignalStore) 
     else:
         assert edit.source is not None  # read_signal_edits
         chrom, start, end = edit.source
-        first, last = start // store.bin_size, -(-end // store.bin_size)
+        first, last = _bins(start, end, store)
         there = values if chrom == edit.chrom else _array(group, chrom, signal, store)
         taken = there[first:last].copy()
         if edit.kind == "move":
@@ -186,12 +186,14 @@ def _replace(group: h5py.Group, chrom: str, values: np.ndarray) -> None:
     group.create_dataset(chrom, data=values, **options)
 
 
-def _bins(edit: SignalEdit, store: SignalStore) -> tuple[int, int]:
-    return edit.start // store.bin_size, -(-edit.end // store.bin_size)
+def _bins(start: int, end: int, store: SignalStore) -> tuple[int, int]:
+    """First and one past the last bin that a region touches."""
+    return start // store.bin_size, -(-end // store.bin_size)
 
 
-def _length(region: tuple[str, int, int], store: SignalStore) -> int:
-    return -(-region[2] // store.bin_size) - region[1] // store.bin_size
+def _n_bins(start: int, end: int, store: SignalStore) -> int:
+    first, last = _bins(start, end, store)
+    return last - first
 
 
 def _named(signal: str, store: SignalStore, place: str) -> tuple[str, ...]:

@@ -20,15 +20,13 @@ import numpy as np
 import pandas as pd
 
 from chromloom.errors import InputError
+from chromloom.files import OpenedFile
 
 FORMAT, VERSION = "chromloom-signals", 1
 
 
-class SignalStore:
+class SignalStore(OpenedFile):
     """Binned signals of one cell type, read by name.
-
-    Opened when first read, and anew in every process that it is sent to. A context manager closes
-    it.
 
     Parameters
     ----------
@@ -63,8 +61,7 @@ class SignalStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._open: h5py.File | None = None
+        super().__init__(path)
         file = self._file
         attrs = file.attrs
         if attrs.get("format") != FORMAT or attrs.get("version") != VERSION:
@@ -86,36 +83,18 @@ class SignalStore:
         kept = ("source", "sha256", "file_format", "column", "absent")
         self.sources = {row["name"]: {key: row[key] for key in kept} for row in rows}
 
-    @property
-    def _file(self) -> h5py.File:
-        if self._open is None:
-            if not self.path.is_file():
-                raise InputError(
-                    f"{self.path} does not exist; make it by the rule bin_signals (a cell type "
-                    "with rows in the sheet of signals)"
-                )
-            try:
-                self._open = h5py.File(self.path, "r")
-            except OSError as error:
-                raise InputError(
-                    f"{self.path} cannot be read as HDF5 ({error}); make it again"
-                ) from error
-        return self._open
-
-    def close(self) -> None:
-        """Close the file; it is opened again when it is read."""
-        if self._open is not None:
-            self._open.close()
-        self._open = None
-
-    def __enter__(self) -> "SignalStore":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_open": None}
+    def _open(self) -> h5py.File:
+        if not self.path.is_file():
+            raise InputError(
+                f"{self.path} does not exist; make it by the rule bin_signals (a cell type with "
+                "rows in the sheet of signals)"
+            )
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputError(
+                f"{self.path} cannot be read as HDF5 ({error}); make it again"
+            ) from error
 
     @cached_property
     def _number(self) -> dict[str, int]:
