@@ -65,7 +65,8 @@ def test_what_is_written_is_read_and_says_what_akita_says(tmp_path):
     write_sequences_bed(windows, tmp_path / "sequences.bed")
     assert (tmp_path / "sequences.bed").read_text().split("\n")[1] == "chr2\t0\t1048576\tvalid"
     pd.testing.assert_frame_equal(read_sequences_bed(tmp_path / "sequences.bed", SIZES), windows)
-    write_statistics(windows, tmp_path / "s.json", num_targets=5, bin_size=2048, crop=32)
+    write_statistics(windows, tmp_path / "s.json", num_targets=5, bin_size=2048, crop=32,
+                     ignore_diags=2, target_length=99681)  # fmt: skip
     published = {
         "num_targets": 5, "train_seqs": 1, "valid_seqs": 1, "test_seqs": 1,
         "seq_length": 1048576, "pool_width": 2048, "crop_bp": 65536, "diagonal_offset": 2,

@@ -134,6 +134,11 @@ class OnBins:
         return self.bins.mask(chrom)
 
 
+def find_runs(flags: np.ndarray) -> np.ndarray:
+    """First and one past the last bin of each run of set flags; (n,) bool in, (n_runs, 2) out."""
+    return np.flatnonzero(np.diff(np.r_[False, flags, False])).reshape(-1, 2)
+
+
 def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diags: int) -> None:
     """Set NaN in place where a band has no pair: masked bins, near diagonals, beyond the end.
 

@@ -15,9 +15,11 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_json
+from chromloom.genome.bins import find_runs
 from chromloom.genome.names import harmonise_names
 from chromloom.tables import BED, Column, read_table
 
+PLACE = ["chrom", "start", "end"]
 LONGEST = 1 << 23
 """bp; longer contigs are halved, so that roles are mixed along chromosomes."""
 STRIDES = {"train": 1 << 18, "validation": 1 << 19, "test": 1 << 19}
@@ -29,9 +31,8 @@ PUBLISHED = {"train": "train", "valid": "validation", "test": "test"}
 
 def unusable_bins(filtered: np.ndarray, run: int = 10) -> np.ndarray:
     """Bins in runs of at least `run` filtered ones; (n,), bool, both."""
-    edges = np.flatnonzero(np.diff(np.r_[False, filtered, False]))
     unusable = np.zeros(len(filtered), bool)
-    for start, end in edges.reshape(-1, 2):
+    for start, end in find_runs(filtered):
         unusable[start:end] = end - start >= run
     return unusable
 
@@ -56,7 +57,7 @@ def make_contigs(
     """
     rows: list[tuple[str, int, int]] = []
     for chrom, own in usable.items():
-        edges = np.flatnonzero(np.diff(np.r_[False, own, False])).reshape(-1, 2).tolist()
+        edges = find_runs(own).tolist()
         while edges:
             start, end = edges.pop(0)
             if (end - start) * bin_size < shortest:
@@ -66,14 +67,12 @@ def make_contigs(
                 continue
             middle = (start + end) // 2
             edges[:0] = [[start, middle], [middle, end]]
-    table = pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    table = pd.DataFrame(rows, columns=PLACE)
     return table.astype({"start": np.int64, "end": np.int64})
 
 
-def deal_contigs(
-    contigs: pd.DataFrame, *, seed: int, shares: Mapping[str, float] = SHARES
-) -> pd.DataFrame:
-    """Give each contig a role: in a drawn order, that which lacks most of its share of bp.
+def deal_contigs(contigs: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Give each contig a role: in a drawn order, that which lacks most of its share of `SHARES`.
 
     Returns
     -------
@@ -81,9 +80,9 @@ def deal_contigs(
         chrom, start, end, role; in the order of `contigs`.
     """
     length = (contigs["end"] - contigs["start"]).to_numpy(float)
-    have, roles = dict.fromkeys(shares, 0.0), np.empty(len(contigs), object)
+    have, roles = dict.fromkeys(SHARES, 0.0), np.empty(len(contigs), object)
     for number in np.random.default_rng(seed).permutation(len(contigs)):
-        role = max(shares, key=lambda name: shares[name] * length.sum() - have[name])
+        role = max(SHARES, key=lambda name: SHARES[name] * length.sum() - have[name])
         roles[number] = role
         have[role] += length[number]
     return contigs.assign(role=roles)
@@ -115,12 +114,10 @@ def cut_windows(
     """
     rows = [
         (chrom, at, at + length, role)
-        for chrom, start, end, role in contigs[["chrom", "start", "end", "role"]].itertuples(
-            index=False
-        )
+        for chrom, start, end, role in contigs[[*PLACE, "role"]].itertuples(index=False)
         for at in range(start, end - length + 1, strides[role])
     ]
-    table = pd.DataFrame(rows, columns=["chrom", "start", "end", "role"])
+    table = pd.DataFrame(rows, columns=[*PLACE, "role"])
     for role in strides:
         if not (table["role"] == role).any():
             raise InputError(
@@ -163,7 +160,7 @@ def read_sequences_bed(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
     InputError
         No such table, another role or length, beyond a chromosome, or roles that share bases.
     """
-    contract = {**{name: BED[name] for name in ("chrom", "start", "end")}, "role": Column()}
+    contract = {**{name: BED[name] for name in PLACE}, "role": Column()}
     table = read_table(path, contract, what="sequences", names=list(contract), sep=None)
     names = harmonise_names(table["chrom"].unique(), chromsizes, source=str(path))
     table["chrom"] = table["chrom"].map(names)
@@ -192,7 +189,7 @@ def read_sequences_bed(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
 def write_sequences_bed(windows: pd.DataFrame, path: str | Path) -> None:
     """Write windows in the published form; see `read_sequences_bed`."""
     names = {role: name for name, role in PUBLISHED.items()}
-    table = windows[["chrom", "start", "end"]].assign(role=windows["role"].map(names))
+    table = windows[PLACE].assign(role=windows["role"].map(names))
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", header=False, index=False)
 
@@ -204,11 +201,11 @@ def write_statistics(
     num_targets: int,
     bin_size: int,
     crop: int,
-    ignore_diags: int = 2,
+    ignore_diags: int,
+    target_length: int,
 ) -> None:
     """Write `statistics.json` in the published form; `crop` in bins on each side."""
     length = int(windows["end"].iloc[0] - windows["start"].iloc[0])
-    inside = length // bin_size - 2 * crop - ignore_diags
     numbers = {
         f"{name}_seqs": int((windows["role"] == role).sum()) for name, role in PUBLISHED.items()
     }
@@ -219,6 +216,6 @@ def write_statistics(
         "pool_width": bin_size,
         "crop_bp": crop * bin_size,
         "diagonal_offset": ignore_diags,
-        "target_length": inside * (inside + 1) // 2,
+        "target_length": target_length,
     }
     write_json(written, path)

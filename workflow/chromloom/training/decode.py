@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from chromloom.errors import InputError
-from chromloom.genome.bins import BLOCK
+from chromloom.genome.bins import BLOCK, find_runs
 from chromloom.kernels import kernel_threads_only
 from chromloom.models.decoders import DecoderSettings, decoder_settings, new_decoder
 from chromloom.models.registry import DECODER_VARIANTS, load
@@ -208,11 +208,10 @@ def split_rows(
         rows = {c: np.full(lengths[c], c not in held_out) for c in names}
     regions = []
     for chrom, known in rows.items():
-        edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
         end = int(normalized.clr.chromsizes[chrom])
         regions += [
             (chrom, int(a) * resolution, min(int(b) * resolution, end))
-            for a, b in edges.reshape(-1, 2)
+            for a, b in find_runs(~known)
         ]
     return rows, regions
 

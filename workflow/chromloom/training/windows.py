@@ -22,7 +22,6 @@ from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.contigs import (
-    SHARES,
     STRIDES,
     cut_windows,
     deal_contigs,
@@ -188,8 +187,8 @@ def write_windows(
         with Genome(genome_path) as genome:
             contigs = make_contigs(_usable(opened, genome, run), size, shortest=length)
         strides = {role: stride * length // (1 << 20) for role, stride in STRIDES.items()}
-        windows = cut_windows(deal_contigs(contigs, seed=seed, shares=SHARES), length, strides)
-    targets = _write_targets(opened, windows, Path(out_dir) / "targets.h5", settings)
+        windows = cut_windows(deal_contigs(contigs, seed=seed), length, strides)
+    target_length = _write_targets(opened, windows, Path(out_dir) / "targets.h5", settings)
     write_sequences_bed(windows, Path(out_dir) / "sequences.bed")
     write_statistics(
         windows,
@@ -198,8 +197,9 @@ def write_windows(
         bin_size=size,
         crop=settings.crop,
         ignore_diags=settings.ignore_diags,
+        target_length=target_length,
     )
-    logger.info("%d windows of %d maps, %d targets each", len(windows), len(opened), targets)
+    logger.info("%d windows of %d maps, %d targets each", len(windows), len(opened), target_length)
     return windows
 
 
