@@ -6,13 +6,14 @@ import numpy as np
 
 from chromloom.edits.pieces import Piece
 from chromloom.sequence.fasta import Genome, reverse_complement
-from chromloom.signals.features import BinInputs, feature_names, mirrored_features
+from chromloom.signals.features import BinInputs, mirrored_signals
 from chromloom.signals.store import SignalStore
 
 
 def part_inputs(source: BinInputs, pieces: Sequence[Piece]) -> np.ndarray:
     """What a predictor reads of one bin that holds pieces of the reference, (n_rows, step)."""
     if source.inputs.own_bins:
+        assert source.store is not None  # own bins are those of a store
         return part_signals(source.store, pieces, source.signals, source.step)
     parts = []
     if source.store is not None:
@@ -51,7 +52,7 @@ def part_features(
         counts in the mean by the share that is left. Stranded signals change places in a piece that
         is turned round. NaN where more than half is missing.
     """
-    turned = mirrored_features(feature_names(signals))[: len(signals)]
+    turned = mirrored_signals(signals)
     values, weights = [], []
     for piece in pieces:
         lo, hi = piece.start // store.bin_size, -(-piece.end // store.bin_size)
@@ -90,7 +91,7 @@ def part_signals(
         Each the value at its middle. Stranded signals change places in a piece that is turned
         round.
     """
-    turned = mirrored_features(feature_names(signals))[: len(signals)]
+    turned = mirrored_signals(signals)
     ends = np.cumsum([piece.end - piece.start for piece in pieces])
     middles = ((np.arange(step) + 0.5) * ends[-1] / step).astype(int)
     values = np.empty((len(signals), step), np.float32)

@@ -7,26 +7,13 @@ and maximum), of sequence (k-mers, open reading frames), or of both.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
 from chromloom.errors import InputError
 from chromloom.sequence.fasta import Genome
 from chromloom.sequence.features import SequenceFeatures
-
-
-class Signals(Protocol):
-    """Signals of one cell type by name, in bins of `bin_size` bp; see `store.SignalStore`."""
-
-    signals: list[str]
-    bin_size: int
-
-    def n_bins(self, chrom: str) -> int:
-        """Bins of a chromosome."""
-
-    def read_chrom(self, chrom: str, signals: Sequence[str] | None = None) -> np.ndarray:
-        """Values of a chromosome, (n_signals, n_bins), float32; NaN = missing."""
+from chromloom.signals.store import SignalStore
 
 
 def feature_names(signals: Sequence[str]) -> list[str]:
@@ -34,29 +21,24 @@ def feature_names(signals: Sequence[str]) -> list[str]:
     return [f"{signal} {kind}" for kind in ("mean", "maximum") for signal in signals]
 
 
-def mirrored_features(names: Sequence[str]) -> np.ndarray:
-    """Which feature each becomes where the chromosome is read backwards, (n_features,), int64.
+def mirrored_signals(signals: Sequence[str]) -> np.ndarray:
+    """Which signal each becomes where the chromosome is read backwards, (n_signals,), int64.
 
-    Those of stranded signals, `NAME+` and `NAME-`, change places.
+    Stranded ones, `NAME+` and `NAME-`, change places.
     """
-    other = {"+": "-", "-": "+"}
-    at = {name: k for k, name in enumerate(names)}
-    turned = []
-    for name in names:
-        signal, _, kind = name.rpartition(" ")
-        swapped = f"{signal[:-1]}{other.get(signal[-1], '')} {kind}"
-        turned.append(at.get(swapped, at[name]) if signal[-1] in other else at[name])
-    return np.array(turned, dtype=np.int64)
+    other, at = {"+": "-", "-": "+"}, {name: k for k, name in enumerate(signals)}
+    turned = [name[:-1] + other.get(name[-1], name[-1]) for name in signals]
+    return np.array([at.get(new, k) for k, new in enumerate(turned)], dtype=np.int64)
 
 
 def read_features(
-    store: Signals, chrom: str, signals: Sequence[str], resolution: int
+    store: SignalStore, chrom: str, signals: Sequence[str], resolution: int
 ) -> np.ndarray:
     """Features of the bins of a chromosome.
 
     Parameters
     ----------
-    store : Signals
+    store : SignalStore
     chrom : str
     signals : sequence of str
     resolution : int
@@ -104,7 +86,7 @@ def bins_within(bin_size: int, resolution: int) -> int:
 
 
 def read_own_bins(
-    store: Signals, chrom: str, signals: Sequence[str], resolution: int
+    store: SignalStore, chrom: str, signals: Sequence[str], resolution: int
 ) -> np.ndarray:
     """Signals of a chromosome in their own bins, up to the end of its last bin of the map.
 
@@ -142,7 +124,7 @@ class Inputs:
     """
 
     names: Callable[[Sequence[str]], list[str]]
-    read: Callable[[Signals, str, Sequence[str], int], np.ndarray]
+    read: Callable[[SignalStore, str, Sequence[str], int], np.ndarray]
     own_bins: bool
 
     def step(self, bin_size: int, resolution: int) -> int:
@@ -151,7 +133,9 @@ class Inputs:
 
     def mirrored(self, signals: Sequence[str]) -> np.ndarray:
         """Which row each becomes where the chromosome is read backwards, (n_rows,), int64."""
-        return mirrored_features(feature_names(signals))[: len(self.names(signals))]
+        turned = mirrored_signals(signals)
+        kinds = np.arange(len(self.names(signals)) // max(len(signals), 1))
+        return (len(signals) * kinds[:, None] + turned).ravel()
 
 
 INPUTS = {
@@ -196,7 +180,7 @@ class BinInputs:
         resolution: int,
         inputs: Inputs = INPUTS["features"],
         *,
-        store: Any = None,
+        store: SignalStore | None = None,
         signals: Sequence[str] = (),
         genome: Genome | None = None,
         sequence: SequenceFeatures = NOTHING,
