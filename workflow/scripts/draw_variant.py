@@ -47,7 +47,7 @@ with job_log(snakemake.log[0]):
         bins,
         title=f"{name}: {params.zygosity} {edit.kind} {edit.chrom}:{edit.start:,}-{edit.end:,}",
         region=(edit.start, edit.end),
-        pieces=shown_pieces(pieces, edit, bins),
+        pieces=shown_pieces(pieces, bins),
         tracks=tracks,
         genes=genes,
     )

@@ -6,6 +6,7 @@ from matplotlib import pyplot as plt
 
 from chromloom.plotting.locus import (
     change_limits,
+    plot_genes,
     plot_observed_and_predicted,
     plot_triangle,
     plot_variant,
@@ -73,4 +74,33 @@ def test_models_stand_side_by_side_and_one_that_cannot_say_says_why():
     assert "smaller than a bin" in texts
     assert "y -" in texts
     assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["a", "b"]
+    plt.close(figure)
+
+
+def test_labels_that_find_no_room_are_left_out():
+    pieces = [(50_000, "chr1\n0.00-\n0.05"), *[(8_000, "chr1\n0.05-\n0.06")] * 3]
+    figure = plot_variant({"a": (some_map(), some_map(1))}, BINS, title="t",
+                          region=(50_000, 60_000), pieces=pieces)  # fmt: skip
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "chr1\n0.00-\n0.05" in texts
+    assert "chr1\n0.05-\n0.06" in texts
+    narrow = [(50_000, "chr1\n0.00-\n0.05"), *[(2_000, "chr1\n0.05-\n0.06")] * 3]
+    figure = plot_variant({"a": (some_map(), some_map(1))}, BINS, title="t",
+                          region=(50_000, 60_000), pieces=narrow)  # fmt: skip
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "chr1\n0.05-\n0.06" not in texts
+    plt.close("all")
+
+
+def test_names_of_genes_do_not_lie_on_each_other():
+    figure, ax = plt.subplots(figsize=(3, 1))
+    start = np.arange(-3_000, 17_000, 1_000)
+    genes = pd.DataFrame({"name": [f"GENE{k}" for k in range(20)], "start": start,
+                          "end": start + 4_000, "strand": "+"})  # fmt: skip
+    plot_genes(genes, ax, (0.0, 0.1))
+    ax.set_xlim(0.0, 0.1)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert 4 <= len(boxes) < 20
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     plt.close(figure)

@@ -469,12 +469,23 @@ def contiguous_bands(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The run of reference bins around an edit, and both maps on it in band layout.
 
+    As `contiguous_maps`, but for the layout.
+    """
+    bins, maps = contiguous_maps(prediction, source)
+    return bins, [_band(square) for square in maps]
+
+
+def contiguous_maps(
+    prediction: Prediction, source: MapSource
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The run of reference bins around an edit, and both maps on it.
+
     Returns
     -------
     bins : ndarray, (n,), int64
         Genome-wide numbers.
-    bands : list of ndarray, (n, n), float64
-        Wild type, edited on the reference.
+    maps : list of ndarray, (n, n), float64
+        Wild type, edited on the reference; upper triangle.
     """
     first, last = source.bins.extent(prediction.edited.edit.chrom)
     bins = prediction.bins
@@ -489,7 +500,7 @@ def contiguous_bands(
     edges = np.concatenate([[0], breaks, [len(bins)]])
     k = np.searchsorted(edges, near, side="right") - 1
     run = slice(edges[k], edges[k + 1])
-    return bins[run], [_band(m[run, run]) for m in (prediction.wild_type, prediction.on_reference)]
+    return bins[run], [m[run, run] for m in (prediction.wild_type, prediction.on_reference)]
 
 
 def _band(square):

@@ -17,6 +17,7 @@ from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_e
 MOST_GENES = 40  # named in a picture
 ROWS_OF_GENES = 4
 MOST_MODELS = 6  # columns
+LETTER = 0.0165  # width of a letter of the smallest labels, of a column of a picture of a variant
 
 
 def plot_triangle(
@@ -100,7 +101,7 @@ def plot_track(values: np.ndarray, start: np.ndarray, resolution: int, axes: Axe
 
 
 def plot_genes(genes: pd.DataFrame, axes: Axes, limits: tuple[float, float]) -> None:
-    """Draw genes as bars in rows, named where there are few; an arrow says the strand.
+    """Draw genes as bars in rows, named where there is room; an arrow says the strand.
 
     Parameters
     ----------
@@ -110,17 +111,18 @@ def plot_genes(genes: pd.DataFrame, axes: Axes, limits: tuple[float, float]) -> 
     limits : (float, float)
         Mb.
     """
-    named = len(genes) <= MOST_GENES
+    few = len(genes) <= MOST_GENES
     width = limits[1] - limits[0]
     ends = np.full(ROWS_OF_GENES, -np.inf)
     for gene in genes.sort_values("start").itertuples():
-        row = int(np.argmax(ends < gene.start / 1e6)) if (ends < gene.start / 1e6).any() else 0
-        text = f"{gene.name} {'>' if gene.strand == '+' else '<'}" if named else ""
-        ends[row] = max(gene.end / 1e6, gene.start / 1e6 + 0.012 * width * len(text))
+        at = min(max(gene.start / 1e6, limits[0]), limits[1])
+        free = ends < at
+        row = int(np.argmax(free) if free.any() else np.argmin(ends))
+        text = f"{gene.name} {'>' if gene.strand == '+' else '<'}" if few and free.any() else ""
+        ends[row] = max(ends[row], gene.end / 1e6, at + LETTER * width * len(text))
         axes.broken_barh([(gene.start / 1e6, (gene.end - gene.start) / 1e6)], (-row - 0.25, 0.5),
                          color="#444444")  # fmt: skip
-        if named:
-            at = min(max(gene.start / 1e6, limits[0]), limits[1])
+        if text:
             axes.text(at, -row - 0.3, text, fontsize=4.5, va="top", clip_on=True)
     axes.set_ylim(-ROWS_OF_GENES, 0.6)
     axes.set_yticks([])
@@ -227,9 +229,12 @@ def plot_variant(
     shown = dict(list(maps.items())[:MOST_MODELS])
     resolution = int((bins["end"] - bins["start"]).max())
     start = bins["start"].to_numpy()
-    known = [pair for pair in shown.values() if not isinstance(pair, str)]
-    changes = [np.log2((edited + 0.5) / (wild_type + 0.5)) for wild_type, edited in known]
-    limits = change_limits(changes) if known else None
+    changes = {
+        model: np.log2((pair[1] + 0.5) / (pair[0] + 0.5))
+        for model, pair in shown.items()
+        if not isinstance(pair, str)
+    }
+    limits = change_limits(list(changes.values())) if changes else None
     heights = [1.5, 1.5, 1.5, *[0.45] * len(tracks)] + ([0.9] if genes is not None else [])
     heights += [0.5] if pieces else []
     figure, grid = plt.subplots(
@@ -247,11 +252,12 @@ def plot_variant(
                 say_empty(ax, text)
         else:
             colours = strength_limits([pair[0]])
-            change = np.log2((pair[1] + 0.5) / (pair[0] + 0.5))
             for ax, values in zip(axes, pair):
                 mesh = plot_triangle(values, start, resolution, ax, limits=colours)
                 figure.colorbar(mesh, ax=ax, shrink=0.8)
-            mesh = plot_triangle(change, start, resolution, axes[2], limits=limits, difference=True)
+            mesh = plot_triangle(
+                changes[model], start, resolution, axes[2], limits=limits, difference=True
+            )
             figure.colorbar(mesh, ax=axes[2], shrink=0.8, label="log2 change")
         rest = iter(axes[3:])
         for name in tracks:
@@ -279,7 +285,7 @@ def _plot_pieces(pieces: Sequence[tuple[int, str]], axes: Axes) -> None:
     for length, label in pieces:
         colour = PALETTE[1] if label.endswith("-") else PALETTE[5]
         axes.broken_barh([(at / 1e6, length / 1e6)], (0, 1), edgecolor="white", facecolor=colour)
-        if length > total / 8:  # room for it
+        if length > LETTER * total * max(map(len, label.split("\n"))):  # room for it
             axes.text((at + length / 2) / 1e6, 0.5, label, ha="center", va="center", fontsize=4.5)
         at += length
     axes.set_xlim(0, total / 1e6)

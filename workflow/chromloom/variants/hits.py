@@ -29,7 +29,7 @@ def find_hits(edits: Sequence[Edit], elements: Mapping[str, pd.DataFrame]) -> pd
         per element that a region overlaps, else one of the nearest of the set, if its chromosome
         has any.
     """
-    places = places_of(edits)
+    places = _places_of(edits)
     tables = []
     for name, table in elements.items():
         own = table[[*PLACE, "name"]].reset_index(drop=True).astype({"chrom": str})
@@ -78,7 +78,7 @@ def both_ends(table: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[[*PLACE, "name"]]
 
 
-def places_of(edits: Sequence[Edit]) -> pd.DataFrame:
+def _places_of(edits: Sequence[Edit]) -> pd.DataFrame:
     """Where variants lie, a row per region or end: place (number), edit, kind and coordinates."""
     rows = []
     for edit in edits:

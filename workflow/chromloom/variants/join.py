@@ -49,9 +49,8 @@ def join_scores(tables: Mapping[str | Path, str], out: str | Path) -> pd.DataFra
     drawn = joined[joined["control"] & joined["effect"].notna()].groupby(of_class)["effect"]
     controls = {key: np.sort(values.to_numpy()) for key, values in drawn}
     chances = [
-        _chance(controls.get(key, np.empty(0)), effect, score)
-        for *key_, score, effect in own[[*of_class, "effect"]].itertuples(index=False, name=None)
-        for key in [(*key_, score)]
+        _chance(controls.get(tuple(key), np.empty(0)), effect)
+        for *key, effect in own[[*of_class, "effect"]].itertuples(index=False, name=None)
     ]
     own[["p_value", "n_controls"]] = pd.DataFrame(chances, index=own.index, dtype=float)
     own["n_controls"] = own["n_controls"].astype(int)
@@ -68,10 +67,10 @@ def _read(path: str | Path) -> pd.DataFrame:
     return table.astype({"value": float, "control": bool})
 
 
-def _chance(controls: np.ndarray, effect: float, score: str) -> tuple[float, int]:
+def _chance(controls: np.ndarray, effect: float) -> tuple[float, int]:
     """p-value of an effect among the sorted ones of controls, and their number."""
     n = len(controls)
-    if not n or not np.isfinite(effect) or score == "virtual_4c":
+    if not n or not np.isfinite(effect):
         return np.nan, n
     # Rounding must not make a variant without any effect stronger than controls without one.
     stronger = n - np.searchsorted(controls, effect * (1 - 1e-9), side="left")

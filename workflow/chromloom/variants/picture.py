@@ -8,13 +8,11 @@ import pandas as pd
 
 from chromloom.edits.edit import Edit
 from chromloom.edits.pieces import Piece
-from chromloom.errors import InputError
-from chromloom.perturbation.perturb import contiguous_bands
-from chromloom.perturbation.predict import heterozygous, predict_edit
+from chromloom.perturbation.perturb import contiguous_maps
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import lay_out_for
 from chromloom.signals.store import SignalStore
 from chromloom.signals.tracks import read_track
+from chromloom.variants.score import predict_variant
 
 MOST_SIGNALS = 4
 
@@ -53,25 +51,21 @@ def variant_maps(
     bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), []
     for name, (folder, map_path) in models.items():
         source = open_source(folder, map_path, name=name, mode=mode, motifs=motifs)
-        try:
-            edited = lay_out_for(source, edit)
-            prediction = predict_edit(source, edited, flank=flank, inside=flank)
-        except InputError as error:
-            found[name] = str(error).partition(": ")[2] or str(error)
+        prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
+        if isinstance(prediction, str):
+            found[name] = prediction
             continue
-        if zygosity == "heterozygous":
-            prediction = heterozygous(prediction)
         found[name] = ""  # keeps its place
-        windows[name] = contiguous_bands(prediction, source)
-        pieces, table = list(edited.pieces), source.bins.table
+        windows[name] = contiguous_maps(prediction, source)
+        pieces, table = list(prediction.edited.pieces), source.bins.table
     if windows:
         # Cut bins make windows of one model a bin longer or shorter than those of another.
         common = sorted(set.intersection(*(set(run.tolist()) for run, _ in windows.values())))
         bins = table.iloc[common][["chrom", "start", "end"]].reset_index(drop=True)
-        for name, (run, bands) in windows.items():
+        for name, (run, maps) in windows.items():
             at = np.searchsorted(run, common)
-            wild_type, edited_map = (_upper(band)[np.ix_(at, at)] for band in bands)
-            found[name] = (wild_type, edited_map)
+            wild_type, edited = (values[np.ix_(at, at)] for values in maps)
+            found[name] = (wild_type, edited)
     return found, bins, pieces
 
 
@@ -91,7 +85,7 @@ def variant_table(
     return pd.concat(tables) if tables else pd.DataFrame(columns=names)
 
 
-def shown_pieces(pieces: Sequence[Piece], edit: Edit, bins: pd.DataFrame) -> list[tuple[int, str]]:
+def shown_pieces(pieces: Sequence[Piece], bins: pd.DataFrame) -> list[tuple[int, str]]:
     """Length and label of the pieces of an edited chromosome, long ends cut to the picture."""
     if not pieces or not len(bins):
         return []
@@ -102,7 +96,7 @@ def shown_pieces(pieces: Sequence[Piece], edit: Edit, bins: pd.DataFrame) -> lis
         if number in (0, len(pieces) - 1):
             length = min(length, width)
         turned = " -" if piece.strand == "-" else ""
-        text = f"{piece.chrom}\n{piece.start / 1e6:.2f}-{piece.end / 1e6:.2f}{turned}"
+        text = f"{piece.chrom}\n{piece.start / 1e6:.2f}-\n{piece.end / 1e6:.2f}{turned}"
         named.append((length, text))
     return named
 
@@ -151,13 +145,3 @@ def inside(table: pd.DataFrame, bins: pd.DataFrame) -> pd.DataFrame:
     return table[
         on & (table["end"] > bins["start"].iloc[0]) & (table["start"] < bins["end"].iloc[-1])
     ]
-
-
-def _upper(band: np.ndarray) -> np.ndarray:
-    """The upper triangle of a band (n, n) of n bins."""
-    n = band.shape[1]
-    square = np.full((n, n), np.nan)
-    for d in range(len(band)):
-        rows = np.arange(n - d)
-        square[rows, rows + d] = band[d, : n - d]
-    return square

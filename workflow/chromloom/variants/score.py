@@ -11,9 +11,9 @@ from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import heterozygous, predict_edit
+from chromloom.perturbation.predict import Prediction, heterozygous, predict_edit
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import EditableMap, lay_out_for, require_editable
+from chromloom.prediction.source import EditableMap, MapSource, lay_out_for, require_editable
 from chromloom.variants.controls import draw_controls, size_class
 from chromloom.variants.scores import NO_CHANGE, score_prediction
 
@@ -123,19 +123,25 @@ def score_variant(
 
     Where the source cannot predict the variant, all values are NaN and the reason says why.
     """
+    prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
+    if isinstance(prediction, Prediction):
+        return score_prediction(prediction, source, genes)
+    nothing = {"score": list(NO_CHANGE), "item": "", "value": float("nan"), "reason": prediction}
+    return pd.DataFrame(nothing)
+
+
+def predict_variant(
+    source: MapSource, edit: Edit, *, flank: int, zygosity: str = "homozygous"
+) -> Prediction | str:
+    """Predict a variant around its ends and junctions, or say why the source cannot."""
     try:
         if edit.chrom not in source.bins.chromnames:
             raise InputError(f"edit '{edit.edit}': {edit.chrom} is masked or has no signals")
         edited = lay_out_for(source, edit)
         prediction = predict_edit(source, edited, flank=flank, inside=flank)
     except InputError as error:
-        text = str(error)
-        reason = text.partition(": ")[2] if text.startswith("edit '") else text
-        nothing = {"score": list(NO_CHANGE), "item": "", "value": float("nan"), "reason": reason}
-        return pd.DataFrame(nothing)
-    if zygosity == "heterozygous":
-        prediction = heterozygous(prediction)
-    return score_prediction(prediction, source, genes)
+        return str(error).removeprefix(f"edit '{edit.edit}': ")
+    return heterozygous(prediction) if zygosity == "heterozygous" else prediction
 
 
 def _described(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:

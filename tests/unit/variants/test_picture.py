@@ -1,0 +1,43 @@
+"""What a picture of a variant shows beside what is scored."""
+
+import numpy as np
+import pytest
+
+from chromloom.edits.edit import Edit
+from chromloom.perturbation.perturb import contiguous_bands
+from chromloom.prediction.open import open_source
+from chromloom.variants.picture import shown_pieces, variant_maps, variant_table
+from chromloom.variants.score import predict_variant
+
+
+@pytest.mark.parametrize("zygosity", ["homozygous", "heterozygous"])
+def test_a_picture_shows_the_maps_that_are_scored(tiny_model_dir, tiny_map_path, zygosity):
+    folder = tiny_model_dir()
+    edit = Edit("dup", "duplication", "chr1", 500_000, 560_000)
+    maps, bins, pieces = variant_maps(
+        {"mine": (folder, tiny_map_path)}, edit, flank=300_000, zygosity=zygosity
+    )
+    source = open_source(folder, tiny_map_path)
+    run, bands = contiguous_bands(
+        predict_variant(source, edit, flank=300_000, zygosity=zygosity), source
+    )
+    assert bins["start"].tolist() == source.bins.table["start"].iloc[run].tolist()
+    for values, band in zip(maps["mine"], bands):
+        assert np.isnan(values[np.tril_indices(len(values), -1)]).all()
+        for d in range(len(values)):
+            np.testing.assert_array_equal(np.diagonal(values, d), band[d, : len(values) - d])
+    assert len(variant_table(maps, bins)) == np.isfinite(maps["mine"][0]).sum()
+    assert [length for length, _ in shown_pieces(pieces, bins)][1] == 60_000
+
+
+def test_a_picture_says_why_there_is_no_map_as_the_table_does(tiny_model_dir, tiny_map_path):
+    models = {"mine": (tiny_model_dir(), tiny_map_path)}
+    small = Edit("a: b", "deletion", "chr1", 300_000, 301_000)
+    maps, bins, pieces = variant_maps(models, small, flank=300_000)
+    assert maps["mine"].startswith("1,000 bp are less than one bin of 10,000 bp")
+    assert bins.empty
+    assert not pieces
+    unknown = Edit("e", "deletion", "chr9", 300_000, 400_000)
+    assert variant_maps(models, unknown, flank=300_000)[0] == {
+        "mine": "chr9 is masked or has no signals"
+    }
