@@ -1,5 +1,5 @@
 from chromloom.classification.labels import ELEMENTS, read_label_sheet, read_task
-from chromloom.edits.read import read_rows
+from chromloom.edits.read import read_rows, suffix_of
 from chromloom.files import read_tsv, write_tsv
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.genes import read_genes
@@ -18,7 +18,7 @@ with job_log(snakemake.log[0]):
     if source.genes:
         elements["genes"] = read_genes(source.genes, chromsizes)
     for path in source.boundaries:
-        elements["boundaries"] = read_intervals(path, "bed", chromsizes)
+        elements["boundaries"] = read_intervals(path, "bed", chromsizes, may_be_empty=True)
     if source.labels:
         sheet = read_label_sheet(source.sheet, cell_type=params.cell_type)
         for task in sheet.index[sheet["kind"].isin(ELEMENTS)]:
@@ -34,5 +34,5 @@ with job_log(snakemake.log[0]):
         scores[scores["sample"].astype(str) == snakemake.wildcards.sample],
         chromsizes,
         output.vcf,
-        vcf=source.edits if ".vcf" in source.edits else None,
+        vcf=source.edits if suffix_of(source.edits) == ".vcf" else None,
     )

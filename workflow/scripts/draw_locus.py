@@ -25,8 +25,8 @@ with job_log(snakemake.log[0]):
     genes = inside(read_genes(source.genes, clr.chromsizes), bins) if source.genes else None
     loops = {}
     for name, path in zip(("loops, observed", "loops, predicted"), source.loops):
-        if len(Path(path).read_text().splitlines()) > 1:
-            loops[name] = inside(read_intervals(path, "bedpe", clr.chromsizes), bins)
+        found = read_intervals(path, "bedpe", clr.chromsizes, may_be_empty=True)
+        loops[name] = inside(found, bins)
     run = Path(source.predicted[0]).stem
     figure = plot_observed_and_predicted(
         *maps, bins, title=f"{run}, {text}", tracks=tracks, genes=genes, loops=loops

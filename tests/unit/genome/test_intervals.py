@@ -146,3 +146,17 @@ def test_expression_without_a_column_of_numbers_is_refused(tmp_path):
     path.write_text("chrom\ttss\tcounts\nchr1\t100\t2\n")
     with pytest.raises(InputError, match="expected one of cpm, rpkm"):
         read_intervals(path, "expression", CHROMSIZES)
+
+
+def test_a_file_without_bytes_is_allowed_where_an_analysis_wrote_it(tmp_path):
+    path = tmp_path / "loops.bedpe"
+    path.touch()
+    table = read_intervals(path, "bedpe", CHROMSIZES, may_be_empty=True)
+    assert table.empty
+    path.write_text("chr1\t100\t200\tchr1\t600\t700\tloop_1\t2.5\n")  # one loop, no header
+    full = read_intervals(path, "bedpe", CHROMSIZES, may_be_empty=True)
+    assert len(full) == 1
+    assert list(full.columns) == list(table.columns)
+    path.write_text("")
+    with pytest.raises(InputError, match="loops"):
+        read_intervals(path, "bedpe", CHROMSIZES)

@@ -119,8 +119,7 @@ def read_rows(
         the assembly, two edits of one name, no edits at all.
     """
     path = Path(path)
-    suffixes = [s for s in path.suffixes if s not in COMPRESSED]
-    suffix = suffixes[-1] if suffixes else ""
+    suffix = suffix_of(path)
     if suffix not in SUFFIXES:
         raise InputError(
             f"{path}: edits are read from {', '.join(SUFFIXES)} (or compressed, such as .vcf.gz); "
@@ -142,6 +141,12 @@ def read_rows(
     if written:
         _refuse(rows, path)
     return _named(rows)
+
+
+def suffix_of(path: str | Path) -> str:
+    """Suffix of a file of edits, which says what it is, without that of its compression."""
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix not in COMPRESSED]
+    return suffixes[-1] if suffixes else ""
 
 
 def fit_bins(rows: Iterable[Row], chromsizes: pd.Series, resolution: int) -> list[Row]:

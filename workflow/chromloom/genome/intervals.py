@@ -18,12 +18,18 @@ from chromloom.tables import BED, BEDGRAPH, BEDPE, Column, read_table
 
 # An interval may overshoot its chromosome when its end is rounded up to a grid of bins.
 GRID, MAX_OVERSHOOT = 1_000, 100_000
+COLUMNS = ["chrom", "start", "end", "start2", "end2", "name", "score", "strand", "line"]
 UNITS = ("cpm", "rpkm", "tpm", "fpkm", "expression")
 _TARGETFINDER_NAME = re.compile(r"^(?:[^|]*\|)?(.+):(\d+)-(\d+)$")
 
 
 def read_intervals(
-    path: str | Path, format: str, chromsizes: pd.Series, *, what: str = "label file"
+    path: str | Path,
+    format: str,
+    chromsizes: pd.Series,
+    *,
+    what: str = "label file",
+    may_be_empty: bool = False,
 ) -> pd.DataFrame:
     """Read a label file.
 
@@ -37,6 +43,8 @@ def read_intervals(
         Chromosome -> length in bp; rows on other sequences are left out.
     what : str
         What the file is to the user, for messages.
+    may_be_empty : bool
+        Whether a file of 0 bytes is allowed: an analysis that found nothing wrote it.
 
     Returns
     -------
@@ -54,6 +62,8 @@ def read_intervals(
     path = Path(path)
     if format not in FORMATS:
         raise InputError(f"{path}: format '{format}' is unknown; known are {', '.join(FORMATS)}")
+    if may_be_empty and path.is_file() and not path.stat().st_size:
+        return pd.DataFrame(columns=COLUMNS)
     table = FORMATS[format](path, what)
     table = table.rename_axis("line").reset_index()
     table = table.reindex(columns=["chrom", "start", "end", "chrom2", "start2", "end2", "name",

@@ -17,7 +17,7 @@ from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_e
 MOST_GENES = 40  # named in a picture
 ROWS_OF_GENES = 4
 MOST_MODELS = 6  # columns
-LETTER = 0.0165  # width of a letter of the smallest labels, of a column of a picture of a variant
+LETTER = 0.018  # width of a letter of the smallest labels, of a column of a picture of a variant
 
 
 def plot_triangle(

@@ -2,8 +2,8 @@
 
 What is asked, and against what: loop anchors found by attribution, against degree, insulation and
 the leading eigenvector; completeness of integrated gradients; predicted against simulated change
-of edits, against rules that need no model (`perturbation.baselines`); knockouts of single bins,
-against the same genome simulated without the CTCF sites of the bin. `plotting.simulated` shows
+of edits, against rules that need no model (`perturbation.simple`); knockouts of single bins,
+against the same genome simulated without the CTCF sites of the bin. `plotting.judge` shows
 several genomes side by side.
 """
 
