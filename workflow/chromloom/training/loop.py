@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from chromloom.files import atomic_path
 from chromloom.training.learner import learning_rate_factor
-from chromloom.training.resume import asked_to_end, terminated
+from chromloom.training.resume import asked_to_end, read_state, terminated
 
 logger = logging.getLogger(__name__)
 
@@ -187,33 +187,20 @@ class Loop:
 
     def _resume(self) -> None:
         """Take up the state of a killed run, if it is of the same settings, seed and data."""
-        if self.state_path is None or not self.state_path.exists():
+        progress = read_state(self.state_path, self.fingerprint, _read)
+        if progress is None:
             return
-        try:
-            with safe_open(self.state_path, "pt") as file:
-                progress = json.loads(file.metadata()["progress"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            logger.warning(
-                "%s cannot be read (%s): training starts from the beginning", self.state_path, error
-            )
-            return
-        if progress["fingerprint"] != self.fingerprint:
-            logger.warning(
-                "%s was left by a run with other settings, seed or data: training starts from the "
-                "beginning",
-                self.state_path,
-            )
-            return
-        self.learner.load_state(state)
+        self.learner.load_state(progress["tensors"])
         self.loader.epoch, self.loader.position = progress["epoch"], progress["position"]
         self._loss = torch.full_like(self._loss, progress["loss"])
         self._pairs, self._seconds = progress["pairs"], progress["seconds"]
         self.history = progress["history"]
-        logger.info(
-            "continuing from %s: epoch %d, step %d of %d",
-            self.state_path,
-            self.loader.epoch + 1,
-            self.loader.position,
-            self.loader.n_tiles,
-        )
+        place = self.loader.epoch + 1, self.loader.position, self.loader.n_tiles
+        logger.info("epoch %d, step %d of %d", *place)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Progress of a state, and its `tensors`."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return json.loads(file.metadata()["progress"]) | {"tensors": tensors}

@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.models.settings import NetworkFit
-from chromloom.training.resume import terminated
+from chromloom.training.resume import read_state, terminated
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,10 @@ def fit_network(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(resume_dir or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        state = _state_to_resume(folder / STATE, fingerprint)
+        state: Path | None = folder / STATE
+        if read_state(state, fingerprint, _kept) is None:
+            state = None
+            (folder / BEST).unlink(missing_ok=True)  # of another run
         keeper = _Keeper(folder, fingerprint, fit.patience)
         module = learner(network, fit)
         module._seed = seed
@@ -292,23 +295,10 @@ class _Keeper(Checkpoint):
             trainer.should_stop = True
 
 
-def _state_to_resume(path: Path, fingerprint: str) -> Path | None:
-    """The state that a killed run left, if it can be taken up."""
-    if not path.exists():
-        return None
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-        (kept,) = [own for own in state["callbacks"].values() if "fingerprint" in own]
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, …
-        logger.warning("%s cannot be read (%s): training starts afresh", path, error)
-        return None
-    if kept["fingerprint"] != fingerprint:
-        logger.warning(
-            "%s was left by a run of other data or settings: training starts afresh", path
-        )
-        return None
-    logger.info("going on from %s", path)
-    return path
+def _kept(path: Path) -> dict[str, Any]:
+    """What the keeper of a killed run wrote into its state."""
+    state = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    return next(own for own in state["callbacks"].values() if "fingerprint" in own)
 
 
 @contextmanager

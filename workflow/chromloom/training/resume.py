@@ -1,8 +1,9 @@
 """The folder in which a running training keeps its state: one training at a time, ended on request.
 
-What the state is, and how it is taken up, is told by those who train: `loop`, `weave`.
+What the state is, and how it is taken up, is told by those who train: `loop`, `weave`, `networks`.
 """
 
+import logging
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from chromloom.errors import ChromloomError
 from chromloom.files import LOCK, lock_file
 
+logger = logging.getLogger(__name__)
 Training = TypeVar("Training", bound=Callable[..., Any])
 
 
@@ -75,6 +77,44 @@ def asked_to_end() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def read_state(
+    path: Path | None, fingerprint: str, read: Callable[[Path], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The state of a killed run, if it is of the same settings, seed and data.
+
+    Parameters
+    ----------
+    path : Path or None
+        Where it would be.
+    fingerprint : str
+        Of settings, seed and data.
+    read : callable
+        path -> state, with its `fingerprint`.
+
+    Returns
+    -------
+    dict or None
+        None where there is no state to go on from; the log says why.
+    """
+    if path is None or not path.exists():
+        return None
+    try:
+        state = read(path)
+        kept = state["fingerprint"]
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, …
+        logger.warning("%s cannot be read (%s): training starts from the beginning", path, error)
+        return None
+    if kept != fingerprint:
+        logger.warning(
+            "%s was left by a run with other settings, seed or data: training starts from the "
+            "beginning",
+            path,
+        )
+        return None
+    logger.info("going on from %s", path)
+    return state
 
 
 def terminated(state: Path | None) -> TerminatedError:

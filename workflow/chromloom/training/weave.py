@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from chromloom.models.weave.fitted import FittedWeave
 from chromloom.models.weave.module import Weave
 from chromloom.models.weave.settings import WeaveSettings
 from chromloom.training.nats import nats_per_contact
-from chromloom.training.resume import asked_to_end, terminated
+from chromloom.training.resume import asked_to_end, read_state, terminated
 from chromloom.training.stretches import Stretch
 
 logger = logging.getLogger(__name__)
@@ -279,17 +280,4 @@ def _resume(path: Path | None, fingerprint: str) -> dict:
         "epochs": 0,
         "run": None,
     }
-    if path is None or not path.exists():
-        return fresh
-    try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, …
-        logger.warning("%s cannot be read (%s): training starts afresh", path, error)
-        return fresh
-    if state["fingerprint"] != fingerprint:
-        logger.warning(
-            "%s was left by a run of other data or settings: training starts afresh", path
-        )
-        return fresh
-    logger.info("going on from %s", path)
-    return state
+    return read_state(path, fingerprint, partial(torch.load, weights_only=True)) or fresh
