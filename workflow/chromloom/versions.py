@@ -18,7 +18,7 @@ VERSIONS = {
     "attribution": 3,
     "edits": 1,
     "perturbation": 5,
-    "variants": 1,
+    "variants": 2,
     "expression": 2,
     "plotting": 1,
 }

@@ -150,3 +150,16 @@ def test_what_cannot_be_applied_or_opened_is_refused(
         apply_akita(folders, None, other, tmp_path, genome_path=tiny_genome_path, **NAMED)
     with pytest.raises(CheckpointError, match="no predictor applied to a sample"):
         AkitaMap(tmp_path, name="x")
+
+
+def test_windows_that_are_kept_are_those_of_the_edit(source):
+    """Edits come and go, and Python gives a new one the number that an old one had."""
+    edits = [Edit("d", "deletion", "chr2", a, a + 50_000) for a in range(200_000, 500_000, 30_000)]
+
+    def predict(edit):
+        return source.band("chr2", 20, 22, edited=lay_out_for(source, edit))
+
+    in_turn = [predict(edit) for edit in edits]
+    for edit, band in zip(edits, in_turn):
+        source.fitted("chr2")._maps.clear()
+        np.testing.assert_array_equal(predict(edit), band)

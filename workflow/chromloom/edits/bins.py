@@ -21,9 +21,9 @@ from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EditedChromosome:
-    """The bins of an edited chromosome, in order.
+    """The bins of an edited chromosome, in order; equal to nothing but itself.
 
     Attributes
     ----------

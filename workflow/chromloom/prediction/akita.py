@@ -232,7 +232,7 @@ class AkitaMap(EditableMap):
             hi,
             n_dist,
             targets=self._targets,
-            key=(chrom, edited and id(edited)),
+            key=(chrom, edited),
         )
         band = self._expected[fold][:n_dist, None].astype(np.float32) * np.exp(ratio)
         blank_band(band, mask, lo, hi, self.ignore_diags)
