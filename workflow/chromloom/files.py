@@ -48,7 +48,8 @@ class OpenedFile:
 
     def close(self) -> None:
         """Close the file; it is opened again when it is read."""
-        if file := self.__dict__.pop("_file", None):
+        file = self.__dict__.pop("_file", None)
+        if file is not None:
             file.close()
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from chromloom.files import read_tsv
 from chromloom.logs import job_log
-from chromloom.plotting.predictors import plot_by_distance, plot_predictors, plot_submatrices
+from chromloom.plotting.predictors import OWN, plot_by_distance, plot_predictors, plot_submatrices
 from chromloom.plotting.style import apply_style, save_figure
 
 source, maps = snakemake.input, snakemake.params.maps
@@ -27,7 +27,7 @@ with job_log(snakemake.log[0]):
         plot_predictors(whole, "insulation_r", row[2])
         first = whole["model"].iloc[0]
         parts = submatrices[name]
-        plot_submatrices(parts[(parts["model"] == first) & (parts["signals"] == "own")], row[3])
+        plot_submatrices(parts[(parts["model"] == first) & (parts["signals"] == OWN)], row[3])
     table = pd.concat(
         [t.assign(kind=kind, map=name) for kind, own in
          (("score", scores), ("distance", distances), ("submatrix", submatrices))

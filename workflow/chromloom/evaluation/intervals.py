@@ -28,6 +28,7 @@ from chromloom.prediction.source import ROWS, MapSource, distance_bins, n_distan
 logger = logging.getLogger(__name__)
 
 LEVELS = (0.8, 0.95)
+WIDTH_LEVEL = LEVELS[-1]
 MAX_DISTANCE = 2_000_000  # bp
 BLOCKS = 5  # parts of blocks of 5 Mb, where there are fewer than three chromosomes
 PAIRS = 200_000  # of a part and a group of distances, drawn where there are more
@@ -42,7 +43,6 @@ def calibrate_run(
     out_mcool: str | Path,
     *,
     against: str | Path | None = None,
-    level: float = 0.95,
     seed: int = 1,
     name: str | None = None,
 ) -> pd.DataFrame:
@@ -55,12 +55,11 @@ def calibrate_run(
     out : str or Path
         TSV, see `calibrate`.
     out_mcool : str or Path
-        Width of the intervals of `level`, contact strength on the scale of the map compared with.
+        Width of the intervals of `WIDTH_LEVEL`, contact strength on the scale of the map compared
+        with.
     against : str or Path, optional
         Another map of the cell type, which the model has not seen; needed, and compared with, where
         the model was fitted to the sample's whole map.
-    level : float
-        One of `LEVELS`.
     seed : int
         Of the pairs that are drawn.
     name : str, optional
@@ -81,7 +80,7 @@ def calibrate_run(
     observed = NormalizedMap(other or map_path)
     table = calibrate(source, observed, held_out=source.held_out, seed=seed)
     write_tsv(table, out)
-    chosen = table[(table["part"] == "all") & (table["level"] == level)]
+    chosen = table[(table["part"] == "all") & (table["level"] == WIDTH_LEVEL)]
     covered = ", ".join(
         f"{own['coverage'].iloc[0]:.3f} at {share}"
         for share, own in table[table["dist_from"] == 0].groupby("level")
@@ -96,7 +95,6 @@ def calibrate(
     observed: NormalizedMap,
     *,
     held_out: Sequence[tuple[str, int, int]] | None = None,
-    levels: Sequence[float] = LEVELS,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Quantiles of log ratios by distance, and the coverage of the intervals that they give.
@@ -108,7 +106,6 @@ def calibrate(
         What is covered.
     held_out : sequence of (chrom, start, end), optional
         Regions whose pairs take part (both bins inside); all by default.
-    levels : sequence of float
     seed : int
 
     Returns
@@ -137,7 +134,7 @@ def calibrate(
     resolution = source.bins.resolution
     groups = sorted({group for _, group in values})
     rows = []
-    for level in levels:
+    for level in LEVELS:
         total = {group: np.zeros(3) for group in groups}
         for part in [*parts, "all"]:
             others = {key: value for key, value in values.items() if key[0] != part}

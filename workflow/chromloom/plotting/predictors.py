@@ -8,12 +8,7 @@ from matplotlib.lines import Line2D
 from chromloom.plotting.style import model_colours, say_empty
 
 OWN = "own"
-METRIC_NAMES = {
-    "r": "r of log O/E, mean over distances",
-    "insulation_r": "r of insulation",
-    "nats_per_contact": "Nats per contact",
-    "auc_p01": "Area under ROC, significant pairs",
-}
+METRIC_NAMES = {"r": "r of log O/E, mean over distances", "insulation_r": "r of insulation"}
 
 
 def plot_by_distance(distances: pd.DataFrame, resolution: int, ax: Axes) -> Axes:

@@ -10,8 +10,6 @@ import numpy as np
 
 from chromloom.sequence.fasta import N
 
-LONGEST = 6
-"""k at most: 2,080 features of a bin."""
 CHUNK = 1 << 22
 
 
@@ -29,7 +27,7 @@ def kmer_frequencies(codes: np.ndarray, k: int, bin_size: int) -> np.ndarray:
     codes : ndarray, (length,), uint8
         Bases, see `sequence.fasta`.
     k : int
-        1 to `LONGEST`.
+        1 to 6, which is 2,080 k-mers.
     bin_size : int
         bp.
 

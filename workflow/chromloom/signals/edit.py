@@ -144,7 +144,7 @@ def _edit(group: h5py.Group, signal: str, edit: SignalEdit, store: SignalStore) 
     values = _array(group, edit.chrom, signal, store)
     before = values[lo:hi].copy()
     if edit.kind == "mask":
-        values[lo:hi] = _background(values)
+        values[lo:hi] = _mean(values)
     elif edit.kind == "delete":
         values[lo:hi] = 0
     else:
@@ -154,21 +154,20 @@ def _edit(group: h5py.Group, signal: str, edit: SignalEdit, store: SignalStore) 
         there = values if chrom == edit.chrom else _array(group, chrom, signal, store)
         taken = there[first:last].copy()
         if edit.kind == "move":
-            there[first:last] = _background(there)
+            there[first:last] = _mean(there)
             if there is not values:
                 _replace(group, chrom, there)
         # A missing value is lower than any: where neither is known, nothing is.
         values[lo:hi] = np.fmax(values[lo:hi], taken)
     _replace(group, edit.chrom, values)
-    mean = [
-        float(np.mean(x[np.isfinite(x)])) if np.isfinite(x).any() else np.nan
-        for x in (before, values[lo:hi])
-    ]
+    mean = [_mean(part) for part in (before, values[lo:hi])]
     return edit.kind, signal, edit.chrom, lo * store.bin_size, hi * store.bin_size, *mean
 
 
-def _background(values: np.ndarray) -> float:
-    return float(np.mean(values[np.isfinite(values)], dtype=float))
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is known; NaN of nothing."""
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=float)) if len(known) else np.nan
 
 
 def _array(group: h5py.Group, chrom: str, signal: str, store: SignalStore) -> np.ndarray:
