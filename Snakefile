@@ -30,6 +30,7 @@ include: "rules/expression.smk"
 include: "rules/judge.smk"
 include: "rules/figures.smk"
 include: "rules/comparisons.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -50,12 +51,6 @@ rule all:
         EXPRESSION,
         TABLES,
         FIGURES,
-
-
-# What there is of it, for a report of a study that is not finished: `snakemake --report results/report.html finished`.
-rule finished:
-    input:
-        finished,
 
 
 # Figures and panels by article and name (`hiclstm_fig3`, `hiclstm_fig3a`); Hi-C-LSTM's also as its article has them (`fig3a`).

@@ -15,9 +15,12 @@ import sys
 import time
 from pathlib import Path
 
-import cooler
-import numpy as np
-import pandas as pd
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+import cooler  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 
 RESOLUTION = 10_000
 ROWS = 250
@@ -143,7 +146,6 @@ def screen_bins(folder: Path) -> None:
 
 
 STAGES = {
-    "draw": lambda folder: None,
     "extract_contacts": extract_contacts,
     "normalize_contacts": normalize_contacts,
     "analyse_map": analyse_map,
@@ -197,8 +199,6 @@ def main() -> None:
         draw(folder / "counts.cool", options.bins, options.pixels)
     n_pixels = cooler.Cooler(str(folder / "counts.cool")).info["nnz"]
     for stage in options.only:
-        if stage == "draw":
-            continue
         command = [sys.executable, __file__, str(folder), "--stage", stage]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

@@ -11,7 +11,7 @@ VIEWS = expand("results/higlass/{run}.json", run=STUDY.map_runs)
 
 rule analyse_map:
     input:
-        cool=map_to_analyse,
+        cool=lambda wildcards: STUDY.map_path(wildcards.map),
         phasing=STUDY.find_path(config["analysis"]["phasing"]) or [],
     output:
         multiext(
@@ -49,7 +49,7 @@ rule analyse_map:
 
 rule call_loops:
     input:
-        cool=map_to_analyse,
+        cool=lambda wildcards: STUDY.map_path(wildcards.map),
     output:
         bedpe="results/analysis/{map}/loops.bedpe",
     log:

@@ -109,10 +109,11 @@ rule compare_models:
     input:
         predictions=lambda wildcards: expand(
             "results/classification/{run}/predictions.parquet",
-            run=classified_runs(wildcards),
+            run=[run for run in STUDY.classified if run.map == map_of(wildcards)],
         ),
         tables=lambda wildcards: expand(
-            "results/classification/{run}.tsv", run=classified_runs(wildcards)
+            "results/classification/{run}.tsv",
+            run=[run for run in STUDY.classified if run.map == map_of(wildcards)],
         ),
     output:
         tasks="results/comparisons/{sample}.{resolution}.{norm}.tasks.tsv",
@@ -150,7 +151,7 @@ rule train_withheld:
         "benchmarks/train_withheld/{sample}.{resolution}.{norm}.{model}.{fold}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: training_threads
+    threads: lambda wildcards: STUDY.model(wildcards.model).threads
     resources:
         mem_mb=16000,
         runtime=720,

@@ -24,7 +24,9 @@ rule hiclstm_agreement:
     input:
         tables=compared("tsv"),
         distances=compared("distances.tsv"),
-        quality=quality_scored_on,
+        quality=lambda wildcards: expand(
+            "results/qc/{sample}.tsv", sample=STUDY.scored_on(wildcards.panel)
+        ),
     output:
         multiext("results/figures/hiclstm/{panel}", ".pdf", ".tsv"),
         png=report(

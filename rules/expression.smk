@@ -60,6 +60,7 @@ rule train_expression:
     input:
         table="results/expression/{cell_type}.genes.tsv",
         marks="results/expression/{cell_type}.marks.h5",
+        code=lambda wildcards: STUDY.expression_code(wildcards.model),
     output:
         directory("results/expression/{cell_type}.{model}"),
     log:
@@ -162,6 +163,7 @@ rule predict_difference:
             "results/expression/{cell_type}.marks.h5",
             cell_type=config["expression"]["differences"][wildcards.pair],
         ),
+        code=lambda wildcards: STUDY.expression_code(wildcards.model),
     output:
         "results/expression/differences/{pair}.{model}.tsv",
     log:

@@ -45,7 +45,8 @@ rule train_predictor:
             for sample in predictor(wildcards).samples
             if predictor(wildcards).signals
         ],
-        genome=lambda wildcards: genome_of(predictor(wildcards)),
+        genome=lambda wildcards: STUDY.genome_of(predictor(wildcards).name) or [],
+        code=lambda wildcards: STUDY.model_code(wildcards.predictor),
     output:
         multiext(
             "results/predictors/{predictor}/{fold}/",
@@ -104,7 +105,8 @@ rule apply_predictor:
             if predictor(wildcards).signals
             else []
         ),
-        genome=lambda wildcards: genome_of(predictor(wildcards)),
+        genome=lambda wildcards: STUDY.genome_of(predictor(wildcards).name) or [],
+        code=lambda wildcards: STUDY.model_code(wildcards.model),
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         multiext(
@@ -143,7 +145,7 @@ rule evaluate_predictors:
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         runs=lambda wildcards: expand(
             "results/models/{map}.{model}/model.safetensors",
-            map="{sample}.{resolution}.{norm}".format(**wildcards),
+            map=map_of(wildcards),
             model=compared_predictors(wildcards),
         ),
         folds=lambda wildcards: [
@@ -154,11 +156,17 @@ rule evaluate_predictors:
         stores=lambda wildcards: [
             f"results/signals/{store}.h5"
             for store in sorted(
-                {s for own in control_stores(wildcards).values() for s in own.values()}
+                {
+                    store
+                    for own in STUDY.compared_controls(map_of(wildcards)).values()
+                    for store in own.values()
+                }
             )
         ],
-        genome=compared_genome,
-        denoised=denoised_model,
+        genome=lambda wildcards: sorted(
+            {*filter(None, map(STUDY.genome_of, compared_predictors(wildcards)))}
+        ),
+        denoised=lambda wildcards: STUDY.denoised_model(map_of(wildcards)) or [],
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         scores=report(
@@ -185,7 +193,7 @@ rule evaluate_predictors:
             name: STUDY.predictors[name].folds
             for name in compared_predictors(wildcards)
         },
-        controls=control_stores,
+        controls=lambda wildcards: STUDY.compared_controls(map_of(wildcards)),
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
         bootstraps=config["reconstruction"]["bootstraps"],
         seed=config["seed"],

@@ -49,7 +49,7 @@ rule train_model:
         sample=one_of(SAMPLES.index[SAMPLES.fine_tune_of == ""]),
     conda:
         "../envs/torch.yaml"
-    threads: training_threads
+    threads: lambda wildcards: STUDY.model(wildcards.model).threads
     resources:
         mem_mb=16000,
         runtime=720,
@@ -93,7 +93,7 @@ rule fine_tune_model:
         sample=one_of(SAMPLES.index[SAMPLES.fine_tune_of != ""]),
     conda:
         "../envs/torch.yaml"
-    threads: training_threads
+    threads: lambda wildcards: STUDY.model(wildcards.model).threads
     resources:
         mem_mb=16000,
         runtime=720,

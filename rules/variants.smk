@@ -162,7 +162,7 @@ rule draw_variant:
         weights=lambda wildcards: [
             f"results/models/{run}/model.safetensors"
             for run in STUDY.variant_runs
-            if run.map == "{sample}.{resolution}.{norm}".format(**wildcards)
+            if run.map == map_of(wildcards)
         ],
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         variants="results/variants/{sample}.edits.tsv",

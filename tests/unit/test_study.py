@@ -304,13 +304,19 @@ def test_simulated_genomes_give_what_the_sheets_name(study, tmp_path):
     (tmp_path / "edits.bed").write_text("chr1\t0\t50000\tDEL:cut\n")
     maps = "results/simulated/contacts"
     built = study(
-        {"edits": "edits.bed", "analysis": {"phasing": "results/simulated/signals/gc.bw"}},
+        {
+            "edits": "edits.bed",
+            "analysis": {"phasing": "results/simulated/signals/gc.bw"},
+            "variants": {"genes": "results/simulated/expression/genes.bed"},
+        },
         A={"contacts": f"{maps}/A.hic"},
         cut={"contacts": f"{maps}/cut.mcool", "edit_of": "A", "edit": "cut", "edits": "-"},
         other={"contacts": "results/simulated/seed7/contacts/A.hic"},
         real={},
     )
-    assert built.simulated_files == ["contacts/A.hic", "contacts/cut.mcool", "signals/gc.bw"]
+    assert built.simulated_files == [
+        "contacts/A.hic", "contacts/cut.mcool", "expression/genes.bed", "signals/gc.bw",
+    ]  # fmt: skip
     assert [(m["file"], m["edit"].get("kind")) for m in built.other_simulated_maps] == [
         ("A.hic", None), ("cut.mcool", "deletion"), ("A.hic", None),
     ]  # fmt: skip
@@ -703,7 +709,10 @@ def test_the_column_models_chooses_among_predictors(predicting):
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"model": "eig"}, "model 'eig' learns no maps from signals or sequence; take weave"),
+        (
+            {"model": "eig"},
+            "model 'eig' learns no maps from signals or sequence; expected one of weave, epiphany-",
+        ),
         ({"model": "marks-mean"}, "model 'marks-mean' learns no maps"),
         ({"samples": ["B"]}, "sample 'B' has no contacts to learn from"),
         ({"signals": ["CTCF", "H3K27ac"]}, "cell type 'A' of sample 'A' has no signal 'H3K27ac'"),
@@ -734,5 +743,7 @@ def test_a_predictor_may_not_have_the_name_of_a_model_of_one_map(predicting):
 
 
 def test_a_model_that_is_learnt_on_a_study_is_no_model_of_one_map(study):
-    with pytest.raises(InputError, match="model 'weave' is learnt on a study"):
+    with pytest.raises(InputError, match=r"model 'weave' is learnt on a study.*key predictors"):
         study({"training": {"models": ["weave"]}})
+    with pytest.raises(InputError, match=r"model 'marks-mean' is learnt.*part expression"):
+        study({"training": {"models": ["marks-mean"]}})

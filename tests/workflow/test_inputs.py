@@ -42,6 +42,8 @@ PLUGIN = """
 from dataclasses import replace
 from chromloom.models.registry import MODELS, register
 register("toy", replace(MODELS["pca"], preset="", colour="#123456"))
+register("toy-pairs", replace(MODELS["pairs-ridge"], preset="", colour="#123457"))
+register("toy-marks", replace(MODELS["marks-ridge"], preset="", colour="#123458"))
 """
 SAMPLES = [
     {"sample": "A", "assembly": "my.chrom.sizes", "contacts": "a.hic", "edits": "own.bed"},
@@ -112,12 +114,13 @@ def folder(tmp_path_factory) -> Path:
         "expression": {
             "genes": "genes.gtf",
             "table": "rpkm.tsv",
+            "models": ["toy-marks"],
             "interactions": {"A": "capture.bedpe"},
         },
         "sequences": {"my": "my.fa"},
         "predictors": {
             "spelled": {
-                "model": "pairs-ridge",
+                "model": "toy-pairs",
                 "samples": ["A"],
                 "sequence": {"kmers": 2},
                 "test": ["chr2"],
@@ -211,8 +214,9 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "bin_signals": {"genome/blacklist.bed", "two.bw", "results/signals/D.100.h5"},
         "train_model": {"toy.py"},
         "index_sequence": {"my.fa", "my.chrom.sizes"},
-        "train_predictor": {"results/sequence/my.fa.gz"},
-        "apply_predictor": {"results/sequence/my.fa.gz"},
+        "train_predictor": {"results/sequence/my.fa.gz", "toy.py"},
+        "apply_predictor": {"results/sequence/my.fa.gz", "toy.py"},
+        "train_expression": {"toy.py"},
         "classify_bins": {"labels.tsv", "x.bed", "y.bed"},
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},
         "read_edits": {"own.bed"},

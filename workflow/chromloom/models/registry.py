@@ -520,8 +520,9 @@ def code_of(name: str) -> list[str]:
     model = find_model(name)
     if model.plugin is None:
         return []
-    paths = (model.settings, model.fit, model.decoder, model.module, model.train, model.trained)
-    found = (importlib.util.find_spec(path.partition(":")[0]) for path in paths if path)
+    keys = ("settings", "fit", "decoder", "module", "train", "trained", "apply")
+    paths = filter(None, (getattr(model, key) for key in keys))
+    found = (importlib.util.find_spec(path.partition(":")[0]) for path in paths)
     library = str(Path(__file__).parents[1])
     own = {s.origin for s in found if s and s.origin and not s.origin.startswith(library)}
     return sorted({str(model.plugin), *own})

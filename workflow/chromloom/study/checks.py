@@ -63,10 +63,12 @@ def check_measured_edits(study: Figures) -> None:
 
 
 def check_scope(study: Figures, run: Run) -> None:
-    if study.model(run.model).scope != "map":
+    model = study.model(run.model)
+    if model.scope != "map":
+        place = "as the model of a predictor (key predictors)"
         raise InputError(
-            f"training.models: model {run.model!r} is learnt on a study, not on one map; name "
-            "it as the model of a predictor (key predictors)"
+            f"training.models: model {run.model!r} is learnt on a study, not on one map; name it "
+            f"{place if 'map' in model.gives else 'in the part expression of the config'}"
         )
 
 

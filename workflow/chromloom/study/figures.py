@@ -130,6 +130,12 @@ class Figures(Runs):
             }
         return {panel: shown for panel, shown in panels.items() if shown["stems"]}
 
+    def scored_on(self, panel: str) -> list[str]:
+        """Samples of the map that all lines of a panel of models are scored on."""
+        shown = self.agreement_panels.get(panel, {"by": ""})
+        pairs = shown["scored"] if shown["by"] == "model" else []
+        return sorted({against for _, against in pairs})
+
     @cached_property
     def other_resolutions(self) -> list[Run]:
         """The run that figures show, at every bin size that it was trained at."""

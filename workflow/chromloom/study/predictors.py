@@ -82,9 +82,12 @@ def plan_predictor(
     where = f"predictors, {name!r}"
     model, samples = find_model(asked["model"]), asked["samples"]
     if model.scope != "study" or "map" not in model.gives:
+        can = [
+            key for key, line in models().items() if line.scope == "study" and "map" in line.gives
+        ]
         raise InputError(
-            f"{where}: model {asked['model']!r} learns no maps from signals or sequence; take "
-            "weave, distance, pairs-ridge, pairs-xgboost, akita-paper or akita-small"
+            f"{where}: model {asked['model']!r} learns no maps from signals or sequence; expected "
+            f"one of {', '.join(can)}"
         )
     if name in taken or (name in models() and find_model(name).scope == "map"):
         raise InputError(f"{where}: this is the name of a model; give the predictor another")

@@ -109,14 +109,18 @@ class Runs(Samples):
         """
         name = self.config["expression"]["interactions"].get(cell_type, "")
         if name in self.maps:
-            return f"results/normalized/{name}.cool", "value"
+            return self.map_path(name), "value"
         if name in map(str, self.predicted_runs):
-            return f"results/predictions/{name}.mcool", "count"
+            return self.map_path(name), "count"
         return self.find_path(name), ""
 
     def expression_model(self, name: str) -> Model:
         """The line of the model of expression that a name stands for."""
         return find_model(resolve_model(name, self.expression_options)[0])
+
+    def expression_code(self, name: str) -> list[str]:
+        """Files of a model of expression that a plugin registers; none for one of the library."""
+        return code_of(resolve_model(name, self.expression_options)[0])
 
     def expression_training(self, name: str) -> dict[str, Any]:
         """The model that a name stands for, its seed, and the settings that differ from its own."""
@@ -201,6 +205,12 @@ class Runs(Samples):
             for resolution in self.trained_resolutions(sample)
             for norm in self.norms(sample)
         ]
+
+    def map_path(self, name: str) -> str:
+        """Path of an observed map, or where the name is a run's, of its predicted one."""
+        if name in self.maps:
+            return f"results/normalized/{name}.cool"
+        return f"results/predictions/{name}.mcool"
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -365,9 +375,9 @@ class Runs(Samples):
         return find_model(resolve_model(name, self.variants)[0])
 
     def model_code(self, name: str) -> list[str]:
-        """Files of a model that a plugin registers; none for a model of the library."""
-        if name in self.predictors:  # asked while Snakemake looks who makes the folder of a run
-            return []
+        """Files of a model or predictor that a plugin registers; none for one of the library."""
+        if name in self.predictors:
+            return code_of(self.predictors[name].model)
         return code_of(resolve_model(name, self.variants)[0])
 
     def training(self, model: str) -> dict[str, Any]:
@@ -395,10 +405,23 @@ class Runs(Samples):
             and not missing_signals(self, plan, cell_type)
         }
 
-    def denoised_run(self, sample: str, resolution: int, norm: str) -> Run | None:
-        """`hiclstm-refined` of a map, where it is trained on it."""
-        run = Run(sample, resolution, norm, "hiclstm-refined")
-        return run if run in self.runs else None
+    def compared_controls(self, map: str) -> dict[str, dict[str, str]]:
+        """Predictor that is compared on a map -> its `control_stores` there."""
+        return {
+            name: self.control_stores(self.predictors[name], map.split(".")[0])
+            for name in self.compared_predictors.get(map, [])
+        }
+
+    def genome_of(self, predictor: str) -> str:
+        """Sequence that a predictor reads; "" where it reads none."""
+        plan = self.predictors[predictor]
+        name = self.assembly_name(plan.samples[0])
+        return f"results/sequence/{name}.fa.gz" if plan.reads_sequence else ""
+
+    def denoised_model(self, map: str) -> str:
+        """Weights of `hiclstm-refined` of a map; "" where it is not trained on it."""
+        runs = [run for run in self.runs if run.map == map and run.model == "hiclstm-refined"]
+        return f"results/models/{runs[0]}/model.safetensors" if runs else ""
 
     def learnt_chromosomes(self, plan: PredictorPlan) -> list[str] | None:
         """Chromosomes that a predictor is trained and tested on; None is all of the assembly."""
@@ -419,6 +442,7 @@ class Runs(Samples):
             self.config["analysis"]["phasing"],
             self.config["expression"]["genes"],
             self.config["expression"]["table"],
+            self.config["variants"]["genes"],
             *self.config["expression"]["interactions"].values(),
             *self.config["sequences"].values(),
         }
