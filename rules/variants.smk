@@ -50,6 +50,7 @@ rule score_variants:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        predictor=read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         variants="results/variants/{sample}.edits.tsv",
         genes=STUDY.variant_genes or [],
@@ -164,6 +165,14 @@ rule draw_variant:
             for run in STUDY.variant_runs
             if run.map == map_of(wildcards)
         ],
+        predictors=lambda wildcards: sorted(
+            {
+                path
+                for run in STUDY.variant_runs
+                if run.map == "{sample}.{resolution}.{norm}".format(**wildcards)
+                for path in read_by(run)
+            }
+        ),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         variants="results/variants/{sample}.edits.tsv",
         E1="results/analysis/{sample}.{resolution}.{norm}/E1.bw",
