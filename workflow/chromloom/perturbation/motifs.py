@@ -125,11 +125,13 @@ def _mutate_chromosome(
         for name in names:
             named = inside[inside["name"] == name]
             places = list(zip((named["start"] - start).tolist(), (named["end"] - start).tolist()))
-            rng = np.random.default_rng([seed, first, draws])
-            variants = [randomise_sites(codes, places, rng) for _ in range(draws)]
-            variants.append(invert_sites(codes, places))
-            maps = [source.own_target(m)[i, j].astype(float) for m in window.maps(variants)]
-            *drawn, turned = maps
+            drawn, turned = [unchanged] * draws, unchanged
+            if places:
+                rng = np.random.default_rng([seed, first, draws])
+                variants = [randomise_sites(codes, places, rng) for _ in range(draws)]
+                variants.append(invert_sites(codes, places))
+                maps = window.maps(variants)
+                *drawn, turned = (source.own_target(m)[i, j].astype(float) for m in maps)
             constant = turned.std() == 0 or unchanged.std() == 0
             rows.append(
                 {
