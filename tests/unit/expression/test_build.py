@@ -76,6 +76,12 @@ def test_elements_of_a_map_are_pairs_above_their_distance(folder):
         ["chr1g0", 150_000], ["chr1g4", 50_000], ["chr2g0", 150_000], ["chr2g4", 50_000],
     ]  # fmt: skip
     assert elements["frequency"].iloc[0] == pytest.approx(40 / ((29 * 4 + 40) / 30))
+    options = {"columns": ["count", "value"], "dtypes": {"value": "f4"}}
+    cooler.zoomify_cooler(str(folder / "map.cool"), str(folder / "map.mcool"), [10_000, 20_000],
+                          100_000, **options)  # fmt: skip
+    again, _ = build(folder, interactions_path=folder / "map.mcool", strength="value",
+                     max_distance=200_000)  # fmt: skip
+    pd.testing.assert_frame_equal(again, elements)
 
 
 def test_without_interactions_there_are_no_elements(folder):

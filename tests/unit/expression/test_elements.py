@@ -82,7 +82,7 @@ def test_interactions_without_a_frequency_are_all_taken(tmp_path):
     assert elements["frequency"].tolist() == [1.0] * 5
 
 
-def test_pairs_of_a_map_are_compared_with_their_distance(tmp_path):
+def test_pairs_of_a_map_are_compared_with_their_distance(tmp_path, caplog):
     """Strength halves with distance; the pairs of one promoter with two bins are three times it."""
     sizes, n = pd.Series({"chr1": 600_000}), 60
     i, j = np.triu_indices(n)
@@ -106,6 +106,8 @@ def test_pairs_of_a_map_are_compared_with_their_distance(tmp_path):
     assert own["frequency"].item() == pytest.approx(value[(i == 10) & (j == 25)] / np.mean(pairs))
     elements = find_elements(genes, found)
     assert elements["start"].tolist() == [250_000, 400_000]
+    map_interactions(str(tmp_path / "x.cool"), GENES, column="value", **limits)
+    assert "has no contacts of chr2: genes there have no elements" in caplog.text
     with pytest.raises(InputError, match=r"has none of the chromosomes of the genes .chr2."):
         map_interactions(str(tmp_path / "x.cool"), GENES.iloc[2:], column="value", **limits)
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import cooler
 import numpy as np
 import pandas as pd
 
@@ -18,6 +17,7 @@ from chromloom.analysis.insulation import boundaries_bed, compute_insulation
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
 from chromloom.normalize.expected import align_view, compute_expected
+from chromloom.normalize.maps import open_finest
 from chromloom.signals.tracks import read_track, write_bigwig
 
 logger = logging.getLogger(__name__)
@@ -113,25 +113,3 @@ def analyse_map(
         "%s: saddle strength %.3g at %d bp, %d boundaries",
         cool_uri, strength, compartment_resolution, len(boundaries),
     )  # fmt: skip
-
-
-def open_finest(cool_uri: str | Path) -> cooler.Cooler:
-    """Open a cooler, or the finest resolution of an .mcool; check that it is balanced."""
-    try:
-        uri = str(cool_uri)
-        if "::" not in uri and not cooler.fileops.is_cooler(uri):
-            coolers = [
-                cooler.Cooler(f"{uri}::{group}") for group in cooler.fileops.list_coolers(uri)
-            ]
-            uri = min(coolers, key=lambda clr: clr.binsize).uri if coolers else uri
-        clr = cooler.Cooler(uri)
-    except (OSError, KeyError, AttributeError) as error:  # the last where a group's header is lost
-        raise InputError(
-            f"{cool_uri} cannot be opened as a map ({error!r}); expected a .cool or .mcool"
-        ) from error
-    if "weight" not in clr.bins().columns:
-        raise InputError(
-            f"{cool_uri} has no bin column 'weight'; expected a normalised map (rule "
-            "normalize_contacts) or a predicted one"
-        )
-    return clr

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from cooltools.api.dotfinder import recommend_kernels
 
-from chromloom.analysis.analyse import open_finest
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.normalize.expected import CoolerByName, align_view, quiet_cooltools
-from chromloom.normalize.maps import read_cis_pixels
+from chromloom.normalize.maps import open_finest, read_cis_pixels
 
 logger = logging.getLogger(__name__)
 

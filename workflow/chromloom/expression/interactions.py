@@ -21,7 +21,7 @@ from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 from chromloom.genome.intervals import read_intervals
 from chromloom.genome.names import harmonise_names
-from chromloom.normalize.maps import read_cis_pixels
+from chromloom.normalize.maps import open_finest, read_cis_pixels
 from chromloom.tables import Column, open_text, read_table
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def map_interactions(
     Parameters
     ----------
     cool_uri : str
-        Map of contact strengths; bins without `weight` are masked.
+        Map of contact strengths, the finest of an `.mcool`; bins whose `weight` is NaN are masked.
     genes : DataFrame
         chrom, tss.
     column : str
@@ -100,20 +100,15 @@ def map_interactions(
     InputError
         The map is missing, or has none of the genes' chromosomes.
     """
-    import cooler
-
-    try:
-        clr = cooler.Cooler(cool_uri)
-    except (OSError, KeyError) as error:
-        raise InputError(f"{cool_uri} cannot be read as a map ({error}); make it again") from error
+    clr = open_finest(cool_uri)
     table = clr.bins()[:]
-    table = table.assign(chrom=table["chrom"].astype(str))
-    masked = table["weight"].isna() if "weight" in table else False
+    table = table.assign(chrom=table["chrom"].astype(str), masked=table["weight"].isna())
     size = int(clr.binsize)
-    bins = Bins(table.assign(masked=masked), size, source=cool_uri)
-    parts = []
+    bins = Bins(table, size, source=cool_uri)
+    parts, absent = [], []
     for chrom, own in genes.groupby("chrom", sort=False):
         if chrom not in bins.chromnames:
+            absent.append(str(chrom))
             continue
         mask = bins.mask(str(chrom))
         promoters = np.zeros(len(mask), dtype=bool)
@@ -135,7 +130,11 @@ def map_interactions(
     if not parts:
         raise InputError(
             f"{cool_uri} has none of the chromosomes of the genes ("
-            f"{', '.join(genes['chrom'].unique()[:4])}); name a map of the same assembly"
+            f"{', '.join(absent[:4])}); name a map of the same assembly"
+        )
+    if absent:
+        logger.warning(
+            "%s has no contacts of %s: genes there have no elements", cool_uri, ", ".join(absent)
         )
     return pd.concat(parts, ignore_index=True)
 

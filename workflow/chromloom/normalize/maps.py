@@ -24,6 +24,28 @@ def expected_path(path: str | Path) -> Path:
     return Path(path).with_suffix(".expected.tsv")
 
 
+def open_finest(cool_uri: str | Path) -> cooler.Cooler:
+    """Open a cooler, or the finest resolution of an .mcool; check that it is balanced."""
+    try:
+        uri = str(cool_uri)
+        if "::" not in uri and not cooler.fileops.is_cooler(uri):
+            coolers = [
+                cooler.Cooler(f"{uri}::{group}") for group in cooler.fileops.list_coolers(uri)
+            ]
+            uri = min(coolers, key=lambda clr: clr.binsize).uri if coolers else uri
+        clr = cooler.Cooler(uri)
+    except (OSError, KeyError, AttributeError) as error:  # the last where a group's header is lost
+        raise InputError(
+            f"{cool_uri} cannot be opened as a map ({error!r}); expected a .cool or .mcool"
+        ) from error
+    if "weight" not in clr.bins().columns:
+        raise InputError(
+            f"{cool_uri} has no bin column 'weight'; expected a normalised map (rule "
+            "normalize_contacts) or a predicted one"
+        )
+    return clr
+
+
 def bin_regions(starts: np.ndarray, region_starts: np.ndarray) -> np.ndarray:
     """Number of the region of a view that each bin of one chromosome belongs to.
 
