@@ -95,9 +95,12 @@ def test_what_has_no_elements_or_embeddings_is_said(driven, marks):
     genes, with_elements, _ = driven
     settings = model_settings("marks-ridge", edges=EDGES)
     model = SimpleModel.fit(marks, genes, settings, seed=1)
-    with pytest.raises(InputError, match="have no elements to take away"):
+    with pytest.raises(InputError, match="the genes have none; give interactions"):
         remove_elements(model, marks)
-    settings = model_settings("gc-merge", epochs=1)
-    network = NetworkModel.fit(with_elements, genes, settings, seed=1)
-    with pytest.raises(InputError, match="model 'gc-merge' has no promoter and regulatory"):
-        network.impact(with_elements)
+    options = {"bin_sizes": [2000], "reach": 10_000, "size": 8, "feedforward": 8, "hidden": 8}
+    for name, own in {"gc-merge": {}, "chromoformer-embedding": options}.items():
+        settings = model_settings(name, epochs=1, **own)
+        network = NetworkModel.fit(with_elements, genes, settings, seed=1)
+        assert not network.has_impact  # and a screen leaves it out
+        with pytest.raises(InputError, match=f"model '{name}' has no promoter and regulatory"):
+            network.impact(with_elements)

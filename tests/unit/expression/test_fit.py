@@ -165,9 +165,9 @@ def test_a_network_that_predicts_one_number_is_said_to(files, marks, caplog):
 def test_what_does_not_fit_is_refused(files, genes, marks):
     with pytest.raises(InputError, match="does not predict expression"):
         train_expression(files / "genes.tsv", files / "marks.h5", files / "m", model="eig", fold=0)
-    with pytest.raises(InputError, match=r"has no fold 7; it has \[0, 1, 2\]"):
+    with pytest.raises(InputError, match=r"no gene is in fold 7; there are \[0, 1, 2\]"):
         train(files, "marks-ridge", 7)
-    with pytest.raises(InputError, match="has no setting 'depths'"):
+    with pytest.raises(InputError, match="settings depths are unknown"):
         train(files, "marks-ridge", 0, depths=3)
     with pytest.raises(InputError, match=r"edges .* features reach 10,000 bp"):
         train(files, "marks-ridge", 0, edges=[-20_000, 0])

@@ -132,10 +132,12 @@ def test_attention_of_bins_sums_to_one(batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sizes": 3}, "no setting 'sizes'"),
-        ({"parts": "pairs"}, "expected embedding or all"),
-        ({"schedule": "cosine"}, "expected decay or one-cycle"),
+        ({"sizes": 3}, "settings sizes are unknown"),
+        ({"parts": "pairs"}, "expected one of embedding, all"),
+        ({"schedule": "cosine"}, "expected one of decay, one-cycle"),
         ({"bin_sizes": [100, 100]}, "expected some, once"),
+        ({"bin_sizes": [100.0]}, r"is of the wrong type; expected tuple\[int, \.\.\.\]"),
+        ({"bin_sizes": 100}, "bin_sizes=100 is of the wrong type"),
         ({"size": 30, "heads": 4}, "not a multiple of its heads"),
     ],
 )

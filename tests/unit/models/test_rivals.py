@@ -113,9 +113,9 @@ def test_schedules_are_the_published_or_the_common_one():
     common = model_settings("deepchrome", training="common")
     assert (common.optimizer, common.batch_size, common.schedule) == ("adamw", 64, "one-cycle")
     assert model_settings("deepchrome", training="common", epochs=3).epochs == 3
-    with pytest.raises(InputError, match="has no setting 'depth'"):
+    with pytest.raises(InputError, match="settings depth are unknown"):
         model_settings("hm-crnn", depth=1)
-    with pytest.raises(InputError, match="optimizer 'lion' of 'hm-crnn'; expected sgd, adam"):
+    with pytest.raises(InputError, match="optimizer='lion' is unknown; expected one of sgd, adam"):
         model_settings("hm-crnn", optimizer="lion")
     with pytest.raises(InputError, match="reach 150 of 'hm-crnn' with bins of 100 bp"):
         model_settings("hm-crnn", reach=150)

@@ -6,10 +6,10 @@ genes; nothing of a test gene enters.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from scipy.special import expit, logit
 from chromloom.errors import InputError
 from chromloom.expression.features import EDGES, Marks
 from chromloom.expression.table import inner_groups
+from chromloom.models.settings import Settings
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 """Ridge penalties to choose from, of standardised features."""
@@ -27,7 +28,7 @@ ROUNDS, PATIENCE = 600, 30
 
 
 @dataclass(frozen=True)
-class SimpleSettings:
+class SimpleSettings(Settings):
     """Settings of the simple models.
 
     Attributes
@@ -45,41 +46,20 @@ class SimpleSettings:
         Of the trees.
     """
 
-    preset: str = "marks-mean"
     edges: tuple[int, ...] = EDGES
     parts: str = "promoter"
     body: bool = True
     depth: int = 4
     learning_rate: float = 0.05
 
-    @classmethod
-    def of(cls, preset: str, **options: Any) -> "SimpleSettings":
-        """Settings with some values replaced.
+    CHOICES: ClassVar = {"parts": ("promoter", "all", "elements")}
 
-        Raises
-        ------
-        InputError
-            There is no such setting, or the borders do not rise.
-        """
-        unknown = sorted(set(options) - set(cls.__dataclass_fields__))
-        if unknown:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.edges) < 2 or any(a >= b for a, b in pairwise(self.edges)):
             raise InputError(
-                f"model '{preset}' has no setting '{unknown[0]}'; it has "
-                f"{', '.join(cls.__dataclass_fields__)}"
+                f"edges {list(self.edges)} of model '{self.preset}'; expected rising numbers"
             )
-        settings = cls(preset, **options)
-        if settings.parts not in ("promoter", "all", "elements"):
-            raise InputError(
-                f"parts '{settings.parts}' of '{preset}'; expected promoter, all or elements"
-            )
-        edges = tuple(int(edge) for edge in settings.edges)
-        if len(edges) < 2 or any(a >= b for a, b in pairwise(edges)):
-            raise InputError(f"edges {list(edges)} of model '{preset}'; expected rising numbers")
-        return cls(preset, **{**options, "edges": edges})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every setting by name."""
-        return asdict(self)
 
     def features(self, marks: Marks) -> np.ndarray:
         """What the model sees, (n_genes, n_features), float32."""
@@ -193,7 +173,6 @@ class Boosted:
                 "min_child_weight": 5,
                 "tree_method": "hist",
                 "seed": seed,
-                "nthread": 2,
             }
             fit = xgboost.DMatrix(values[~held], truth[~held])
             other = xgboost.DMatrix(values[held], truth[held])

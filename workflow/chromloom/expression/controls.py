@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from chromloom.errors import InputError
-from chromloom.expression.features import NO_ELEMENTS, Marks
+from chromloom.expression.features import Marks
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +51,8 @@ def apply_control(marks: Marks, control: str, *, seed: int) -> Marks:
 
 
 def _no_elements(marks: Marks, rng: np.random.Generator) -> Marks:
-    if marks.elements is None:
-        raise InputError(NO_ELEMENTS)
     nothing = np.empty(0, dtype=np.int64)
-    return replace(marks, elements=marks.elements.take(nothing, nothing, nothing))
+    return replace(marks, elements=marks.known_elements().take(nothing, nothing, nothing))
 
 
 def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
@@ -63,9 +61,7 @@ def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
     The other gene is one of the `ALIKE` nearest in the order of number of elements and their mean
     distance (of logarithms), with at least as many elements and none of them within `APART`.
     """
-    own = marks.elements
-    if own is None:
-        raise InputError(NO_ELEMENTS)
+    own = marks.known_elements()
     n = np.bincount(own.gene, minlength=len(marks))
     first = np.cumsum(n) - n
     with_some = np.flatnonzero(n)
@@ -104,8 +100,7 @@ def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
 
 
 def _elements_only(marks: Marks, rng: np.random.Generator) -> Marks:
-    if marks.elements is None:
-        raise InputError(NO_ELEMENTS)
+    marks.known_elements()
     around, body = np.full_like(marks.around, np.nan), np.full_like(marks.body, np.nan)
     return replace(marks, around=around, body=body)
 

@@ -11,14 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chromloom.errors import InputError
-from chromloom.expression.elements import ElementMarks
 from chromloom.expression.features import Marks
 from chromloom.expression.fit import Fitted, open_folds, read_features
 from chromloom.expression.interactions import ELEMENT_COLUMNS
 from chromloom.expression.network import NetworkModel
 from chromloom.files import read_tsv, write_tsv
-from chromloom.models.chromoformer import ChromoformerSettings
 
 SCREEN_COLUMNS = [*ELEMENT_COLUMNS, "change_level", "spread_level", "change_high", "spread_high",
                   "n_models"]  # fmt: skip
@@ -41,14 +38,14 @@ def remove_elements(model: Fitted, marks: Marks) -> np.ndarray:
         Level and probability of being high of the element's gene, without the element minus with
         it.
     """
-    elements = _elements(marks)
+    elements = marks.known_elements()
     before = np.column_stack(model.predict(marks))
     change = np.zeros((len(elements), 2))
     for rank in range(int(elements.rank.max(initial=-1)) + 1):
         own = np.flatnonzero(elements.rank == rank)
         genes = elements.gene[own]
         some = marks.of(genes)
-        others = _elements(some)
+        others = some.known_elements()
         kept = np.flatnonzero(others.rank != rank)
         without = others.take(kept, others.gene[kept], others.rank[kept])
         after = np.column_stack(model.predict(replace(some, elements=without)))
@@ -56,22 +53,30 @@ def remove_elements(model: Fitted, marks: Marks) -> np.ndarray:
     return change
 
 
-def remove_signal(model: Fitted, marks: Marks, signal: str) -> np.ndarray:
-    """Change of the prediction when a mark is as in the median gene, (n_genes, 2), float64.
+def remove_signals(model: Fitted, marks: Marks) -> np.ndarray:
+    """Change of the prediction when each mark is as in the median gene.
 
     Around the TSS each bin and the body have their median over genes, at elements all bins that
     over bins.
+
+    Returns
+    -------
+    ndarray, (n_genes, n_signals, 2), float64
+        Of level and probability of being high, as of `remove_elements`.
     """
-    k = marks.signals.index(signal)
-    around, body, elements = marks.around.copy(), marks.body.copy(), marks.elements
-    around[:, k] = np.nanmedian(np.nan_to_num(marks.around[:, k]), axis=0)
-    body[:, k] = np.median(np.nan_to_num(marks.body[:, k]))
-    if elements is not None and len(elements):
-        values = elements.values.copy()
-        values[k] = np.median(np.nan_to_num(values[k]))
-        elements = replace(elements, values=values)
-    masked = replace(marks, around=around, body=body, elements=elements)
-    return np.column_stack(model.predict(masked)) - np.column_stack(model.predict(marks))
+    before = np.column_stack(model.predict(marks))
+    change = np.empty((len(marks), len(marks.signals), 2))
+    for k in range(len(marks.signals)):
+        around, body, elements = marks.around.copy(), marks.body.copy(), marks.elements
+        around[:, k] = np.median(np.nan_to_num(around[:, k]), axis=0)
+        body[:, k] = np.median(np.nan_to_num(body[:, k]))
+        if elements is not None and len(elements):
+            values = elements.values.copy()
+            values[k] = np.median(np.nan_to_num(values[k]))
+            elements = replace(elements, values=values)
+        masked = replace(marks, around=around, body=body, elements=elements)
+        change[:, k] = np.column_stack(model.predict(masked)) - before
+    return change
 
 
 def screen_elements(
@@ -106,7 +111,7 @@ def screen_elements(
     """
     genes, marks = read_features(table_path, marks_path)
     elements = read_tsv(elements_path)
-    owner = _elements(marks).gene
+    owner = marks.known_elements().gene
     of_elements, of_signals, impacts = [], [], []
     for folders in model_dirs.values():
         change = np.full((len(elements), 2), np.nan)
@@ -114,9 +119,9 @@ def screen_elements(
         impact = np.full((len(genes), 2), np.nan)
         for held, own, model in open_folds(genes, marks, folders):
             change[np.isin(owner, held)] = remove_elements(model, own)
-            for signal in own.signals:
-                by_signal[held, marks.signals.index(signal)] = remove_signal(model, own, signal)
-            if isinstance(model, NetworkModel) and isinstance(model.settings, ChromoformerSettings):
+            places = [marks.signals.index(signal) for signal in own.signals]
+            by_signal[held[:, None], places] = remove_signals(model, own)
+            if isinstance(model, NetworkModel) and model.has_impact:
                 impact[held] = np.column_stack([model.impact(own, task) for task in ("clf", "reg")])
         of_elements.append(change)
         of_signals.append(by_signal)
@@ -136,15 +141,6 @@ def screen_elements(
     table = genes[["gene", "level"]].assign(clf=mean[:, 0], reg=mean[:, 1])
     table.insert(1, "n_elements", np.bincount(owner, minlength=len(genes)))
     write_tsv(table, impact_path)
-
-
-def _elements(marks: Marks) -> ElementMarks:
-    if marks.elements is None:
-        raise InputError(
-            "the genes have no elements to take away; give interactions of the cell type "
-            "(expression.interactions)"
-        )
-    return marks.elements
 
 
 def _spread(changes: np.ndarray) -> pd.DataFrame:

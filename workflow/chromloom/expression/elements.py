@@ -85,10 +85,15 @@ class ElementMarks:
 
     def of(self, genes: np.ndarray) -> "ElementMarks":
         """The elements of some genes, by the rows of these, in their order."""
+        elements, place = self.find(genes)
+        return self.take(elements, place, self.rank[elements])
+
+    def find(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the elements of some genes, and the place of each one's gene among these."""
         lo = np.searchsorted(self.gene, genes)
         n = np.searchsorted(self.gene, genes, side="right") - lo
         elements = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n - lo, n)
-        return self.take(elements, np.repeat(np.arange(len(genes)), n), self.rank[elements])
+        return elements, np.repeat(np.arange(len(genes)), n)
 
     def select(self, signals: Sequence[int]) -> "ElementMarks":
         """The elements with some signals, by number."""

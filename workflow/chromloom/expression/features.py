@@ -22,10 +22,6 @@ REACH = 20_000
 """bp on both sides of the TSS; Chromoformer's 40 kb."""
 EDGES = (-20_000, -10_000, -5_000, -2_000, -1_000, -300, 300, 1_000, 2_000, 5_000, 10_000, 20_000)
 """bp; borders of the windows around the TSS that simple models see, beside the gene's body."""
-NO_ELEMENTS = (
-    "the model reads elements, and the genes have none; give interactions of the cell type "
-    "(expression.interactions), or set parts of the model to embedding or promoter"
-)
 _MASKED = 0.5  # a body or window with less known is missing
 
 
@@ -181,6 +177,21 @@ class Marks:
         """Numbers of the signals that are put on a scale of logarithms."""
         return [k for k, transform in enumerate(self.transforms) if transform == "none"]
 
+    def known_elements(self) -> ElementMarks:
+        """The elements.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
+        if self.elements is None:
+            raise InputError(
+                "the model reads elements, and the genes have none; give interactions of the cell "
+                "type (expression.interactions), or set parts of the model to embedding or promoter"
+            )
+        return self.elements
+
     def of_elements(self) -> np.ndarray:
         """What simple models see of a gene's elements, as columns of a table.
 
@@ -195,9 +206,7 @@ class Marks:
         InputError
             The features have no elements.
         """
-        elements = self.elements
-        if elements is None:
-            raise InputError(NO_ELEMENTS)
+        elements = self.known_elements()
         longest = int(np.diff(elements.first).max(initial=1))
         values, _ = elements.binned(longest, self.linear)  # (n_signals, E)
         table = np.zeros((len(self), 2 * len(values) + 1), np.float32)

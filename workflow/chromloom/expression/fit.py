@@ -40,33 +40,67 @@ def train_expression(
     seed: int = 1,
     device: str = "cpu",
 ) -> None:
+    """Train a model on the genes of all folds but one; see `train_fold`."""
+    genes, marks = read_features(table_path, marks_path)
+    train_fold(
+        genes, marks, out_dir, model=model, fold=fold, options=options, seed=seed, device=device
+    )
+
+
+def train_fold(
+    genes: pd.DataFrame,
+    marks: Marks,
+    out_dir: str | Path,
+    *,
+    model: str,
+    fold: int,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+) -> None:
     """Train a model on the genes of all folds but one.
 
-    The option `permute` names signals that are exchanged between genes, as a control: between the
-    training genes, and between the held-out ones where they are predicted. `["all"]` is all of
-    them. Marks of training genes alone would not do: marks rise and fall together, so that
-    weights of chance rank held-out genes well, or in reverse. The option `control` names one of
-    `controls.CONTROLS`, and `split: random` deals genes to folds by chance and not by chromosome:
-    neighbours of held-out genes are then trained on.
+    Parameters
+    ----------
+    genes, marks
+        As of `read_features`.
+    out_dir : str or Path
+        Folder to write.
+    model : str
+        That gives "expression".
+    fold : int
+        Held out.
+    options : mapping, optional
+        Settings that differ from the model's own, and those of the notes.
+    seed, device
+        Of the training.
 
     Raises
     ------
     InputError
         The model does not predict expression, there is no such fold, or the training genes are of
         one class.
+
+    Notes
+    -----
+    The option `permute` names signals that are exchanged between genes, as a control: between the
+    training genes, and between the held-out ones where they are predicted. `["all"]` is all of
+    them. Marks of training genes alone would not do: marks rise and fall together, so that
+    weights of chance rank held-out genes well, or in reverse. The option `control` names one of
+    `controls.CONTROLS`, and `split: random` deals genes to folds by chance and not by chromosome:
+    neighbours of held-out genes are then trained on.
     """
     line = find_model(model)
     if "expression" not in line.gives:
         raise InputError(f"model '{model}' does not predict expression; name one that does")
-    genes, marks = read_features(table_path, marks_path)
     options = dict(options or {})
     split = options.pop("split", "chromosome")
     if split not in SPLITS:
         raise InputError(f"split '{split}' of '{model}'; expected {' or '.join(SPLITS)}")
     if split == "random":
-        genes["fold"] = random_folds(genes["gene"], genes["fold"].nunique(), seed)
+        genes = genes.assign(fold=random_folds(genes["gene"], genes["fold"].nunique(), seed))
     if fold not in set(genes["fold"]):
-        raise InputError(f"{table_path} has no fold {fold}; it has {sorted(set(genes['fold']))}")
+        raise InputError(f"no gene is in fold {fold}; there are {sorted(set(genes['fold']))}")
     train = (genes["fold"] != fold).to_numpy()
     check_two_classes(genes[train], f"training genes of fold {fold}")
     permute, control = list(options.pop("permute", [])), str(options.pop("control", ""))
@@ -110,13 +144,13 @@ def train_folds(
     seed: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Train a model for every fold of the genes, `out_dir`/0, 1, …; see `train_expression`."""
-    genes, _ = read_features(table_path, marks_path)
+    """Train a model for every fold of the genes, `out_dir`/0, 1, …; see `train_fold`."""
+    genes, marks = read_features(table_path, marks_path)
     with atomic_path(out_dir) as folder:
         for fold in sorted(set(genes["fold"])):
-            train_expression(
-                table_path,
-                marks_path,
+            train_fold(
+                genes,
+                marks,
                 folder / str(fold),
                 model=model,
                 fold=fold,

@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.expression.features import NO_ELEMENTS, Marks
+from chromloom.expression.features import Marks
 from chromloom.expression.train import train_network
-from chromloom.models.chromoformer import OUTPUTS, Chromoformer, ChromoformerSettings, Elements
-from chromloom.models.expression.settings import RivalSettings
+from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements
+from chromloom.models.expression.settings import OUTPUTS, RivalSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import resolve_device
 
@@ -46,16 +46,14 @@ class Inputs:
     def __init__(self, marks: Marks, settings: Settings) -> None:
         near = marks.within(settings.reach)
         self.promoters = [torch.from_numpy(near.binned(size)) for size in settings.bin_sizes]
-        self.elements = marks.elements if settings.parts == "all" else None
-        if settings.parts == "all" and marks.elements is None:
-            raise InputError(NO_ELEMENTS)
+        self.elements = marks.known_elements() if settings.parts == "all" else None
         self._binned = []
         if self.elements is not None:
-            for size in settings.bin_sizes:
-                step = size // marks.bin_size
-                turn = getattr(settings, "turn_elements", False)
-                found = self.elements.binned(step, marks.linear, turn=turn)
-                self._binned.append(found)
+            turn = settings.turn_elements
+            self._binned = [
+                self.elements.binned(size // marks.bin_size, marks.linear, turn=turn)
+                for size in settings.bin_sizes
+            ]
 
     def batch(
         self, rows: Tensor, device: str = "cpu"
@@ -64,13 +62,10 @@ class Inputs:
         promoters = [part[rows].to(device) for part in self.promoters]
         if self.elements is None:
             return promoters, None
-        genes = rows.numpy()
-        lo = np.searchsorted(self.elements.gene, genes)
-        n = np.searchsorted(self.elements.gene, genes, side="right") - lo
-        chosen = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n - lo, n)
+        chosen, gene = self.elements.find(rows.numpy())
         rank = self.elements.rank[chosen]
         alike = (
-            torch.from_numpy(np.repeat(np.arange(len(genes)), n)).to(device),
+            torch.from_numpy(gene).to(device),
             torch.from_numpy(rank).to(device),
             torch.from_numpy(self.elements.frequency[chosen]).to(device),
         )
@@ -125,8 +120,7 @@ class NetworkModel:
     networks : dict of Module
         By task, clf and reg.
     history : DataFrame
-        task, epoch, loss (mean over the training genes), n_steps, constant (bool, whether
-        predictions of the last batch are all the same).
+        As of `train.train_network`, of both tasks.
     """
 
     settings: Settings
@@ -177,6 +171,11 @@ class NetworkModel:
         level = torch.cat(found["reg"])[:, 0].double().numpy()
         return level, torch.cat(found["clf"]).double().softmax(dim=1)[:, 1].numpy()
 
+    @property
+    def has_impact(self) -> bool:
+        """Whether it has the embeddings that `impact` compares."""
+        return isinstance(self.settings, ChromoformerSettings) and self.settings.parts == "all"
+
     def impact(self, marks: Marks, task: str = "reg") -> np.ndarray:
         """Predicted cis-regulatory impact of genes, of a network that reads elements.
 
@@ -193,7 +192,7 @@ class NetworkModel:
             The network has no such embeddings.
         """
         network = self.networks[task]
-        if not isinstance(network, Chromoformer) or self.settings.parts != "all":
+        if not isinstance(network, Chromoformer) or not self.has_impact:
             raise InputError(
                 f"model '{self.settings.preset}' has no promoter and regulatory embedding to tell "
                 "an impact of elements from; name a chromoformer with elements"

@@ -112,7 +112,7 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Any, steps: int) -> An
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer, settings.learning_rate, total_steps=steps * settings.epochs
         )
-    return torch.optim.lr_scheduler.ExponentialLR(optimizer, getattr(settings, "decay", 1.0))
+    return torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.decay)
 
 
 def _loss(network: nn.Module, predicted: Tensor, truth: Tensor) -> Tensor:

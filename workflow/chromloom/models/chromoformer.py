@@ -21,19 +21,19 @@ are masked, so that padding has no influence.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from chromloom.errors import InputError
-
-OUTPUTS = {"clf": 2, "reg": 1}
+from chromloom.models.expression.settings import OUTPUTS
+from chromloom.models.settings import Settings
 
 
 @dataclass(frozen=True)
-class ChromoformerSettings:
+class ChromoformerSettings(Settings):
     """Architecture and schedule; defaults are the article's.
 
     Attributes
@@ -69,7 +69,6 @@ class ChromoformerSettings:
         The article's, or a rate that rises to `learning_rate` and falls to nothing by the step.
     """
 
-    preset: str = "chromoformer"
     bin_sizes: tuple[int, ...] = (100, 500, 2000)
     reach: int = 20_000
     parts: str = "all"
@@ -96,46 +95,21 @@ class ChromoformerSettings:
     clip: float = 0.0
     keep: str = "last"
 
-    @classmethod
-    def of(cls, preset: str, **options: Any) -> "ChromoformerSettings":
-        """Settings with some values replaced.
+    CHOICES: ClassVar = {
+        "parts": ("embedding", "all"),
+        "schedule": ("decay", "one-cycle"),
+        "optimizer": ("adamw", "adam", "sgd"),
+        "keep": ("last", "best"),
+    }
 
-        Raises
-        ------
-        InputError
-            There is no such setting, or values do not go together.
-        """
-        unknown = sorted(set(options) - set(cls.__dataclass_fields__))
-        if unknown:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.bin_sizes or len(set(self.bin_sizes)) < len(self.bin_sizes):
+            raise InputError(f"bin_sizes {self.bin_sizes} of '{self.preset}'; expected some, once")
+        if self.size % (2 * self.heads) or self.size % self.pair_heads:
             raise InputError(
-                f"model '{preset}' has no setting '{unknown[0]}'; it has "
-                f"{', '.join(cls.__dataclass_fields__)}"
+                f"size {self.size} of '{self.preset}' is not a multiple of its heads and of 2"
             )
-        if "bin_sizes" in options:
-            options["bin_sizes"] = tuple(int(size) for size in options["bin_sizes"])
-        settings = cls(preset, **options)
-        if settings.parts not in ("embedding", "all"):
-            raise InputError(f"parts '{settings.parts}' of '{preset}'; expected embedding or all")
-        for key, known in {
-            "schedule": ("decay", "one-cycle"),
-            "optimizer": ("adamw", "adam", "sgd"),
-            "keep": ("last", "best"),
-        }.items():
-            if getattr(settings, key) not in known:
-                raise InputError(
-                    f"{key} '{getattr(settings, key)}' of '{preset}'; expected {' or '.join(known)}"
-                )
-        if not settings.bin_sizes or len(set(settings.bin_sizes)) < len(settings.bin_sizes):
-            raise InputError(f"bin_sizes {settings.bin_sizes} of '{preset}'; expected some, once")
-        if settings.size % (2 * settings.heads) or settings.size % settings.pair_heads:
-            raise InputError(
-                f"size {settings.size} of '{preset}' is not a multiple of its heads and of 2"
-            )
-        return settings
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every setting by name."""
-        return asdict(self)
 
 
 def positions(n: int, size: int) -> Tensor:

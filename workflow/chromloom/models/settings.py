@@ -8,7 +8,7 @@ model), while users write options by one flat list of names (`training.options`)
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 from chromloom.errors import InputError
 
@@ -36,10 +36,12 @@ class Part:
             value, kind = getattr(self, field.name), field.type
             if kind is float and type(value) is int:
                 object.__setattr__(self, field.name, float(value))
-            elif type(value) is not kind:
+            elif get_origin(kind) is tuple and isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+            if not _is_of(getattr(self, field.name), kind):
                 raise InputError(
-                    f"model setting {field.name}={value!r} is of the wrong type; "
-                    f"expected {getattr(kind, '__name__', kind)}"
+                    f"model setting {field.name}={value!r} is of the wrong type; expected "
+                    f"{kind if get_origin(kind) else getattr(kind, '__name__', kind)}"
                 )
         for name, choices in self.CHOICES.items():
             if getattr(self, name) not in choices:
@@ -56,6 +58,13 @@ class Part:
         for name in self.POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"model setting {name}={getattr(self, name)} must be above 0")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, or a tuple of values of the type of `tuple[type, ...]`."""
+    if get_origin(kind) is tuple:
+        return type(value) is tuple and all(type(item) is get_args(kind)[0] for item in value)
+    return type(value) is kind
 
 
 @dataclass(frozen=True)

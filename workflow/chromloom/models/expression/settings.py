@@ -1,9 +1,10 @@
 """Settings of the rivals: what they read of a promoter, and how they are trained."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from chromloom.errors import InputError
+from chromloom.models.settings import Settings
 
 OUTPUTS = {"clf": 2, "reg": 1}
 """Numbers that a network of each task gives: two logits (low, high), or the level."""
@@ -28,7 +29,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class RivalSettings:
+class RivalSettings(Settings):
     """What a rival reads and how it is trained.
 
     Attributes
@@ -57,7 +58,6 @@ class RivalSettings:
         Of DeepDiff (`deepdiff.VARIANTS`).
     """
 
-    preset: str
     bin_size: int = 100
     reach: int = 5_000
     training: str = "published"
@@ -71,6 +71,23 @@ class RivalSettings:
     dropout: float = 0.0
     spread: float = 0.0
     variant: str = ""
+
+    CHOICES: ClassVar = {
+        "training": ("published", "common"),
+        "optimizer": ("sgd", "adam", "adamw"),
+        "schedule": ("constant", "one-cycle"),
+        "keep": ("last", "best"),
+    }
+    turn_elements: ClassVar[bool] = False
+    decay: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reach % self.bin_size or self.n_bins < 20:
+            raise InputError(
+                f"reach {self.reach} of '{self.preset}' with bins of {self.bin_size} bp; "
+                "expected a multiple of them, and 20 bins or more in all"
+            )
 
     @property
     def bin_sizes(self) -> tuple[int, ...]:
@@ -88,40 +105,7 @@ class RivalSettings:
         return "all" if self.preset == "gc-merge" else "embedding"
 
     @classmethod
-    def of(cls, preset: str, **options: Any) -> "RivalSettings":
-        """The published settings of a rival, some of them replaced.
-
-        Raises
-        ------
-        InputError
-            There is no such setting, or values that no setting has.
-        """
-        unknown = sorted(set(options) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise InputError(
-                f"model '{preset}' has no setting '{unknown[0]}'; it has "
-                f"{', '.join(cls.__dataclass_fields__)}"
-            )
+    def of(cls, preset: str, **options: Any) -> Self:
+        """The published settings of a rival, some of them replaced; see `Settings.of`."""
         common = COMMON if options.get("training") == "common" else {}
-        settings = cls(preset, **{**PUBLISHED.get(preset, {}), **common, **options})
-        choices = {
-            "training": ("published", "common"),
-            "optimizer": ("sgd", "adam", "adamw"),
-            "schedule": ("constant", "one-cycle"),
-            "keep": ("last", "best"),
-        }
-        for key, known in choices.items():
-            if getattr(settings, key) not in known:
-                raise InputError(
-                    f"{key} '{getattr(settings, key)}' of '{preset}'; expected {', '.join(known)}"
-                )
-        if settings.reach % settings.bin_size or settings.n_bins < 20:
-            raise InputError(
-                f"reach {settings.reach} of '{preset}' with bins of {settings.bin_size} bp; "
-                "expected a multiple of them, and 20 bins or more in all"
-            )
-        return settings
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every setting by name."""
-        return asdict(self)
+        return super().of(preset, **{**PUBLISHED.get(preset, {}), **common, **options})
