@@ -28,10 +28,10 @@ with job_log(snakemake.log[0]):
                 table = both_ends(table, paired=kind == "anchors")
             elements[task] = table
     write_tsv(find_hits([row.edit for row in rows if row.edit], elements), output.hits)
-    scores = read_tsv(source.scores).fillna({"item": "", "chrom2": "", "reason": ""})
+    scores = read_tsv(source.scores).fillna({"item": ""})
     annotate_vcf(
         rows,
-        scores[scores["sample"].astype(str) == snakemake.wildcards.sample],
+        scores[scores["sample"] == snakemake.wildcards.sample],
         chromsizes,
         output.vcf,
         vcf=source.edits if suffix_of(source.edits) == ".vcf" else None,

@@ -33,7 +33,7 @@ def draw_controls(
     number : int
         Controls of a class.
     seed : int
-        The same seed and variants give the same controls, whatever the model.
+        The same seed, variants and bins give the same controls, whatever the model.
 
     Returns
     -------

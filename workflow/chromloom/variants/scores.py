@@ -4,7 +4,6 @@ All are taken from two windows of contact strength in reference coordinates, wil
 (`perturbation.predict.Prediction`). Changes of pairs are log2((edited + 0.5) / (wild type + 0.5)).
 """
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -184,9 +183,7 @@ def depths(insulation: np.ndarray) -> np.ndarray:
     padded = np.pad(insulation, WINDOW_BINS, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_BINS)
     n = len(insulation)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without a score
-        left, right = (np.nanmax(windows[k : k + n], axis=1) for k in (0, WINDOW_BINS + 1))
+    left, right = (np.fmax.reduce(windows[k : k + n], axis=1) for k in (0, WINDOW_BINS + 1))
     return np.minimum(left, right) - insulation
 
 
