@@ -129,7 +129,9 @@ def read_by(run):
     if plan is None:
         return []
     store = f"results/signals/{STUDY.store_of(plan, run.sample)}.h5"
-    return [path for path in (plan.signals and store, genome_of(plan)) if path]
+    return [
+        path for path in (plan.signals and store, STUDY.genome_of(run.model)) if path
+    ]
 
 
 def compared_predictors(wildcards):
