@@ -100,7 +100,9 @@ def test_the_score_is_the_mean_over_the_pairs(open_model, tmp_path):
     source = open_model("weave")
     attribute_signals(source, ["chr1:500000-540000"], tmp_path, method="saliency")
     table = pd.read_csv(tmp_path / "completeness.tsv", sep="\t").iloc[0]
-    band = source.band("chr1", 50, 54, max_dist=4) / source._folds[0].constants.expected[:4, None]
+    band = (
+        source.band("chr1", 50, 54, max_dist=4) / source.predictors[0].constants.expected[:4, None]
+    )
     expected = np.log([band[2, 0], band[2, 1], band[3, 0]]).mean()
     assert table["score"] == pytest.approx(expected, rel=1e-4)
     assert np.isnan(table["error"])

@@ -72,7 +72,7 @@ def test_a_pair_is_the_mean_over_the_windows_that_hold_it(source):
                     total[d, first + a] += ratio[a, a + d]
                     count[d, first + a] += 1
     band = source.band(chrom, 0, n)
-    expected = source._expected[source.fold_of[chrom]][:9, None]
+    expected = source.predictors[source.fold_of[chrom]].constants.expected[:9, None]
     mean = expected * np.exp(total / np.maximum(count, 1))
     known = np.isfinite(band)
     assert known.sum() > 400

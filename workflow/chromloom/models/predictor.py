@@ -175,12 +175,39 @@ class Predictor:
             device=device,
         )
 
+    @property
+    def written(self) -> dict[str, Any]:
+        """What is kept of the configuration."""
+        return self.config | {"features": list(self.constants.names)}
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """What is kept of the numbers."""
+        tensors = self.tensors | self.constants.tensors()
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    @classmethod
+    def of(
+        cls, written: Mapping[str, Any], inputs: Mapping[str, Any], state: Mapping[str, Tensor]
+    ) -> Self:
+        """The predictor of which `written`, `inputs` and `state` were kept.
+
+        Raises
+        ------
+        KeyError
+            Something is not there.
+        """
+        config, tensors = dict(written), dict(state)
+        standardised = find_model(config["model"]).inputs == "features"
+        constants = Constants.take(tensors, config.pop("features"), standardised=standardised)
+        return cls(config, dict(inputs), constants, tensors)
+
     def write(self, folder: str | Path) -> None:
         """Write `FILES` into a folder."""
-        folder, tensors = Path(folder), self.tensors | self.constants.tensors()
+        folder = Path(folder)
         with atomic_path(folder / FILES[0]) as path:
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-        write_json(self.config | {"features": list(self.constants.names)}, folder / FILES[1])
+            save_file(self.state, path)
+        write_json(self.written, folder / FILES[1])
         write_json(self.inputs, folder / FILES[2])
 
     @classmethod
@@ -196,15 +223,12 @@ class Predictor:
         try:
             config = json.loads((folder / FILES[1]).read_text())
             inputs = json.loads((folder / FILES[2]).read_text())
-            tensors = load_file(folder / FILES[0])
-            standardised = find_model(config["model"]).inputs == "features"
-            constants = Constants.take(tensors, config.pop("features"), standardised=standardised)
+            return cls.of(config, inputs, load_file(folder / FILES[0]))
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor ({error!r}); expected {', '.join(FILES)}, as training "
                 "writes them: train it again"
             ) from error
-        return cls(config, inputs, constants, tensors)
 
 
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -220,7 +220,7 @@ DIFFERENCE: dict[str, Any] = {
 """What models of the change between two cell types have in common."""
 PREDICTOR: dict[str, Any] = {
     "train": "chromloom.training.predictor:train_predictor",
-    "source": "chromloom.prediction.predicted:open_predicted",
+    "source": "chromloom.prediction.predicted:PredictedMap.open",
     "reads": frozenset({"signals"}),
     "gives": frozenset({"map"}),
     "scope": "study",
@@ -253,7 +253,7 @@ AKITA: dict[str, Any] = {
     "train": "chromloom.training.akita:train_akita",
     "fit": "chromloom.training.networks:fit_network",
     "trained": "chromloom.models.akita.fitted:FittedAkita",
-    "source": "chromloom.prediction.akita:open_akita",
+    "source": "chromloom.prediction.akita:AkitaMap.open",
     "apply": "chromloom.prediction.akita:apply_akita",
     "reads": frozenset({"sequence"}),
     "gpu": True,

@@ -1,49 +1,31 @@
-"""Predictors applied to a sample, as map sources.
+"""Predictors that read features of bins, or signals in their own bins, as map sources.
 
-`apply_predictor` puts all that a prediction needs into one folder of a run, as training does for a
-model of one map: `model.safetensors` (the weights of all folds, under `{fold}.`), `config.json` and
-`bins.parquet` (bins of the assembly; masked where signals are missing), with the features of bins.
-Signals in their own bins, which some predictors read, are read from the store.
+The folder of a run (`prediction.applied`) has the features of bins; signals in their own bins,
+which some predictors read, are read from the store.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors.torch import load_file, save_file
 
 from chromloom.edits.bins import EditedChromosome
 from chromloom.edits.signals import part_inputs
-from chromloom.errors import CheckpointError, InputError
-from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
-from chromloom.genome.bins import Bins, blank_band, make_bins
-from chromloom.models.predictor import Constants, Predictor
+from chromloom.genome.bins import blank_band, make_bins
+from chromloom.models.predictor import Constants
 from chromloom.models.registry import find_model
-from chromloom.normalize.maps import NormalizedMap
-from chromloom.prediction.source import EditableMap, n_distances
+from chromloom.prediction.applied import AppliedMap, Folds, write_applied
+from chromloom.prediction.source import n_distances
 from chromloom.representations.neutral import AVERAGE_BINS
 from chromloom.sequence.fasta import Genome
 from chromloom.sequence.features import SequenceFeatures
 from chromloom.signals.features import INPUTS, BinInputs, Inputs
 from chromloom.signals.store import SignalStore
-
-FOLDER = ("model.safetensors", "config.json", "bins.parquet")
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """A predictor of one fold, ready to predict."""
-
-    fitted: Any
-    constants: Constants
 
 
 def apply_predictor(
@@ -89,69 +71,41 @@ def apply_predictor(
     -----
     A chromosome is predicted by the fold that was tested on it, else by the first.
     """
-    folds = dict(enumerate(map(Predictor.load, folders)))
-    splits = {
-        fold: read_tsv(
-            Path(folder) / "splits.tsv",
-            rows=folds[fold].config.get("rows", {}).get("splits.tsv"),
-        )
-        for fold, folder in enumerate(folders)
-    }
-    first = folds[0]
-    inputs, config = first.inputs, first.config
+    folds = Folds.read(folders)
+    inputs, config = folds.first.inputs, folds.first.config
     resolution = config["resolution"]
     table = make_bins(assembly.chromsizes, resolution).astype({"chrom": str})
-    held_out, fold_of = [], {}
     # Bins are masked by features, also where signals are read in their own bins.
     with _open_inputs(inputs, INPUTS["features"], resolution, store_path, genome_path) as source:
         features = np.full((len(source.names), len(table)), np.nan, np.float32)
-        known = source.chroms()
-        for chrom in known if chroms is None else [c for c in known if c in chroms]:
+        own = [c for c in source.chroms() if chroms is None or c in chroms]
+        for chrom in own:
             rows = np.flatnonzero((table["chrom"] == chrom).to_numpy())
             features[:, rows] = source.read(chrom, len(rows))
-            fold_of[chrom] = 0
-            for fold, split in splits.items():
-                own = split[(split["role"] == "test") & (split["chrom"] == chrom)]
-                if len(own):
-                    fold_of[chrom] = fold
-                    held_out += [(chrom, int(a), int(b)) for a, b in zip(own["start"], own["end"])]
         names = source.names
     masked = ~np.isfinite(features).all(axis=0)
     bins = table.assign(masked=masked)
     own_bins = INPUTS[find_model(config["model"]).inputs].own_bins
     if not own_bins:
         bins = pd.concat([bins, pd.DataFrame(features.T, columns=names)], axis=1)
-    written = {
-        "model": config["model"],
-        "predictor": predictor,
-        "sample": sample,
-        "assembly": assembly.name,
-        "norm": norm,
-        "resolution": resolution,
-        "ignore_diags": config["ignore_diags"],
-        "seed": config["seed"],
-        "max_distance": config["max_distance"],
-        "held_out": held_out,
-        "fold_of": fold_of,
-        "features": [] if own_bins else names,
-        "signals": str(store_path or ""),
-        "genome": str(genome_path or ""),
-        "folds": {str(fold): own.config for fold, own in folds.items()},
-        "inputs": inputs,
-    }
-    tensors: dict[str, torch.Tensor] = {}
-    for fold, own in folds.items():
-        kept = own.tensors | own.constants.tensors()
-        tensors |= {f"{fold}.{name}": tensor.contiguous() for name, tensor in kept.items()}
-    out_dir = Path(out_dir)
-    with atomic_path(out_dir / FOLDER[0]) as path:
-        save_file(tensors, path)
-    with atomic_path(out_dir / FOLDER[2]) as path:
-        bins.to_parquet(path, index=False)
-    write_json(written, out_dir / FOLDER[1])
+    write_applied(
+        out_dir,
+        folds,
+        bins,
+        own,
+        assembly,
+        sample=sample,
+        norm=norm,
+        predictor=predictor,
+        more={
+            "features": [] if own_bins else names,
+            "signals": str(store_path or ""),
+            "genome": str(genome_path or ""),
+        },
+    )
 
 
-class PredictedMap(EditableMap):
+class PredictedMap(AppliedMap):
     """A predictor applied to a sample.
 
     A pair is its expected, of the training maps at its distance, times what the predictor makes of
@@ -163,84 +117,29 @@ class PredictedMap(EditableMap):
     around (`average`); an edit of kind orientation turns the stranded signals of its bins round and
     leaves the bins.
 
-    Parameters
-    ----------
-    folder : path
-        Written by `apply_predictor`.
-    observed : NormalizedMap, optional
-        The sample's own map: its masked bins are masked, and its coefficient gives probabilities.
-    name : str
-    device : str
-
     Attributes
     ----------
     step : int
         Columns of features of a bin.
-
-    Raises
-    ------
-    CheckpointError
-        The folder is not whole.
-    InputError
-        The map has other bins.
     """
 
-    cuts_bins = True
-
-    def __init__(
-        self,
-        folder: str | Path,
-        observed: NormalizedMap | None = None,
-        *,
-        name: str,
-        device: str = "cpu",
-    ) -> None:
-        folder = Path(folder)
-        try:
-            config = json.loads((folder / FOLDER[1]).read_text())
-            tensors = load_file(folder / FOLDER[0])
-            table = read_parquet(folder / FOLDER[2])
-            self._inputs = INPUTS[find_model(config["model"]).inputs]
-            self._features = table[config["features"]].to_numpy(np.float32).T
-            self._open = partial(
-                _open_inputs,
-                config["inputs"],
-                self._inputs,
-                config["resolution"],
-                config["signals"],
-                config["genome"],
-            )
-            self.step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
-            self._folds = {
-                int(fold): _open_fold(int(fold), config, tensors, device)
-                for fold in config["folds"]
-            }
-            self._of_signals = len(self._inputs.names(config["inputs"]["signals"]))
-            mirrored = next(iter(config["folds"].values()))["mirrored"]
-            self._mirrored = np.array(mirrored if self._inputs.own_bins else mirrored[:-1])
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError(
-                f"{folder} is no predictor applied to a sample ({error!r}); expected "
-                f"{', '.join(FOLDER)}: apply it again"
-            ) from error
-        table = table.drop(columns=config["features"])
-        self.bins = Bins(table, int(config["resolution"]), source=str(folder))
-        self.observed = observed
-        if observed is not None:
-            if not self.bins.match(observed.bins):
-                raise InputError(
-                    f"{observed.path} has bins of {observed.resolution} bp ({observed.assembly}), "
-                    f"{folder} of {self.bins.resolution} bp ({config['assembly']}); a predictor "
-                    "is applied at the resolution and on the assembly that it was trained at"
-                )
-            self.bins = self.bins.with_mask(self.bins.masked | observed.bins.masked)
-        self.name, self.sample, self.norm = name, config["sample"], config["norm"]
-        self.assembly, self.ignore_diags = config["assembly"], int(config["ignore_diags"])
-        self.seed, self.max_distance = float(config["seed"]), int(config["max_distance"])
-        self.held_out = tuple(map(tuple, config["held_out"])) or None
-        self.fold_of: dict[str, int] = config["fold_of"]
-        reach = max(fold.fitted.context for fold in self._folds.values())
-        self.context = reach * self.bins.resolution
+    def _set_up(self, device: str) -> None:
+        super()._set_up(device)
+        config = self.config
+        self._inputs = INPUTS[find_model(config["model"]).inputs]
+        self._features = self.table[config["features"]].to_numpy(np.float32).T
+        self._open = partial(
+            _open_inputs,
+            config["inputs"],
+            self._inputs,
+            config["resolution"],
+            config["signals"],
+            config["genome"],
+        )
+        self.step = self._inputs.step(config["inputs"]["bin_size"], config["resolution"])
+        self._of_signals = len(self._inputs.names(config["inputs"]["signals"]))
+        mirrored = self.predictors[0].config["mirrored"]
+        self._mirrored = np.array(mirrored if self._inputs.own_bins else mirrored[:-1])
         self._known: dict[str, Any] = {}
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
@@ -269,16 +168,17 @@ class PredictedMap(EditableMap):
         fitted, constants
             Of the chromosome's fold.
         """
-        fold = self._folds[self.fold_of.get(chrom, 0)]
+        fitted, constants = self._of(chrom)
         reach, (start, end) = self.context // self.bins.resolution, self.bins.extent(chrom)
         first = max(lo - reach, 0)
-        first -= first % fold.fitted.stride
+        first -= first % fitted.stride
         features = self._read(np.arange(start + first, min(start + hi + reach, end)))
-        return first, features.reshape(len(features), -1), fold.fitted, fold.constants
+        return first, features.reshape(len(features), -1), fitted, constants
 
-    def layout(self, edited):
-        """The edited chromosome itself; see `EditableMap.layout`."""
-        return edited
+    def _of(self, chrom: str) -> tuple[Any, Constants]:
+        """What a chromosome is predicted by."""
+        fold = self.fold_of.get(chrom, 0)
+        return self._fitted[fold], self.predictors[fold].constants
 
     def _chromosome(self, chrom: str):
         """Contact strength of a whole chromosome, kept for the last one, and its mask."""
@@ -299,16 +199,15 @@ class PredictedMap(EditableMap):
         features, mask = self._known["features"], self.bins.masked[edited.source]
         reach = self.context // self.bins.resolution
         first = max(lo - reach, 0)
-        first -= first % self._folds[self.fold_of.get(chrom, 0)].fitted.stride
+        first -= first % self._of(chrom)[0].stride
         last = hi + n_distances(self, len(mask), lo, max_dist) + reach
         return self._strength(chrom, features[:, first:last]), mask, first
 
     def _strength(self, chrom: str, features: np.ndarray) -> np.ndarray:
         """Contact strength, (n_distances, n), of consecutive bins by their features."""
-        fold = self._folds[self.fold_of.get(chrom, 0)]
-        rows = features.reshape(len(features), -1)
-        ratio = fold.fitted.log_ratio(fold.constants.prepare(rows))
-        return fold.constants.expected[:, None].astype(np.float32) * np.exp(ratio)
+        fitted, constants = self._of(chrom)
+        ratio = fitted.log_ratio(constants.prepare(features.reshape(len(features), -1)))
+        return constants.expected[:, None].astype(np.float32) * np.exp(ratio)
 
     def _read(self, source: np.ndarray) -> np.ndarray:
         """Features (n_rows, m, step) of bins by their numbers."""
@@ -349,35 +248,8 @@ class PredictedMap(EditableMap):
             mean = known.mean(axis=1) if known.size else np.zeros(len(features))
             features[:, lo:hi] = mean[:, None, None]
         else:
-            raise InputError(
-                f"edit '{edit.edit}': method {edit.method} replaces a vector that the predictor "
-                f"'{self.name}' does not have; use average, zero or shift"
-            )
+            raise self.no_vector(edit)
         return features
-
-
-def open_predicted(
-    model_dir: str | Path,
-    map_path: str | Path | None,
-    *,
-    name: str,
-    device: str = "cpu",
-    mode: str = "lifted",
-    motifs: pd.DataFrame | None = None,
-) -> PredictedMap:
-    """Open the folder of a run of a predictor; parameters as for `open.open_source`.
-
-    Signals move with their bins in every mode; `motifs` are signals, and not read.
-
-    Raises
-    ------
-    InputError
-        A mode of representations.
-    """
-    if mode != "lifted":
-        raise InputError(f"perturbation mode '{mode}' is of representations; '{name}' takes lifted")
-    observed = NormalizedMap(map_path) if map_path else None
-    return PredictedMap(model_dir, observed, name=name, device=device)
 
 
 @contextmanager
@@ -401,12 +273,3 @@ def _open_inputs(
         yield BinInputs(
             resolution, kind, store=store, signals=signals, genome=genome, sequence=sequence
         )
-
-
-def _open_fold(fold: int, config, tensors, device: str) -> _Fold:
-    own = {k.partition(".")[2]: t for k, t in tensors.items() if k.startswith(f"{fold}.")}
-    standardised = not INPUTS[find_model(config["model"]).inputs].own_bins
-    names = config["features"] or config["inputs"]["signals"]
-    constants = Constants.take(own, names, standardised=standardised)
-    predictor = Predictor(config["folds"][str(fold)], config["inputs"], constants, own)
-    return _Fold(predictor.fitted(device), constants)
