@@ -1,7 +1,5 @@
 """Training of Akita: windows of sequence in, maps of one or more samples out, one head for each."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
 from chromloom.models.akita.module import Akita, upper_triangle
 from chromloom.models.akita.settings import AkitaSettings
 from chromloom.models.predictor import Constants, Predictor
@@ -25,6 +22,7 @@ from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
+from chromloom.training.fold import fingerprint, fold_config, open_maps, write_fold
 from chromloom.training.networks import fit_network
 from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import expected_strength, read_counts
@@ -89,15 +87,8 @@ def train_akita(
             "the sequence out"
         )
     settings: AkitaSettings = model_settings(model, **(options or {}))
-    opened, genome = [NormalizedMap(path) for path in maps], Genome(genome_path)
+    opened, genome = open_maps(maps), Genome(genome_path)
     first = opened[0]
-    for observed in opened[1:]:
-        if observed.resolution != first.resolution or observed.assembly != first.assembly:
-            raise InputError(
-                f"{observed.path} ({observed.assembly}, {observed.resolution} bp) and {first.path} "
-                f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; train "
-                "a predictor on maps of one"
-            )
     targets, expected = read_targets(opened, split, settings.size)
     for target in targets:
         _check_sequence(genome, target, first)
@@ -106,18 +97,16 @@ def train_akita(
     if settings.windows.start == "ctcf":
         start_from_motif(network, CTCF_COUNTS)
     n_distances = min(max_distance // first.resolution + 1, settings.n_distances)
-    config = {
-        "model": model,
-        "settings": settings.to_dict(),
-        "seed": seed,
-        "resolution": first.resolution,
-        "norm": first.norm,
-        "ignore_diags": first.ignore_diags,
-        "n_distances": n_distances,
-        "rows": {"splits.tsv": len(split)},
-        "max_distance": (n_distances - 1) * first.resolution,
-        "mirrored": [],
-    }
+    config = fold_config(
+        model,
+        settings,
+        first,
+        split,
+        seed=seed,
+        n_distances=n_distances,
+        max_distance=(n_distances - 1) * first.resolution,
+        mirrored=[],
+    )
     inputs = {
         "signals": [],
         "assembly": first.assembly,
@@ -132,13 +121,11 @@ def train_akita(
         seed=seed,
         device=str(resolve_device(device)),
         resume_dir=resume_dir,
-        fingerprint=_fingerprint(config, inputs, targets),
+        fingerprint=fingerprint(config, inputs, (a for t in targets for a in t.arrays)),
     )
-    write_tsv(split, Path(out_dir) / "splits.tsv")
-    write_tsv(history, Path(out_dir) / "history.tsv")
     tensors["bin_size"] = torch.tensor(first.resolution)
     constants = Constants.as_it_is([], expected[:n_distances])
-    Predictor(config, inputs, constants, tensors).write(out_dir)
+    write_fold(out_dir, split, history, Predictor(config, inputs, constants, tensors))
 
 
 @dataclass(frozen=True)
@@ -163,6 +150,11 @@ class Target:
     log_weight: np.ndarray
     log_expected: np.ndarray
     validates: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All numbers of it."""
+        return self.counts, self.log_weight, self.log_expected, self.validates
 
 
 def read_targets(
@@ -407,11 +399,3 @@ def _check_sequence(genome: Genome, target: Target, observed: NormalizedMap) -> 
             f"{genome.path}: {target.chrom} has {int(genome.chromsizes[target.chrom]):,} bp, in "
             f"{observed.path} {size:,}; give the sequence of the map's assembly"
         )
-
-
-def _fingerprint(config, inputs, targets: Sequence[Target]) -> str:
-    digest = hashlib.sha256(json.dumps([config, inputs], sort_keys=True).encode())
-    for target in targets:
-        for array in (target.counts, target.log_weight, target.log_expected, target.validates):
-            digest.update(array.tobytes())
-    return digest.hexdigest()

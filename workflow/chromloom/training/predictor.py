@@ -1,7 +1,5 @@
 """Training of predictors: models of scope `study`, learnt on some samples and chromosomes."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,15 +9,14 @@ from typing import Any
 import pandas as pd
 
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
 from chromloom.models.predictor import Predictor
 from chromloom.models.registry import find_model, load, model_settings
 from chromloom.models.trained import resolve_device
-from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import Genome
 from chromloom.sequence.features import SequenceFeatures
 from chromloom.signals.features import INPUTS, BinInputs
 from chromloom.signals.store import SignalStore
+from chromloom.training.fold import fingerprint, fold_config, open_maps, write_fold
 from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import read_stretches
 
@@ -79,16 +76,9 @@ def train_predictor(
     if line.scope != "study":
         raise InputError(f"model '{model}' is fitted to one map; name it in training.models")
     settings, reads = model_settings(model, **(options or {})), INPUTS[line.inputs]
-    opened = [NormalizedMap(path) for path in maps]
+    opened = open_maps(maps)
     own = [SignalStore(path) for path in stores]
     first, bin_size = opened[0], own[0].bin_size if own else 0
-    for observed in opened[1:]:
-        if observed.resolution != first.resolution or observed.assembly != first.assembly:
-            raise InputError(
-                f"{observed.path} ({observed.assembly}, {observed.resolution} bp) and {first.path} "
-                f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; train "
-                "a predictor on maps of one"
-            )
     transforms = {name: own[0].transforms.get(name, "none") for name in signals}
     for each in own:
         each.check(signals, assembly=first.assembly, bin_size=bin_size, transforms=transforms)
@@ -114,18 +104,16 @@ def train_predictor(
     mirrored = read[first.sample].mirrored.tolist()
     if not reads.own_bins:
         mirrored.append(len(mirrored))  # the last row says that a bin has no feature
-    config = {
-        "model": model,
-        "settings": settings.to_dict(),
-        "seed": seed,
-        "resolution": first.resolution,
-        "norm": first.norm,
-        "ignore_diags": first.ignore_diags,
-        "n_distances": n_distances,
-        "rows": {"splits.tsv": len(split)},
-        "max_distance": max_distance,
-        "mirrored": mirrored,
-    }
+    config = fold_config(
+        model,
+        settings,
+        first,
+        split,
+        seed=seed,
+        n_distances=n_distances,
+        max_distance=max_distance,
+        mirrored=mirrored,
+    )
     inputs = {
         "signals": list(signals),
         "transforms": transforms,
@@ -142,11 +130,13 @@ def train_predictor(
         seed=seed,
         device=str(resolve_device(device)),
         resume_dir=resume_dir,
-        fingerprint=_fingerprint(config, inputs, stretches),
+        fingerprint=fingerprint(
+            config,
+            inputs,
+            (a for s in stretches for a in (s.features, s.counts, s.log_weight, s.validates)),
+        ),
     )
-    write_tsv(split, Path(out_dir) / "splits.tsv")
-    write_tsv(history, Path(out_dir) / "history.tsv")
-    Predictor(config, inputs, constants, tensors).write(out_dir)
+    write_fold(out_dir, split, history, Predictor(config, inputs, constants, tensors))
 
 
 def _refuse_leak(store: SignalStore, signals: Sequence[str], split: pd.DataFrame) -> None:
@@ -159,11 +149,3 @@ def _refuse_leak(store: SignalStore, signals: Sequence[str], split: pd.DataFrame
             "which this fold is tested on; name chromosomes that no predictor is tested on "
             "(bin_signals.quantile_chromosomes)"
         )
-
-
-def _fingerprint(config, inputs, stretches) -> str:
-    digest = hashlib.sha256(json.dumps([config, inputs], sort_keys=True).encode())
-    for stretch in stretches:
-        for array in (stretch.features, stretch.counts, stretch.log_weight, stretch.validates):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
