@@ -427,10 +427,10 @@ def _submatrices(truth: _Truth, log, insulation, starts) -> pd.DataFrame:
     Insulation is that of the whole chromosome: at the edges of a square, it follows from the
     square.
     """
-    n, rows = log.shape[1], []
-    d, i = np.arange(len(log))[:, None], np.arange(n)
+    depth, n = log.shape
+    error, rows = (log - truth.log) ** 2, []
     for lo, hi in zip(starts, [*starts[1:], n]):
-        own = truth.scored & (i >= lo) & (i + d < hi)
+        own = truth.scored[:, lo:hi] & (np.arange(depth)[:, None] < hi - np.arange(lo, hi))
         if not own.any():
             continue
         a, b = insulation[lo:hi], truth.insulation[lo:hi]
@@ -438,7 +438,7 @@ def _submatrices(truth: _Truth, log, insulation, starts) -> pd.DataFrame:
         a, b = a[known], b[known]
         varies = len(a) > 2 and np.ptp(a) > 1e-6 and np.ptp(b) > 1e-6
         r = np.corrcoef(a, b)[0, 1] if varies else np.nan
-        rows.append((lo, hi, np.mean((log - truth.log)[own] ** 2), r, own.sum()))
+        rows.append((lo, hi, np.mean(error[:, lo:hi][own]), r, own.sum()))
     return pd.DataFrame(rows, columns=["start", "end", "mse", "insulation_r", "n"])
 
 
