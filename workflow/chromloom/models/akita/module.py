@@ -170,12 +170,6 @@ class Akita(nn.Module):
             x = self._run(block, x)
         return x
 
-    def pool_bases(self, bases: Tensor) -> Tensor:
-        """The tower of encoded bases (n, 4, bins * bin_size), to which gradients are taken."""
-        for block in self.tower:
-            bases = self._run(block, bases)
-        return bases
-
     def mix(self, tower: Tensor) -> Tensor:
         """Dilated blocks and bottleneck: (n, filters, window) to (n, bottleneck, window)."""
         x = tower
