@@ -17,6 +17,7 @@ CONFIG = {
     "labels": "labels.tsv",
     "edits": "edits.bed",
     "signals": "signals.tsv",
+    "signal_edits.*.edits": "peaks.bed",
     "analysis.phasing": "gc.bw",
     "expression.genes": "genes.gtf",
     "expression.table": "rpkm.tsv",
@@ -72,8 +73,10 @@ def keys(schema, path=""):
         yield path + name, rule
         if "properties" in rule:
             yield from keys(rule, f"{path}{name}.")
-        if isinstance(rule.get("additionalProperties"), dict):
-            yield f"{path}{name}.*", rule["additionalProperties"]
+        if isinstance(below := rule.get("additionalProperties"), dict):
+            yield f"{path}{name}.*", below
+            if "properties" in below:
+                yield from keys(below, f"{path}{name}.*.")
         if isinstance(rule.get("items"), dict):
             yield f"{path}{name}[]", rule["items"]
 
@@ -108,6 +111,7 @@ def folder(tmp_path_factory) -> Path:
         (folder / name).write_text(f"chr1\t100000\t300000\t{kind}:one\n")
     config = {
         **{key: CONFIG[key] for key in ("samples", "datasets", "labels", "edits", "signals")},
+        "signal_edits": {"E": {"of": "A", "edits": "peaks.bed"}},
         "bin_signals": {"quantile_chromosomes": ["chr1"]},
         "normalization": {"norms": ["KR"]},
         "analysis": {"phasing": "gc.bw"},
