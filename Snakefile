@@ -53,6 +53,12 @@ rule all:
         FIGURES,
 
 
+# What there is of it, for a report of a study that is not finished: `snakemake --report results/report.html finished`.
+rule finished:
+    input:
+        finished,
+
+
 # Figures and panels by article and name (`hiclstm_fig3`, `hiclstm_fig3a`); Hi-C-LSTM's also as its article has them (`fig3a`).
 for figure, panels in FIGURE_PANELS.items():
     for name in (f"hiclstm_{figure}", figure):

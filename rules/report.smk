@@ -66,9 +66,3 @@ def finished(wildcards):
             plain = re.sub(r"([\\*`|_])", r"\\\1", reason)
             config["missing"].setdefault(plain, set()).add(path)
     return there
-
-
-# What there is of a study: `snakemake --report results/report.html finished`.
-rule finished:
-    input:
-        finished,
