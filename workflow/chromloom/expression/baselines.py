@@ -96,17 +96,11 @@ class Ridge:
     ) -> "Ridge":
         """Fit to training genes, (n_genes, n_features); penalties by chromosomes among them."""
         from sklearn.linear_model import LogisticRegression
-        from sklearn.linear_model import Ridge as RidgeRegression
 
-        mean, scale = values.mean(axis=0), values.std(axis=0)
-        scale = np.where(scale > 1e-6, scale, 1)
+        mean, scale = spread(values)
         standard = (values - mean) / scale
         groups = inner_groups(genes)
-        level, high = genes["level"].to_numpy(), genes["high"].to_numpy()
-
-        def squared(penalty: float, fit: np.ndarray, held: np.ndarray) -> float:
-            model = RidgeRegression(penalty).fit(standard[fit], level[fit])
-            return float(((model.predict(standard[held]) - level[held]) ** 2).mean())
+        high = genes["high"].to_numpy()
 
         def surprise(inverse: float, fit: np.ndarray, held: np.ndarray) -> float:
             if len(set(high[fit])) < 2:
@@ -115,15 +109,13 @@ class Ridge:
             odds = model.fit(standard[fit], high[fit]).decision_function(standard[held])
             return float(np.logaddexp(0, np.where(high[held], -odds, odds)).mean())
 
-        penalty = best_setting(PENALTIES, squared, groups)
         inverse = best_setting(INVERSE_PENALTIES, surprise, groups)
-        of_level = RidgeRegression(penalty).fit(standard, level)
         of_high = LogisticRegression(C=inverse, max_iter=500, tol=1e-3).fit(standard, high)
         return cls(
             {
                 "mean": mean,
                 "scale": scale,
-                "level": np.append(of_level.coef_, of_level.intercept_),
+                "level": ridge_weights(standard, genes["level"].to_numpy(), groups),
                 "high": np.append(of_high.coef_[0], of_high.intercept_),
             }
         )
@@ -253,6 +245,35 @@ class SimpleModel:
     def load(cls, folder: str | Path, settings: SimpleSettings, *, n_signals: int) -> "SimpleModel":
         """Read from a folder."""
         return cls(settings, [kind.load(Path(folder)) for kind in PARTS[settings.preset]])
+
+
+def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of features, (n_features,) each; 1 of one that does not vary."""
+    scale = values.std(axis=0)
+    return values.mean(axis=0), np.where(scale > 1e-6, scale, 1)
+
+
+def ridge_weights(standard: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Ridge regression by the best of `PENALTIES` over held-out groups.
+
+    Parameters
+    ----------
+    standard : ndarray, (n_genes, n_features)
+    truth, groups : ndarray, (n_genes,)
+
+    Returns
+    -------
+    ndarray, (n_features + 1,)
+        The intercept last.
+    """
+    from sklearn.linear_model import Ridge as RidgeRegression
+
+    def squared(penalty: float, fit: np.ndarray, held: np.ndarray) -> float:
+        model = RidgeRegression(penalty).fit(standard[fit], truth[fit])
+        return float(((model.predict(standard[held]) - truth[held]) ** 2).mean())
+
+    model = RidgeRegression(best_setting(PENALTIES, squared, groups)).fit(standard, truth)
+    return np.append(model.coef_, model.intercept_)
 
 
 def best_setting(choices: tuple, loss: Callable, groups: np.ndarray) -> float:

@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import expit
-from sklearn.linear_model import Ridge as RidgeRegression
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from chromloom.errors import InputError
-from chromloom.expression.baselines import PENALTIES, SimpleSettings, best_setting
+from chromloom.expression.baselines import SimpleSettings, ridge_weights, spread
 from chromloom.expression.features import Marks
 from chromloom.expression.fit import read_features
-from chromloom.expression.network import Inputs, Settings, new_network
+from chromloom.expression.network import Inputs, Settings, apply_network, fit_network
 from chromloom.expression.table import inner_groups
-from chromloom.expression.train import train_network
 from chromloom.files import write_tsv
 from chromloom.models.registry import find_model, load, model_settings, models
 from chromloom.models.trained import resolve_device
@@ -98,24 +94,17 @@ class DifferenceModel:
     ) -> "DifferenceModel":  # fmt: skip
         """Train on genes: chrom, change, level_first, level_second; rows as of the marks."""
         device = str(resolve_device(device))
-        columns = genes[["change", "level_first", "level_second"]].to_numpy(np.float32)
-        torch.manual_seed(seed)
-        network = new_network(settings, len(first.signals), "diff").to(device)
-        with threadpool_limits(1):
-            history = train_network(
-                network, _Pair(first, second, settings), torch.from_numpy(columns), genes,
-                settings, seed=seed, device=device,
-            )  # fmt: skip
+        network, history = fit_network(
+            "diff", _Pair(first, second, settings),
+            genes[["change", "level_first", "level_second"]].to_numpy(np.float32), genes, settings,
+            len(first.signals), seed=seed, device=device,
+        )  # fmt: skip
         return cls(settings, network, pd.DataFrame(history), device)
 
     def predict(self, first: Marks, second: Marks) -> np.ndarray:
         """Change of genes, (n_genes,)."""
-        inputs, found = _Pair(first, second, self.settings), []
-        self.network.eval()
-        with torch.no_grad():
-            for rows in torch.arange(len(first)).split(512):
-                found.append(self.network(*inputs.batch(rows, self.device))[:, 0].cpu())
-        return torch.cat(found).double().numpy()
+        inputs = _Pair(first, second, self.settings)
+        return apply_network(self.network, inputs, len(first), self.device)[:, 0].numpy()
 
 
 class _Pair:
@@ -130,18 +119,22 @@ class _Pair:
         return one, other
 
 
+@dataclass
 class DifferenceRidge:
     """Ridge regression of the change on the windows of both cell types and their difference.
 
-    Parameters
+    Attributes
     ----------
     settings : SimpleSettings
-    arrays : dict of ndarray
-        mean, scale, weights (n_features,), intercept ().
+    mean, scale : ndarray, (n_features,)
+    weights : ndarray, (n_features + 1,)
+        The intercept last.
     """
 
-    def __init__(self, settings: SimpleSettings, arrays: Mapping[str, Any]) -> None:
-        self.settings, self.arrays = settings, dict(arrays)
+    settings: SimpleSettings
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
 
     @classmethod
     def fit(
@@ -150,24 +143,15 @@ class DifferenceRidge:
     ) -> "DifferenceRidge":  # fmt: skip
         """Fit to training genes; the penalty by chromosomes among them."""
         values = _both(first, second, settings)
-        mean, scale = values.mean(axis=0), values.std(axis=0)
-        scale = np.where(scale > 1e-6, scale, 1)
-        standard, change = (values - mean) / scale, genes["change"].to_numpy()
-
-        def squared(penalty: float, fit: np.ndarray, held: np.ndarray) -> float:
-            model = RidgeRegression(penalty).fit(standard[fit], change[fit])
-            return float(((model.predict(standard[held]) - change[held]) ** 2).mean())
-
-        penalty = best_setting(PENALTIES, squared, inner_groups(genes))
-        model = RidgeRegression(penalty).fit(standard, change)
-        fitted = {"weights": model.coef_, "intercept": model.intercept_}
-        return cls(settings, {"mean": mean, "scale": scale} | fitted)
+        mean, scale = spread(values)
+        change = genes["change"].to_numpy()
+        weights = ridge_weights((values - mean) / scale, change, inner_groups(genes))
+        return cls(settings, mean, scale, weights)
 
     def predict(self, first: Marks, second: Marks) -> np.ndarray:
         """Change of genes, (n_genes,)."""
-        own = self.arrays
-        standard = (_both(first, second, self.settings) - own["mean"]) / own["scale"]
-        return standard @ own["weights"] + own["intercept"]
+        standard = (_both(first, second, self.settings) - self.mean) / self.scale
+        return standard @ self.weights[:-1] + self.weights[-1]
 
 
 def _both(first: Marks, second: Marks, settings: SimpleSettings) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.features import Marks
-from chromloom.expression.train import train_network
+from chromloom.expression.train import Batches, train_network
 from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements
 from chromloom.models.expression.settings import OUTPUTS, RivalSettings
 from chromloom.models.registry import find_model, load, model_named
@@ -110,6 +110,35 @@ def _padded(
     return np.ascontiguousarray(marks.transpose(1, 0, 2)), known, lo
 
 
+def fit_network(
+    task: str,
+    inputs: Batches,
+    target: np.ndarray,
+    genes: pd.DataFrame,
+    settings: Settings,
+    n_marks: int,
+    *,
+    seed: int,
+    device: str,
+) -> tuple[nn.Module, list[dict]]:
+    """A new network of a task, trained, and its history; see `train.train_network`."""
+    torch.manual_seed(seed)
+    network = new_network(settings, n_marks, task).to(device)
+    with threadpool_limits(1):  # the products of a batch are too small to share
+        history = train_network(
+            network, inputs, torch.from_numpy(target), genes, settings, seed=seed, device=device
+        )
+    return network, history
+
+
+@torch.no_grad()
+def apply_network(network: nn.Module, inputs: Batches, n_genes: int, device: str) -> Tensor:
+    """What a network makes of all genes, (n_genes, n_outputs), float64, on the CPU."""
+    network.eval()
+    batches = torch.arange(n_genes).split(_BATCH)
+    return torch.cat([network(*inputs.batch(rows, device)).cpu() for rows in batches]).double()
+
+
 @dataclass
 class NetworkModel:
     """A network of the class and one of the level, of one fold.
@@ -145,31 +174,25 @@ class NetworkModel:
         device = str(resolve_device(device))
         inputs = Inputs(marks, settings)
         targets = {
-            "clf": torch.from_numpy(genes["high"].to_numpy(dtype=np.int64)),
-            "reg": torch.from_numpy(genes["level"].to_numpy(dtype=np.float32)),
+            "clf": genes["high"].to_numpy(dtype=np.int64),
+            "reg": genes["level"].to_numpy(dtype=np.float32),
         }
         networks, history = {}, []
-        for task in OUTPUTS:
-            torch.manual_seed(seed)
-            network = new_network(settings, len(marks.signals), task).to(device)
-            with threadpool_limits(1):  # the products of a batch are too small to share
-                history += train_network(
-                    network, inputs, targets[task], genes, settings, seed=seed, device=device
-                )
-            networks[task] = network
+        for task, target in targets.items():
+            networks[task], rows = fit_network(
+                task, inputs, target, genes, settings, len(marks.signals), seed=seed, device=device
+            )
+            history += rows
         return cls(settings, networks, pd.DataFrame(history), device)
 
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
         inputs = Inputs(marks, self.settings)
-        found: dict[str, list[Tensor]] = {task: [] for task in OUTPUTS}
-        with torch.no_grad():
-            for task, network in self.networks.items():
-                network.eval()
-                for rows in torch.arange(len(marks)).split(_BATCH):
-                    found[task].append(network(*inputs.batch(rows, self.device)).cpu())
-        level = torch.cat(found["reg"])[:, 0].double().numpy()
-        return level, torch.cat(found["clf"]).double().softmax(dim=1)[:, 1].numpy()
+        found = {
+            task: apply_network(network, inputs, len(marks), self.device)
+            for task, network in self.networks.items()
+        }
+        return found["reg"][:, 0].numpy(), found["clf"].softmax(dim=1)[:, 1].numpy()
 
     @property
     def has_impact(self) -> bool:

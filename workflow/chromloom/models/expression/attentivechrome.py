@@ -32,7 +32,26 @@ class Attended(nn.Module):
         return torch.einsum("bn,bnd->bd", attention, states), attention
 
 
-class AttentiveChrome(nn.Module):
+class MarkAttention(nn.Module):
+    """Attention over the bins of each mark, then over marks.
+
+    Parameters
+    ----------
+    n_marks : int
+    """
+
+    def __init__(self, n_marks: int) -> None:
+        super().__init__()
+        self.bins = nn.ModuleList(Attended(1, BIN_SIZE) for _ in range(n_marks))
+        self.marks = Attended(2 * BIN_SIZE, MARK_SIZE)
+
+    def read(self, marks: Tensor) -> Tensor:
+        """The averaged state, (B, 2 MARK_SIZE), of marks (B, n_marks, n_bins)."""
+        rows = [part(x[:, :, None])[0] for part, x in zip(self.bins, marks.unbind(dim=1))]
+        return self.marks(torch.stack(rows, dim=1))[0]
+
+
+class AttentiveChrome(MarkAttention):
     """The network of its article, section 3.
 
     Parameters
@@ -43,10 +62,8 @@ class AttentiveChrome(nn.Module):
     """
 
     def __init__(self, settings: RivalSettings, n_marks: int, task: str = "clf") -> None:
-        super().__init__()
+        super().__init__(n_marks)
         self.settings, self.task = settings, task
-        self.bins = nn.ModuleList(Attended(1, BIN_SIZE) for _ in range(n_marks))
-        self.marks = Attended(2 * BIN_SIZE, MARK_SIZE)
         self.head = nn.Linear(2 * MARK_SIZE, OUTPUTS[task])
         if settings.spread:
             for parameter in self.parameters():
@@ -54,5 +71,4 @@ class AttentiveChrome(nn.Module):
 
     def forward(self, marks: list[Tensor], elements: Any = None) -> Tensor:
         """Logits or level, (B, 2) or (B, 1), of marks [(B, n_marks, n_bins)]."""
-        rows = [part(x[:, :, None])[0] for part, x in zip(self.bins, marks[0].unbind(dim=1))]
-        return self.head(self.marks(torch.stack(rows, dim=1))[0])
+        return self.head(self.read(marks[0]))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from chromloom.errors import InputError
-from chromloom.models.expression.attentivechrome import BIN_SIZE, MARK_SIZE, Attended
+from chromloom.models.expression.attentivechrome import MARK_SIZE, MarkAttention
 from chromloom.models.expression.settings import RivalSettings
 
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -26,20 +26,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 MARGIN, DIFFERENT, WEIGHT = 2.0, 2.0, 4.0
 """Of the contrastive loss: margin, log2 fold change from which genes differ, their weight."""
-
-
-class Marks(nn.Module):
-    """Attention over the bins of each mark, then over marks: (B, n, n_bins) -> (B, 2 MARK_SIZE)."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.bins = nn.ModuleList(Attended(1, BIN_SIZE) for _ in range(n))
-        self.marks = Attended(2 * BIN_SIZE, MARK_SIZE)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The averaged state."""
-        rows = [part(row[:, :, None])[0] for part, row in zip(self.bins, x.unbind(dim=1))]
-        return self.marks(torch.stack(rows, dim=1))[0]
 
 
 class DeepDiff(nn.Module):
@@ -68,9 +54,9 @@ class DeepDiff(nn.Module):
         self.settings, self.task = settings, task
         parts = VARIANTS[settings.variant]
         self.siamese = "siamese" in parts
-        self.difference = Marks(n_marks) if "difference" in parts else None
-        self.both = Marks(2 * n_marks) if "both" in parts else None
-        self.cell = Marks(n_marks) if "aux" in parts else None
+        self.difference = MarkAttention(n_marks) if "difference" in parts else None
+        self.both = MarkAttention(2 * n_marks) if "both" in parts else None
+        self.cell = MarkAttention(n_marks) if "aux" in parts else None
         size = 2 * MARK_SIZE
         self.levels = nn.ModuleList(nn.Linear(size, 1) for _ in range(2 * ("aux" in parts)))
         n = ("difference" in parts) + ("both" in parts) + 2 * ("aux" in parts)
@@ -82,12 +68,12 @@ class DeepDiff(nn.Module):
         a, b = first[0][0], second[0][0]
         read = []
         if self.difference is not None:
-            read.append(self.difference(b - a))
+            read.append(self.difference.read(b - a))
         if self.both is not None:
-            read.append(self.both(torch.cat([a, b], dim=1)))
+            read.append(self.both.read(torch.cat([a, b], dim=1)))
         levels = torch.full((len(a), 2), torch.nan, device=a.device)
         if self.cell is not None:
-            cells = [self.cell(x) for x in (a, b)]
+            cells = [self.cell.read(x) for x in (a, b)]
             read += cells
             levels = torch.cat([head(x) for head, x in zip(self.levels, cells)], dim=1)
             self._apart = (cells[0] - cells[1]).norm(dim=1)
