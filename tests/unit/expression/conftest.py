@@ -1,9 +1,12 @@
 """A small genome whose genes express what their marks say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.expression.elements import gather_elements
 from chromloom.expression.features import gather_marks
 
 NAMES = ("active", "body", "noise")
@@ -105,3 +108,17 @@ def element_table(genes):
             rows.append((row.gene, rank, row.chrom, start, end, distance, 5.0 - rank))
     names = ["gene", "rank", "chrom", "start", "end", "distance", "frequency"]
     return pd.DataFrame(rows, columns=names)
+
+
+@pytest.fixture(scope="session")
+def driven(genes, marks, store, element_table):
+    """Genes raised by those of their elements whose first signal is high; which elements are."""
+    elements = gather_elements(store, genes, element_table, signals=store.signals, longest=4_000)
+    rng = np.random.default_rng(5)
+    high = rng.random(len(elements)) < 0.5
+    values = rng.gamma(1, 0.2, elements.values.shape).astype("f4")
+    values[0] += 8 * np.repeat(high, np.diff(elements.first))
+    n_high = np.bincount(elements.gene, high, minlength=len(genes))
+    level = 2 + 2 * n_high + rng.normal(0, 0.3, len(genes))
+    told = genes.assign(level=level, value=2**level - 1, high=n_high > 0)
+    return told, replace(marks, elements=replace(elements, values=values)), high

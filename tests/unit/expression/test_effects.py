@@ -13,7 +13,6 @@ from chromloom.expression.effects import (
     remove_elements,
     screen_elements,
 )
-from chromloom.expression.elements import gather_elements
 from chromloom.expression.fit import fold_dirs, train_folds
 from chromloom.expression.network import NetworkModel
 from chromloom.files import read_tsv, write_tsv
@@ -25,20 +24,6 @@ TINY = {
     "pair_feedforward": 8, "regulation_layers": 1, "regulation_heads": 2,
     "regulation_head_size": 4, "regulation_feedforward": 8, "epochs": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def driven(genes, marks, store, element_table):
-    """Marks whose first signal is high at half of the elements, which raise their genes."""
-    elements = gather_elements(store, genes, element_table, signals=store.signals, longest=4_000)
-    rng = np.random.default_rng(5)
-    high = rng.random(len(elements)) < 0.5
-    values = rng.gamma(1, 0.2, elements.values.shape).astype("f4")
-    values[0] += 8 * np.repeat(high, np.diff(elements.first))
-    n_high = np.bincount(elements.gene, high, minlength=len(genes))
-    level = 2 + 2 * n_high + rng.normal(0, 0.3, len(genes))
-    told = genes.assign(level=level, value=2**level - 1, high=n_high > 0)
-    return told, replace(marks, elements=replace(elements, values=values)), high
 
 
 def test_removal_is_the_prediction_without_the_element(driven):

@@ -234,20 +234,14 @@ def test_weights_of_other_shapes_are_refused(files):
 
 @pytest.mark.parametrize("model", ["marks-elements", "chromoformer"])
 def test_what_enhancers_do_is_told_with_them_and_not_with_those_of_other_genes(
-    files, genes, marks, store, element_table, model
+    files, genes, driven, model
 ):
     """Expression follows the elements alone: without them, or with others, nothing is known."""
-    elements = gather_elements(store, genes, element_table, signals=store.signals, longest=4_000)
-    rng = np.random.default_rng(5)
-    high = rng.random(len(elements)) < 0.5
-    values = rng.gamma(1, 0.2, elements.values.shape).astype("f4")
-    values[0] += 8 * np.repeat(high, np.diff(elements.first))
-    n_high = np.bincount(elements.gene, high, minlength=len(genes))
-    level = 2 + 2 * n_high + rng.normal(0, 0.3, len(genes))
-    told = genes.assign(level=level, value=2**level - 1, high=(n_high > 0).astype(int))
+    told, marks, _ = driven
+    told, elements = told.astype({"high": int}), marks.elements
     write_tsv(told, files / "genes.tsv")
     unlike = replace(marks, around=marks.around[::-1].copy(), body=marks.body[::-1].copy())
-    replace(unlike, elements=replace(elements, values=values)).save(files / "marks.h5")
+    unlike.save(files / "marks.h5")
     held = (genes["fold"] == 0).to_numpy()
     some = np.bincount(elements.gene, minlength=len(genes))[held] > 0
     found = {}
