@@ -638,6 +638,9 @@ def test_elements_come_from_files_or_from_maps_of_the_study(predicting, tmp_path
     assert built.expression_models == [
         "marks-mean", "chromoformer", "chromoformer-no-elements", "chromoformer-shuffled-elements",
     ]  # fmt: skip
+    screen = {"screen": ["chromoformer-no-elements"], "interactions": {"A": "A.10000.ICE"}}
+    with pytest.raises(InputError, match="'chromoformer-no-elements' is the control no-elements"):
+        predicting(config={"expression": asked | screen})
     training = built.expression_training("chromoformer-no-elements")
     assert training == {"model": "chromoformer", "seed": 1, "options": {"control": "no-elements"}}
 

@@ -1,6 +1,6 @@
 """Genomic tracks as files: one value per bin, read from and written to bigWig or bedGraph."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,18 @@ from chromloom.genome.names import harmonise_names
 
 BLOCK = 1 << 22  # bp of a bigWig held at a time
 _BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
+
+
+def write_steps(
+    tracks: Mapping[str, np.ndarray], step: int, path: str | Path, chromsizes: pd.Series
+) -> None:
+    """Write values of consecutive bins of `step` bp, by chromosome, as `write_bigwig` does."""
+    tables = []
+    for chrom, values in tracks.items():
+        start = np.arange(len(values)) * step
+        end = np.minimum(start + step, chromsizes[chrom])
+        tables.append(pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": values}))
+    write_bigwig(pd.concat(tables), "value", path, chromsizes)
 
 
 def write_bigwig(table: pd.DataFrame, column: str, path: str | Path, chromsizes: pd.Series) -> None:

@@ -154,6 +154,7 @@ def mark_track(plan: Plan, mark: str) -> dict[str, np.ndarray]:
     for number, chrom in enumerate(plan.chromsizes.index):
         rng = np.random.default_rng([plan.seed, number, *f"{mark} {plan.cell_type}".encode(), 6])
         n = -(-int(plan.chromsizes[chrom]) // STEP)
+        edges = np.arange(n + 1) * STEP
         track = rng.gamma(4, 0.25, n)
         own = genes[genes["chrom"] == chrom]
         enhancers = plan.rows("enhancers", chrom)
@@ -169,9 +170,8 @@ def mark_track(plan: Plan, mark: str) -> dict[str, np.ndarray]:
         if mark in _OF_COMPARTMENT:
             rows = plan.rows("compartments", chrom)
             rows = rows[rows["name"] == _OF_COMPARTMENT[mark]]
-            track *= 1 + 4 * bin_mean(rows, np.ones(len(rows)), np.arange(n + 1) * STEP)
+            track *= 1 + 4 * bin_mean(rows, np.ones(len(rows)), edges)
         gaps = plan.rows("gaps", chrom)
-        edges = np.arange(n + 1) * STEP
         track[bin_mean(gaps, np.ones(len(gaps)), edges) >= 0.5] = np.nan
         tracks[chrom] = track.astype(np.float32)
     return tracks

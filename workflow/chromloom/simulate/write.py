@@ -19,7 +19,7 @@ from chromloom.edits.pieces import Piece, lift_pieces
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.genome.bins import make_bins
-from chromloom.signals.tracks import write_bigwig
+from chromloom.signals.tracks import write_bigwig, write_steps
 from chromloom.simulate import elements
 from chromloom.simulate.contacts import reads_per_intensity, sample_pixels
 from chromloom.simulate.edits import edited_genome, rearrange
@@ -515,14 +515,8 @@ def write_signals(plan: Plan, folder: Path) -> None:
     """bigWig tracks: `elements.SIGNALS`, replication timing, GC content."""
     step = elements.SIGNAL_STEP
     for mark in elements.SIGNALS:
-        tables = []
-        for chrom, values in elements.signal_track(plan, mark).items():
-            start = np.arange(len(values)) * step
-            end = np.minimum(start + step, plan.chromsizes[chrom])
-            table = pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": values})
-            tables.append(table)
         path = folder / f"{plan.cell_type}_{mark}.bw"
-        write_bigwig(pd.concat(tables), "value", path, plan.chromsizes)
+        write_steps(elements.signal_track(plan, mark), step, path, plan.chromsizes)
     path = folder / f"{plan.cell_type}_replication_timing.bw"
     write_bigwig(elements.replication_timing(plan), "timing", path, plan.chromsizes)
     write_bigwig(plan.landscape, "gc", folder / "gc.bw", plan.chromsizes)

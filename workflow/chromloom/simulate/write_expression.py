@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from chromloom.files import atomic_path, write_tsv
-from chromloom.signals.tracks import write_bigwig
+from chromloom.signals.tracks import write_steps
 from chromloom.simulate.expression import (
     MARKS,
     STEP,
@@ -41,15 +40,8 @@ def write_expression(plans: Mapping[str, Plan], folder: str | Path) -> None:
         write_tsv(enhancer_effects(plan), folder / f"{cell_type}_effects.tsv")
         _write_plain(capture(plan), folder / f"{cell_type}_capture.bedpe")
         for mark in MARKS:
-            tables = []
-            for chrom, values in mark_track(plan, mark).items():
-                start = np.arange(len(values)) * STEP
-                end = np.minimum(start + STEP, plan.chromsizes[chrom])
-                tables.append(
-                    pd.DataFrame({"chrom": chrom, "start": start, "end": end, "value": values})
-                )
             path = folder / f"{cell_type}_{mark}.bw"
-            write_bigwig(pd.concat(tables), "value", path, plan.chromsizes)
+            write_steps(mark_track(plan, mark), STEP, path, plan.chromsizes)
     genes = expressed_genes(first)
     write_tsv(pd.DataFrame({"gene_id": genes["gene"]} | levels), folder / "expression.tsv")
     bed = genes[["chrom", "start", "end", "gene"]].assign(score=0, strand=genes["strand"])

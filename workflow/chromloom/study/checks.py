@@ -210,6 +210,12 @@ def check_expression(study: Figures) -> None:
                 f"expression.{key}: {name!r} does not predict expression; expected some of "
                 f"{', '.join(can)}, or variants of them in expression.options"
             )
+    for name in asked["screen"]:
+        if control := study.expression_training(name)["options"].get("control"):
+            raise InputError(
+                f"expression.screen: {name!r} is the control {control}, which sees other elements "
+                "or marks than the genes have; name the model itself"
+            )
     reading = [name for name in asked["models"] if "contacts" in study.expression_model(name).reads]
     for cell_type in study.expressed:
         path, strength = study.interactions_of(cell_type)
