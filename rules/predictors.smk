@@ -166,6 +166,15 @@ rule evaluate_predictors:
         genome=lambda wildcards: sorted(
             {*filter(None, map(STUDY.genome_of, compared_predictors(wildcards)))}
         ),
+        own=lambda wildcards: sorted(
+            {
+                path
+                for run in STUDY.predictor_runs
+                if run.map == map_of(wildcards)
+                and run.model in compared_predictors(wildcards)
+                for path in read_by(run)
+            }
+        ),
         denoised=lambda wildcards: STUDY.denoised_model(map_of(wildcards)) or [],
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:

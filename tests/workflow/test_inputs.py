@@ -146,7 +146,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def everything(plan, folder) -> dict[str, list[dict]]:
-    targets = ["all", "loops", "higlass", "fig4g", "figS15", "figS13", "summarise_seeds"]
+    targets = ["all", "loops", "higlass", "intervals", "fig4g", "figS15", "figS13", "summarise_seeds"]
     found = plan(folder, folder / "config.yaml", *targets)
     for job in found["jobs"]:
         job["input"] = [os.path.relpath(folder / path, folder) for path in job["input"]]
@@ -220,6 +220,9 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "index_sequence": {"my.fa", "my.chrom.sizes"},
         "train_predictor": {"results/sequence/my.fa.gz", "toy.py"},
         "apply_predictor": {"results/sequence/my.fa.gz", "toy.py"},
+        "predict_map": {"results/sequence/my.fa.gz"},
+        "evaluate_reconstruction": {"results/sequence/my.fa.gz"},
+        "calibrate_intervals": {"results/sequence/my.fa.gz"},
         "train_expression": {"toy.py"},
         "classify_bins": {"labels.tsv", "x.bed", "y.bed"},
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},
