@@ -146,7 +146,16 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def everything(plan, folder) -> dict[str, list[dict]]:
-    targets = ["all", "loops", "higlass", "intervals", "fig4g", "figS15", "figS13", "summarise_seeds"]
+    targets = [
+        "all",
+        "loops",
+        "higlass",
+        "intervals",
+        "fig4g",
+        "figS15",
+        "figS13",
+        "summarise_seeds",
+    ]
     found = plan(folder, folder / "config.yaml", *targets)
     for job in found["jobs"]:
         job["input"] = [os.path.relpath(folder / path, folder) for path in job["input"]]
