@@ -59,7 +59,7 @@ def kill(process: subprocess.Popen) -> None:
 
 def copy_study(undisturbed: Path, folder: Path, *, without: list[str]) -> Path:
     """A copy of the finished study, from which some results have gone."""
-    shutil.copytree(undisturbed, folder, dirs_exist_ok=True)
+    shutil.copytree(undisturbed, folder, symlinks=True, dirs_exist_ok=True)
     for name in without:
         (folder / name).unlink()
     return folder
