@@ -84,7 +84,7 @@ rule attribute_signals:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         bins="results/models/{sample}.{resolution}.{norm}.{model}/bins.parquet",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         observed=observed_map,
     output:
         directory(

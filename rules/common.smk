@@ -123,17 +123,6 @@ def predictor(wildcards):
     return STUDY.predictors[wildcards.get("predictor") or wildcards.model]
 
 
-def read_by(run):
-    """Signals and sequence that the predictor of a run reads as it predicts; none of another model."""
-    plan = STUDY.predictors.get(run.model)
-    if plan is None:
-        return []
-    store = f"results/signals/{STUDY.store_of(plan, run.sample)}.h5"
-    return [
-        path for path in (plan.signals and store, STUDY.genome_of(run.model)) if path
-    ]
-
-
 def compared_predictors(wildcards):
     """Predictors that are compared on a map."""
     return STUDY.compared_predictors.get(map_of(wildcards), [])

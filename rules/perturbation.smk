@@ -62,7 +62,7 @@ rule perturb_map:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         edits="results/edits/{sample}.{resolution}.tsv",
         motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
@@ -141,7 +141,7 @@ rule compare_edit:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against="results/normalized/{against}.{resolution}.{norm}.cool",
         edits="results/edits/{sample}.{resolution}.tsv",
@@ -270,7 +270,7 @@ rule knock_out_sites:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         sites=list(STUDY.knockouts.values()),
     output:
@@ -345,7 +345,7 @@ rule knock_out_boundaries:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         sheet=STUDY.label_sheet or [],
         labels=lambda wildcards: STUDY.labels_of(wildcards.sample),

@@ -172,7 +172,7 @@ rule evaluate_predictors:
                 for run in STUDY.predictor_runs
                 if run.map == map_of(wildcards)
                 and run.model in compared_predictors(wildcards)
-                for path in read_by(run)
+                for path in STUDY.read_by(run)
             }
         ),
         denoised=lambda wildcards: STUDY.denoised_model(map_of(wildcards)) or [],

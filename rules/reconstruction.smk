@@ -8,7 +8,7 @@ rule predict_map:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool=observed_map,
-        predictor=read_by,
+        predictor=STUDY.read_by,
     output:
         mcool="results/predictions/{sample}.{resolution}.{norm}.{model}.mcool",
     log:
@@ -36,7 +36,7 @@ rule evaluate_reconstruction:
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against=against_map,
-        predictor=read_by,
+        predictor=STUDY.read_by,
     output:
         table="results/reconstruction/{sample}.{resolution}.{norm}.{model}.tsv",
         distances="results/reconstruction/{sample}.{resolution}.{norm}.{model}.distances.tsv",
@@ -164,7 +164,7 @@ rule calibrate_intervals:
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against=against_map,
-        predictor=read_by,
+        predictor=STUDY.read_by,
     output:
         table="results/intervals/{sample}.{resolution}.{norm}.{model}.tsv",
         width="results/intervals/{sample}.{resolution}.{norm}.{model}.width.mcool",

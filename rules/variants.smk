@@ -50,7 +50,7 @@ rule score_variants:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
-        predictor=read_by,
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         variants="results/variants/{sample}.edits.tsv",
         genes=STUDY.variant_genes or [],
@@ -170,7 +170,7 @@ rule draw_variant:
                 path
                 for run in STUDY.variant_runs
                 if run.map == "{sample}.{resolution}.{norm}".format(**wildcards)
-                for path in read_by(run)
+                for path in STUDY.read_by(run)
             }
         ),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",

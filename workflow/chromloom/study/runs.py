@@ -418,6 +418,14 @@ class Runs(Samples):
         name = self.assembly_name(plan.samples[0])
         return f"results/sequence/{name}.fa.gz" if plan.reads_sequence else ""
 
+    def read_by(self, run: Run) -> list[str]:
+        """Signals and sequence that the predictor of a run reads; none of another model."""
+        plan = self.predictors.get(run.model)
+        if plan is None:
+            return []
+        store = f"results/signals/{self.store_of(plan, run.sample)}.h5" if plan.signals else ""
+        return [path for path in (store, self.genome_of(run.model)) if path]
+
     def denoised_model(self, map: str) -> str:
         """Weights of `hiclstm-refined` of a map; "" where it is not trained on it."""
         runs = [run for run in self.runs if run.map == map and run.model == "hiclstm-refined"]
