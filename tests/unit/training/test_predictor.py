@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from chromloom.errors import InputError
 from chromloom.models.predictor import Predictor
+from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import write_genome
 from chromloom.signals.features import BinInputs
@@ -33,6 +34,7 @@ MODELS = {
     "distance": {},
     "pairs-ridge": {},
     "pairs-xgboost": {"trees": 60, "learning_rate": 0.1},
+    "mean": {"models": ["weave", "distance"], "options": {"weave": {**SMALL, "epochs": 2}}},
 }
 # Nats per contact that are gained at least on a chromosome that was not seen.
 WORTH = {"weave": 0.01, "pairs-xgboost": 0.002}
@@ -241,6 +243,35 @@ def test_what_follows_from_signals_is_learnt(model, learn, tiny_map_path, tiny_s
     stretches, _ = read_stretches({"tiny": maps}, {"tiny": read}, seen, 21)
     unseen = [fitted.log_ratio(s.features) if s.chrom == "chr2" else None for s in stretches]
     assert nats_per_contact(stretches, unseen) > WORTH[model]
+
+
+def test_a_mean_is_that_of_models_trained_by_themselves(learn):
+    options = {name: MODELS[name] for name in ("weave", "pairs-xgboost")}
+    mean = Predictor.load(learn("mean", "mean", options={"options": options})).fitted()
+    alone = [Predictor.load(learn(name, name)).fitted() for name in options]
+    features = np.random.default_rng(0).normal(size=(7, 50)).astype(np.float32)
+    own = [each.log_ratio(features) for each in alone]
+    np.testing.assert_allclose(mean.log_ratio(features), np.mean(own, axis=0), rtol=1e-5)
+    assert mean.context == max(each.context for each in alone)
+    history = pd.read_csv(
+        learn("again", "mean", options={"options": options}) / "history.tsv", sep="\t"
+    )
+    assert list(history["model"].unique()) == list(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ["weave", "epiphany-paper"]}, "no mean can be taken of 'epiphany-paper'"),
+        ({"models": ["mean"]}, "no mean can be taken of 'mean'"),
+        ({"models": ["weave", "weave"]}, "expected some predictors, each once"),
+        ({"options": {"pairs-ridge": {}}}, "options of 'pairs-ridge', which is not among models"),
+        ({"options": {"weave": {"epocs": 3}}}, "epocs"),
+    ],
+)
+def test_a_mean_of_what_cannot_be_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        model_settings("mean", **options)
 
 
 def test_a_signal_that_is_not_there_is_refused(learn):

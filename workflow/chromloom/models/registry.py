@@ -246,6 +246,16 @@ PAIRS: dict[str, Any] = {
     "threads": 4,
 }
 """Regression on features of both bins and of what lies between them."""
+MEAN: dict[str, Any] = {
+    **PREDICTOR,
+    "settings": "chromloom.models.mean:MeanSettings.of",
+    "module": "chromloom.models.mean:FittedMean",
+    "fit": "chromloom.training.mean:fit_mean",
+    "trained": "chromloom.models.mean:FittedMean",
+    "gpu": True,
+    "threads": 4,
+}
+"""The mean of predictors that read features of bins."""
 AKITA: dict[str, Any] = {
     **PREDICTOR,
     "settings": "chromloom.models.akita.settings:AkitaSettings.of",
@@ -373,6 +383,7 @@ MODELS: dict[str, Model] = {
     "distance": Model(**PAIRS, trained=FITTED + "Distance", colour="#666666"),
     "pairs-ridge": Model(**PAIRS, trained=FITTED + "Ridge", colour="#B15928"),
     "pairs-xgboost": Model(**PAIRS, trained=FITTED + "Boosted", colour="#F0027F"),
+    "mean": Model(**MEAN, colour="#1F78B4"),
 }
 DECODERS = ("lstm", "cnn", "fc")
 """Decoders that are trained on any model's vectors (`models.decoders`)."""

@@ -1,5 +1,6 @@
 """Training of Epiphany: frames of stripes, by squared error or with a discriminator beside it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from torch.utils.data import Dataset
 
 from chromloom.errors import InputError
 from chromloom.models.epiphany.module import Epiphany, stripes_of
+from chromloom.models.epiphany.published import read_published
 from chromloom.models.epiphany.settings import EpiphanySettings
 from chromloom.normalize.counts import CountModel, fit_counts
-from chromloom.training.networks import Learner, fit_network, make_optimizer
+from chromloom.training.networks import HISTORY, Learner, fit_network, make_optimizer
 from chromloom.training.stretches import Stretch
 
 
@@ -27,7 +29,7 @@ def fit_epiphany(
     resume_dir: str | Path | None = None,
     fingerprint: str = "",
 ) -> tuple[dict[str, Tensor], pd.DataFrame]:
-    """Train a network.
+    """Train a network, or take up its published weights.
 
     Parameters
     ----------
@@ -50,6 +52,8 @@ def fit_epiphany(
     ------
     InputError
         No pair validates, or none trains; several processes with a discriminator.
+    CheckpointError
+        The published weights are of other layers.
     """
     if settings.adversarial and settings.fit.devices * settings.fit.nodes > 1:
         raise InputError(
@@ -66,6 +70,10 @@ def fit_epiphany(
         background = _fit_background(stretches, seed)
     if background is not None and settings.target == "nb_z":
         scale = _spread(stretches, background)
+    of_targets = {"scale": torch.as_tensor(scale)}
+    if settings.weights:
+        state = read_published(os.path.expandvars(settings.weights), network)
+        return state | of_targets, pd.DataFrame(columns=HISTORY)
     train, validation = (
         Frames(stretches, network, scale, background, validation=role, seed=seed)
         for role in (False, True)
@@ -81,7 +89,7 @@ def fit_epiphany(
         fingerprint=fingerprint,
         learner=Adversaries if settings.adversarial else Learner,
     )
-    return tensors | {"scale": torch.as_tensor(scale)}, history
+    return tensors | of_targets, history
 
 
 def _pairs_of(stretch: Stretch, *, validation: bool) -> tuple[np.ndarray, np.ndarray]:

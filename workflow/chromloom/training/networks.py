@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 SAVE_SECONDS = 60.0
 """Age of the saved state after which it is saved anew."""
 STATE, BEST = "state.ckpt", "best.pt"
+HISTORY = ["epoch", "loss", "validation", "learning_rate", "seconds"]
+"""Columns of the history."""
 
 
 class Learner(lightning.LightningModule):
@@ -200,7 +202,7 @@ def fit_network(
                 "learning_rate, or clip_norm"
             )
         kept = torch.load(folder / BEST, weights_only=True, map_location="cpu")
-    history = pd.DataFrame(kept["history"], columns=_Keeper.COLUMNS)
+    history = pd.DataFrame(kept["history"], columns=HISTORY)
     return kept["network"], history
 
 
@@ -236,8 +238,6 @@ class _Sampler(DistributedSampler):
 
 class _Keeper(Checkpoint):
     """Keeps the best network, the history and the state to go on from; ends training in time."""
-
-    COLUMNS = ("epoch", "loss", "validation", "learning_rate", "seconds")
 
     def __init__(self, folder: Path, fingerprint: str, patience: int) -> None:
         self.folder, self.fingerprint, self.patience = folder, fingerprint, patience
