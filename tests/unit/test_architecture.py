@@ -40,7 +40,7 @@ ROOMS = {
     "prediction": {
         *("edits", "genome", "models", "normalize", "representations", "sequence", "signals"),
     },
-    "expression": {"genome", "models", "normalize", "signals"},
+    "expression": {"edits", "genome", "models", "normalize", "signals"},
     "evaluation": {"analysis", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"genome", "kernels", "models", "prediction", "representations", "signals"},

@@ -91,16 +91,39 @@ def part_signals(
         Each the value at its middle. Stranded signals change places in a piece that is turned
         round.
     """
+    length = sum(piece.end - piece.start for piece in pieces)
+    middles = ((np.arange(step) + 0.5) * length / step).astype(int)
+    return signals_at(store, pieces, middles, signals)
+
+
+def signals_at(
+    store: SignalStore, pieces: Sequence[Piece], places: np.ndarray, signals: Sequence[str]
+) -> np.ndarray:
+    """Signals at places of joined pieces of the reference.
+
+    Parameters
+    ----------
+    store, pieces, signals
+        As for `part_features`.
+    places : ndarray, (n,), int64
+        bp from the start of the first piece.
+
+    Returns
+    -------
+    ndarray, (n_signals, n), float32
+        NaN beyond the last piece. Stranded signals change places in a piece that is turned round.
+    """
     turned = mirrored_signals(signals)
-    ends = np.cumsum([piece.end - piece.start for piece in pieces])
-    middles = ((np.arange(step) + 0.5) * ends[-1] / step).astype(int)
-    values = np.empty((len(signals), step), np.float32)
-    for piece, end in zip(pieces, ends):
-        offset = end - (piece.end - piece.start)
-        own = (offset <= middles) & (middles < end)
-        inside = middles[own] - offset
+    values = np.full((len(signals), len(places)), np.nan, np.float32)
+    end = 0
+    for piece in pieces:
+        offset, end = end, end + piece.end - piece.start
+        own = (offset <= places) & (places < end)
+        if not own.any():
+            continue
+        inside = places[own] - offset
         bp = piece.start + inside if piece.strand == "+" else piece.end - 1 - inside
-        lo, hi = piece.start // store.bin_size, -(-piece.end // store.bin_size)
+        lo, hi = bp.min() // store.bin_size, bp.max() // store.bin_size + 1
         read = store.read(piece.chrom, lo, hi, signals)[:, bp // store.bin_size - lo]
         values[:, own] = read[turned] if piece.strand == "-" else read
     return values

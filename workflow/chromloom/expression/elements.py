@@ -174,10 +174,12 @@ def gather_elements(
     values = np.full((len(signals), first[-1]), np.nan, np.float32)
     for chrom, rows in elements.groupby("chrom", sort=False).indices.items():
         n = -(-int(store.chromsizes[chrom]) // size)
-        own = store.read(str(chrom), 0, n, signals)  # (n_signals, n)
+        start, stop = lo[rows].min(), min(hi[rows].max(), n)
+        own = store.read(str(chrom), start, stop, signals)  # (n_signals, stop - start)
         for row in rows:
-            end = min(hi[row], n)
-            values[:, first[row] : first[row] + end - lo[row]] = own[:, lo[row] : end]
+            end = min(hi[row], stop)
+            there = own[:, lo[row] - start : end - start]
+            values[:, first[row] : first[row] + end - lo[row]] = there
     row_of = pd.Series(np.arange(len(genes)), index=genes["gene"].to_numpy())
     offset = dict(zip(store.chromsizes.index, np.cumsum([0, *(store.chromsizes[:-1] + BETWEEN)])))
     place = (elements["start"] + elements["end"]).to_numpy() // 2

@@ -298,6 +298,7 @@ def gather_marks(
     *,
     signals: Sequence[str] | None = None,
     reach: int = REACH,
+    check: bool = True,
 ) -> Marks:
     """Read the signals around genes.
 
@@ -311,6 +312,8 @@ def gather_marks(
         Names, in order; all of the store by default.
     reach : int
         bp on both sides of the TSS.
+    check : bool
+        Refuse a signal without any value; a few genes may have none.
 
     Returns
     -------
@@ -338,13 +341,15 @@ def gather_marks(
                 "assembly"
             )
         n = -(-int(store.chromsizes[chrom]) // size)
-        values = store.read(str(chrom), 0, n, names)  # (n_signals, n)
+        lo = max(min(first[rows].min(), tss[rows].min() - side), 0)
+        hi = min(max(last[rows].max(), tss[rows].max() + side + 1), n)
+        values = store.read(str(chrom), lo, hi, names)  # (n_signals, hi - lo)
         padded = np.pad(values, ((0, 0), (side, side)), constant_values=np.nan)
         turned = np.where(forward[rows, None], steps, -steps)  # (genes, 2 side)
-        around[rows] = padded[:, tss[rows, None] + turned + side].transpose(1, 0, 2)
-        body[rows] = _body(values, first[rows], last[rows])
+        around[rows] = padded[:, tss[rows, None] + turned + side - lo].transpose(1, 0, 2)
+        body[rows] = _body(values, first[rows] - lo, last[rows] - lo)
     for k, name in enumerate(names):
-        if not np.isfinite(around[:, k]).any():
+        if check and not np.isfinite(around[:, k]).any():
             raise InputError(
                 f"signal {name!r} has no value around any of the {len(genes):,} genes; give its "
                 "file of these chromosomes, or leave it out (expression.signals)"

@@ -8,6 +8,7 @@ test).
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,67 @@ def predict_expression(
     write_tsv(table[PREDICTION_COLUMNS], path)
 
 
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A trained fold.
+
+    Attributes
+    ----------
+    model : Fitted
+    config : dict
+        What `train_fold` wrote beside it.
+    chroms : list of str
+        That it held out.
+    """
+
+    model: Fitted
+    config: dict[str, Any]
+    chroms: list[str]
+
+    def held_out(self, genes: pd.DataFrame) -> np.ndarray:
+        """Numbers of the genes (gene, chrom) that it was not trained on."""
+        c = self.config
+        if c["split"] == "random":
+            own = random_folds(genes["gene"], c["n_folds"], c["seed"]) == c["fold"]
+            return np.flatnonzero(own)
+        return np.flatnonzero(genes["chrom"].isin(self.chroms))
+
+    def seen(self, marks: Marks) -> Marks:
+        """What the model sees of genes: its signals, in its order.
+
+        Raises
+        ------
+        InputError
+            The features lack one, or have it in another form.
+        """
+        c = self.config
+        own = marks.select(c["signals"], c["transforms"], c["bin_size"])
+        if not len(own):
+            return own
+        own = _permuted(own, c["permuted"], c["seed"])
+        return apply_control(own, c["control"], seed=c["seed"])
+
+
+def open_fold(folder: str | Path) -> Fold:
+    """Open what `train_fold` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        The folder is no trained model.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
+    splits = read_tsv(folder / "splits.tsv", rows=config.get("rows", {}).get("splits.tsv"))
+    settings = model_settings(config["model"], **config["options"])
+    kind: type[Fitted] = load(find_model(config["model"]).trained)
+    model = kind.load(folder, settings, n_signals=len(config["signals"]))
+    return Fold(model, config, splits.loc[splits["part"] == "test", "chrom"].tolist())
+
+
 def open_folds(
     genes: pd.DataFrame, marks: Marks, model_dirs: Sequence[str | Path]
 ) -> Iterator[tuple[np.ndarray, Marks, Fitted]]:
@@ -216,7 +278,7 @@ def open_folds(
     Yields
     ------
     held : ndarray, (n_genes,), int64
-        Numbers of the genes.
+        Numbers of the genes, at least one.
     marks : Marks
         What the model sees of them.
     model : Fitted
@@ -226,19 +288,11 @@ def open_folds(
     CheckpointError, InputError
         A folder is no trained model, or the model does not fit the features.
     """
-    for folder in map(Path, model_dirs):
-        try:
-            config = json.loads((folder / "config.json").read_text())
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
-        held = np.flatnonzero(_held_out(genes, folder, config))
-        own = marks.of(held).select(config["signals"], config["transforms"], config["bin_size"])
-        settings = model_settings(config["model"], **config["options"])
-        kind: type[Fitted] = load(find_model(config["model"]).trained)
-        model = kind.load(folder, settings, n_signals=len(own.signals))
+    for fold in map(open_fold, model_dirs):
+        held = fold.held_out(genes)
+        own = fold.seen(marks.of(held))
         if len(held):
-            own = _permuted(own, config["permuted"], config["seed"])
-            yield held, apply_control(own, config["control"], seed=config["seed"]), model
+            yield held, own, fold.model
 
 
 def random_folds(genes: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
@@ -247,15 +301,6 @@ def random_folds(genes: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
     What GC-MERGE's article did: shown beside folds of chromosomes for what it is worth.
     """
     return np.array([zlib.crc32(f"{seed} {gene}".encode()) % n_folds for gene in genes])
-
-
-def _held_out(genes: pd.DataFrame, folder: Path, config: Mapping[str, Any]) -> np.ndarray:
-    """Genes that a fold was not trained on, (n_genes,), bool."""
-    if config["split"] == "random":
-        return random_folds(genes["gene"], config["n_folds"], config["seed"]) == config["fold"]
-    rows = config.get("rows", {}).get("splits.tsv")
-    splits = read_tsv(folder / "splits.tsv", rows=rows)
-    return genes["chrom"].isin(splits.loc[splits["part"] == "test", "chrom"]).to_numpy()
 
 
 def _permuted(marks: Marks, signals: Sequence[str], seed: int) -> Marks:

@@ -162,6 +162,7 @@ def find_elements(
     min_frequency: float = 1.5,
     max_elements: int = 8,
     source: str = "interactions",
+    required: bool = True,
 ) -> pd.DataFrame:
     """Elements of genes, the most frequent ones first.
 
@@ -178,6 +179,8 @@ def find_elements(
         At most so many elements of a gene (the article's i_max).
     source : str
         Where interactions come from, for messages.
+    required : bool
+        Refuse genes of which none has an element; a few genes may have none.
 
     Returns
     -------
@@ -197,14 +200,14 @@ def find_elements(
         both.append(interactions.rename(columns=names))
     sides = pd.concat(both, ignore_index=True)
     rows, ends = _overlaps(genes, sides)
-    if not len(rows):
+    if required and not len(rows):
         raise InputError(
             f"{source}: none of {len(interactions):,} interactions has the TSS of one of the "
             f"{len(genes):,} genes in it; give interactions of the same assembly as the genes"
         )
     found = sides.iloc[ends].reset_index(drop=True).assign(row=rows)
     frequent = found["frequency"].isna() | (found["frequency"] > min_frequency)
-    if not frequent.any():
+    if required and not frequent.any():
         raise InputError(
             f"{source}: no interaction of a gene is above {min_frequency:g} (highest "
             f"{found['frequency'].max():g}); lower expression.min_frequency"
