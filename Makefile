@@ -5,7 +5,7 @@ export CHROMLOOM_REAL_DATA ?= $(abspath ../shared/data)
 BIN := $(CURDIR)/.venv/bin
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --snakefile $(CURDIR)/Snakefile --cores $(CORES)
 
-.PHONY: demo test real bench simulated report docs lint lock clean bedtools
+.PHONY: demo test real bench simulated report view docs lint lock clean bedtools chromium
 
 demo: .venv/installed  ## the workflow on a simulated genome, and its report
 	$(SNAKEMAKE) --directory runs/demo --configfile config/demo/config.yaml
@@ -20,7 +20,11 @@ real: .venv/installed  ## the workflow on the real maps of CHROMLOOM_REAL_DATA, 
 report: .venv/installed  ## the report of the study in config/config.yaml
 	$(SNAKEMAKE) --report results/report.html finished
 
-test: .venv/installed  ## every test
+STUDY ?= runs/demo
+view: .venv/installed  ## the maps of a study in the browser, without the internet: make view STUDY=runs/real
+	$(BIN)/chromloom view $(STUDY)
+
+test: .venv/installed chromium  ## every test
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
 
 bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
@@ -71,3 +75,9 @@ bedtools:
 	@command -v bedtools >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq bedtools >/dev/null; } \
 	  || { echo "bedtools is missing: install it (apt install bedtools, brew install bedtools or conda install -c bioconda bedtools)"; exit 1; }
+
+chromium:  # opens the page of the viewer in a test, which is skipped without it
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] \
+	  && command -v apt-get >/dev/null && apt-get update -qq \
+	  && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	  || echo "chromium is missing: the page of the viewer is not tested"

@@ -60,6 +60,7 @@ ROOMS = {
         *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),
         *("signals", "training"),
     },
+    "viewer": {"genome", "signals"},
     "cli": {
         *(
             "attribution",
@@ -72,6 +73,7 @@ ROOMS = {
             "prediction",
             "sequence",
             "training",
+            "viewer",
         ),
     },
 }

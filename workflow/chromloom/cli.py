@@ -7,6 +7,7 @@
     chromloom motifs GENOME.fa OUT.bed
     chromloom mutate MODEL SITES.bed OUT.tsv
     chromloom import PUBLISHED.pth hg19.chrom.sizes OUT_FOLDER
+    chromloom view STUDY_FOLDER
 
 MODEL is the folder of a trained model, MAP a normalized map.
 """
@@ -143,6 +144,12 @@ def _compare(options: argparse.Namespace) -> None:
     write_tsv(table, options.out)
 
 
+def _view(options: argparse.Namespace) -> None:
+    from chromloom.viewer.server import view
+
+    view(options.study, genes=options.genes, port=options.port, open_browser=options.browser)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chromloom", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=__version__)
@@ -223,6 +230,16 @@ def _parser() -> argparse.ArgumentParser:
         ("checkpoint", "published .pth file"),
         ("sizes", "chromosome lengths of hg19 (name and bp, tab-separated)"), ("out", "folder"),
     )  # fmt: skip
+
+    sub = command(
+        "view", _view, "look at the maps, tracks, genes and variants of a study in the browser",
+        ("study", "folder that the workflow ran in, with results/"),
+    )  # fmt: skip
+    sub.add_argument("--genes", type=Path, metavar="FILE", help="GTF, GFF3, BED or table")
+    sub.add_argument("--port", type=int, default=8890, help="default 8890; 0 for any")
+    sub.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="only say the address"
+    )
     return parser
 
 
