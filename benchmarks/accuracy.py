@@ -7,9 +7,6 @@ map (all unmasked pairs, zeros included), never seen in training. Writes accurac
 {map, model, pairs, stratum, metric, value, seed_spread, train_s}, and accuracy.tsv, a table to
 read.
 
-`--ablation` measures instead the way from the published code to the preset `paper`, one change at a
-time.
-
 The maps lie in CHROMLOOM_REAL_DATA; those that are absent are skipped, with a line in the log.
 """
 
@@ -20,7 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -37,6 +33,7 @@ from chromloom.normalize.normalized import normalize_contacts  # noqa: E402
 from chromloom.training.fit import train  # noqa: E402
 
 logger = logging.getLogger("accuracy")
+DATA = os.environ.get("CHROMLOOM_REAL_DATA", ROOT.parent / "shared" / "data")
 STRATA = ["2-10", "10-40", "40-100", "100-200", "200-400", "400-1000"]
 MODELS = {  # name -> (preset, changes, whether the seed matters)
     "eig": ("eig", {}, False),
@@ -49,29 +46,6 @@ MODELS = {  # name -> (preset, changes, whether the seed matters)
         True,
     ),
     "refined, one S": ("refined", {"knots": 1}, True),
-}
-# From the published code to `paper`. On these maps 100 passes are some 5,000 steps (700 with tiles
-# of 512 rows), and 300 some 15,000.
-_SLOW = {"embedding_learning_rate": 0.01}
-_HUNDRED: dict[str, Any] = {"epochs": 100, **_SLOW}
-ABLATION: dict[str, tuple[str, dict[str, Any], bool]] = {
-    "published code, 100 passes": ("released", {"epochs": 100}, True),
-    "paper without layer norm, 100 passes": (
-        "paper",
-        {"norm_input": False, "norm_cell": False, **_HUNDRED},
-        True,
-    ),
-    "… norm of the cell": ("paper", {"norm_input": False, **_HUNDRED}, True),
-    "… norm of input and cell": ("paper", _HUNDRED, True),
-    "… norm of input, recurrence and cell": ("paper", {"norm_recurrent": True, **_HUNDRED}, True),
-    "… all three, tiles of 512 rows": (
-        "paper",
-        {"norm_recurrent": True, "tile_rows": 512, **_HUNDRED},
-        True,
-    ),
-    "… all three, 300 passes": ("paper", {"norm_recurrent": True, **_SLOW, "epochs": 300}, True),
-    "… norm of input and cell, 15,000 steps": ("paper", _SLOW, True),
-    "paper": ("paper", {}, True),
 }
 # name -> (file, chromosome, replicate or None for binomial halves, resolution)
 MAPS = {
@@ -150,7 +124,7 @@ def measure(data: Path, name: str, seeds: int, models: list[str]) -> pd.DataFram
     with tempfile.TemporaryDirectory() as folder:
         maps = two_measurements(data, name, Path(folder))
         for model in models:
-            preset, changes, seeded = (MODELS | ABLATION)[model]
+            preset, changes, seeded = MODELS[model]
             settings = HiCLSTMSettings.from_preset(preset, **changes)
             for seed in range(seeds if seeded else 1):
                 start = time.perf_counter()
@@ -175,13 +149,11 @@ def measure(data: Path, name: str, seeds: int, models: list[str]) -> pd.DataFram
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    data = os.environ.get("CHROMLOOM_REAL_DATA", ROOT.parent / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--maps", nargs="*", default=list(MAPS), choices=list(MAPS))
-    parser.add_argument("--models", nargs="*", choices=[*MODELS, *ABLATION])
-    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     logger.setLevel(logging.INFO)
@@ -191,8 +163,7 @@ def main() -> None:
         if not file.exists():
             logger.warning("%s skipped: %s is absent", name, file)
             continue
-        models = options.models or list(ABLATION if options.ablation else MODELS)
-        tables.append(measure(file.parent, name, options.seeds, models))
+        tables.append(measure(file.parent, name, options.seeds, options.models))
     if not tables:
         logger.warning("nothing measured")
         return

@@ -26,6 +26,10 @@ OTHER_CLASSIFIED = [run for run in STUDY.classified if run not in FOCUS_RUNS]
 FOCUS_SHOWN = [STUDY.focus_run] if STUDY.focus_run else []
 FOCUS_CELL_TYPE = SAMPLES.cell_type.get(STUDY.focus_sample, "")
 FOCUS_LABELS = STUDY.labels.get(FOCUS_CELL_TYPE, [])
+LABELS_OF_SHOWN = (
+    f"labels of cell type {FOCUS_CELL_TYPE!r} of the map shown: give it rows in a label sheet, "
+    "or name another sample in figures.sample"
+)
 FOCUS_DUPLICATIONS = STUDY.shown_duplications
 FOCUS_COMPARED = [f"results/perturbation/{stem}" for stem in STUDY.shown_compared_edits]
 DOMAINS = config["attribution"]["domains"]
@@ -142,7 +146,7 @@ rule hiclstm_fig4:
     input:
         tables=needed(
             expand("results/classification/{run}.tsv", run=FOCUS_CLASSIFIED),
-            "figure 4 needs a label sheet with rows for the cell type of the map shown",
+            f"figure 4 needs {LABELS_OF_SHOWN}",
         ),
         curves=expand("results/classification/{run}/curves.tsv", run=FOCUS_CLASSIFIED),
         confusion=expand(
@@ -312,7 +316,7 @@ rule hiclstm_fig4g:
     input:
         needed(
             expand("results/classification/{run}.withheld.tsv", run=FOCUS_CLASSIFIED),
-            "fig4g needs a label sheet with rows for the cell type of the map shown",
+            f"fig4g needs {LABELS_OF_SHOWN}",
         ),
     output:
         multiext("results/figures/hiclstm/fig4g", ".pdf", ".tsv"),
@@ -347,7 +351,7 @@ rule hiclstm_figS15:
             expand(
                 "results/classification/{run}.search.tsv", run=FOCUS_CLASSIFIED[:1]
             ),
-            "figS15 needs a label sheet with rows for the cell type of the map shown",
+            f"figS15 needs {LABELS_OF_SHOWN}",
         ),
     output:
         multiext("results/figures/hiclstm/figS15", ".pdf", ".tsv"),
@@ -570,7 +574,14 @@ rule hiclstm_fig8:
 
 rule hiclstm_fig8c:
     input:
-        expand("results/perturbation/{run}.boundaries.tsv", run=FOCUS_PAIR_RUNS[:1]),
+        needed(
+            (
+                [f"results/perturbation/{FOCUS_PAIR_RUNS[0]}.boundaries.tsv"]
+                if PANELS["fig8c"]
+                else []
+            ),
+            f"figure 8c needs perturbation.boundaries, a model with edits, and {LABELS_OF_SHOWN}",
+        ),
     output:
         multiext("results/figures/hiclstm/fig8c", ".pdf", ".tsv"),
         fig8c=report(

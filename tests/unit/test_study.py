@@ -465,10 +465,15 @@ def test_labels_of_another_assembly_are_refused_before_anything_runs(study, tmp_
     assert study({"labels": "labels.tsv"}, A={"models": "-"}, B={"cell_type": "B"}).classified == []
 
 
-def test_knockouts_of_boundaries_need_labels(study):
-    config = {"attribution": {"domains": "X"}, "perturbation": {"boundaries": "Y"}}
-    with pytest.raises(InputError, match="there are no labels of cell type 'A'"):
+def test_knockouts_of_boundaries_need_labels(study, tmp_path):
+    config = {"attribution": {"domains": "X"}, "perturbation": {"boundaries": "X"}}
+    with pytest.raises(InputError, match=r"is a task of the label sheet, and there is none"):
         study(config)
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tboundaries\tA\thg38\tno")
+    config["labels"] = "labels.tsv"
+    samples = {"A": {"cell_type": "unlabelled"}, "B": {"cell_type": "A"}}
+    assert not study(config, **samples).panels["fig8c"]  # the first sample, which figures show
+    assert study(config | {"figures": {"sample": "B"}}, **samples).panels["fig8c"] == ["fig8c"]
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,17 @@ def check_study(study: Figures) -> None:
 
 def check_boundaries(study: Figures) -> None:
     """Refuse a boundary experiment where no task gives the domains."""
-    if study.config["perturbation"]["boundaries"] and not study.config["attribution"]["domains"]:
+    if not study.config["perturbation"]["boundaries"]:
+        return
+    if not study.config["attribution"]["domains"]:
         raise InputError(
             "perturbation.boundaries needs domains: name their task of the label sheet in "
             "attribution.domains"
+        )
+    if not study.label_sheet:
+        raise InputError(
+            "perturbation.boundaries is a task of the label sheet, and there is none; name one "
+            "(key labels), or leave boundaries empty"
         )
 
 
@@ -106,12 +113,6 @@ def check_tasks(study: Figures) -> None:
     shown = {study.focus_sample} if study.shown(study.pair_runs) else set()
     edited = {run.sample for run in study.pair_runs if study.edits[run.sample]}
     boundaries = study.config["perturbation"]["boundaries"]
-    if boundaries and shown and not study.labels_of(study.focus_sample):
-        raise InputError(
-            f"perturbation.boundaries: there are no labels of cell type "
-            f"{study.samples.cell_type[study.focus_sample]!r}; give it rows in a label sheet "
-            "(key labels), or leave boundaries empty"
-        )
     wanted = {
         "attribution.domains": (study.config["attribution"]["domains"], shown),
         "perturbation.boundaries": (boundaries, shown),

@@ -94,7 +94,7 @@ class Figures(Runs):
             "fig7": duplicated,
             "fig7d": duplicated and self.shown_compared_edits,
             "fig8": editable and self.knockouts,
-            "fig8c": editable and self.config["perturbation"]["boundaries"],
+            "fig8c": labelled and self.config["perturbation"]["boundaries"],
             "fig9": self.compared_edits,
         }
         return {
