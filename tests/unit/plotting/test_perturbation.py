@@ -123,3 +123,27 @@ def test_sets_and_domains_that_are_too_few_are_said():
     assert half.get_xlabel().startswith("no domain with")
     none = plot_boundary_pileup(table, plt.subplots()[1])
     assert none.texts[0].get_text().startswith("No domain")
+
+
+@pytest.mark.parametrize("reach", [5, 15])
+def test_a_map_that_ends_at_a_distance_is_drawn_as_its_band(reach):
+    n, i = 20, np.arange(20)
+    near = np.abs(i[:, None] - i) < reach
+    values = np.where(near, 1.0 + i[:, None] + i, np.nan)
+    first, second = np.triu_indices(n)
+    table = pd.DataFrame(
+        {"map": "wild type", "chrom1": "chr1", "start1": first * 10_000, "chrom2": "chr1"}
+        | {"start2": second * 10_000, "value": values[first, second]}
+    )
+    ax = plot_edit(table, title="cut").axes[0]
+    if reach == 15:
+        assert ax.images[0].get_array().shape == (n, n)
+        return
+    (band,) = ax.collections
+    assert not ax.images
+    assert band.get_array().shape == (reach, n)
+    for d in range(reach):
+        np.testing.assert_allclose(band.get_array()[d, : n - d], np.diagonal(values, d))
+    middles = band.get_coordinates().mean(axis=(0,))  # of all distances' edges, by column
+    np.testing.assert_allclose(np.diff(middles[:, 0]), 1)
+    assert ax.get_ylabel() == "distance (Mb)"

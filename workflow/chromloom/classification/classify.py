@@ -33,6 +33,7 @@ from chromloom.classification.metrics import (
     METRICS,
     confusion_matrix,
     precision_recall_curve,
+    resample,
     score_binary,
     score_multiclass,
 )
@@ -432,7 +433,8 @@ class _Collector:
                 labels.task, protocol, len(y),
             )  # fmt: skip
             return
-        blocks = _resample(rows["block"].to_numpy(), self.settings)
+        rng = np.random.default_rng([self.settings.seed, 3])
+        blocks = resample(rows["block"].to_numpy(), self.settings.n_boot, rng)
         if binary:
             values = score_binary(y, found[:, 1], *blocks, published=published)
             recall, precision = precision_recall_curve(y, found[:, 1])
@@ -485,18 +487,6 @@ class _Collector:
             confusion=pd.DataFrame(self._confusion, columns=names["confusion"]),
             splits=splits,
         )
-
-
-def _resample(block: np.ndarray, settings: ClassificationSettings):
-    """Index of each row's block, and multiplicities of the blocks: 1, then resamplings."""
-    present, index = np.unique(block, return_inverse=True)
-    k = len(present)
-    multiplicity = np.ones((1, k))
-    if k > 1:
-        rng = np.random.default_rng([settings.seed, 3])
-        drawn = rng.multinomial(k, np.full(k, 1 / k), settings.n_boot)
-        multiplicity = np.concatenate([multiplicity, drawn])
-    return index, multiplicity
 
 
 def _split_table(table: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:

@@ -10,6 +10,31 @@ import numpy as np
 METRICS = ("mAP", "AuROC", "accuracy", "F1")
 
 
+def resample(
+    block: np.ndarray, n_boot: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blocks of rows, as they are and resampled.
+
+    Parameters
+    ----------
+    block : ndarray, (n,)
+        Block of each row.
+    n_boot : int
+        Resamplings; none of a single block.
+
+    Returns
+    -------
+    index : ndarray, (n,), int64
+        Blocks counted from 0.
+    multiplicity : ndarray, (1 + n_boot, n_blocks), float64
+        How often each block counts: once, then in each resampling.
+    """
+    present, index = np.unique(block, return_inverse=True)
+    k = len(present)
+    drawn = rng.multinomial(k, np.full(k, 1 / k), n_boot if k > 1 else 0)
+    return index, np.concatenate([np.ones((1, k)), drawn])
+
+
 def score_binary(
     y: np.ndarray,
     score: np.ndarray,

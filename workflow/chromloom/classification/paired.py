@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from chromloom.classification.metrics import METRICS, score_binary
+from chromloom.classification.metrics import METRICS, resample, score_binary
 from chromloom.errors import InputError
 
 KEYS = ["sample", "resolution", "norm", "classifier", "task", "protocol"]
@@ -164,15 +164,10 @@ def adjust(p: np.ndarray) -> np.ndarray:
 
 def _resampled(wide, models, published, metric, n_boot, seed) -> dict[str, np.ndarray]:
     """Metric of each model on the rows, then on resamplings of their blocks, (1 + n_boot,)."""
-    present, index = np.unique(wide["block"], return_inverse=True)
-    k = len(present)
-    draws = np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), n_boot if k > 1 else 0)
-    multiplicity = np.concatenate([np.ones((1, k)), draws])
+    blocks = resample(wide["block"].to_numpy(), n_boot, np.random.default_rng(seed))
     y, column = wide["y"].to_numpy(), METRICS.index(metric)
     return {
-        model: score_binary(y, wide[model].to_numpy(), index, multiplicity, published=published)[
-            :, column
-        ]
+        model: score_binary(y, wide[model].to_numpy(), *blocks, published=published)[:, column]
         for model in models
     }
 

@@ -13,6 +13,7 @@ import numpy as np
 from chromloom.evaluation.statistics import PSEUDOCOUNT, pearson
 
 FIRST = 2
+"""Distance from which pairs are scored, bins."""
 METRICS = ("pearson_logoe_by_distance", "nats_per_contact")
 
 
@@ -76,20 +77,51 @@ class DistanceSums:
 
     def scores(self) -> list[tuple[str, float, int]]:
         """Metric, value and number of pairs; NaN where there is nothing to score."""
-        used = np.arange(self.n_distances) >= FIRST
-        used &= self.sums[:, 0] > 1
-        n = int(self.sums[used, 0].sum())
-        count, _, v, _, vv, _ = self.sums.T
-        varies = used & (count * vv - v**2 > 1e-9 * count**2)  # in the observed map
-        # Where a prediction is the same for all pairs of a distance it tells nothing of them.
-        by_distance = np.nan_to_num(pearson(self.sums[varies]))
-        contacts, gain, mean, base = self.counts[used].T
-        known = (mean > 0) & (base > 0)
-        shift = np.log(mean[known] / base[known])
-        gained = gain.sum() - (contacts[known] * shift).sum()
-        total = contacts.sum()
-        values = (
-            float(by_distance.mean()) if varies.any() else np.nan,
-            float(gained / total) if total else np.nan,
-        )
-        return [(metric, value, n) for metric, value in zip(METRICS, values)]
+        sums, counts = self.sums[FIRST:], self.counts[FIRST:]
+        used = sums[:, 0] > 1
+        values = mean_correlation(sums[None])[0], nats_per_contact(counts[None, used])[0]
+        n = int(sums[used, 0].sum())
+        return [(metric, float(value), n) for metric, value in zip(METRICS, values)]
+
+
+def mean_correlation(sums: np.ndarray) -> np.ndarray:
+    """Mean over distances of the correlation at one distance.
+
+    A prediction that is the same for all pairs of a distance tells nothing of them: 0. A distance
+    at which the observed map does not vary is left out.
+
+    Parameters
+    ----------
+    sums : ndarray, (n_samples, n_distances, 6)
+        n, x, y, xx, yy, xy; y is observed.
+
+    Returns
+    -------
+    ndarray, (n_samples,)
+        NaN where no distance is left.
+    """
+    count, _, y, _, yy, _ = np.moveaxis(sums, -1, 0)
+    varies = (count > 1) & (count * yy - y**2 > 1e-9 * count**2)
+    r = np.where(varies, np.nan_to_num(pearson(sums)), 0).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return r / varies.sum(axis=1)
+
+
+def nats_per_contact(counts: np.ndarray) -> np.ndarray:
+    """Log likelihood gained per contact, with the prediction scaled at each distance.
+
+    Parameters
+    ----------
+    counts : ndarray, (n_samples, n_distances, 4)
+        Contacts, contacts times log ratio of prediction to expected, predicted and expected counts.
+
+    Returns
+    -------
+    ndarray, (n_samples,)
+        NaN without contacts.
+    """
+    contacts, gain, mean, base = np.moveaxis(counts, -1, 0)
+    known = (mean > 0) & (base > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = np.where(known, np.log(mean / base), 0)
+        return (gain - contacts * shift).sum(axis=1) / contacts.sum(axis=1)

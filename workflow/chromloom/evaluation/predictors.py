@@ -17,6 +17,7 @@ from scipy.stats import poisson, rankdata
 
 from chromloom.analysis.insulation import score_diamonds
 from chromloom.errors import InputError
+from chromloom.evaluation.by_distance import FIRST, mean_correlation, nats_per_contact
 from chromloom.evaluation.maps import rows_in
 from chromloom.evaluation.statistics import PSEUDOCOUNT, interval, pearson, resample_blocks
 from chromloom.genome.assembly import Assembly
@@ -26,8 +27,6 @@ from chromloom.prediction.open import open_source
 from chromloom.prediction.predicted import apply_predictor
 from chromloom.prediction.source import MapSource, distance_bins
 
-FIRST = 2
-"""Distance from which pairs are scored, bins."""
 BLOCK = 2_000_000
 """bp of rows that are resampled together, and side of the submatrices."""
 WINDOW = 250_000
@@ -325,12 +324,11 @@ class _Sums:
         def resampled(values):
             return np.tensordot(multiplicity, values, axes=1)
 
-        r, r_denoised, spearman = (_mean_r(resampled(self.pairs[:, :, k])) for k in range(3))
-        contacts, gain, mean, base = np.moveaxis(resampled(self.counts), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shift = np.where((mean > 0) & (base > 0), np.log(mean / base), 0)
-            nats = (gain - contacts * shift).sum(axis=1) / contacts.sum(axis=1)
-        values = {"r": r, "r_denoised": r_denoised, "spearman": spearman, "nats_per_contact": nats}
+        kinds = ("r", "r_denoised", "spearman")
+        values = {
+            kind: mean_correlation(resampled(self.pairs[:, :, k])) for k, kind in enumerate(kinds)
+        }
+        values["nats_per_contact"] = nats_per_contact(resampled(self.counts))
         levels = resampled(self.levels)
         for k, name in enumerate(SIGNIFICANT):
             values[f"auc_{name}"], values[f"ap_{name}"] = _areas(levels[:, k])
@@ -361,20 +359,6 @@ def _compare(samples: dict[str, np.ndarray], first: dict[str, np.ndarray]) -> pd
         {"metric": list(samples), "value": own[0], "low": low, "high": high}
         | {"difference": difference[0], "difference_low": d_low, "difference_high": d_high}
     )
-
-
-def _mean_r(sums: np.ndarray) -> np.ndarray:
-    """Mean over distances of the correlation at one, (n_samples,); sums (n_samples, D, 6).
-
-    A prediction that is the same for all pairs of a distance has correlation 0 there.
-    """
-    if np.isnan(sums[0, FIRST:, 2]).all():
-        return np.full(len(sums), np.nan)
-    count, _, y, _, yy, _ = np.moveaxis(sums, -1, 0)
-    varies = (count > 1) & (count * yy - y**2 > 1e-9 * count**2)
-    r = np.where(varies, np.nan_to_num(pearson(sums)), 0).sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        return r / varies.sum(axis=1)
 
 
 def _areas(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

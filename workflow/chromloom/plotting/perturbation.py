@@ -19,7 +19,10 @@ PAIRS = ("own", "spanning")  # the site is one end; an end on either side
 def plot_map(
     values: np.ndarray, start: np.ndarray, axes: Axes, *, title: str, difference: bool = False
 ) -> Axes:
-    """Draw a window of a map as a symmetric square.
+    """Draw a window of a map as a symmetric square, or, of a map that ends at a distance, its band.
+
+    Where less than half of the window's distances are known, position is drawn against distance:
+    a square would be mostly grey.
 
     Parameters
     ----------
@@ -48,16 +51,43 @@ def plot_map(
         square = np.where(square <= 0, low, square)
         label = "contact strength"
     axes.set_facecolor("#d9d9d9")
-    picture = axes.imshow(square, interpolation="nearest", **style)
     ticks = np.linspace(0, len(start) - 1, 5).astype(int)
     axes.set_xticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
-    axes.set_yticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
+    i, j = np.nonzero(np.isfinite(square))
+    n_dist = int((j - i).max()) + 1 if len(i) else len(start)
+    if 2 * n_dist < len(start):
+        picture = _draw_band(square, n_dist, axes, style)
+        size = np.diff(start).min() / 1e6
+        distances = np.linspace(0, n_dist, 5).astype(int)
+        axes.set_yticks(distances, [f"{d * size:.2g}" for d in distances])
+        axes.set_ylabel("distance (Mb)")
+    else:
+        picture = axes.imshow(square, interpolation="nearest", **style)
+        axes.set_yticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
     for gap in gaps:
-        axes.axvline(gap - 0.5, color="black", lw=0.5)
-        axes.axhline(gap - 0.5, color="black", lw=0.5)
+        if 2 * n_dist < len(start):  # a bin is met on both diagonals
+            axes.plot(
+                [gap - 0.5 + s * n_dist / 2 for s in (-1, 0, 1)], [n_dist, 0, n_dist], "k", lw=0.5
+            )
+        else:
+            axes.axvline(gap - 0.5, color="black", lw=0.5)
+            axes.axhline(gap - 0.5, color="black", lw=0.5)
     axes.set_title(title)
     axes.figure.colorbar(picture, ax=axes, label=label, shrink=0.75)
     return axes
+
+
+def _draw_band(square: np.ndarray, n_dist: int, axes: Axes, style: dict[str, Any]):
+    """Pairs nearer than `n_dist` at the middle of their bins and their distance, both in bins."""
+    n = len(square)
+    band = np.full((n_dist, n), np.nan)
+    for k in range(n_dist):
+        band[k, : n - k] = np.diagonal(square, k)
+    d = np.arange(n_dist + 1)[:, None]
+    middle = np.arange(n + 1) - 0.5 + (d - 0.5) / 2  # (n_dist + 1, n + 1), edges
+    picture = axes.pcolormesh(middle, np.broadcast_to(d - 0.5, middle.shape), band, **style)
+    axes.set(xlim=(-0.5, n - 0.5), ylim=(-0.5, n_dist - 0.5))
+    return picture
 
 
 def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
