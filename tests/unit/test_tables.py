@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.edits.vcf import read_records
 from chromloom.errors import InputError
 from chromloom.tables import BED, BEDGRAPH, BEDPE, Column, open_text, read_chunks, read_table
 
@@ -247,6 +248,22 @@ def test_a_value_that_is_missing_is_not_an_empty_cell(tmp_path):
     path = write(tmp_path, "chr1\t0\t5\t0,5\n")
     with pytest.raises(InputError, match="line 1: value '0,5' is not a number"):
         read_table(path, BEDGRAPH, names=list(BEDGRAPH))
+
+
+@pytest.mark.parametrize("opener", [gzip.open, bz2.open, lzma.open])
+@pytest.mark.parametrize("content", [b"a" * 4096, b"chr1\t0\t5\t1\n" * 400])
+def test_text_that_unpacks_without_end_is_refused(tmp_path, monkeypatch, opener, content):
+    monkeypatch.setattr("chromloom.tables.FREE_BYTES", 1 << 20)
+    path = tmp_path / "bomb.bed"
+    with opener(path, "wb") as file:
+        for _ in range(600):
+            file.write(content)
+    for read in (
+        lambda: read_table(path, BEDGRAPH, names=list(BEDGRAPH)),
+        lambda: list(read_records(path)),
+    ):
+        with pytest.raises(InputError, match=r"bomb\.bed unpacks to over 200 times its size"):
+            read()
 
 
 def test_the_library_reads_text_nowhere_else(repo_root):

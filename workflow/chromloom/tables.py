@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ import pandas as pd
 from chromloom.errors import InputError
 
 BLOCK = 1 << 25  # characters parsed at a time
+FREE_BYTES, LARGEST_RATIO = 1 << 28, 200  # of what compressed text unpacks to
 MISSING = ("", ".", "-", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "NULL", "null", "None")
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -142,6 +143,8 @@ def open_text(path: str | Path, *, what: str = "file") -> Iterator[TextIO]:
             _opener(start, path, what)
             utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
             file.seek(0)
+            if opener is not open:
+                file = io.BufferedReader(_Unpacked(file, path, what))
             with io.TextIOWrapper(file, encoding="utf-16" if utf16 else "utf-8-sig") as text:
                 yield text
     except FileNotFoundError:
@@ -156,6 +159,30 @@ def open_text(path: str | Path, *, what: str = "file") -> Iterator[TextIO]:
             f"{what} {path} cannot be read ({error}); expected text, plain or compressed by gzip, "
             "bgzip, bzip2 or xz, whole: fetch or write it again"
         ) from error
+
+
+class _Unpacked(io.RawIOBase):
+    """What compressed text unpacks to, refused where no text would be packed so well.
+
+    Some thousand bytes may unpack to more than the memory holds, as one line or as many.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path, what: str) -> None:
+        self._file, self._place = file, f"{what} {path}"
+        self._left = max(FREE_BYTES, LARGEST_RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        n_bytes = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        self._left -= n_bytes
+        if self._left < 0:
+            raise InputError(
+                f"{self._place} unpacks to over {LARGEST_RATIO} times its size, as no table does; "
+                "look at what it holds, and unpack it if that is what is meant"
+            )
+        return n_bytes
 
 
 def _opener(magic: bytes, path: Path, what: str):

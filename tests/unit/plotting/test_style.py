@@ -1,11 +1,13 @@
-"""Colours that tell models apart."""
+"""Colours that tell models apart, and names as they are."""
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from chromloom.models.registry import MODELS
 from chromloom.plotting import classification, reconstruction
-from chromloom.plotting.style import model_colours
+from chromloom.plotting.style import apply_style, model_colours, save_figure
 
 
 def test_every_model_has_a_colour_of_its_own():
@@ -35,3 +37,18 @@ def test_figures_draw_each_model_in_another_colour(models):
         handles, labels = ax.get_legend_handles_labels()
         lines = [getattr(handle, "lines", [handle])[0] for handle in handles]
         assert len({line.get_color() for line in lines}) == len(labels) == len(models)
+
+
+def test_names_with_dollars_are_drawn_and_powers_of_ten_are_formulas(tmp_path):
+    with mpl.rc_context():
+        apply_style()
+        figure, axes = plt.subplots()
+        axes.bar([r"$\nonsense$", "a$b$c"], [10, 1000])
+        axes.set(title=r"$_{$", yscale="log")
+        save_figure(figure, None, tmp_path / "figure")
+        names = [tick.label1 for tick in axes.xaxis.get_major_ticks()]
+        powers = [tick.label1 for tick in axes.yaxis.get_major_ticks() if tick.label1.get_text()]
+    assert [label.get_text() for label in names] == [r"$\nonsense$", "a$b$c"]
+    assert not any(label.get_parse_math() for label in names)
+    assert powers
+    assert all(label.get_parse_math() for label in powers)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
+from matplotlib.ticker import LogFormatter
 
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.registry import models
@@ -36,6 +37,7 @@ def apply_style() -> None:
             "legend.fontsize": 7,
             "figure.dpi": 150,
             "savefig.dpi": 200,
+            "text.parse_math": False,  # names of the user's choice may hold `$`
             "pdf.fonttype": 42,
             "axes.prop_cycle": cycler(color=PALETTE),
         }
@@ -73,6 +75,11 @@ def save_figure(figure: Figure, table: pd.DataFrame | None, stem: str | Path) ->
         Path without suffix.
     """
     stem = Path(stem)
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatter):  # its powers of ten are formulas
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                tick.label1.set_parse_math(True)
+                tick.label2.set_parse_math(True)
     for suffix in (".pdf", ".png"):
         with atomic_path(stem.with_name(stem.name + suffix)) as path:
             figure.savefig(path, bbox_inches="tight")

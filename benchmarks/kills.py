@@ -1,0 +1,112 @@
+"""Kill a study at random moments, and compare its end with that of an undisturbed one.
+
+The small study of the workflow tests (simulated map, extraction, normalisation, training, export,
+analysis) is started over and over in one folder. At a random moment all of it is killed, or
+Snakemake alone, whose jobs go on, or one job. When the study has come to its end, its results are
+compared, and another one begins in a new folder, until there were as many kills as asked for.
+
+    python benchmarks/kills.py FOLDER --kills 100
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests" / "workflow")]
+
+from study import TARGETS, differences, write_study  # noqa: E402
+
+WHOLE, SNAKEMAKE, JOB = "all of it", "Snakemake alone", "one job"
+WAITING_SECONDS = 2.0
+"""Before another start where a job that was left alone holds the training."""
+
+
+def start(folder: Path) -> subprocess.Popen:
+    """Start the study as the leader of a process group of its own."""
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+        *("--directory", str(folder), "--configfile", str(folder / "config.yaml")),
+        *("--cores", "2", "--nolock", *TARGETS),
+    ]
+    with (folder / "run.log").open("a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+
+
+def jobs_of(group: int) -> list[int]:
+    """Processes of a group but its leader: what Snakemake has started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(entry.name)) == group and int(entry.name) != group:
+                found.append(int(entry.name))
+        except ProcessLookupError:
+            continue
+    return found
+
+
+def kill(process: subprocess.Popen, how: str, rng: random.Random) -> bool:
+    """Send SIGKILL; False where there was nothing to be killed."""
+    if process.poll() is not None:
+        return False
+    if how == WHOLE:
+        os.killpg(process.pid, signal.SIGKILL)
+    elif how == SNAKEMAKE:
+        process.kill()
+    else:
+        jobs = jobs_of(process.pid)
+        if not jobs:
+            return False
+        os.kill(rng.choice(jobs), signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    undisturbed = write_study(options.folder / "undisturbed")
+    started = time.monotonic()
+    if start(undisturbed).wait():
+        sys.exit((undisturbed / "run.log").read_text()[-3000:])
+    duration = time.monotonic() - started
+    kills: Counter = Counter()
+    n_ends, unequal = 0, []
+    while kills.total() < options.kills:
+        folder, groups = write_study(options.folder / f"study{n_ends}"), []
+        while True:
+            process, how = start(folder), rng.choice([WHOLE, SNAKEMAKE, JOB])
+            groups.append(process.pid)
+            last = kills.total() >= options.kills
+            try:
+                code = process.wait(timeout=None if last else rng.uniform(0.05, 0.7) * duration)
+            except subprocess.TimeoutExpired:
+                kills[how] += kill(process, how, rng)
+                continue
+            if code == 0:
+                break
+            time.sleep(WAITING_SECONDS)
+        while any(jobs_of(group) for group in groups):  # left alone, and not at their end
+            time.sleep(WAITING_SECONDS)
+        n_ends += 1
+        unequal += differences(folder, undisturbed)
+        print(json.dumps({"ends": n_ends, "kills": dict(kills), "unequal": unequal}), flush=True)
+        if not unequal:
+            shutil.rmtree(folder)
+    sys.exit(bool(unequal))
+
+
+if __name__ == "__main__":
+    main()
