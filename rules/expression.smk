@@ -165,7 +165,8 @@ rule predict_difference:
         ),
         code=lambda wildcards: STUDY.expression_code(wildcards.model),
     output:
-        "results/expression/differences/{pair}.{model}.tsv",
+        table="results/expression/differences/{pair}.{model}.tsv",
+        models=directory("results/expression/differences/{pair}.{model}"),
     log:
         "logs/predict_difference/{pair}.{model}.log",
     benchmark:

@@ -5,7 +5,8 @@ params, source = snakemake.params, snakemake.input
 with job_log(snakemake.log[0]):
     predict_difference(
         *zip(source.tables, source.marks),
-        snakemake.output[0],
+        snakemake.output.table,
+        snakemake.output.models,
         **params.training,
         device=params.device,
     )

@@ -139,6 +139,12 @@ def test_attention_of_bins_sums_to_one(batch):
         ({"bin_sizes": [100.0]}, r"is of the wrong type; expected tuple\[int, \.\.\.\]"),
         ({"bin_sizes": 100}, "bin_sizes=100 is of the wrong type"),
         ({"size": 30, "heads": 4}, "not a multiple of its heads"),
+        ({"heads": 0}, "heads=0 is out of range"),
+        ({"bin_sizes": [-100]}, "expected bp above 0"),
+        ({"epochs": 0}, "epochs=0 is out of range"),
+        ({"batch_size": 0}, "batch_size=0 is out of range"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0 must be above 0"),
+        ({"regulation_layers": -1}, "regulation_layers=-1 is out of range"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(options, message):

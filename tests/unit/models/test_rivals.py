@@ -119,3 +119,18 @@ def test_schedules_are_the_published_or_the_common_one():
         model_settings("hm-crnn", optimizer="lion")
     with pytest.raises(InputError, match="reach 150 of 'hm-crnn' with bins of 100 bp"):
         model_settings("hm-crnn", reach=150)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("deepchrome", {"batch_size": -1}, "batch_size=-1 is out of range"),
+        ("attentivechrome", {"dropout": 1.5}, "dropout=1.5 is out of range"),
+        ("hm-crnn", {"bin_size": 0}, "bin_size=0 is out of range"),
+        ("gc-merge", {"learning_rate": 0.0}, "learning_rate=0.0 must be above 0"),
+        ("marks-xgboost", {"depth": 0}, "depth=0 is out of range"),
+    ],
+)
+def test_settings_out_of_range_are_refused(name, options, message):
+    with pytest.raises(InputError, match=message):
+        model_settings(name, **options)

@@ -53,6 +53,8 @@ class SimpleSettings(Settings):
     learning_rate: float = 0.05
 
     CHOICES: ClassVar = {"parts": ("promoter", "all", "elements")}
+    RANGES: ClassVar = {"depth": (1, 30)}
+    POSITIVE = ("learning_rate",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

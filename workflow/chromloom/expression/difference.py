@@ -3,6 +3,7 @@
 Genes are those of both cell types; the change is the level in the second minus that in the first.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,20 @@ import pandas as pd
 from scipy.special import expit
 from torch import Tensor, nn
 
-from chromloom.errors import InputError
+from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.baselines import SimpleSettings, ridge_weights, spread
 from chromloom.expression.features import Marks
 from chromloom.expression.fit import read_features
-from chromloom.expression.network import Inputs, Settings, apply_network, fit_network
+from chromloom.expression.network import (
+    Inputs,
+    Settings,
+    apply_network,
+    fit_network,
+    load_network,
+    save_network,
+)
 from chromloom.expression.table import inner_groups
-from chromloom.files import write_tsv
+from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.models.registry import find_model, load, model_settings, models
 from chromloom.models.trained import resolve_device
 
@@ -106,6 +114,17 @@ class DifferenceModel:
         inputs = _Pair(first, second, self.settings)
         return apply_network(self.network, inputs, len(first), self.device)[:, 0].numpy()
 
+    def save(self, folder: str | Path) -> None:
+        """Write weights and history to a folder that exists."""
+        save_network(self.network, Path(folder) / "diff.safetensors")
+        self.history.to_csv(Path(folder) / "history.tsv", sep="\t", index=False)
+
+    @classmethod
+    def load(cls, folder: str | Path, settings: Settings, *, n_signals: int) -> "DifferenceModel":
+        """Read from a folder; see `network.load_network`."""
+        path = Path(folder) / "diff.safetensors"
+        return cls(settings, load_network(path, settings, n_signals, "diff"), pd.DataFrame())
+
 
 class _Pair:
     """Inputs of both cell types, batch by batch."""
@@ -153,6 +172,19 @@ class DifferenceRidge:
         standard = (_both(first, second, self.settings) - self.mean) / self.scale
         return standard @ self.weights[:-1] + self.weights[-1]
 
+    def save(self, folder: str | Path) -> None:
+        """Write to a folder that exists."""
+        path = Path(folder) / "ridge.npz"
+        np.savez(path, mean=self.mean, scale=self.scale, weights=self.weights)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, settings: SimpleSettings, *, n_signals: int
+    ) -> "DifferenceRidge":
+        """Read from a folder."""
+        with np.load(Path(folder) / "ridge.npz", allow_pickle=False) as file:
+            return cls(settings, file["mean"], file["scale"], file["weights"])
+
 
 def _both(first: Marks, second: Marks, settings: SimpleSettings) -> np.ndarray:
     one, other = settings.features(first), settings.features(second)
@@ -163,6 +195,7 @@ def predict_difference(
     first: tuple[str | Path, str | Path],
     second: tuple[str | Path, str | Path],
     path: str | Path,
+    out_dir: str | Path,
     *,
     model: str,
     options: Mapping[str, Any] | None = None,
@@ -178,6 +211,9 @@ def predict_difference(
         of the first.
     path : str or Path
         Table to write, `CHANGE_COLUMNS`.
+    out_dir : str or Path
+        Folder to write: a folder for each fold, 0, 1, …, with the files of the trained model and
+        `config.json`.
     model : str
         That gives "difference".
     options : mapping, optional
@@ -200,13 +236,38 @@ def predict_difference(
     genes, one, two = pair_genes(read_features(*first), read_features(*second))
     settings = model_settings(model, **dict(options or {}))
     predicted = np.full(len(genes), np.nan)
-    for fold in sorted(set(genes["fold"])):
-        test = (genes["fold"] == fold).to_numpy()
-        train = (one.of(~test), two.of(~test), genes[~test].reset_index(drop=True))
-        fitted = load(line.trained).fit(*train, settings, seed=seed, device=device)
-        predicted[test] = fitted.predict(one.of(test), two.of(test))
-        logger.info("%s: fold %d of %d genes predicted", model, fold, test.sum())
+    about = {"model": model, "options": dict(options or {}), "seed": seed, "signals": one.signals,
+             "transforms": one.transforms, "bin_size": one.bin_size}  # fmt: skip
+    with atomic_path(out_dir) as folder:
+        for fold in sorted(set(genes["fold"])):
+            test = (genes["fold"] == fold).to_numpy()
+            train = (one.of(~test), two.of(~test), genes[~test].reset_index(drop=True))
+            fitted = load(line.trained).fit(*train, settings, seed=seed, device=device)
+            predicted[test] = fitted.predict(one.of(test), two.of(test))
+            own = folder / str(fold)
+            own.mkdir(parents=True)
+            fitted.save(own)
+            chroms = sorted(set(genes["chrom"][test]))
+            write_json({**about, "fold": int(fold), "held_out": chroms}, own / "config.json")
+            logger.info("%s: fold %d of %d genes predicted", model, fold, test.sum())
     write_tsv(genes.assign(predicted_change=predicted)[CHANGE_COLUMNS], path)
+
+
+def open_difference(folder: str | Path) -> tuple[Any, dict[str, Any]]:
+    """The trained model of one fold that `predict_difference` kept, and its `config.json`.
+
+    Raises
+    ------
+    CheckpointError
+        The folder is not one.
+    """
+    try:
+        config = json.loads((Path(folder) / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
+    settings = model_settings(config["model"], **config["options"])
+    kind = load(find_model(config["model"]).trained)
+    return kind.load(folder, settings, n_signals=len(config["signals"])), config
 
 
 def as_levels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -232,8 +232,7 @@ class NetworkModel:
     def save(self, folder: str | Path) -> None:
         """Write weights and history to a folder that exists."""
         for task, network in self.networks.items():
-            weights = {name: x.cpu().contiguous() for name, x in network.state_dict().items()}
-            save_file(weights, Path(folder) / f"{task}.safetensors")
+            save_network(network, Path(folder) / f"{task}.safetensors")
         self.history.to_csv(Path(folder) / "history.tsv", sep="\t", index=False)
 
     @classmethod
@@ -245,17 +244,33 @@ class NetworkModel:
         CheckpointError
             Weights are missing, damaged or of other shapes.
         """
-        networks = {}
-        for task in OUTPUTS:
-            path = Path(folder) / f"{task}.safetensors"
-            network = new_network(settings, n_signals, task)
-            try:
-                network.load_state_dict(load_file(path))
-            except (OSError, SafetensorError, RuntimeError) as error:
-                first = str(error).splitlines()
-                raise CheckpointError(
-                    f"{path}: weights do not fit {n_signals} signals and the settings beside them "
-                    f"({' '.join(first[:2]).strip()}); train the model again"
-                ) from error
-            networks[task] = network
+        networks = {
+            task: load_network(Path(folder) / f"{task}.safetensors", settings, n_signals, task)
+            for task in OUTPUTS
+        }
         return cls(settings, networks, pd.DataFrame())
+
+
+def save_network(network: nn.Module, path: Path) -> None:
+    """Write the weights of a network, as safetensors."""
+    save_file({name: x.cpu().contiguous() for name, x in network.state_dict().items()}, path)
+
+
+def load_network(path: Path, settings: Settings, n_signals: int, task: str) -> nn.Module:
+    """A network with the weights of a file.
+
+    Raises
+    ------
+    CheckpointError
+        Weights are missing, damaged or of other shapes.
+    """
+    network = new_network(settings, n_signals, task)
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()
+        raise CheckpointError(
+            f"{path}: weights do not fit {n_signals} signals and the settings beside them "
+            f"({' '.join(first[:2]).strip()}); train the model again"
+        ) from error
+    return network

@@ -101,9 +101,29 @@ class ChromoformerSettings(Settings):
         "optimizer": ("adamw", "adam", "sgd"),
         "keep": ("last", "best"),
     }
+    RANGES: ClassVar = {
+        "reach": (1, 100_000_000),
+        "size": (2, 65_536),
+        "heads": (1, 1_024),
+        "feedforward": (1, 65_536),
+        "pair_layers": (1, 100),
+        "pair_heads": (1, 1_024),
+        "pair_feedforward": (1, 65_536),
+        "regulation_layers": (1, 100),
+        "regulation_heads": (1, 1_024),
+        "regulation_head_size": (1, 65_536),
+        "regulation_feedforward": (1, 65_536),
+        "hidden": (1, 65_536),
+        "epochs": (1, 1_000_000),
+        "batch_size": (1, 1_000_000),
+        "clip": (0, 1e9),
+    }
+    POSITIVE = ("learning_rate", "decay")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if min(self.bin_sizes, default=1) < 1:
+            raise InputError(f"bin_sizes {self.bin_sizes} of '{self.preset}'; expected bp above 0")
         if not self.bin_sizes or len(set(self.bin_sizes)) < len(self.bin_sizes):
             raise InputError(f"bin_sizes {self.bin_sizes} of '{self.preset}'; expected some, once")
         if self.size % (2 * self.heads) or self.size % self.pair_heads:

@@ -206,7 +206,7 @@ CHROMOFORMER: dict[str, Any] = {
     "trained": "chromloom.expression.network:NetworkModel",
     "module": "chromloom.models.chromoformer:Chromoformer",
     "gpu": True,
-    "threads": 4,
+    "threads": 1,  # the products of a batch are too small to share
 }
 RIVAL: dict[str, Any] = {
     **CHROMOFORMER,

@@ -78,6 +78,16 @@ class RivalSettings(Settings):
         "schedule": ("constant", "one-cycle"),
         "keep": ("last", "best"),
     }
+    RANGES: ClassVar = {
+        "bin_size": (1, 10_000_000),
+        "reach": (1, 100_000_000),
+        "epochs": (1, 1_000_000),
+        "batch_size": (0, 1_000_000),
+        "clip": (0, 1e9),
+        "dropout": (0, 0.999),
+        "spread": (0, 1e3),
+    }
+    POSITIVE = ("learning_rate",)
     turn_elements: ClassVar[bool] = False
     decay: ClassVar[float] = 1.0
 
