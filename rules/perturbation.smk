@@ -101,6 +101,7 @@ rule perturb_map:
         mode=config["perturbation"]["mode"],
         cell_type=lambda wildcards: SAMPLES.cell_type[wildcards.sample],
         loops=config["perturbation"]["loops"],
+        device=config["device"],
         version=VERSIONS["perturbation"],
     message:
         "Predicting the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model}"
@@ -145,6 +146,7 @@ rule compare_edit:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         against="results/normalized/{against}.{resolution}.{norm}.cool",
         edits="results/edits/{sample}.{resolution}.tsv",
+        motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}.against.{against}",
@@ -166,6 +168,7 @@ rule compare_edit:
     params:
         flank=config["perturbation"]["flank"],
         mode=config["perturbation"]["mode"],
+        device=config["device"],
         version=VERSIONS["perturbation"],
     message:
         "Comparing the edit {wildcards.edit} of {wildcards.sample} by {wildcards.model} with {wildcards.against}"

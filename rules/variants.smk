@@ -73,6 +73,7 @@ rule score_variants:
         zygosity=config["variants"]["zygosity"],
         mode=config["perturbation"]["mode"],
         seed=config["seed"],
+        device=config["device"],
         version=VERSIONS["variants"],
     message:
         "Scoring the variants of {wildcards.sample} by {wildcards.model}"
@@ -206,6 +207,7 @@ rule draw_variant:
         flank=config["variants"]["flank"],
         zygosity=config["variants"]["zygosity"],
         mode=config["perturbation"]["mode"],
+        device=config["device"],
         version=VERSIONS["variants"],
     message:
         "Drawing the variant {wildcards.edit} of {wildcards.sample} by all models"

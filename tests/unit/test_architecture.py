@@ -1,6 +1,8 @@
 """The library's shape: which file may import which, what stays light, what must exist."""
 
 import ast
+import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -163,6 +165,28 @@ def test_the_ground_knows_only_itself():
 
 def test_the_library_does_not_know_snakemake():
     assert [name for name, packages in PACKAGES.items() if "snakemake" in packages] == []
+
+
+def test_scripts_hand_the_device_on():
+    """What can use another device is told which by every script that calls it."""
+    silent = []
+    for path in sorted((LIBRARY.parent / "scripts").glob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        own = {
+            alias.name: getattr(importlib.import_module(node.module), alias.name)
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chromloom")
+            for alias in node.names
+        }
+        for node in nodes:
+            called = own.get(getattr(getattr(node, "func", None), "id", ""))
+            if not inspect.isfunction(called):
+                continue
+            if "device" in inspect.signature(called).parameters and not any(
+                keyword.arg in ("device", None) for keyword in node.keywords
+            ):
+                silent.append(f"{path.stem}: {called.__name__}")
+    assert not silent
 
 
 def test_figures_are_drawn_from_what_they_are_given():

@@ -14,4 +14,6 @@ with job_log(snakemake.log[0]):
         edit=snakemake.wildcards.edit,
         flank=params.flank,
         mode=params.mode,
+        motifs_path=snakemake.input.motifs or None,
+        device=params.device,
     )

@@ -35,6 +35,7 @@ with job_log(snakemake.log[0]):
         zygosity=params.zygosity,
         mode=params.mode,
         motifs=motifs,
+        device=params.device,
     )
     numbers = variant_table(maps, bins)
     tracks, genes = [], None

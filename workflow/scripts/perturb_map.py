@@ -22,4 +22,5 @@ with job_log(snakemake.log[0]):
         motifs_path=source.motifs or None,
         loops=loops,
         name=snakemake.wildcards.model,
+        device=params.device,
     )

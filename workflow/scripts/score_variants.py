@@ -23,4 +23,5 @@ with job_log(snakemake.log[0]):
         zygosity=params.zygosity,
         mode=params.mode,
         name=snakemake.wildcards.model,
+        device=params.device,
     )

@@ -63,6 +63,18 @@ def test_scores_are_written(tiny_model_dir, tiny_map_path, edited_map_path, tmp_
         compare_with_observed(*paths, edit="other")
 
 
+def test_edits_of_orientation_are_compared(tiny_model_dir, tiny_map_path, edited_map_path, tmp_path):
+    (tmp_path / "e.tsv").write_text("edit\tkind\tchrom\tstart\tend\tstrand\n"
+                                    "ori\torientation\tchr1\t500000\t600000\t+\n")  # fmt: skip
+    motifs = [f"chr1\t{k}00000\t{k}00019\tm\t1\t{'+-'[k % 2]}\n" for k in range(2, 9)]
+    (tmp_path / "motifs.bed").write_text("".join(motifs))
+    paths = tiny_model_dir(), tiny_map_path, edited_map_path, tmp_path / "e.tsv", tmp_path / "o"
+    with pytest.raises(InputError, match="needs the motifs"):
+        compare_with_observed(*paths, edit="ori")
+    scores = compare_with_observed(*paths, edit="ori", motifs_path=tmp_path / "motifs.bed")
+    assert "all" in set(scores["part"])
+
+
 def test_a_perfect_prediction_scores_perfectly():
     rng = np.random.default_rng(0)
     i, j = np.triu_indices(30, 2)

@@ -14,6 +14,7 @@ import pandas as pd
 from chromloom.edits.read import read_edits
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
+from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
 from chromloom.normalize.probability import PSEUDOCOUNT, contact_probability
 from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
@@ -46,6 +47,7 @@ def compare_with_observed(
     edit: str,
     flank: int = FLANK,
     mode: str = "lifted",
+    motifs_path: str | Path | None = None,
     device: str = "cpu",
 ) -> pd.DataFrame:
     """Score the prediction of an edit, and rules that need no model, on an observed edited map.
@@ -60,7 +62,7 @@ def compare_with_observed(
         File of edits and the name of the one that was made.
     out : str or Path
         Stem: gets `.scores.tsv` (see `score_parts`) and `.tsv` (see `pair_table`).
-    flank, mode, device
+    flank, mode, motifs_path, device
         As for `perturb`.
 
     Returns
@@ -73,13 +75,17 @@ def compare_with_observed(
     InputError
         No such edit; maps of other bins; no pair that both maps know.
     """
-    source = open_source(model_dir, map_path, device=device, mode=mode)
     before, after = NormalizedMap(map_path), NormalizedMap(edited_map_path)
     if not before.bins.match(after.bins):
         raise InputError(
             f"{edited_map_path} has other bins than {map_path} ({before.resolution} bp); extract "
             "it at the same resolution and assembly"
         )
+    motifs = None
+    if motifs_path is not None:
+        sizes = before.bins.chromsizes
+        motifs = read_intervals(motifs_path, "bed", sizes, what="file of motifs")
+    source = open_source(model_dir, map_path, device=device, mode=mode, motifs=motifs)
     edits = read_edits(edits_path, chromsizes=before.bins.chromsizes)
     chosen = next((one for one in edits if one.edit == edit), None)
     if chosen is None:

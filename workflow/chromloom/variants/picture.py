@@ -25,6 +25,7 @@ def variant_maps(
     zygosity: str = "homozygous",
     mode: str = "lifted",
     motifs: pd.DataFrame | None = None,
+    device: str = "cpu",
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray] | str], pd.DataFrame, list[Piece]]:
     """Predict a variant by several models, on the reference bins around its first end.
 
@@ -33,7 +34,7 @@ def variant_maps(
     models : mapping
         Name -> folder of the model, map of the sample.
     edit : Edit
-    flank, zygosity, mode, motifs
+    flank, zygosity, mode, motifs, device
         See `score.score_variants`.
 
     Returns
@@ -50,7 +51,9 @@ def variant_maps(
     windows: dict[str, tuple[np.ndarray, list[np.ndarray]]] = {}
     bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), []
     for name, (folder, map_path) in models.items():
-        source = open_source(folder, map_path, name=name, mode=mode, motifs=motifs)
+        source = open_source(
+            folder, map_path, name=name, device=device, mode=mode, motifs=motifs
+        )
         prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
         if isinstance(prediction, str):
             found[name] = prediction

@@ -39,6 +39,7 @@ def score_variants(
     zygosity: str = "homozygous",
     mode: str = "lifted",
     name: str | None = None,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """Score variants, and random ones of their kinds and sizes, by one model.
 
@@ -62,7 +63,7 @@ def score_variants(
         BED6 of CTCF motifs; needed for variants of kind orientation.
     zygosity : {"homozygous", "heterozygous"}
         Variants and controls are on both homologues, or on one, see `predict.heterozygous`.
-    mode, name
+    mode, name, device
         See `prediction.open.open_source`.
 
     Returns
@@ -77,7 +78,9 @@ def score_variants(
     motifs = None
     if motifs_path is not None:
         motifs = read_intervals(motifs_path, "bed", chromsizes, what="file of motifs")
-    source = require_editable(open_source(model_dir, map_path, name=name, mode=mode, motifs=motifs))
+    source = require_editable(
+        open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
+    )
     drawn = draw_controls(edits, source.bins, number=controls, seed=seed)
     tasks = [(edit, False) for edit in edits]
     tasks += [(edit, True) for own in drawn.values() for edit in own]
