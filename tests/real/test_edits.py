@@ -28,7 +28,7 @@ def test_every_record_is_an_edit_or_says_why_not(rows):
     assert len({row.line for row in rows}) == N_RECORDS
     assert all((row.edit is None) == bool(row.reason and row.detail) for row in rows)
     reasons = Counter(row.reason for row in rows if row.edit is None)
-    assert set(reasons) == {"filter", "mate", "sequence", "place"}
+    assert set(reasons) == {"filter", "mate", "sequence", "place", "event"}
     assert reasons["filter"] == sum(row.reason == "filter" for row in rows) == 195
 
 
@@ -48,7 +48,7 @@ def test_every_edit_that_is_left_can_be_laid_out(rows, chromsizes, resolution):
     bins = Bins(make_bins(chromsizes, resolution), resolution)
     edits = [row.edit for row in fit_bins(rows, chromsizes, resolution) if row.edit]
     assert {edit.kind for edit in edits} == {
-        "deletion", "duplication", "inversion", "translocation",
+        "deletion", "duplication", "inversion", "translocation", "compound",
     }  # fmt: skip
     for edit in edits[:: len(edits) // 40]:
         assert len(lay_out(edit, bins).source) > 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chromloom.edits.bins import lay_out, lift_table, unfit
 from chromloom.edits.edit import KINDS, Edit, knockouts
-from chromloom.edits.pieces import Piece, edited_pieces, lift_pieces, reciprocal
+from chromloom.edits.pieces import Piece, edited_chromosomes, edited_pieces, lift_pieces
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins, make_bins
 
@@ -135,7 +135,7 @@ borders = st.integers(0, 50).map(lambda i: 10 * i)
 @st.composite
 def whole_bin_edits(draw):
     """Edits of every kind whose ends are borders of bins."""
-    kind = draw(st.sampled_from(sorted(set(KINDS.values()))))
+    kind = draw(st.sampled_from(sorted(set(KINDS.values()) - {"substitution"})))
     start, end = sorted(draw(st.tuples(borders, borders).filter(lambda x: x[0] != x[1])))
     second = {}
     if kind in ("insertion", "translocation"):
@@ -173,7 +173,7 @@ def test_both_derivatives_of_a_translocation_hold_all_of_both_chromosomes(strand
     second = {"chrom2": "chr2", "start2": 123, "end2": 123}
     second |= {"strand": strands[0], "strand2": strands[1]}
     one = edit("translocation", 456, 456, **second)
-    pieces = edited_pieces(one, sizes) + edited_pieces(reciprocal(one), sizes)
+    pieces = [piece for own in edited_chromosomes(one, sizes).values() for piece in own]
     for chrom, cut in (("chr1", 456), ("chr2", 123)):
         parts = sorted((p.start, p.end) for p in pieces if p.chrom == chrom)
         assert parts == [(0, cut), (cut, sizes[chrom])]

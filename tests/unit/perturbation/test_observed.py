@@ -63,7 +63,9 @@ def test_scores_are_written(tiny_model_dir, tiny_map_path, edited_map_path, tmp_
         compare_with_observed(*paths, edit="other")
 
 
-def test_edits_of_orientation_are_compared(tiny_model_dir, tiny_map_path, edited_map_path, tmp_path):
+def test_edits_of_orientation_are_compared(
+    tiny_model_dir, tiny_map_path, edited_map_path, tmp_path
+):
     (tmp_path / "e.tsv").write_text("edit\tkind\tchrom\tstart\tend\tstrand\n"
                                     "ori\torientation\tchr1\t500000\t600000\t+\n")  # fmt: skip
     motifs = [f"chr1\t{k}00000\t{k}00019\tm\t1\t{'+-'[k % 2]}\n" for k in range(2, 9)]

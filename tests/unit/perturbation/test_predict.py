@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromloom.edits.bins import EditedChromosome, lay_out
-from chromloom.edits.edit import Edit
+from chromloom.edits.edit import Edit, put_together
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
@@ -163,6 +163,55 @@ def test_mapping_back_sums_pairs_by_their_bins(n, seed):
                 assert np.isnan(total[i, j])
             else:
                 np.testing.assert_allclose(total[i, j], np.sum(pairs))
+
+
+SECOND = {"chrom2": "chr2", "start2": 300_000, "end2": 300_000}
+
+
+@pytest.mark.parametrize("strands", ["+-", "++", "-+", "--"])
+def test_both_derivatives_of_a_translocation_are_predicted_and_mapped_back(source, strands):
+    one = edit("translocation", 60, 60, **SECOND, strand=strands[0], strand2=strands[1])
+    edited = lay_out(one, source.bins)
+    prediction = predict_edit(source, edited, flank=200_000)
+    (other,) = prediction.others
+    assert (prediction.edited.chrom, other.edited.chrom) == ("chr1", "chr2")
+    for layout, positions, values in (
+        (prediction.edited, prediction.positions, prediction.in_edited),
+        (other.edited, other.positions, other.values),
+    ):
+        anew = predict_pairs(source, layout.chrom, positions, edited=layout)
+        across = np.ix_(positions < layout.span[0], positions >= layout.span[0])
+        assert np.isfinite(anew[across]).any()
+        np.testing.assert_allclose(values[across], anew[across], rtol=2e-4, atol=1e-6)
+    assert prediction.bins.tolist() == [*range(40, 80), *range(130, 170)]
+    sides = [prediction.bins < 60, (prediction.bins >= 60) & (prediction.bins < 120)]
+    sides += [(prediction.bins >= 120) & (prediction.bins < 150), prediction.bins >= 150]
+    for side in sides if strands in ("+-", "-+") else sides[:2]:  # what is not cut nor turned
+        within = np.ix_(side, side)
+        np.testing.assert_array_equal(prediction.on_reference[within], prediction.wild_type[within])
+    known = np.array([[np.isfinite(prediction.on_reference[np.ix_(a, b)]).any()
+                       for b in sides] for a in sides])  # fmt: skip
+    joined = [(0, 3), (1, 2)] if strands in ("+-", "-+") else [(0, 2), (1, 3)]
+    assert sorted(map(tuple, np.argwhere(np.triu(known, 1)).tolist())) == joined
+    half = heterozygous(prediction).on_reference
+    apart = np.ix_(sides[0], sides[1])
+    np.testing.assert_array_equal(half[apart], prediction.wild_type[apart] / 2)
+
+
+def test_steps_of_a_compound_edit_are_predicted_together(source):
+    """A deletion in an inversion, against the whole chromosome and each pair's own copies."""
+    steps = edit("inversion", 40, 60), edit("duplication", 45, 50), edit("deletion", 80, 85)
+    edited = lay_out(put_together("e", steps), source.bins)
+    prediction = predict_edit(source, edited)
+    np.testing.assert_allclose(prediction.in_edited, whole(source, edited), rtol=2e-4, atol=1e-6)
+    assert 0 < prediction.n_predicted < np.isfinite(prediction.in_edited).sum()
+    at = {bin_id: np.flatnonzero(edited.source == bin_id) for bin_id in range(120)}
+    for i, j in [(10, 47), (45, 49), (55, 70), (20, 110), (47, 90)]:
+        pairs = [(min(a, b), max(a, b)) for a in at[i] for b in at[j]]
+        total = sum(prediction.in_edited[pair] for pair in pairs)
+        np.testing.assert_allclose(prediction.on_reference[i, j], total, rtol=1e-6)
+    assert np.isnan(prediction.on_reference[80:85]).all()
+    assert [len(at[k]) for k in (44, 45, 49, 50)] == [1, 2, 2, 1]
 
 
 def test_an_insertion_keeps_the_original_copy(source):

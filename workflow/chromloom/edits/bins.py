@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.edit import JOINED, Edit, edited_name
-from chromloom.edits.pieces import Piece, edited_pieces
+from chromloom.edits.edit import COMPOUND, JOINED, METHODS, Edit, chroms_of, edited_name
+from chromloom.edits.pieces import Piece, edited_chromosomes, length, take
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
+
+IN_PLACE = {("knockout", method) for method in METHODS if method != "shift"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,12 @@ class EditedChromosome:
     parts : dict
         Position -> pieces (tuple of Piece) that lie there, of bins that were cut; `source` and
         `strand` are then those of the largest. Empty where bins are whole.
+    chrom : str
+        Chromosome of the reference that it is named after; that of the edit by default.
+    begins : ndarray, int64
+        Reference bins that chromosomes begin with: the bins before them are no neighbours.
+    others : tuple of EditedChromosome
+        Further chromosomes that the edit changes, such as the other derivative chromosome.
     """
 
     edit: Edit
@@ -51,6 +59,17 @@ class EditedChromosome:
     span: tuple[int, int]
     pieces: tuple[Piece, ...] = ()
     parts: Mapping[int, tuple[Piece, ...]] = field(default_factory=dict)
+    chrom: str = ""
+    begins: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    others: tuple["EditedChromosome", ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chrom", self.chrom or self.edit.chrom)
+
+    @property
+    def chromosomes(self) -> tuple["EditedChromosome", ...]:
+        """All chromosomes that the edit changes, this one first."""
+        return (self, *self.others)
 
     @property
     def run_end(self) -> np.ndarray:
@@ -62,6 +81,7 @@ class EditedChromosome:
         plain = (self.strand == 1) & ~self.replaced
         plain[list(self.parts)] = False
         joined = (np.diff(self.source) == 1) & plain[1:] & plain[:-1]
+        joined &= ~np.isin(self.source[1:], self.begins)
         ends = np.arange(1, len(self.source) + 1)
         breaks = np.append(np.flatnonzero(~joined) + 1, len(self.source))
         run_end = breaks[np.searchsorted(breaks, ends)]
@@ -85,6 +105,7 @@ def lay_out(edit: Edit, bins: Bins, *, parts: bool = False) -> EditedChromosome:
     Returns
     -------
     EditedChromosome
+        With `others` where the edit changes several; those of less than two bins are left out.
 
     Raises
     ------
@@ -92,20 +113,23 @@ def lay_out(edit: Edit, bins: Bins, *, parts: bool = False) -> EditedChromosome:
         Chromosome unknown, region outside it or empty, a structural edit smaller than a bin (if
         bins are whole), an edit that leaves nothing of the chromosome.
     """
-    n_bins = {chrom: last - first for chrom, (first, last) in bins.extents.items()}
-    pieces = edited_pieces(edit, bins.chromsizes)
-    if parts and edit.kind not in ("knockout", "orientation"):
-        return _cut(edit, pieces, bins)
-    rounded, kept = _round(edit, bins.resolution, n_bins)
-    source = np.concatenate([_bins_of(piece, bins) for piece in kept])
-    strand = np.concatenate(
-        [np.full(p.end - p.start, 1 if p.strand == "+" else -1, np.int8) for p in kept]
-    )
-    span = _span(rounded, len(source), n_bins[edit.chrom])
-    replaced = np.zeros(len(source), bool)
-    if edit.kind == "orientation" or (edit.kind == "knockout" and edit.method != "shift"):
-        replaced[slice(*span)] = True
-    return EditedChromosome(edit, source, strand, replaced, span, tuple(pieces))
+    in_bp = edited_chromosomes(edit, bins.chromsizes)
+    cut = parts and edit.kind not in ("knockout", "orientation")
+    if cut:
+        laid = [_cut(edit, chrom, pieces, bins) for chrom, pieces in in_bp.items()]
+    else:
+        n_bins = {chrom: last - first for chrom, (first, last) in bins.extents.items()}
+        rounded, in_bins = _round(edit, bins.resolution, n_bins)
+        laid = [_whole(rounded, chrom, pieces, bins) for chrom, pieces in in_bins.items()]
+    begins = np.array([first for first, _ in bins.extents.values()])
+    main, *others = (replace(one, edit=edit, begins=begins,
+                             pieces=tuple(in_bp.get(one.chrom, ()))) for one in laid)  # fmt: skip
+    if len(main.source) < 2:
+        raise InputError(
+            f"edit '{edit.edit}': it leaves {len(main.source)} bins of {edit.chrom}; make it "
+            "smaller"
+        )
+    return replace(main, others=tuple(one for one in others if len(one.source) > 1))
 
 
 def unfit(edit: Edit, chromsizes: Mapping[str, int], resolution: int) -> str | None:
@@ -114,12 +138,12 @@ def unfit(edit: Edit, chromsizes: Mapping[str, int], resolution: int) -> str | N
     An edit that moves DNA is at least one bin long. A knockout or an orientation edit replaces the
     bins that it lies in, whatever its length; a translocation has none. At least two bins are left.
     """
-    chroms = filter(None, (edit.chrom, edit.chrom2))
+    n_bins = {c: -(-int(chromsizes[c]) // resolution) for c in chroms_of(edit)}
     try:
-        _round(edit, resolution, {c: -(-int(chromsizes[c]) // resolution) for c in chroms})
+        left = length(_round(edit, resolution, n_bins)[1][edit.chrom])
     except InputError as error:
         return str(error).partition(": ")[2]
-    return None
+    return None if left > 1 else f"it leaves {left} bins of {edit.chrom}; make it smaller"
 
 
 def lift_table(edited: EditedChromosome, bins: Bins) -> pd.DataFrame:
@@ -139,7 +163,7 @@ def lift_table(edited: EditedChromosome, bins: Bins) -> pd.DataFrame:
     end[-1] = start[-1] + (reference["end"] - reference["start"]).iloc[-1]
     return pd.DataFrame(
         {
-            "chrom": edited_name(edited.edit),
+            "chrom": edited_name(edited.edit, edited.chrom),
             "start": start,
             "end": end,
             "ref_chrom": reference["chrom"].astype(str),
@@ -152,11 +176,29 @@ def lift_table(edited: EditedChromosome, bins: Bins) -> pd.DataFrame:
     )
 
 
-def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit, list[Piece]]:
-    """An edit and its pieces in units of bins.
+def _round(
+    edit: Edit, resolution: int, n_bins: Mapping[str, int]
+) -> tuple[Edit, dict[str, list[Piece]]]:
+    """An edit and the pieces of its chromosomes in units of bins."""
+    if edit.kind == COMPOUND:
+        steps = tuple(_rounded(step, resolution, n_bins) for step in edit.steps)
+        start, end = edit.start // resolution, -(-edit.end // resolution)
+        rounded = replace(edit, start=start, end=end, steps=steps)
+    else:
+        rounded = _rounded(edit, resolution, n_bins)
+    return rounded, edited_chromosomes(rounded, n_bins)
+
+
+def _rounded(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> Edit:
+    """An edit in units of bins.
 
     Regions reach outwards to whole bins, breakpoints go to the nearest border.
     """
+    if edit.kind == "substitution":
+        raise InputError(
+            f"edit '{edit.edit}': it changes {edit.end - edit.start:,} bases into "
+            f"{len(edit.alt):,} others; use a model that reads sequence"
+        )
     length = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
     if edit.kind in ("insertion", "deletion", "duplication", "inversion") and length < resolution:
         raise InputError(
@@ -172,17 +214,24 @@ def _round(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> tuple[Edit
         start2 = end2 = min(round(edit.start2 / resolution), n_bins[edit.chrom2])
     elif edit.kind == "insertion":
         start2, end2 = edit.start2 // resolution, -(-edit.end2 // resolution)
-    rounded = replace(edit, start=start, end=end, start2=start2, end2=end2)
-    pieces = edited_pieces(rounded, n_bins)
-    left = sum(piece.end - piece.start for piece in pieces)
-    if left < 2:
-        raise InputError(
-            f"edit '{edit.edit}': it leaves {left} bins of {edit.chrom}; make it smaller"
-        )
-    return rounded, pieces
+    return replace(edit, start=start, end=end, start2=start2, end2=end2)
 
 
-def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
+def _whole(rounded: Edit, chrom: str, pieces: list[Piece], bins: Bins) -> EditedChromosome:
+    """An edited chromosome of whole bins, from an edit and pieces in units of bins."""
+    source = np.concatenate([_bins_of(piece, bins) for piece in pieces])
+    strand = np.concatenate(
+        [np.full(p.end - p.start, 1 if p.strand == "+" else -1, np.int8) for p in pieces]
+    )
+    first, last = bins.extent(chrom)
+    span = _span(rounded, chrom, pieces, last - first)
+    replaced = np.zeros(len(source), bool)
+    if rounded.kind == "orientation" or (rounded.kind, rounded.method) in IN_PLACE:
+        replaced[slice(*span)] = True
+    return EditedChromosome(rounded, source, strand, replaced, span, chrom=chrom)
+
+
+def _cut(edit: Edit, chrom: str, pieces: list[Piece], bins: Bins) -> EditedChromosome:
     """The edited chromosome with bins cut where the edit says."""
     resolution, sizes = bins.resolution, bins.chromsizes
     sources: list[np.ndarray] = []
@@ -195,8 +244,14 @@ def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
         total = sum(piece.end - piece.start for piece in left)
         n = max(1, round(total / resolution)) if total else 0
         for k in range(n):
-            here = _take(left, total * k // n, total * (k + 1) // n)
-            largest = max(here, key=lambda piece: piece.end - piece.start)
+            here = take(left, total * k // n, total * (k + 1) // n)
+            of_reference = [piece for piece in here if not piece.bases]
+            if not of_reference:
+                raise InputError(
+                    f"edit '{edit.edit}': a bin of {resolution:,} bp would hold nothing but "
+                    "inserted bases; use a coarser model"
+                )
+            largest = max(of_reference, key=lambda piece: piece.end - piece.start)
             middle = (largest.start + largest.end - 1) // 2
             parts[len(ends) - 1] = tuple(here)
             sources.append(np.array([bins.extent(largest.chrom)[0] + middle // resolution]))
@@ -205,6 +260,9 @@ def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
         left.clear()
 
     for piece in pieces:
+        if piece.bases:
+            left.append(piece)
+            continue
         first, last = -(-piece.start // resolution), piece.end // resolution
         if piece.end == sizes[piece.chrom]:
             last = -(-piece.end // resolution)
@@ -225,11 +283,7 @@ def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
         left += [after] * (after.end > after.start)
     put_together()
     source = np.concatenate(sources)
-    if len(source) < 2:
-        raise InputError(
-            f"edit '{edit.edit}': it leaves {len(source)} bins of {edit.chrom}; make it smaller"
-        )
-    lo, hi = _span(edit, ends[-1], int(sizes[edit.chrom]))
+    lo, hi = _span(edit, chrom, pieces, int(sizes[chrom]))
     inside = np.searchsorted(ends, lo, side="right") - 1, np.searchsorted(ends, hi, side="left")
     return EditedChromosome(
         edit,
@@ -237,23 +291,9 @@ def _cut(edit: Edit, pieces: list[Piece], bins: Bins) -> EditedChromosome:
         np.array(strands, np.int8),
         np.zeros(len(source), bool),
         (int(inside[0]), max(int(inside[1]), int(inside[0]))),
-        tuple(pieces),
-        parts,
+        parts=parts,
+        chrom=chrom,
     )
-
-
-def _take(pieces: list[Piece], lo: int, hi: int) -> list[Piece]:
-    """The pieces of bp [lo, hi) of pieces in a row."""
-    taken, offset = [], 0
-    for piece in pieces:
-        length = piece.end - piece.start
-        a, b = max(lo - offset, 0), min(hi - offset, length)
-        offset += length
-        if a < b and piece.strand == "+":
-            taken.append(replace(piece, start=piece.start + a, end=piece.start + b))
-        elif a < b:
-            taken.append(replace(piece, start=piece.end - b, end=piece.end - a))
-    return taken
 
 
 def _bins_of(piece: Piece, bins: Bins) -> np.ndarray:
@@ -261,15 +301,25 @@ def _bins_of(piece: Piece, bins: Bins) -> np.ndarray:
     return own if piece.strand == "+" else own[::-1]
 
 
-def _span(edit: Edit, length: int, n_bins: int) -> tuple[int, int]:
-    """Positions [lo, hi) of what an edit in units of bins altered in `length` bins.
+def _span(edit: Edit, chrom: str, pieces: list[Piece], size: int) -> tuple[int, int]:
+    """Positions [lo, hi) of what an edit altered in a chromosome, all in the unit of the edit.
 
-    `n_bins` are those of its chromosome before the edit.
+    `size` is the chromosome's before the edit.
     """
+    if edit.kind == COMPOUND or chrom != edit.chrom:
+        # What lies between the first end and the last start of pieces, or the end that is gone.
+        total, (first, *_, last) = length(pieces), (pieces[0], *pieces)
+        if len(pieces) == 1:
+            whole = first.start == 0 and first.strand == "+"
+            return (total if whole else 0,) * 2
+        return first.end - first.start, total - (last.end - last.start)
     if edit.kind == "insertion":
         return edit.start, edit.start + edit.end2 - edit.start2
+    if edit.kind == "substitution":
+        return edit.start, edit.start + len(edit.alt)
     if edit.kind == "translocation":  # where the strand is -, what lies right of it comes last
-        return (edit.start if edit.strand == "+" else length - n_bins + edit.start,) * 2
+        at = edit.start if edit.strand == "+" else length(pieces) - size + edit.start
+        return at, at
     if edit.kind == "duplication":
         return edit.start, 2 * edit.end - edit.start
     if edit.kind == "deletion" or (edit.kind, edit.method) == ("knockout", "shift"):

@@ -6,7 +6,7 @@ the chromosome in bp (`pieces`) and lay it out in bins (`bins`); what a model pr
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
@@ -24,8 +24,11 @@ KINDS = {
     "ITX": "translocation",
     "KO": "knockout",
     "ORI": "orientation",
+    "SUB": "substitution",
 }
 """Type of a structural variant, as files name it -> kind of edit."""
+COMPOUND = "compound"
+"""Kind of several edits of one haplotype, made one after another."""
 JOINED = ("insertion", "translocation")
 """Kinds that join a second locus, chrom2, at the breakpoint `start`."""
 # What a subtype may say without making another event of it; graphtyper's are its models of reads.
@@ -45,9 +48,10 @@ class NotAnEdit(ChromloomError):
     ----------
     reason : str
         One word: format (not a record), filter, genotype (not carried), type (an event that cannot
-        be expressed), sequence (changes bases, moves nothing that is in the map), place (not known,
-        or not in the assembly), chromosome (not kept), mate (of a breakend that was read before),
-        size (less than a bin).
+        be expressed), sequence (inserts what is not told, or changes bases, which bins cannot
+        show), reference (its REF is not what the sequence has), place (not known, or not in the
+        assembly), chromosome (not kept), mate (of a breakend that was read before), event (of a
+        junction that is part of one that was read before), size (less than a bin).
     detail : str
         One sentence.
     """
@@ -67,8 +71,9 @@ class Edit:
         Name, unique in its file, of letters, digits, `_` and `-`; the output folder has it.
     kind : str
         deletion, duplication (tandem), inversion, insertion (of the segment chrom2:start2-end2 at
-        `start`), translocation (join at chrom:start and chrom2:start2), knockout, orientation
-        (vectors of the bins replaced by the mean vector of CTCF bins of the other orientation).
+        `start`), translocation (join at chrom:start and chrom2:start2), substitution (of the bases
+        of the region, which may be empty, by `alt`), knockout, orientation (vectors of the bins
+        replaced by the mean vector of CTCF bins of the other orientation), or `COMPOUND`.
     chrom, start, end : str, int, int
         Region, bp, 0-based half-open.
     chrom2, start2, end2 : str, int, int
@@ -81,6 +86,16 @@ class Edit:
         Knockout: average (of 10 bins each side), shift (the bins are removed), zero, padding.
     id : str
         What its file calls it, where the name was made from that or the file names none: "".
+    ref, alt : str
+        Bases of the region, where the file tells them, and of a substitution those in their place.
+    compound : str
+        Name of the compound edit that it is a step of, or "".
+    copy : int
+        Step of a compound edit: which copy of its region is meant, 1 for the first along the
+        edited chromosomes.
+    steps : tuple of Edit
+        Of a compound edit, in order, each in coordinates of the reference; see `edits.pieces`.
+        Its own region is that of the steps on the chromosome of the first.
     """
 
     edit: str
@@ -95,14 +110,32 @@ class Edit:
     strand2: str = "+"
     method: str = "average"
     id: str = ""
+    ref: str = ""
+    alt: str = ""
+    compound: str = ""
+    copy: int = 1
+    steps: tuple["Edit", ...] = ()
 
 
-EDIT_COLUMNS = [field.name for field in fields(Edit)]
+EDIT_COLUMNS = [field.name for field in fields(Edit) if field.name != "steps"]
 
 
-def edited_name(edit: Edit) -> str:
-    """Name of the edited chromosome: `chr21_deletion`, so that it is not taken for chr21."""
-    return f"{edit.chrom}_{edit.kind}"
+def edited_name(edit: Edit, chrom: str = "") -> str:
+    """Name of an edited chromosome: `chr21_deletion`, so that it is not taken for chr21."""
+    return f"{chrom or edit.chrom}_{edit.kind}"
+
+
+def chroms_of(edit: Edit) -> list[str]:
+    """Chromosomes that an edit names."""
+    named = [c for step in edit.steps or (edit,) for c in (step.chrom, step.chrom2) if c]
+    return list(dict.fromkeys(named))
+
+
+def put_together(name: str, steps: Sequence[Edit]) -> Edit:
+    """The compound edit of some steps, in their order."""
+    own = [step for step in steps if step.chrom == steps[0].chrom]
+    start, end = min(step.start for step in own), max(step.end for step in own)
+    return Edit(name, COMPOUND, steps[0].chrom, start, end, steps=tuple(steps))
 
 
 def knockouts(sites: pd.DataFrame, *, method: str = "average") -> list[Edit]:
@@ -202,10 +235,21 @@ def problem(edit: Edit, chromsizes: Mapping[str, int]) -> str | None:
     chromsizes : mapping or Series
         Chromosome name -> length (bp, or any other unit that the edit is in).
     """
+    if edit.kind == COMPOUND:
+        for number, step in enumerate(edit.steps, start=1):
+            wrong = problem(step, chromsizes)
+            if step.kind in ("knockout", "orientation", COMPOUND) and wrong is None:
+                wrong = f"a step of kind {step.kind} moves no DNA; make it an edit of its own"
+            if wrong is not None:
+                return f"step {number}: {wrong}"
+        return None
     if edit.kind not in KINDS.values():
         known = ", ".join(dict.fromkeys(KINDS.values()))
         return f"kind '{edit.kind}' is none of {known}"
-    places = [_breakpoint if edit.kind in JOINED else _region]
+    if edit.kind == "substitution" and not (edit.end > edit.start or edit.alt):
+        return "a substitution needs bases (alt) or a region to take out; give them"
+    bare = edit.kind in JOINED or (edit.kind == "substitution" and edit.start == edit.end)
+    places = [_breakpoint if bare else _region]
     ends = [(edit.chrom, edit.start, edit.end)]
     if edit.kind in JOINED:
         places.append(_region if edit.kind == "insertion" else _breakpoint)

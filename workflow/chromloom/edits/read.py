@@ -25,7 +25,9 @@ from chromloom.edits.edit import (
     join,
     kind_of,
     problem,
+    put_together,
 )
+from chromloom.edits.pieces import edited_chromosomes
 from chromloom.errors import InputError
 from chromloom.genome.names import match_names, some_names
 from chromloom.tables import BED, BEDPE, Column, read_table
@@ -33,6 +35,8 @@ from chromloom.tables import BED, BEDPE, Column, read_table
 SUFFIXES = (".bed", ".bedpe", ".vcf", ".bcf", ".tsv")
 COMPRESSED = (".gz", ".bgz", ".bgzf", ".bz2", ".xz")
 NAME_LENGTH = 80
+SNAPPED = 1000
+"""bp; ends of junctions of one event that are nearer are one break."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def read_rows(
         `.bedpe`: two breakpoints in either order (their midpoints count), name in column 7,
         strands in 9 and 10, type in 11 (else from the strands); INS inserts region 2 at region 1.
         `.vcf`, `.bcf`: see `vcf.edit_of`; INS names its locus in INFO as `SOURCE=chrom:first-last`
-        (1-based). `.tsv`: columns kind, chrom, start and any other field of `Edit`.
+        (1-based). `.tsv`: columns kind, chrom, start and any other field of `Edit`; rows with one
+        name in the column compound are the steps of one edit, in their order.
     chromsizes : Series, optional
         Name -> length (bp) of the assembly's chromosomes: edits get its names and are checked.
     chromosomes : sequence of str, optional
@@ -110,7 +115,8 @@ def read_rows(
     -------
     list of Row
         In the order of the file. Names of edits are made of the names in the file, so that they
-        are unique and can name a folder. A breakend and its mate are one edit.
+        are unique and can name a folder. A breakend and its mate are one edit, and so are all
+        junctions of a VCF with one EVENT: they are made one after another.
 
     Raises
     ------
@@ -136,10 +142,12 @@ def read_rows(
     if written and not rows:
         raise InputError(f"{path}: holds no edits; give at least one")
     rows = [_with_method(row, method, path) for row in rows]
+    steps_of = [row.edit.compound if row.edit else "" for row in rows]
     if chromsizes is not None:
         rows = _on_assembly(rows, chromsizes, chromosomes)
     if written:
         _refuse(rows, path)
+    rows = _compounds(rows, steps_of, chromsizes, path if written else None)
     return _named(rows)
 
 
@@ -154,13 +162,23 @@ def fit_bins(rows: Iterable[Row], chromsizes: pd.Series, resolution: int) -> lis
     fitted = []
     for row in rows:
         detail = row.edit and unfit(row.edit, chromsizes, resolution)
-        fitted.append(row.left_out("size", detail) if detail else row)
+        bases = row.edit is not None and row.edit.kind == "substitution"
+        fitted.append(row.left_out("sequence" if bases else "size", detail) if detail else row)
     return fitted
 
 
 def edit_table(rows: Iterable[Row]) -> pd.DataFrame:
-    """The edits of rows: one row per edit, columns of `EDIT_COLUMNS`; a TSV of it is read again."""
-    return pd.DataFrame([asdict(row.edit) for row in rows if row.edit], columns=EDIT_COLUMNS)
+    """The edits of rows, columns of `EDIT_COLUMNS`: one row per edit, or step of a compound one.
+
+    A TSV of it is read again.
+    """
+    edits = (row.edit for row in rows if row.edit)
+    written = [
+        replace(step, compound=edit.edit) if edit.steps else step
+        for edit in edits
+        for step in edit.steps or (edit,)
+    ]
+    return pd.DataFrame([asdict(edit) for edit in written], columns=EDIT_COLUMNS)
 
 
 def skipped_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -240,7 +258,7 @@ def _read_tsv(path: Path) -> list[Row]:
     rows = []
     for line, *cells in table.itertuples(name=None):
         values = {name: cell for name, cell in zip(table, cells) if cell not in ("", ".")}
-        for name in ("start", "end", "start2", "end2"):
+        for name in ("start", "end", "start2", "end2", "copy"):
             text = values.get(name, "0")
             if not re.fullmatch(r"-?\d+", text):
                 raise InputError(f"{path}, line {line}: {name} '{text}' is not a whole number")
@@ -251,6 +269,11 @@ def _read_tsv(path: Path) -> list[Row]:
         for name in ("strand", "strand2"):
             if values.get(name, "+") not in ("+", "-"):
                 raise InputError(f"{path}, line {line}: {name} '{values[name]}' is neither + nor -")
+        for name in ("ref", "alt"):
+            if name in values and not vcf.BASES.fullmatch(values[name]):
+                raise InputError(f"{path}, line {line}: {name} '{values[name]}' is no row of bases")
+        if values.get("copy", 1) < 1:
+            raise InputError(f"{path}, line {line}: copy {values['copy']}; expected 1 or more")
         kind = _kind(values["kind"], path, line)
         if kind not in JOINED and "end" not in values:
             raise InputError(f"{path}, line {line}: a {kind} needs an end; fill it in")
@@ -264,6 +287,7 @@ def _read_tsv(path: Path) -> list[Row]:
 def _read_vcf(path: Path, vcf_filter: str, vcf_genotype: str) -> list[Row]:
     rows: list[Row] = []
     junctions: dict[object, vcf.Record] = {}
+    chains: dict[str, dict[int, Edit]] = {}  # event -> row -> junction
     for record in vcf.read_records(path):
         if isinstance(record, vcf.Fault):
             text = record.text.replace("\t", " ")
@@ -276,13 +300,41 @@ def _read_vcf(path: Path, vcf_filter: str, vcf_genotype: str) -> list[Row]:
                 edit = vcf.edit_of(record, number)
                 if "[" in alt or "]" in alt:
                     _check_mate(record, edit, junctions)
+                    if event := record.info.get("EVENT", ""):
+                        chains.setdefault(event, {})[len(rows)] = vcf.junction_of(record, alt)
             except NotAnEdit as error:
                 rows.append(row.left_out(error.reason, error.detail))
                 continue
             several = record.id and len(record.alts) > 1
             name = f"{record.id}-{number}" if several else record.id
             rows.append(replace(row, edit=replace(edit, edit=name, method="")))
+    for event, chain in chains.items():
+        if len(chain) < 2:
+            continue
+        for number, step in zip(chain, _snapped(list(chain.values()))):
+            step = replace(step, edit=rows[number].id, compound=event, method="")
+            rows[number] = replace(rows[number], edit=step)
     return rows
+
+
+def _snapped(junctions: list[Edit]) -> list[Edit]:
+    """Junctions whose ends nearer than `SNAPPED` to that of one before are moved to it.
+
+    Both junctions of one balanced event lie at the same two breaks but for homology and for what
+    the caller does not know; bases between them would else be a third event.
+    """
+    ends: list[tuple[str, int]] = []
+
+    def snap(chrom: str, at: int) -> int:
+        near = [there for of, there in ends if of == chrom and abs(there - at) < SNAPPED]
+        ends.append((chrom, near[0] if near else at))
+        return ends[-1][1]
+
+    return [
+        replace(one, start=(a := snap(one.chrom, one.start)), end=a,
+                start2=(b := snap(one.chrom2, one.start2)), end2=b)
+        for one in junctions
+    ]  # fmt: skip
 
 
 def _check_wanted(record: vcf.Record, number: int, vcf_filter: str, vcf_genotype: str) -> None:
@@ -337,6 +389,45 @@ def _with_method(row: Row, method: str, path: Path) -> Row:
             f"{', '.join(METHODS)}"
         )
     return replace(row, edit=edit)
+
+
+# Compound edits
+
+
+def _compounds(
+    rows: list[Row], names: Sequence[str], chromsizes: pd.Series | None, path: Path | None
+) -> list[Row]:
+    """Rows of which the first step of a compound edit has all of it; the others have none.
+
+    `names` are those of the compound edits that rows are steps of, or "". Of a file that is written
+    for the purpose (`path`) the other steps are no rows of their own, and an edit of which one step
+    is left out is left out; an event of a caller is what is left of it.
+    """
+    steps: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        if name and (rows[number].edit or path):
+            steps.setdefault(name, []).append(number)
+    made, merged = list(rows), set()
+    for name, own in steps.items():
+        first = rows[own[0]]
+        edits = [row.edit for row in (rows[number] for number in own) if row.edit]
+        merged |= set(own[1:]) if path else set()
+        for number in own[1:]:
+            detail = f"part of the event {name} of line {first.line}"
+            made[number] = rows[number].left_out("event", detail)
+        if len(edits) < len(own):
+            made[own[0]] = next(rows[number] for number in own if not rows[number].edit)
+            continue
+        edit = put_together(name, edits)
+        made[own[0]] = replace(first, id=name if path else first.id, edit=edit)
+        try:
+            if chromsizes is not None:
+                edited_chromosomes(edit, chromsizes)
+        except InputError as error:
+            if path is not None:
+                raise InputError(f"{path}, line {first.line}: {error}") from None
+            made[own[0]] = first.left_out("place", str(error))
+    return [row for number, row in enumerate(made) if number not in merged]
 
 
 # The assembly

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from chromloom.edits.pieces import Piece
-from chromloom.sequence.fasta import Genome, reverse_complement
+from chromloom.sequence.fasta import Genome, encode, reverse_complement
 from chromloom.signals.features import BinInputs, mirrored_signals
 from chromloom.signals.store import SignalStore
 
@@ -26,11 +26,19 @@ def part_inputs(source: BinInputs, pieces: Sequence[Piece]) -> np.ndarray:
 
 def edited_codes(genome: Genome, pieces: Iterable[Piece]) -> np.ndarray:
     """Sequence of joined pieces of the reference, (length,), uint8; see `sequence.fasta`."""
-    spelled = [np.zeros(0, np.uint8)]
-    for piece in pieces:
-        codes = genome.read(piece.chrom, piece.start, piece.end)
-        spelled.append(codes if piece.strand == "+" else reverse_complement(codes))
-    return np.concatenate(spelled)
+    return np.concatenate([np.zeros(0, np.uint8), *(spell(genome, piece) for piece in pieces)])
+
+
+def spell(genome: Genome, piece: Piece, lo: int = 0, hi: int | None = None) -> np.ndarray:
+    """Bases [lo, hi) of a piece, all of it by default, (hi - lo,), uint8."""
+    size = piece.end - piece.start
+    hi = size if hi is None else hi
+    a, b = (lo, hi) if piece.strand == "+" else (size - hi, size - lo)
+    if piece.bases:
+        codes = encode(piece.bases[a:b].encode())
+    else:
+        codes = genome.read(piece.chrom, piece.start + a, piece.start + b)
+    return codes if piece.strand == "+" else reverse_complement(codes)
 
 
 def part_features(
@@ -49,12 +57,16 @@ def part_features(
     -------
     ndarray, (2 * n_signals,), float32
         As `signals.features.read_features`: means, then maxima. A bin of the signals that is cut
-        counts in the mean by the share that is left. Stranded signals change places in a piece that
-        is turned round. NaN where more than half is missing.
+        counts in the mean by the share that is left; of inserted bases nothing is known. Stranded
+        signals change places in a piece that is turned round. NaN where more than half is missing.
     """
     turned = mirrored_signals(signals)
     values, weights = [], []
     for piece in pieces:
+        if piece.bases:
+            values.append(np.full((len(signals), 1), np.nan))
+            weights.append(np.array([len(piece.bases)]))
+            continue
         lo, hi = piece.start // store.bin_size, -(-piece.end // store.bin_size)
         own = store.read(piece.chrom, lo, hi, signals).astype(float)
         values.append(own[turned] if piece.strand == "-" else own)
@@ -88,8 +100,8 @@ def part_signals(
     Returns
     -------
     ndarray, (n_signals, step), float32
-        Each the value at its middle. Stranded signals change places in a piece that is turned
-        round.
+        Each the value at its middle; NaN in inserted bases. Stranded signals change places in a
+        piece that is turned round.
     """
     length = sum(piece.end - piece.start for piece in pieces)
     middles = ((np.arange(step) + 0.5) * length / step).astype(int)
@@ -111,7 +123,8 @@ def signals_at(
     Returns
     -------
     ndarray, (n_signals, n), float32
-        NaN beyond the last piece. Stranded signals change places in a piece that is turned round.
+        NaN beyond the last piece and in inserted bases. Stranded signals change places in a piece
+        that is turned round.
     """
     turned = mirrored_signals(signals)
     values = np.full((len(signals), len(places)), np.nan, np.float32)
@@ -119,7 +132,7 @@ def signals_at(
     for piece in pieces:
         offset, end = end, end + piece.end - piece.start
         own = (offset <= places) & (places < end)
-        if not own.any():
+        if piece.bases or not own.any():
             continue
         inside = places[own] - offset
         bp = piece.start + inside if piece.strand == "+" else piece.end - 1 - inside

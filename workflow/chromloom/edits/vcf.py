@@ -261,6 +261,18 @@ def _record(records, number: int, line: str) -> Record | Fault:
 
 def _breakend(record: Record, alt: str) -> Edit:
     """A junction with another place: t[chrom:pos[, t]chrom:pos], ]chrom:pos]t, [chrom:pos[t."""
+    made = junction_of(record, alt)
+    return join(made.chrom, made.start, made.strand, made.chrom2, made.start2, made.strand2)
+
+
+def junction_of(record: Record, alt: str) -> Edit:
+    """The junction of a breakend as a translocation, also within one chromosome, without a name.
+
+    Raises
+    ------
+    NotAnEdit
+        `alt` is no breakend.
+    """
     found = BREAKEND.fullmatch(alt)
     before, bracket, mate, after = found.groups() if found else ("", "", "", "")
     chrom2, _, position2 = mate.rpartition(":")
@@ -272,13 +284,13 @@ def _breakend(record: Record, alt: str) -> Edit:
         )
     strand = "+" if before else "-"  # the bases come first: what lies left is kept
     strand2 = "-" if bracket == "[" else "+"
-    return _join(record, strand, chrom2, int(position2), strand2)
+    at, at2 = _border(record.position, strand), _border(int(position2), strand2)
+    return Edit("", "translocation", record.chrom, at, at, chrom2, at2, at2, strand, strand2)
 
 
-def _join(record: Record, strand: str, chrom2: str, position2: int, strand2: str) -> Edit:
-    # 1-based base -> 0-based border: after the base where its left is kept, before it else
-    at = record.position - (strand == "-")
-    return join(record.chrom, at, strand, chrom2, position2 - (strand2 == "-"), strand2)
+def _border(base: int, strand: str) -> int:
+    """1-based base -> 0-based border: after the base where its left is kept, before it else."""
+    return base - (strand == "-")
 
 
 def _symbolic(record: Record, allele: int, text: str, svtype: str) -> Edit:
@@ -329,7 +341,8 @@ def _joined(record: Record) -> Edit:
     strands = CONNECTIONS.get(info.get("CT", ""), info.get("STRANDS", "")[:2])
     if len(strands) < 2:
         raise NotAnEdit("type", "which sides are joined is not known (CT or STRANDS, in INFO)")
-    return _join(record, strands[0], info["CHR2"], position2, strands[1])
+    at, at2 = _border(record.position, strands[0]), _border(position2, strands[1])
+    return join(record.chrom, at, strands[0], info["CHR2"], at2, strands[1])
 
 
 def _sequence(record: Record, alt: str) -> Edit:
@@ -340,14 +353,12 @@ def _sequence(record: Record, alt: str) -> Edit:
     back = zip(reversed(ref), reversed(alt))
     same = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], back)))
     ref, alt = ref[: len(ref) - same], alt[: len(alt) - same]
-    if ref and (not alt or len(alt) < SMALL <= len(ref)):
-        return Edit("", "deletion", record.chrom, start, start + len(ref))
     if not ref and not alt:
         raise NotAnEdit("type", "no allele but the reference's")
-    if not ref:
-        raise NotAnEdit("sequence", f"inserts {len(alt):,} bases that are not in the map")
-    what = f"changes {len(ref):,} bases into {len(alt):,} others"
-    raise NotAnEdit("sequence", f"{what}, which a model of bins cannot see")
+    end = start + len(ref)
+    if ref and (not alt or len(alt) < SMALL <= len(ref)):
+        return Edit("", "deletion", record.chrom, start, end, ref=ref)
+    return Edit("", "substitution", record.chrom, start, end, ref=ref, alt=alt)
 
 
 def _reverse_complement(bases: str) -> str:

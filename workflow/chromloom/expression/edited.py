@@ -259,7 +259,12 @@ def predict_edited(
         A fold does not fit the signals.
     """
     borders = pd.DataFrame(
-        [(piece.chrom, place) for piece in pieces for place in (piece.start, piece.end)],
+        [
+            (piece.chrom, place)
+            for piece in pieces
+            for place in (piece.start, piece.end)
+            if not piece.bases
+        ],
         columns=["chrom", "place"],
     )
     near = np.zeros(len(genes), dtype=bool)

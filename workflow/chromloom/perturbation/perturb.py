@@ -1,6 +1,8 @@
 """From an edits file to folders of maps and tables: what the rule `perturb_map` calls."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cooler
@@ -9,7 +11,6 @@ import pandas as pd
 
 from chromloom.analysis.insulation import log2_over_median, mean_diamonds
 from chromloom.edits.bins import lift_table
-from chromloom.edits.edit import edited_name
 from chromloom.edits.read import fit_bins, read_rows, skipped_table, summary
 from chromloom.errors import InputError
 from chromloom.evaluation import scc
@@ -17,7 +18,7 @@ from chromloom.files import atomic_path, read_tsv, write_tsv
 from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import PSEUDOCOUNT
-from chromloom.perturbation.predict import FLANK, Prediction, predict_edit
+from chromloom.perturbation.predict import FLANK, InEdited, Prediction, predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import MapSource, lay_out_for, require_editable
 
@@ -242,7 +243,8 @@ def write_prediction(
 ) -> None:
     """Write one edit's folder; see `perturb`."""
     edit, resolution = prediction.edited.edit, source.bins.resolution
-    lift = lift_table(prediction.edited, source.bins)
+    chromosomes = [InEdited(prediction.edited, prediction.positions, prediction.in_edited)]
+    lift, shown = _one_below_another([*chromosomes, *prediction.others], source)
     about = {
         "edit": edit.edit,
         "kind": edit.kind,
@@ -251,7 +253,8 @@ def write_prediction(
         "pixels": "contact strength, scale of counts; pairs that are absent are unknown or 0",
     }
     reference = {**about, "coordinates": f"reference ({source.assembly})"}
-    changed = {**about, "coordinates": f"edited chromosome {edited_name(edit)}, see lift.tsv"}
+    names = " and ".join(lift["chrom"].unique())
+    changed = {**about, "coordinates": f"edited chromosome {names}, see lift.tsv"}
     reference_bins = source.bins[["chrom", "start", "end"]]
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -265,9 +268,9 @@ def write_prediction(
             ),
             "difference": (prediction.difference, reference_bins, prediction.bins, reference),
             "edited": (
-                prediction.in_edited,
+                shown.values,
                 lift[["chrom", "start", "end"]],
-                prediction.positions,
+                shown.positions,
                 changed,
             ),
         }
@@ -280,12 +283,28 @@ def write_prediction(
         write_tsv(loop_changes(prediction, source, loops), temporary / "loops.tsv")
         write_tsv(
             map_table(
-                prediction,
+                replace(prediction, positions=shown.positions, in_edited=shown.values),
                 reference_bins.iloc[prediction.bins],
-                lift.iloc[prediction.positions],
+                lift.iloc[shown.positions],
             ),
             temporary / "maps.tsv",
         )
+
+
+def _one_below_another(
+    chromosomes: Sequence[InEdited], source: MapSource
+) -> tuple[pd.DataFrame, InEdited]:
+    """The lift table of several edited chromosomes, and one map of them in its rows."""
+    tables = [lift_table(one.edited, source.bins) for one in chromosomes]
+    starts = np.cumsum([0, *map(len, tables)])
+    positions = np.concatenate([one.positions + lo for one, lo in zip(chromosomes, starts)])
+    ends = np.cumsum([0, *(len(one.positions) for one in chromosomes)])
+    values = np.full((ends[-1], ends[-1]), np.nan)
+    for one, lo, hi in zip(chromosomes, ends, ends[1:]):
+        values[lo:hi, lo:hi] = one.values
+    lift = pd.concat(tables, ignore_index=True)
+    copies = lift.groupby(["ref_chrom", "ref_start"], sort=False).cumcount() + 1
+    return lift.assign(copy=copies), InEdited(chromosomes[0].edited, positions, values)
 
 
 def map_table(prediction: Prediction, bins: pd.DataFrame, lift: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """What a map source predicts of an edited chromosome, and the same mapped back to the reference.
 
 Three maps follow from an edit: *wild type* and *edited on the reference* are in reference
-coordinates and can be subtracted; *edited* is in the coordinates of the edited chromosome. Reads of
+coordinates and can be subtracted; *edited* is in the coordinates of the edited chromosome, one for
+each chromosome that the edit changes (both derivative chromosomes of a translocation). Reads of
 an edited genome are mapped to the reference, where copies of a locus cannot be told apart, so that
 the contact strengths of all copies are summed (article, Methods, In-silico perturbation). Dense
 arrays are windows around the edit, never a genome.
@@ -12,9 +13,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chromloom.edits.bins import EditedChromosome
+from chromloom.edits.edit import COMPOUND
 from chromloom.prediction.source import MapSource, predict_pairs, require_editable
 
 FLANK = 2_000_000
+
+
+@dataclass(frozen=True)
+class InEdited:
+    """Predicted contact strength in coordinates of one edited chromosome.
+
+    Attributes
+    ----------
+    edited : EditedChromosome
+        As the source lays it out.
+    positions : ndarray, (p,), int64
+        Ascending.
+    values : ndarray, (p, p), float64
+        Upper triangle. NaN as in `Prediction.wild_type`.
+    """
+
+    edited: EditedChromosome
+    positions: np.ndarray
+    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -31,14 +52,17 @@ class Prediction:
         Upper triangle, scale of counts. NaN: no prediction (masked, below `ignore_diags`, on two
         chromosomes, beyond the source's distance).
     on_reference : ndarray, (k, k), float64
-        Edited chromosome mapped back, summed over copies. NaN: masked, deleted, or a copy of the
-        pair has no prediction in the edited chromosome.
+        Edited chromosomes mapped back, summed over copies. NaN: masked, deleted, on two
+        chromosomes, or a copy of the pair has no prediction in its edited chromosome.
     positions : ndarray, (p,), int64
         Positions (ascending) of `in_edited`.
     in_edited : ndarray, (p, p), float64
         In edited coordinates. NaN as in `wild_type`.
     n_predicted : int
-        Pairs that had to be computed anew for `in_edited`; the others are the wild type's.
+        Pairs of all edited chromosomes that had to be computed anew; the others are the wild
+        type's.
+    others : tuple of InEdited
+        Further chromosomes that the edit changes, see `EditedChromosome.others`.
     """
 
     edited: EditedChromosome
@@ -48,6 +72,7 @@ class Prediction:
     positions: np.ndarray
     in_edited: np.ndarray
     n_predicted: int
+    others: tuple[InEdited, ...] = ()
 
     @property
     def difference(self) -> np.ndarray:
@@ -92,22 +117,18 @@ def predict_edit(
     """
     source = require_editable(source)
     edit, bins = edited.edit, source.bins
-    layout = source.layout(edited)
-    first, last = bins.extent(edit.chrom)
+    layouts = [source.layout(one) for one in edited.chromosomes]
     reach = flank // bins.resolution
-    lo, hi = max(layout.span[0] - reach, 0), min(layout.span[1] + reach, len(layout.source))
-    positions = np.arange(lo, hi)
-    removed = _removed(layout, first, last)
-    if inside is not None:
-        kept = inside // bins.resolution
-        near = np.concatenate([_junctions(layout), layout.span])
-        positions = positions[_within(positions, near, max(kept, 1)) | (positions < layout.span[0])
-                              | (positions >= layout.span[1])]  # fmt: skip
-        removed = removed[_within(removed, _edges(removed), max(kept, 1))]
-    if edit.kind == "insertion":  # the segment's original copy stays where it was
-        origin = np.flatnonzero(np.isin(layout.source, layout.source[slice(*layout.span)]))
-        positions = np.union1d(positions, origin)
-    window = np.union1d(layout.source[positions], removed)
+    kept = None if inside is None else max(inside // bins.resolution, 1)
+    near = [_near(layout, reach, kept) for layout in layouts]
+    window = np.union1d(
+        np.concatenate([layout.source[at] for layout, at in zip(layouts, near)]),
+        _removed(layouts, bins, reach, kept),
+    )
+    if len(layouts) > 1 or edit.kind == COMPOUND:
+        # Copies that lie elsewhere count, too.
+        near = [np.union1d(at, np.flatnonzero(np.isin(layout.source, window)))
+                for layout, at in zip(layouts, near)]  # fmt: skip
 
     wild_type = np.full((len(window), len(window)), np.nan)
     for chrom, (begin, end) in bins.extents.items():
@@ -115,28 +136,36 @@ def predict_edit(
         if len(own):
             pairs = predict_pairs(source, chrom, window[own] - begin)
             wild_type[np.ix_(own, own)] = pairs
-    same = _same_as_reference(source, layout, positions, (first, last))
-    anew = (~same & np.triu(np.ones_like(same), 1)).any(axis=1)
-    in_edited = predict_pairs(source, edit.chrom, positions, edited=edited, rows=anew)
-    index = np.searchsorted(window, layout.source[positions])
-    in_edited[same] = wild_type[index[:, None], index[None, :]][same]
+    predicted, indices, n_predicted = [], [], 0
+    for one, layout, positions in zip(edited.chromosomes, layouts, near):
+        same = _same_as_reference(source, layout, positions)
+        anew = (~same & np.triu(np.ones_like(same), 1)).any(axis=1)
+        values = predict_pairs(source, layout.chrom, positions, edited=one, rows=anew)
+        index = np.searchsorted(window, layout.source[positions])
+        values[same] = wild_type[index[:, None], index[None, :]][same]
+        predicted.append(InEdited(layout, positions, values))
+        indices.append(index)
+        n_predicted += int((np.isfinite(values) & ~same).sum())
 
-    on_reference = map_back(in_edited, index, len(window))
-    others = _untouched_copies(layout, window, first, last)
-    on_reference = _add_untouched(on_reference, wild_type, others)
-    n_predicted = int((np.isfinite(in_edited) & ~same).sum())
-    return Prediction(layout, window, wild_type, on_reference, positions, in_edited, n_predicted)
+    on_reference = _sum_copies([one.values for one in predicted], indices, len(window))
+    on_reference = _add_untouched(on_reference, wild_type, _untouched(layouts, window, bins))
+    first, *others = predicted
+    return Prediction(first.edited, window, wild_type, on_reference, first.positions, first.values,
+                      n_predicted, tuple(others))  # fmt: skip
 
 
 def heterozygous(prediction: Prediction) -> Prediction:
     """A prediction with the edit on one of two homologues.
 
     Reads of both are mapped to the reference and cannot be told apart: contact strength there is
-    the mean of the unedited and the edited chromosome. Bins that the edit removes keep half.
+    the mean of the unedited and the edited chromosome. Pairs of bins that the edit removes, or puts
+    on two chromosomes, keep half.
     """
-    kept = np.isin(prediction.bins, prediction.edited.source)
-    removed = ~(kept[:, None] & kept[None, :])
-    edited = np.where(removed, 0, prediction.on_reference)
+    together = np.zeros(prediction.wild_type.shape, bool)
+    for edited in (prediction.edited, *(one.edited for one in prediction.others)):
+        kept = np.isin(prediction.bins, edited.source)
+        together |= kept[:, None] & kept[None, :]
+    edited = np.where(together, prediction.on_reference, 0)
     return replace(prediction, on_reference=(prediction.wild_type + edited) / 2)
 
 
@@ -157,25 +186,55 @@ def map_back(values: np.ndarray, index: np.ndarray, n_bins: int) -> np.ndarray:
         Upper triangle. NaN where no pair of positions maps, or one that maps is unknown; contacts
         between two copies of one bin fall on the diagonal, which is NaN.
     """
-    a, b = np.triu_indices(len(index), 1)
-    i, j = np.minimum(index[a], index[b]), np.maximum(index[a], index[b])
-    flat = i * n_bins + j
-    total = np.bincount(flat, values[a, b], minlength=n_bins**2).reshape(n_bins, n_bins)
-    mapped = np.bincount(flat, minlength=n_bins**2).reshape(n_bins, n_bins) > 0
-    total[~mapped | np.eye(n_bins, dtype=bool)] = np.nan
+    return _sum_copies([values], [index], n_bins)
+
+
+def _sum_copies(maps, indices, n_bins):
+    """`map_back` of several edited chromosomes."""
+    total, mapped = np.zeros(n_bins**2), np.zeros(n_bins**2, bool)
+    for values, index in zip(maps, indices):
+        a, b = np.triu_indices(len(index), 1)
+        i, j = np.minimum(index[a], index[b]), np.maximum(index[a], index[b])
+        flat = i * n_bins + j
+        total += np.bincount(flat, values[a, b], minlength=n_bins**2)
+        mapped |= np.bincount(flat, minlength=n_bins**2) > 0
+    total[~mapped] = np.nan
+    total = total.reshape(n_bins, n_bins)
+    np.fill_diagonal(total, np.nan)
     return total
 
 
-def _removed(layout, first, last):
-    """Reference bins of the edit's region that the edited chromosome lacks."""
-    if layout.edit.kind == "translocation":
-        return np.empty(0, np.int64)
-    return np.setdiff1d(np.arange(first, last), layout.source)
+def _near(layout, reach, kept):
+    """Positions within `reach` of what the edit altered, and inside it within `kept` of its ends.
+
+    With the original copies of an inserted segment, which stay where they were.
+    """
+    lo, hi = max(layout.span[0] - reach, 0), min(layout.span[1] + reach, len(layout.source))
+    positions = np.arange(lo, hi)
+    if kept is not None:
+        ends = np.concatenate([_junctions(layout), layout.span])
+        positions = positions[_within(positions, ends, kept) | (positions < layout.span[0])
+                              | (positions >= layout.span[1])]  # fmt: skip
+    if layout.edit.kind == "insertion":
+        origin = np.flatnonzero(np.isin(layout.source, layout.source[slice(*layout.span)]))
+        positions = np.union1d(positions, origin)
+    return positions
+
+
+def _removed(layouts, bins, reach, kept):
+    """Reference bins of the edit's chromosomes that the edited ones lack."""
+    there = np.concatenate([layout.source for layout in layouts])
+    own = [np.arange(*bins.extent(layout.chrom)) for layout in layouts]
+    removed = np.setdiff1d(np.concatenate(own), there)
+    if layouts[0].edit.kind in ("translocation", COMPOUND):  # whole arms may be lost
+        kept = reach if kept is None else kept
+    return removed if kept is None else removed[_within(removed, _edges(removed), kept)]
 
 
 def _junctions(layout):
     """Positions whose bin does not follow that of the position before."""
     follows = (np.diff(layout.source) == layout.strand[1:]) & (np.diff(layout.strand) == 0)
+    follows &= ~np.isin(np.maximum(layout.source[1:], layout.source[:-1]), layout.begins)
     return np.flatnonzero(~follows) + 1
 
 
@@ -196,7 +255,7 @@ def _within(values, borders, reach):
     return ((at > 0) & (after < reach)) | ((at < len(borders)) & (before <= reach))
 
 
-def _same_as_reference(source, layout, positions, extent):
+def _same_as_reference(source, layout, positions):
     """Pairs that are predicted as in the reference, (p, p), bool.
 
     Their bins, what lies between and the source's context on both sides form one unaltered run; a
@@ -205,21 +264,23 @@ def _same_as_reference(source, layout, positions, extent):
     if source.context is None:
         return np.zeros((len(positions),) * 2, bool)
     context = -(-source.context // source.bins.resolution)
-    m, (first, last) = len(layout.source), extent
+    m = len(layout.source)
+    begins, ends = zip(*source.bins.extents.values())
     left, right = positions - context, positions + context
     run_end = layout.run_end[np.maximum(left, 0)]
     right_most = np.minimum(right, m - 1)
     same = positions[None, :] >= positions[:, None]
     same &= right_most[None, :] < run_end[:, None]
-    same &= ((left >= 0) | (layout.source[0] == first))[:, None]
-    return same & ((right < m) | (layout.source[-1] == last - 1))[None, :]
+    same &= ((left >= 0) | (layout.source[0] in begins))[:, None]
+    return same & ((right < m) | (layout.source[-1] + 1 in ends))[None, :]
 
 
-def _untouched_copies(layout, window, first, last):
-    """Reference bins of the window with a copy outside it: a segment inserted from elsewhere."""
-    if layout.edit.kind != "insertion":
-        return np.zeros(len(window), bool)
-    return (window < first) | (window >= last)
+def _untouched(layouts, window, bins):
+    """Reference bins of the window on chromosomes that the edit leaves as they are."""
+    changed = np.zeros(len(window), bool)
+    for first, last in (bins.extent(layout.chrom) for layout in layouts):
+        changed |= (window >= first) & (window < last)
+    return ~changed
 
 
 def _add_untouched(on_reference, wild_type, others):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from chromloom.edits.bins import EditedChromosome
-from chromloom.edits.pieces import Piece
+from chromloom.edits.signals import spell
 from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import blank_band, make_bins
@@ -166,7 +166,7 @@ class AkitaMap(AppliedMap):
         for piece in edited.pieces:
             a, b = max(start, at), min(start + length, at + piece.end - piece.start)
             if a < b:
-                codes[a - start : b - start] = self._spell(piece, a - at, b - at)
+                codes[a - start : b - start] = spell(self._genome, piece, a - at, b - at)
             at += piece.end - piece.start
         if edited.replaced.any():
             self._replace(codes, start, chrom, edited)
@@ -184,12 +184,6 @@ class AkitaMap(AppliedMap):
                 length[position] = sum(piece.end - piece.start for piece in pieces)
             self._edited = edited, np.append(0, np.cumsum(length))
         return self._edited[1]
-
-    def _spell(self, piece: Piece, lo: int, hi: int) -> np.ndarray:
-        """Codes of the bases [lo, hi) of a piece."""
-        if piece.strand == "+":
-            return self._genome.read(piece.chrom, piece.start + lo, piece.start + hi)
-        return reverse_complement(self._genome.read(piece.chrom, piece.end - hi, piece.end - lo))
 
     def _replace(self, codes: np.ndarray, start: int, chrom: str, edited: EditedChromosome) -> None:
         """Put in place of an edit's bins what it replaces them by."""

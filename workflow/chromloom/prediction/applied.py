@@ -173,6 +173,7 @@ class AppliedMap(EditableMap):
     """
 
     cuts_bins = True
+    reads_sequence = True
 
     def __init__(
         self,
@@ -260,7 +261,19 @@ class AppliedMap(EditableMap):
         }
 
     def layout(self, edited):
-        """The edited chromosome itself; see `EditableMap.layout`."""
+        """The edited chromosome itself; see `EditableMap.layout`.
+
+        Raises
+        ------
+        InputError
+            Bases are changed, and the predictor does not read sequence.
+        """
+        if not self.reads_sequence and any(piece.bases for piece in edited.pieces):
+            edit = edited.edit
+            raise InputError(
+                f"edit '{edit.edit}': it changes bases, and '{self.name}' reads signals alone; use "
+                "a model that reads sequence"
+            )
         return edited
 
     def no_vector(self, edit) -> InputError:

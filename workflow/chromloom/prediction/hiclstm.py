@@ -124,7 +124,7 @@ class HiCLSTMMap(EditableMap):
         """Representations at every position; those of the last edited chromosome are kept."""
         if self._rendered is not None and self._rendered.edited is edited:
             return self._rendered
-        first, last = self.bins.extent(edited.edit.chrom)
+        first, last = self.bins.extent(edited.chrom)
         layout, masked = edited, self.bins.masked[edited.source]
         own = (edited.source >= first) & (edited.source < last)
         origin: np.ndarray | None = np.where(own, edited.source - first, -1)
@@ -132,7 +132,7 @@ class HiCLSTMMap(EditableMap):
         for lo, hi in _runs(edited.replaced):
             vectors[lo:hi] = self._replacement(edited, lo, hi)
         if self.mode == "released":
-            masked = self.bins.mask(edited.edit.chrom)
+            masked = self.bins.mask(edited.chrom)
             vectors = _in_place(vectors, len(masked))
             layout, origin = _reference_layout(edited, np.arange(first, last)), None
         vectors = np.where(masked[:, None], 0, vectors).astype(np.float32)
@@ -193,7 +193,7 @@ class HiCLSTMMap(EditableMap):
 
     def _moved_affinity(self, layout, i, j, moved_expected) -> np.ndarray:
         """O/E of the wild type's pairs (i, j) at the expected of their new distance; else NaN."""
-        chrom = layout.edit.chrom
+        chrom = layout.chrom
         expected, (first, last) = self.observed.expected(chrom), self.bins.extent(chrom)
         own = (layout.source >= first) & (layout.source < last) & ~layout.replaced
         at = np.clip(layout.source - first, 0, last - first - 1)
@@ -277,7 +277,9 @@ def _reference_layout(edited: EditedChromosome, reference: np.ndarray) -> Edited
     span = min(edited.span[0], len(reference)), min(max(edited.span), len(reference))
     replaced = np.arange(len(reference)) >= span[0]
     forward = np.ones(len(reference), np.int8)
-    return EditedChromosome(edited.edit, reference, forward, replaced, span, edited.pieces)
+    return EditedChromosome(
+        edited.edit, reference, forward, replaced, span, edited.pieces, chrom=edited.chrom
+    )
 
 
 def _home(layout: EditedChromosome, first: int, last: int) -> np.ndarray:
@@ -287,5 +289,7 @@ def _home(layout: EditedChromosome, first: int, last: int) -> np.ndarray:
     if layout.edit.kind == "insertion":
         foreign[slice(*layout.span)] = True
     known = np.flatnonzero(~foreign)
+    if not len(known):
+        return np.zeros(len(home), int)
     before = np.searchsorted(known, np.arange(len(home)), side="right") - 1
     return home[known[np.maximum(before, 0)]]

@@ -141,6 +141,7 @@ class PredictedMap(AppliedMap):
         mirrored = self.predictors[0].config["mirrored"]
         self._mirrored = np.array(mirrored if self._inputs.own_bins else mirrored[:-1])
         self._known: dict[str, Any] = {}
+        self.reads_sequence = bool(SequenceFeatures(**config["inputs"]["sequence"]).names)
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Predicted contact strength; see `MapSource.band`."""

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from chromloom.edits.edit import Edit, check_edit
-from chromloom.edits.pieces import Piece, edited_pieces, reciprocal
+from chromloom.edits.edit import COMPOUND, Edit, check_edit
+from chromloom.edits.pieces import Piece, edited_chromosomes
 from chromloom.errors import InputError
 from chromloom.simulate.plan import COVERS, POINTS, Plan
 
-KINDS = ("deletion", "duplication", "inversion", "insertion", "translocation")
+KINDS = ("deletion", "duplication", "inversion", "insertion", "translocation", COMPOUND)
 
 
 def edited_genome(plan: Plan, edit: Edit) -> dict[str, list[Piece]]:
@@ -42,16 +42,12 @@ def edited_genome(plan: Plan, edit: Edit) -> dict[str, list[Piece]]:
         raise InputError(
             f"edit kind '{edit.kind}' cannot be simulated; expected one of {', '.join(KINDS)}"
         )
-    pieces = {edit.chrom: edited_pieces(edit, plan.chromsizes)}
-    if edit.kind == "translocation":
-        if edit.chrom2 == edit.chrom:
-            raise InputError(
-                f"translocation of {edit.chrom}:{edit.start:,} with {edit.chrom2}:"
-                f"{edit.start2:,} is within one chromosome; expected two (use a deletion, "
-                "inversion or insertion)"
-            )
-        pieces[edit.chrom2] = edited_pieces(reciprocal(edit), plan.chromsizes)
-    return pieces
+    if edit.kind == "translocation" and edit.chrom2 == edit.chrom:
+        raise InputError(
+            f"translocation of {edit.chrom}:{edit.start:,} with {edit.chrom2}:{edit.start2:,} is "
+            "within one chromosome; expected two (use a deletion, inversion or insertion)"
+        )
+    return edited_chromosomes(edit, plan.chromsizes)
 
 
 def apply_edit(plan: Plan, edit: Edit) -> Plan:

@@ -51,9 +51,7 @@ def variant_maps(
     windows: dict[str, tuple[np.ndarray, list[np.ndarray]]] = {}
     bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), []
     for name, (folder, map_path) in models.items():
-        source = open_source(
-            folder, map_path, name=name, device=device, mode=mode, motifs=motifs
-        )
+        source = open_source(folder, map_path, name=name, device=device, mode=mode, motifs=motifs)
         prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
         if isinstance(prediction, str):
             found[name] = prediction
