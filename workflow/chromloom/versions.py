@@ -16,9 +16,9 @@ VERSIONS = {
     "reconstruction": 5,
     "classification": 3,
     "attribution": 3,
-    "edits": 1,
-    "perturbation": 5,
-    "variants": 2,
+    "edits": 2,
+    "perturbation": 6,
+    "variants": 3,
     "expression": 2,
     "plotting": 1,
 }

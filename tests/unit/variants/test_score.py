@@ -5,10 +5,11 @@ import pandas as pd
 import pysam
 import pytest
 
-from chromloom.edits.edit import Edit
+from chromloom.edits.edit import Edit, put_together
 from chromloom.edits.read import read_rows
 from chromloom.files import read_tsv, write_tsv
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.sequence.fasta import Genome, write_genome
 from chromloom.variants.annotate import annotate_vcf
 from chromloom.variants.controls import draw_controls, size_class
 from chromloom.variants.hits import both_ends, find_hits
@@ -167,3 +168,25 @@ def test_what_was_left_out_is_told_by_sample(tmp_path):
     write_tsv(table.iloc[:0], tmp_path / "b.tsv")
     joined = join_skipped({"A": tmp_path / "a.tsv", "B": tmp_path / "b.tsv"}, tmp_path / "out.tsv")
     assert joined[["sample", "id", "reason"]].to_numpy().tolist() == [["A", "007", "sequence"]]
+
+
+def test_controls_of_bases_and_of_compound_variants(tiny_map_path, tmp_path):
+    """Bases are changed where the reference has the same; steps keep their distances."""
+    bins = NormalizedMap(tiny_map_path).bins
+    letters = np.random.default_rng(1).choice(list("ACGT"), int(bins.chromsizes["chr1"]))
+    (tmp_path / "genome.fa").write_text(">chr1\n" + "".join(letters) + "\n")
+    write_genome(tmp_path / "genome.fa", tmp_path / "genome.fa.gz", bins.chromsizes[["chr1"]])
+    snv = Edit("s", "substitution", "chr1", 500_000, 500_003, ref="ACG", alt="ATG")
+    steps = [Edit("", "deletion", "chr1", 300_000, 350_000),
+             Edit("", "inversion", "chr1", 400_000, 500_000)]  # fmt: skip
+    with Genome(tmp_path / "genome.fa.gz") as genome:
+        drawn = draw_controls([snv, put_together("c", steps)], bins, number=5, seed=1,
+                              genome=genome)  # fmt: skip
+    for edit in drawn["substitution 2-4 bp"]:
+        assert "".join(letters[edit.start : edit.end]) == "ACG"
+    compound = drawn["compound deletion+inversion of chr1"]
+    assert len(compound) == 5
+    for edit in compound:
+        first, second = edit.steps
+        assert second.start - first.start == 100_000
+        assert (first.end - first.start, edit.end - edit.start) == (50_000, 200_000)

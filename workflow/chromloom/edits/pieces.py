@@ -141,8 +141,8 @@ def lift_pieces(pieces: Iterable[Piece], chrom: str, resolution: int) -> pd.Data
 def _make(step: Edit, made: Chromosomes, chromsizes: Mapping[str, int]) -> None:
     """Make one edit on chromosomes as they are."""
     if step.kind == "translocation":
-        ends = [(step.chrom, step.start, step.strand), (step.chrom2, step.start2, step.strand2)]
-        _join(*(_side(made, *end) for end in ends), made)
+        first = _side(made, step.chrom, step.start, step.strand)
+        _join(first, _side(made, step.chrom2, step.start2, step.strand2), made)
         return
     if step.kind == "orientation" or (step.kind == "knockout" and step.method != "shift"):
         return

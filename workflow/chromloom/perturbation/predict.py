@@ -162,10 +162,10 @@ def heterozygous(prediction: Prediction) -> Prediction:
     on two chromosomes, keep half.
     """
     together = np.zeros(prediction.wild_type.shape, bool)
-    for edited in (prediction.edited, *(one.edited for one in prediction.others)):
-        kept = np.isin(prediction.bins, edited.source)
+    for layout in (prediction.edited, *(one.edited for one in prediction.others)):
+        kept = np.isin(prediction.bins, layout.source)
         together |= kept[:, None] & kept[None, :]
-    edited = np.where(together, prediction.on_reference, 0)
+    edited = np.where(together, prediction.on_reference, 0.0)
     return replace(prediction, on_reference=(prediction.wild_type + edited) / 2)
 
 

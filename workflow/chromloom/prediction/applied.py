@@ -163,6 +163,8 @@ class AppliedMap(EditableMap):
     predictors : dict of int to Predictor
         By fold.
     fold_of : dict of str to int
+    genome_path : str
+        Sequence that it reads, or "".
 
     Raises
     ------
@@ -220,6 +222,7 @@ class AppliedMap(EditableMap):
                     "is applied at the resolution and on the assembly that it was trained at"
                 )
             self.bins = self.bins.with_mask(self.bins.masked | observed.bins.masked)
+        self.genome_path = str(config.get("genome") or "")
         self.name, self.sample, self.norm = name, config["sample"], config["norm"]
         self.assembly, self.ignore_diags = config["assembly"], int(config["ignore_diags"])
         self.seed, self.max_distance = float(config["seed"]), int(config["max_distance"])

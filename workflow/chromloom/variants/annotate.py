@@ -13,7 +13,8 @@ from chromloom.tables import open_text
 
 SCORES = {"mean_square_change": "MS", "mean_abs_change": "MA", "scc": "SCC", "insulation": "INS"}
 SYMBOLS = {"deletion": "DEL", "duplication": "DUP", "inversion": "INV", "insertion": "INS",
-           "translocation": "BND", "knockout": "KO", "orientation": "ORI"}  # fmt: skip
+           "translocation": "BND", "substitution": "SUB", "compound": "CPX", "knockout": "KO",
+           "orientation": "ORI"}  # fmt: skip
 MODELS = "CL_MODELS"
 
 

@@ -82,9 +82,10 @@ def _places_of(edits: Sequence[Edit]) -> pd.DataFrame:
     """Where variants lie, a row per region or end: place (number), edit, kind and coordinates."""
     rows = []
     for edit in edits:
-        ends = [(edit.chrom, edit.start, max(edit.end, edit.start + 1))]
-        if edit.kind in JOINED:
-            ends.append((edit.chrom2, edit.start2, max(edit.end2, edit.start2 + 1)))
-        rows += [(edit.edit, edit.kind, *end) for end in ends]
+        for step in edit.steps or (edit,):
+            ends = [(step.chrom, step.start, max(step.end, step.start + 1))]
+            if step.kind in JOINED:
+                ends.append((step.chrom2, step.start2, max(step.end2, step.start2 + 1)))
+            rows += [(edit.edit, edit.kind, *end) for end in ends]
     table = pd.DataFrame(rows, columns=["edit", "kind", *PLACE])
     return table.rename_axis("place").reset_index()

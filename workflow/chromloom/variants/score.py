@@ -1,6 +1,7 @@
 """From a file of variants to what one model says of each of them: the rule `score_variants`."""
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import Prediction, heterozygous, predict_edit
 from chromloom.prediction.open import open_source
 from chromloom.prediction.source import EditableMap, MapSource, lay_out_for, require_editable
+from chromloom.sequence.fasta import Genome
 from chromloom.variants.controls import draw_controls, size_class
 from chromloom.variants.scores import NO_CHANGE, score_prediction
 
@@ -81,7 +83,10 @@ def score_variants(
     source = require_editable(
         open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
     )
-    drawn = draw_controls(edits, source.bins, number=controls, seed=seed)
+    with ExitStack() as stack:
+        path = getattr(source, "genome_path", "")
+        genome = stack.enter_context(Genome(path)) if path else None
+        drawn = draw_controls(edits, source.bins, number=controls, seed=seed, genome=genome)
     tasks = [(edit, False) for edit in edits]
     tasks += [(edit, True) for own in drawn.values() for edit in own]
     # Sources keep what they know of the last chromosome.
