@@ -52,7 +52,7 @@ ROOMS = {
     },
     "variants": {
         *("analysis", "edits", "evaluation", "genome", "normalize", "perturbation"),
-        *("prediction", "signals"),
+        *("prediction", "sequence", "signals"),
     },
     "simulate": {
         *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
