@@ -453,6 +453,22 @@ def test_compiled_code_lies_in_the_folder_and_other_code_is_left_alone():
     assert not njit(cache=True)(draw_case)._cache.cache_path.startswith(cache.FOLDER)
 
 
+def test_processes_that_compile_for_two_types_at_once_keep_two_codes(tmp_path, monkeypatch):
+    first, second = (cache.FilesBySignature(str(tmp_path), "f", "stamp") for _ in range(2))
+    save_index = first._save_index
+
+    def late(overloads):
+        second.save(("float64",), "for float64")
+        save_index(overloads)
+
+    monkeypatch.setattr(first, "_save_index", late)
+    first.save(("float32",), "for float32")
+    assert first.load(("float32",)) == "for float32"
+    assert first.load(("float64",)) is None  # not known to the index: it is compiled again
+    second.save(("float64",), "for float64")
+    assert (first.load(("float32",)), first.load(("float64",))) == ("for float32", "for float64")
+
+
 def test_sixteen_bit_targets_are_decoded_exactly():
     codes = torch.arange(0, 2**16, dtype=torch.int32)
     half = codes.to(torch.int16).view(torch.float16)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numba
 from numba import njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 def _is_own(folder: Path) -> bool:
@@ -49,14 +50,42 @@ def find_cache() -> str:
 FOLDER = find_cache()
 
 
+class FilesBySignature(IndexDataCacheFile):
+    """Numba's files of compiled code, with names that follow from the types of the arguments.
+
+    Numba numbers them: two processes that compile a function for different types at once may take
+    the same number, and the code for one of the types is then run on the other, here and in all
+    later processes.
+    """
+
+    def save(self, key, data):
+        """Keep the code that was compiled for `key`: types, processor and source."""
+        digest = hashlib.sha256(repr(key).encode()).digest()
+        name = self._data_name(int.from_bytes(digest[:8]))
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
+
+
+class _Cache(FunctionCache):
+    def __init__(self, function):
+        super().__init__(function)
+        locator = self._impl.locator
+        self._cache_file = FilesBySignature(
+            locator.get_cache_path(), self._impl.filename_base, locator.get_source_stamp()
+        )
+
+
 def compiled(**options):
     """`numba.njit` with these options, whose compiled code is kept in `FOLDER`."""
 
     def compile_later(function):
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
-        try:
-            return njit(cache=bool(FOLDER), **options)(function)
-        finally:
-            numba.config.CACHE_DIR = before
+        dispatcher = njit(**options)(function)
+        if FOLDER:
+            before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
+            try:
+                dispatcher._cache = _Cache(function)  # as numba's own `cache=True` does
+            finally:
+                numba.config.CACHE_DIR = before
+        return dispatcher
 
     return compile_later
