@@ -21,6 +21,7 @@ include: "rules/training.smk"
 include: "rules/predictors.smk"
 include: "rules/representations.smk"
 include: "rules/analysis.smk"
+include: "rules/structure.smk"
 include: "rules/reconstruction.smk"
 include: "rules/classification.smk"
 include: "rules/attribution.smk"
@@ -78,7 +79,7 @@ for figure, panels in FIGURE_PANELS.items():
                     ),
 
 
-# By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`.
+# By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`, `snakemake structure`.
 rule loops:
     input:
         LOOPS,
@@ -94,4 +95,13 @@ rule intervals:
         needed(
             [f"results/intervals/{run}.tsv" for run in STUDY.calibrated],
             "intervals are calibrated on pairs that were not trained on: predictors, or samples with another map in the column against",
+        ),
+
+
+rule structure:
+    input:
+        expand(
+            "results/figures/structure/{map}.{suffix}",
+            map=STUDY.analysed,
+            suffix=["pdf", "png", "tsv"],
         ),

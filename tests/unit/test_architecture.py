@@ -35,6 +35,7 @@ ROOMS = {
     "edits": {"genome", "sequence", "signals"},
     "normalize": {"genome"},
     "analysis": {"normalize", "signals"},
+    "structure": {"normalize"},
     "models": {"genome", "kernels", "normalize"},
     "plotting": {"models"},
     "training": {"genome", "kernels", "models", "normalize", "sequence", "signals"},
@@ -62,7 +63,7 @@ ROOMS = {
         *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),
         *("signals", "training"),
     },
-    "viewer": {"genome", "signals"},
+    "viewer": {"genome", "normalize", "signals"},
     "cli": {
         *(
             "attribution",

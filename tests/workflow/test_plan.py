@@ -46,6 +46,7 @@ def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, reque
         "fig4",
         "loops",
         "higlass",
+        "structure",
         "simulated",
         "results/figures/simulated/judged.pdf",
     ],

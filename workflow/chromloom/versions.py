@@ -20,5 +20,6 @@ VERSIONS = {
     "perturbation": 6,
     "variants": 3,
     "expression": 2,
+    "structure": 1,
     "plotting": 1,
 }

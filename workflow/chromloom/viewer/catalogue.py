@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cooler
-import h5py
-
 from chromloom.errors import InputError
+from chromloom.normalize.square import covered, resolutions
 from chromloom.signals.store import SignalStore
 
 # Kind of map, the files of it, the pixel column shown; ids and labels come from their paths.
@@ -144,21 +142,3 @@ class Catalogue:
 
 def _numbered(word: str, layers: Iterator[Layer]) -> dict[str, Layer]:
     return {f"{word}{number}": layer for number, layer in enumerate(layers)}
-
-
-def resolutions(path: Path) -> dict[int, str]:
-    """Bin sizes (bp) of a map, from the finest -> URI."""
-    with h5py.File(path) as file:
-        sizes = sorted(map(int, file.get("resolutions", {})))
-    if sizes:
-        return {size: f"{path}::resolutions/{size}" for size in sizes}
-    return {int(cooler.Cooler(str(path)).binsize): str(path)}
-
-
-def covered(path: Path) -> dict[str, int]:
-    """Length (bp) of the chromosomes on which a map has pixels."""
-    clr = cooler.Cooler(next(reversed(resolutions(path).values())))
-    with clr.open("r") as group:
-        pixels = group["indexes/bin1_offset"][:][group["indexes/chrom_offset"][:]]
-    sizes = clr.chromsizes[(pixels[1:] > pixels[:-1]).tolist()]
-    return {str(chrom): int(size) for chrom, size in sizes.items()}

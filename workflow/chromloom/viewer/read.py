@@ -9,85 +9,23 @@ import pyBigWig
 
 from chromloom.files import read_tsv
 from chromloom.genome.genes import read_genes
+from chromloom.normalize.square import read_square
 from chromloom.signals.store import SignalStore
-from chromloom.viewer.catalogue import Layer, covered, resolutions
+from chromloom.viewer.catalogue import Layer
 
-PIXELS = 2_000_000  # read at once: 40 MB
 MOST = 5_000  # features sent at once
 
 
-def read_square(
+def read_layer(
     layer: Layer, chrom: str, start: int, end: int, max_bins: int
 ) -> tuple[np.ndarray, int, int]:
-    """Mean contact strength of the pairs of bins in a square on the diagonal of a map.
-
-    Parameters
-    ----------
-    layer : Layer
-        A map.
-    chrom : str
-    start, end : int
-        bp; widened to whole bins.
-    max_bins : int
-        At most so many, and one, fit into the stretch: bins are doubled until they do.
-
-    Returns
-    -------
-    values : ndarray, (n, n), float32
-        Symmetric. Contact strength of a pair of the map's own bins; in larger bins the mean over
-        their pairs, in which pairs closer than the map's `ignore_diags` count as 0. 0 where no
-        pixel is stored, NaN where a bin is masked.
-    start : int
-        bp, of the first bin.
-    resolution : int
-        bp, of the bins.
-    """
-    stored = resolutions(layer.path)
-    base = min(stored)
-    resolution = base
-    while (end - start) / resolution > max_bins:
-        resolution *= 2
-    own = max(size for size in stored if resolution % size == 0)
-    length = covered(layer.path)[chrom]
-    lo, hi = max(start, 0) // resolution, -(-min(end, length) // resolution)
-    values = _square(
-        *(stored[own], layer.part, chrom, lo, hi, resolution // own, own == base),
-        layer.path.stat().st_mtime_ns,  # a study that is run again has other files
-    )
-    return values / np.float32((resolution // base) ** 2), lo * resolution, resolution
+    """A square of a map, as `normalize.square.read_square` says; kept for the next who asks."""
+    return _square(layer, chrom, start, end, max_bins, layer.path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=64)  # a screen's worth each, a few MB
-def _square(
-    uri: str, column: str, chrom: str, lo: int, hi: int, factor: int, is_base: bool, _: int
-) -> np.ndarray:
-    """Sums over the pairs of two bins, each of `factor` bins of the file."""
-    clr = cooler.Cooler(uri)
-    first, last = clr.extent(chrom)
-    begin, stop, n = first + lo * factor, min(first + hi * factor, last), hi - lo
-    ignored = clr.info.get("metadata", {}).get("ignore_diags", 0)
-    total = np.zeros(n * n)
-    with clr.open("r") as group:
-        offsets = group["indexes/bin1_offset"][begin : stop + 1]
-        for low in range(int(offsets[0]), int(offsets[-1]), PIXELS):
-            part = slice(low, min(low + PIXELS, int(offsets[-1])))
-            row, col = group["pixels/bin1_id"][part], group["pixels/bin2_id"][part]
-            kept = (col < stop) & (col - row >= ignored)
-            row, col = row[kept], col[kept]
-            value = np.nan_to_num(group[f"pixels/{column}"][part][kept].astype(float))
-            # The two triangles are added below. Larger bins of the file hold one of them already.
-            value[(row == col) & is_base] /= 2
-            pair = (row - begin) // factor * n + (col - begin) // factor
-            total += np.bincount(pair, value, n * n)
-        masked = np.zeros(n * factor, dtype=bool)
-        if "bins/weight" in group:
-            masked[: stop - begin] = np.isnan(group["bins/weight"][begin:stop])
-            masked[stop - begin :] = True
-    values = total.reshape(n, n)
-    values = values + values.T
-    unknown = masked.reshape(n, factor).all(axis=1)
-    values[unknown], values[:, unknown] = np.nan, np.nan
-    return values.astype(np.float32)
+@lru_cache(maxsize=64)  # a screen's worth each, a few MB; a study that is run again is read again
+def _square(layer: Layer, chrom: str, start: int, end: int, max_bins: int, _: int) -> tuple:
+    return read_square(layer.path, chrom, start, end, column=layer.part, max_bins=max_bins)
 
 
 def read_track(layer: Layer, chrom: str, start: int, end: int, n: int) -> list[float | None]:

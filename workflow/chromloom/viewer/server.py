@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chromloom.errors import InputError
 from chromloom.viewer.catalogue import Catalogue
-from chromloom.viewer.read import list_variants, read_features, read_square, read_track
+from chromloom.viewer.read import list_variants, read_features, read_layer, read_track
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (0 <= start < end and 0 <= n <= MAX_BINS):
             raise ValueError(f"a stretch is 0 <= start < end, in at most {MAX_BINS} bins")
         if what == "map":
-            values, first, resolution = read_square(known.maps[key], chrom, start, end, max(n, 1))
+            values, first, resolution = read_layer(known.maps[key], chrom, start, end, max(n, 1))
             headers = {"X-Start": first, "X-Resolution": resolution, "X-Bins": len(values)}
             content = values.astype("<f4").tobytes()
             return content, "application/octet-stream", HTTPStatus.OK, headers

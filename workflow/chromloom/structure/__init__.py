@@ -1,0 +1,1 @@
+"""Chromosomes as chains in three dimensions, fitted to maps."""
