@@ -30,7 +30,7 @@ rule classify_bins:
         "benchmarks/classify_bins/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/ml.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
@@ -60,7 +60,7 @@ rule classify_transfer:
         "benchmarks/classify_transfer/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv"
     conda:
         "../envs/ml.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
@@ -88,7 +88,7 @@ rule search_xgboost:
         "benchmarks/search_xgboost/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/ml.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
@@ -185,7 +185,7 @@ rule classify_withheld:
         "benchmarks/classify_withheld/{sample}.{resolution}.{norm}.{model}.tsv"
     conda:
         "../envs/ml.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
