@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chromloom.genome.bins import pairs_by_distance
 from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.targets import (
     MapTargets,
     encode,
-    pairs_by_distance,
     smooth_by_distance,
 )
 
@@ -29,7 +29,9 @@ def test_pairs_are_counted_as_one_by_one(unmasked, data, ignore_diags):
     for i in range(lo, hi):
         for j in range(i + ignore_diags, len(unmasked)):
             wanted[j - i] += unmasked[i] and unmasked[j]
-    np.testing.assert_array_equal(pairs_by_distance(unmasked, lo, hi, ignore_diags), wanted)
+    np.testing.assert_array_equal(
+        pairs_by_distance(unmasked, lo, hi, ignore_diags=ignore_diags), wanted
+    )
 
 
 def test_smoothing_returns_a_constant_ratio_and_spans_five_percent():
@@ -90,4 +92,4 @@ def test_region_leaves_only_its_own_pairs(tiny_map_path):
     whole = MapTargets(normalized, REFINED).block("chr1", 0, 120)
     inside = ~np.isnan(block)
     np.testing.assert_array_equal(block[inside], whole[inside])
-    assert inside.sum() == pairs_by_distance(~source.mask("chr1"), 0, 120, 2).sum()
+    assert inside.sum() == pairs_by_distance(~source.mask("chr1"), ignore_diags=2).sum()

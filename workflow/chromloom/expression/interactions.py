@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import correlate
 
 from chromloom.errors import InputError
-from chromloom.genome.bins import Bins
+from chromloom.genome.bins import Bins, pairs_by_distance
 from chromloom.genome.intervals import read_intervals
 from chromloom.genome.names import harmonise_names
 from chromloom.normalize.maps import open_finest, read_cis_pixels
@@ -148,8 +147,7 @@ def _mean_by_distance(
 ) -> np.ndarray:
     """Mean strength of unmasked pairs at distances 0 … most (bins); NaN where there is none."""
     total = np.bincount(distance, strength, minlength=most + 1)[: most + 1]
-    ok = unmasked.astype(float)
-    pairs = np.rint(correlate(ok, ok, method="fft")[len(ok) - 1 :])[: most + 1]
+    pairs = pairs_by_distance(unmasked)[: most + 1]
     pairs = np.pad(pairs, (0, most + 1 - len(pairs)))
     mean = np.full(most + 1, np.nan)
     return np.divide(total, pairs, out=mean, where=(pairs > 0) & (total > 0))

@@ -156,6 +156,32 @@ def blank_band(band: np.ndarray, mask: np.ndarray, lo: int, hi: int, ignore_diag
     band[:ignore_diags] = np.nan
 
 
+def pairs_by_distance(
+    unmasked: np.ndarray, lo: int = 0, hi: int | None = None, *, ignore_diags: int = 0
+) -> np.ndarray:
+    """Unmasked pairs of a chromosome at each distance, their rows in [lo, hi).
+
+    Parameters
+    ----------
+    unmasked : ndarray, (n,), bool
+    lo, hi : int
+        Rows; `hi` None means to the end.
+    ignore_diags : int
+        Distances below this have none.
+
+    Returns
+    -------
+    ndarray, (n - lo,), int64
+    """
+    n_dist = len(unmasked) - lo
+    size = 2 * n_dist
+    columns = np.fft.rfft(unmasked[lo:].astype(float), size)
+    rows = np.fft.rfft(unmasked[lo:hi].astype(float), size)
+    counts = np.rint(np.fft.irfft(columns * rows.conj(), size)[:n_dist]).astype(np.int64)
+    counts[:ignore_diags] = 0
+    return counts
+
+
 def make_bins(chromsizes: pd.Series, resolution: int) -> pd.DataFrame:
     """Fixed-size bins of a genome; the last of each chromosome is cut at its end.
 

@@ -1,10 +1,9 @@
 """Observed maps as map sources: as they are, and reduced to the mean at each distance."""
 
 import numpy as np
-from scipy.signal import correlate
 
 from chromloom.errors import InputError
-from chromloom.genome.bins import blank_band
+from chromloom.genome.bins import blank_band, pairs_by_distance
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import READOUTS, contact_probability, contact_strength
 from chromloom.prediction.source import MapSource, n_distances
@@ -56,8 +55,7 @@ class DistanceMean(ObservedMap):
         pixels, ok = self.observed.pixels(chrom), ~self.bins.mask(chrom)
         cp = contact_probability(pixels["value"].to_numpy(np.float64), self.observed.cp_a)
         total = np.bincount(pixels["j"] - pixels["i"], cp, minlength=len(ok))
-        count = np.rint(correlate(ok.astype(float), ok.astype(float), method="fft")[len(ok) - 1 :])
-        mean = total / np.maximum(count, 1)
+        mean = total / np.maximum(pairs_by_distance(ok), 1)
         return contact_strength(mean, self.observed.cp_a).astype(np.float32)
 
 

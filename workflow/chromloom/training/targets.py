@@ -106,17 +106,6 @@ class MapTargets:
         return np.nan_to_num(self.normalized.expected(chrom).band(lo, hi)) * inverse[i] * columns
 
 
-def pairs_by_distance(unmasked: np.ndarray, lo: int, hi: int, ignore_diags: int) -> np.ndarray:
-    """Unmasked pairs of the rows [lo, hi) at each distance, (n - lo,), int64."""
-    n_dist = len(unmasked) - lo
-    size = 2 * n_dist
-    columns = np.fft.rfft(unmasked[lo:].astype(float), size)
-    rows = np.fft.rfft(unmasked[lo:hi].astype(float), size)
-    counts = np.rint(np.fft.irfft(columns * rows.conj(), size)[:n_dist]).astype(np.int64)
-    counts[:ignore_diags] = 0
-    return counts
-
-
 def smooth_by_distance(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Ratio of two sums over windows of distance, d - 5 % … d + 5 % (at least d itself).
 

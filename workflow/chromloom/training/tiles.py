@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chromloom.genome.bins import pairs_by_distance
 from chromloom.models.hiclstm.settings import HiCLSTMSettings
-from chromloom.training.targets import encode, pairs_by_distance, smooth_by_distance
+from chromloom.training.targets import encode, smooth_by_distance
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class TileLoader:
         plan = []
         for lo in range(0, n, rows):
             hi = min(lo + rows, n)
-            counts = pairs_by_distance(unmasked, lo, hi, self.source.ignore_diags)
+            counts = pairs_by_distance(unmasked, lo, hi, ignore_diags=self.source.ignore_diags)
             starts = np.arange(0, self._n_read(n - lo), frame)
             counts = counts[: self._n_read(n - lo)]
             sums = np.add.reduceat(counts, starts)
