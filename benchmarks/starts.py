@@ -4,11 +4,15 @@ One map, one seed: `hiclstm-refined`, its start and its network, is trained by m
 interpreters, some of them at once, with the threads of numba limited and not. The bits of every
 tensor are compared, with those of earlier calls for the same folder, too.
 
-    python benchmarks/starts.py FOLDER --starts 300 --at-once 8
+    python benchmarks/starts.py FOLDER --starts 300 --at-once 8 [--repeats 6]
+
+A process may train more than once, which is cheaper: memory and threads differ each time, but not
+where the libraries were loaded.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -57,20 +61,22 @@ def train_once(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256(t.tobytes()).hexdigest()[:16] for name, t in tensors.items()}
 
 
-def start_many(folder: Path, n_starts: int, at_once: int, limits: dict[str, str]) -> list[dict]:
-    """Train in new processes; the digests of each."""
+def start_many(
+    folder: Path, n_starts: int, n_repeats: int, at_once: int, limits: dict[str, str]
+) -> list[dict]:
+    """Train in new processes, some times in each; the digests of every training."""
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_NUM_THREADS"} | limits
     environment["OMP_NUM_THREADS"] = "2"  # as Snakemake sets it for a rule of two threads
-    command = [sys.executable, __file__, str(folder), "--once"]
+    command = [sys.executable, __file__, str(folder), "--repeats", str(n_repeats), "--here"]
 
-    def start(_: int) -> dict[str, str]:
+    def start(_: int) -> list[dict[str, str]]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr[-3000:])
-        return json.loads(done.stdout.splitlines()[-1])
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(start, range(n_starts)))
+        return list(itertools.chain.from_iterable(pool.map(start, range(n_starts))))
 
 
 def main() -> None:
@@ -78,16 +84,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--starts", type=int, default=300, help="in each environment")
     parser.add_argument("--at-once", type=int, default=8)
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=1, help="trainings in each process")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.once:
-        print(json.dumps(train_once(options.folder)))
+    if options.here:
+        for _ in range(options.repeats):
+            print(json.dumps(train_once(options.folder)))
         return
     if not (options.folder / MAP).exists():
         make_map(options.folder)
     log = options.folder / "starts.jsonl"
     for name, limits in ENVIRONMENTS.items():
-        found = start_many(options.folder, options.starts, options.at_once, limits)
+        found = start_many(options.folder, options.starts, options.repeats, options.at_once, limits)
         with log.open("a") as out:
             out.writelines(json.dumps([name, digests]) + "\n" for digests in found)
     rows = [json.loads(line) for line in log.read_text().splitlines()]

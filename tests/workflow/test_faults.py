@@ -46,8 +46,8 @@ def start(snakemake_command) -> Iterator:
         kill(process)
 
 
-def arguments(folder: Path) -> list[str]:
-    return ["--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS]
+def arguments(folder: Path, cores: int = 2) -> list[str]:
+    return ["--configfile", str(folder / "config.yaml"), "--cores", str(cores), *TARGETS]
 
 
 def kill(process: subprocess.Popen) -> None:
@@ -65,9 +65,10 @@ def copy_study(undisturbed: Path, folder: Path, *, without: list[str]) -> Path:
     return folder
 
 
-def finish(snakemake, folder: Path) -> None:
+def finish(snakemake, folder: Path, cores: int = 1) -> None:
+    """Run to the end, with another number of threads than the undisturbed study had."""
     snakemake(folder, *arguments(folder), "--unlock")
-    snakemake(folder, *arguments(folder))
+    snakemake(folder, *arguments(folder, cores))
 
 
 def job_process(process: subprocess.Popen, rule: str, *, seconds: float = 200) -> int:
@@ -99,7 +100,7 @@ def test_snakemake_killed_at_random_moments(start, snakemake, undisturbed, tmp_p
         if LOCKED not in refused.stderr:  # killed before it had its lock, or when it was done
             assert refused.returncode == 0
         snakemake(folder, *arguments(folder), "--unlock")
-    finish(snakemake, folder)
+    finish(snakemake, folder, cores=8)
     assert differences(folder, undisturbed) == []
 
 
