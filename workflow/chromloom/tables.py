@@ -416,19 +416,22 @@ def _parse_fast(text, numbers, columns, names, sep) -> pd.DataFrame | None:
     }
     types = {int: "int64", float: "float64"}
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if sep == " " else sep,
-            header=None,
-            names=wanted,
-            usecols=[names.index(name) for name in wanted],
-            dtype={name: types.get(column.kind, column.kind) for name, column in present.items()},
-            quoting=csv.QUOTE_NONE,
-            keep_default_na=False,
-            na_values=missing,
-            low_memory=False,
-        )
-    except (ValueError, OverflowError):
+        with np.errstate(invalid="raise"):  # 1e30 is no whole number
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=r"\s+" if sep == " " else sep,
+                header=None,
+                names=wanted,
+                usecols=[names.index(name) for name in wanted],
+                dtype={
+                    name: types.get(column.kind, column.kind) for name, column in present.items()
+                },
+                quoting=csv.QUOTE_NONE,
+                keep_default_na=False,
+                na_values=missing,
+                low_memory=False,
+            )
+    except (ValueError, OverflowError, FloatingPointError):
         return None
     if len(table) != len(numbers):
         return None

@@ -73,7 +73,13 @@ def test_an_fai_is_a_chromsizes_file(tmp_path):
     assert read_chromsizes(path).to_dict() == {"chr1": 100, "chr2": 50}
 
 
-@pytest.mark.parametrize("text", ["chr1\n", "chr1\tx\n", "chr1\t0\n", "chr1\t5\nchr1\t6\n", "\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("chr1\n", "chr1\tx\n", "chr1\t0\n", "chr1\t5\nchr1\t6\n", "\n"),
+        *("chr1\t99999999999999999999\n", "chr1\t1e30\n", "chr1\t3000000000\n"),
+    ],
+)
 def test_malformed_chromsizes_are_refused(tmp_path, text):
     with pytest.raises(InputError, match=r"s\.sizes"):
         load_assembly(write(tmp_path / "s.sizes", text))
