@@ -11,6 +11,7 @@ from chromloom.files import read_tsv
 from chromloom.genome.genes import read_genes
 from chromloom.normalize.square import read_square
 from chromloom.signals.store import SignalStore
+from chromloom.tables import BED, BEDPE, read_table
 from chromloom.viewer.catalogue import Layer
 
 MOST = 5_000  # features sent at once
@@ -82,10 +83,10 @@ def _features(layer: Layer, _: int) -> pd.DataFrame:
     elif layer.path.suffix == ".tsv":
         table = read_tsv(layer.path).rename(columns={"edit": "name"})
     else:
-        names = ["chrom", "start", "end", "name"]
-        if layer.path.suffix == ".bedpe":
-            names = ["chrom", "start", "end", "chrom2", "start2", "end2", "name"]
-        table = pd.read_csv(layer.path, sep="\t", header=None, usecols=range(len(names)))
-        table.columns = names
+        contract = BEDPE if layer.path.suffix == ".bedpe" else BED
+        names = list(contract)[: list(contract).index("name") + 1]
+        wanted = {name: contract[name] for name in names}
+        table = read_table(layer.path, wanted, names=names, sep=None, may_be_empty=True)
+        table = table.rename(columns=lambda name: name.removesuffix("1"))
     order = ["chrom", "start", "end", "name", "kind", "strand", "chrom2", "start2", "end2"]
     return table[[name for name in order if name in table]].fillna("")
