@@ -43,8 +43,9 @@ def bed(path, **options):
         PLAIN.replace("\nA\t", "\n A \t").replace("NA", "NA "),
         "# a comment\n\n" + PLAIN.replace("\nNA", "\n#B\t1\n\t\t\nNA"),
         "#" + PLAIN,
-        gzip.compress(PLAIN.encode()),
-        gzip.compress(PLAIN[:10].encode()) + gzip.compress(PLAIN[10:].encode()),
+        gzip.compress(PLAIN.encode(), mtime=0),
+        gzip.compress(PLAIN[:10].encode(), mtime=0)
+        + gzip.compress(PLAIN[10:].encode(), mtime=0),
         bz2.compress(PLAIN.encode()),
         lzma.compress(PLAIN.encode()),
     ],
@@ -146,8 +147,8 @@ def test_categories_for_large_files(tmp_path):
         ("sample\tdepth\nå\t3\n".encode("latin-1"), "is not UTF-8 text .byte 0xe5.*; save it"),
         (b"PK\x03\x04xxxxxxxx", "is a zip archive or a spreadsheet"),
         (b"\x28\xb5\x2f\xfdxxxxx", "compressed by zstd"),
-        (gzip.compress(PLAIN.encode())[:-12], "cannot be read"),
-        (gzip.compress(b"\x89HDF\r\n\x1a\nxx"), "is an HDF5 file"),
+        (gzip.compress(PLAIN.encode(), mtime=0)[:-12], "cannot be read"),
+        (gzip.compress(b"\x89HDF\r\n\x1a\nxx", mtime=0), "is an HDF5 file"),
         (b"sample\tdepth\nA\t\x003\n", "is not text"),
     ],
 )
