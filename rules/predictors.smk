@@ -47,6 +47,7 @@ rule train_predictor:
         ],
         genome=lambda wildcards: STUDY.genome_of(predictor(wildcards).name) or [],
         code=lambda wildcards: STUDY.model_code(wildcards.predictor),
+        published=lambda wildcards: predictor(wildcards).weights or [],
     output:
         multiext(
             "results/predictors/{predictor}/{fold}/",

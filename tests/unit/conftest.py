@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cooler
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 CHROMSIZES = {"chr1": 1_195_000, "chr2": 800_000, "chr3": 300_000}
 
@@ -223,3 +225,43 @@ def tiny_akita() -> dict:
         "epochs": 2,
         "batch_size": 4,
     }
+
+
+@pytest.fixture(scope="session")
+def write_keras():
+    """Write weights of Akita as Keras does."""
+
+    def write(path, network: torch.nn.Module, *, first=0, drop=(), group="") -> None:
+        """A file as Keras writes it: `{layer}/{layer}/{weight}:0`, layers numbered from `first`."""
+        counts: dict[str, int] = {}
+        with h5py.File(path, "w") as file:
+            for name, module in network.named_modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    kind, weights = (
+                        "batch_normalization",
+                        {
+                            "gamma": module.weight,
+                            "beta": module.bias,
+                            "moving_mean": module.running_mean,
+                            "moving_variance": module.running_var,
+                        },
+                    )
+                elif name == "head":
+                    kind = "dense"
+                    weights = {"kernel": module.weight[:, :, 0, 0].T, "bias": module.bias}
+                elif isinstance(module, torch.nn.Conv1d):
+                    kind, weights = "conv1d", {"kernel": module.weight.permute(2, 1, 0)}
+                elif isinstance(module, torch.nn.Conv2d):
+                    kind, weights = "conv2d", {"kernel": module.weight.permute(2, 3, 1, 0)}
+                else:
+                    continue
+                number = counts.get(kind, first)
+                counts[kind] = number + 1
+                layer = kind if number == 0 else f"{kind}_{number}"
+                if layer in drop:
+                    continue
+                for weight, tensor in weights.items():
+                    file[f"{group}{layer}/{layer}/{weight}:0"] = tensor.detach().numpy()
+            file["optimizer_weights/SGD/conv1d/kernel:0"] = np.zeros(3)
+
+    return write

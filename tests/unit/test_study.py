@@ -745,6 +745,15 @@ def test_predictors_that_cannot_be_trained_are_refused(predicting, own, message)
         predicting({"mine": own})
 
 
+def test_published_weights_are_a_file_of_models_that_have_them(predicting, tmp_path):
+    (tmp_path / "epiphany.pt").touch()
+    asked = {"model": "epiphany-released", "weights": "epiphany.pt"}
+    assert predicting({"mine": asked}).predictors["mine"].weights == "epiphany.pt"
+    assert predicting({"mine": {}}).predictors["mine"].weights == ""
+    with pytest.raises(InputError, match=r"no weights of model 'weave' are published.*epiphany-r"):
+        predicting({"mine": {"weights": "epiphany.pt"}})
+
+
 def test_a_predictor_may_not_have_the_name_of_a_model_of_one_map(predicting):
     with pytest.raises(InputError, match="'eig': this is the name of a model"):
         predicting({"eig": {}})

@@ -44,8 +44,7 @@ def bed(path, **options):
         "# a comment\n\n" + PLAIN.replace("\nNA", "\n#B\t1\n\t\t\nNA"),
         "#" + PLAIN,
         gzip.compress(PLAIN.encode(), mtime=0),
-        gzip.compress(PLAIN[:10].encode(), mtime=0)
-        + gzip.compress(PLAIN[10:].encode(), mtime=0),
+        gzip.compress(PLAIN[:10].encode(), mtime=0) + gzip.compress(PLAIN[10:].encode(), mtime=0),
         bz2.compress(PLAIN.encode()),
         lzma.compress(PLAIN.encode()),
     ],

@@ -21,4 +21,5 @@ with job_log(snakemake.log[0]):
         seed=params.seed,
         device=params.device,
         resume_dir=params.resume,
+        weights=snakemake.input.get("published"),
     )

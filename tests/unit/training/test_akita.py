@@ -117,6 +117,24 @@ def test_training_writes_a_predictor_and_gains_on_validation(
     assert own.fitted().network.bin_size == 10_000
 
 
+def test_published_weights_take_the_place_of_training(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path, write_keras
+):
+    options = {**tiny_akita, "heads": [1]}
+    published = Akita(model_settings("akita-small", **options), 10_000, 2)
+    write_keras(tmp_path / "model.h5", published)
+    train_akita(
+        "akita-small", [tiny_map_path], [], split, tmp_path / "out", genome_path=tiny_genome_path,
+        max_distance=90_000, options=options, weights=tmp_path / "model.h5",
+    )  # fmt: skip
+    own = Predictor.load(tmp_path / "out").fitted().network
+    codes = torch.randint(0, 4, (1, 160_000), dtype=torch.uint8)
+    turned = torch.zeros(1, dtype=torch.bool)
+    with torch.no_grad():
+        torch.testing.assert_close(own(codes, turned), published.eval()(codes, turned)[:, [1]])
+    assert pd.read_csv(tmp_path / "out" / "history.tsv", sep="\t").empty
+
+
 def test_pairs_that_no_window_holds_whole_are_not_predicted(
     tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path
 ):

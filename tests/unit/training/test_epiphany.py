@@ -199,17 +199,16 @@ def test_several_processes_for_two_networks_are_refused(wide):
         fit_epiphany([wide], options, mirrored=[0])
 
 
-def test_published_weights_take_the_place_of_training(tmp_path, monkeypatch):
+def test_published_weights_take_the_place_of_training(tmp_path):
     torch.manual_seed(5)
     published = network().state_dict()
     own = {k: t for k, t in published.items() if k != "step" and "discriminator" not in k}
     torch.save(own, tmp_path / "weights.pt_model")
-    monkeypatch.setenv("PUBLISHED", str(tmp_path))
-    asked = settings(weights="$PUBLISHED/weights.pt_model")
-    tensors, history = fit_epiphany([stretch()], asked, mirrored=[0])
+    path = tmp_path / "weights.pt_model"
+    tensors, history = fit_epiphany([stretch()], settings(), mirrored=[0], weights=path)
     for name, tensor in own.items():
         torch.testing.assert_close(tensors[name], tensor, rtol=0, atol=0)
     assert history.empty
     np.testing.assert_allclose(tensors["scale"], 20, rtol=1e-5)
     with pytest.raises(CheckpointError, match="weight conv1"):
-        fit_epiphany([stretch()], settings(weights=asked.weights, width=0.2), mirrored=[0])
+        fit_epiphany([stretch()], settings(width=0.2), mirrored=[0], weights=path)

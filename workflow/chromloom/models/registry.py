@@ -64,6 +64,9 @@ class Model:
         a map source, a `prediction.source.MapSource`.
     apply : str
         Predictors: function that applies the folders of all folds to a sample.
+    published : str
+        Predictors: function (path, module) that reads a state of the module from a file of weights
+        as the authors publish them; "" where there is none.
     inputs : str
         Predictors: what is read of signals, a name of `signals.features.INPUTS`.
     reads : frozenset of {"contacts", "signals", "sequence"}
@@ -105,6 +108,7 @@ class Model:
     fit: str = ""
     decoder: str = ""
     apply: str = "chromloom.prediction.predicted:apply_predictor"
+    published: str = ""
     inputs: str = "features"
     reads: frozenset[str] = frozenset({"contacts"})
     gives: frozenset[str] = frozenset({"embedding", "map"})
@@ -264,6 +268,7 @@ AKITA: dict[str, Any] = {
     "fit": "chromloom.training.networks:fit_network",
     "trained": "chromloom.models.akita.fitted:FittedAkita",
     "source": "chromloom.prediction.akita:AkitaMap.open",
+    "published": "chromloom.models.akita.published:read_published",
     "apply": "chromloom.prediction.akita:apply_akita",
     "reads": frozenset({"sequence"}),
     "gpu": True,
@@ -311,6 +316,7 @@ EPIPHANY: dict[str, Any] = {
     "inputs": "signals",
     "fit": "chromloom.training.epiphany:fit_epiphany",
     "trained": "chromloom.models.epiphany.fitted:FittedEpiphany",
+    "published": "chromloom.models.epiphany.published:read_published",
     "gradients": True,
     "gpu": True,
     "threads": 4,

@@ -31,6 +31,8 @@ class PredictorPlan:
     test, validation : tuple of str
     n_folds : int
         0 for one fold, whose test is given.
+    weights : str
+        File of published weights that are taken in place of training; "" where it is trained.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PredictorPlan:
     test: tuple[str, ...]
     validation: tuple[str, ...]
     n_folds: int
+    weights: str
 
     @property
     def reads_sequence(self) -> bool:
@@ -111,6 +114,12 @@ def plan_predictor(
                 f"{where}: samples {first!r} and {sample!r} are of two assemblies; train a "
                 "predictor on one"
             )
+    if asked["weights"] and not model.published:
+        can = [key for key, line in models().items() if line.published]
+        raise InputError(
+            f"{where}: no weights of model {asked['model']!r} are published; leave weights out "
+            f"(they can be given of {', '.join(can)})"
+        )
     sequence = {key: value for key, value in asked["sequence"].items() if value}
     reads_bases = "sequence" in model.reads
     if reads_bases and (asked["signals"] or sequence):
@@ -144,6 +153,7 @@ def plan_predictor(
         test=tuple(asked["test"]),
         validation=tuple(asked["validation"]),
         n_folds=asked["folds"],
+        weights=study.find_path(asked["weights"]),
     )
     model_settings(plan.model, **plan.options)  # refused here where they are none
     for sample in samples:

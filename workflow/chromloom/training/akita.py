@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from chromloom.errors import InputError
 from chromloom.models.akita.module import Akita, upper_triangle
+from chromloom.models.akita.published import read_published
 from chromloom.models.akita.settings import AkitaSettings
 from chromloom.models.predictor import Constants, Predictor
 from chromloom.models.registry import model_settings
@@ -23,7 +24,7 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
 from chromloom.training.fold import fingerprint, fold_config, open_maps, write_fold
-from chromloom.training.networks import fit_network
+from chromloom.training.networks import HISTORY, fit_network
 from chromloom.training.resume import owns_resume_dir
 from chromloom.training.stretches import expected_strength, read_counts
 
@@ -49,6 +50,7 @@ def train_akita(
     seed: int = 0,
     device: str = "auto",
     resume_dir: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> None:
     """Train a network on one fold and write its folder.
 
@@ -74,6 +76,9 @@ def train_akita(
         Settings that differ from the model's own.
     seed, device, resume_dir
         As in `training.networks.fit_network`.
+    weights : path, optional
+        File of published weights (`models.akita.published`), which are taken in place of training:
+        the maps give the expected at each distance alone.
 
     Raises
     ------
@@ -113,16 +118,19 @@ def train_akita(
         "bin_size": 1,
         "samples": [observed.sample for observed in opened],
     }
-    tensors, history = fit_network(
-        network,
-        Windows(genome, targets, settings, first, seed=seed, validation=False),
-        Windows(genome, targets, settings, first, seed=seed, validation=True),
-        settings.fit,
-        seed=seed,
-        device=str(resolve_device(device)),
-        resume_dir=resume_dir,
-        fingerprint=fingerprint(config, inputs, (a for t in targets for a in t.arrays)),
-    )
+    if weights:
+        tensors, history = read_published(weights, network), pd.DataFrame(columns=HISTORY)
+    else:
+        tensors, history = fit_network(
+            network,
+            Windows(genome, targets, settings, first, seed=seed, validation=False),
+            Windows(genome, targets, settings, first, seed=seed, validation=True),
+            settings.fit,
+            seed=seed,
+            device=str(resolve_device(device)),
+            resume_dir=resume_dir,
+            fingerprint=fingerprint(config, inputs, (a for t in targets for a in t.arrays)),
+        )
     tensors["bin_size"] = torch.tensor(first.resolution)
     constants = Constants.as_it_is([], expected[:n_distances])
     write_fold(out_dir, split, history, Predictor(config, inputs, constants, tensors))

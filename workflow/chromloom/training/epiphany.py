@@ -1,6 +1,5 @@
 """Training of Epiphany: frames of stripes, by squared error or with a discriminator beside it."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ def fit_epiphany(
     device: str = "cpu",
     resume_dir: str | Path | None = None,
     fingerprint: str = "",
+    weights: str | Path | None = None,
 ) -> tuple[dict[str, Tensor], pd.DataFrame]:
     """Train a network, or take up its published weights.
 
@@ -40,6 +40,8 @@ def fit_epiphany(
         Which signal each becomes where the chromosome is read backwards; only their number counts.
     seed, device, resume_dir, fingerprint
         As for `training.networks.fit_network`.
+    weights : path, optional
+        File of published weights (`models.epiphany.published`), taken in place of training.
 
     Returns
     -------
@@ -71,8 +73,8 @@ def fit_epiphany(
     if background is not None and settings.target == "nb_z":
         scale = _spread(stretches, background)
     of_targets = {"scale": torch.as_tensor(scale)}
-    if settings.weights:
-        state = read_published(os.path.expandvars(settings.weights), network)
+    if weights:
+        state = read_published(weights, network)
         return state | of_targets, pd.DataFrame(columns=HISTORY)
     train, validation = (
         Frames(stretches, network, scale, background, validation=role, seed=seed)

@@ -39,6 +39,7 @@ def train_predictor(
     seed: int = 0,
     device: str = "auto",
     resume_dir: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> None:
     """Train a predictor on one fold and write its folder.
 
@@ -65,6 +66,9 @@ def train_predictor(
         Settings that differ from the model's own.
     seed, device, resume_dir
         As in `training.weave.fit_weave`.
+    weights : path, optional
+        File of weights as the authors publish them, which are taken in place of training: the maps
+        give the expected at each distance alone. Of models whose line of the table has `published`.
 
     Raises
     ------
@@ -135,6 +139,7 @@ def train_predictor(
             inputs,
             (a for s in stretches for a in (s.features, s.counts, s.log_weight, s.validates)),
         ),
+        **({"weights": weights} if weights else {}),
     )
     write_fold(out_dir, split, history, Predictor(config, inputs, constants, tensors))
 

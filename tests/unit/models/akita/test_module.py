@@ -212,43 +212,11 @@ def test_settings_that_make_no_network(options, message):
         AkitaSettings.of("akita-paper", **{"window": 12, "crop": 2, **options})
 
 
-def write_keras(path, network: Akita, *, first=0, drop=(), group="") -> None:
-    """A file as Keras writes it: `{layer}/{layer}/{weight}:0`, layers numbered from `first`."""
-    counts: dict[str, int] = {}
-    with h5py.File(path, "w") as file:
-        for name, module in network.named_modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                kind, weights = (
-                    "batch_normalization",
-                    {
-                        "gamma": module.weight,
-                        "beta": module.bias,
-                        "moving_mean": module.running_mean,
-                        "moving_variance": module.running_var,
-                    },
-                )
-            elif name == "head":
-                kind = "dense"
-                weights = {"kernel": module.weight[:, :, 0, 0].T, "bias": module.bias}
-            elif isinstance(module, torch.nn.Conv1d):
-                kind, weights = "conv1d", {"kernel": module.weight.permute(2, 1, 0)}
-            elif isinstance(module, torch.nn.Conv2d):
-                kind, weights = "conv2d", {"kernel": module.weight.permute(2, 3, 1, 0)}
-            else:
-                continue
-            number = counts.get(kind, first)
-            counts[kind] = number + 1
-            layer = kind if number == 0 else f"{kind}_{number}"
-            if layer in drop:
-                continue
-            for weight, tensor in weights.items():
-                file[f"{group}{layer}/{layer}/{weight}:0"] = tensor.detach().numpy()
-        file["optimizer_weights/SGD/conv1d/kernel:0"] = np.zeros(3)
-
-
 @pytest.mark.parametrize(("first", "group"), [(0, ""), (12, "model_weights/")])
 @torch.no_grad()
-def test_weights_of_keras_are_read_by_name_and_shape(tmp_path, first, group, make, draw):
+def test_weights_of_keras_are_read_by_name_and_shape(
+    write_keras, tmp_path, first, group, make, draw
+):
     network, other = make(), make(seed=1)
     write_keras(tmp_path / "model.h5", network, first=first, group=group)
     assert not torch.allclose(other(draw()), network(draw()), atol=1e-3)
@@ -256,7 +224,19 @@ def test_weights_of_keras_are_read_by_name_and_shape(tmp_path, first, group, mak
     torch.testing.assert_close(other(draw()), network(draw()))
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path, make):
+@torch.no_grad()
+def test_some_outputs_of_published_weights_are_taken(write_keras, tmp_path, make, draw):
+    path = tmp_path / "model.h5"
+    network = make(n_targets=5)
+    write_keras(path, network)
+    one = make(n_targets=2, heads=[3, 0])
+    one.load_state_dict(read_published(path, one))
+    torch.testing.assert_close(one(draw()), network(draw())[:, [3, 0]])
+    with pytest.raises(CheckpointError, match="has 5 outputs; heads 3, 5 were asked for"):
+        read_published(path, make(n_targets=2, heads=[3, 5]))
+
+
+def test_weights_that_do_not_fit_are_refused(write_keras, tmp_path, make):
     path = tmp_path / "model.h5"
     write_keras(path, make(filters=7))
     with pytest.raises(CheckpointError, match=r"layer conv1d has shape \(11, 4, 7\).*\(11, 4, 6\)"):

@@ -8,7 +8,7 @@ networks, so that numbers are taken as an order.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -37,7 +37,8 @@ def read_published(path: str | Path, network: Akita) -> dict[str, Tensor]:
     path : path
         HDF5, of a whole model or of weights alone.
     network : Akita
-        Of the settings, bin size and number of targets that the weights were trained with.
+        Of the settings and bin size that the weights were trained with, and of their number of
+        targets or of those that its setting `heads` names.
 
     Returns
     -------
@@ -67,6 +68,8 @@ def read_published(path: str | Path, network: Akita) -> dict[str, Tensor]:
                         f"{', '.join(sorted(weights))}); expected a layer as Akita's"
                     )
                 array = weights[theirs]
+                if kind == "dense" and network.settings.heads:
+                    array = _chosen(array, network.settings.heads, path)
                 turned = _as_torch(array, module) if theirs == "kernel" else array
                 if turned.shape != values.shape:
                     shape = tuple(values.shape)
@@ -84,6 +87,16 @@ def read_published(path: str | Path, network: Akita) -> dict[str, Tensor]:
         if name.endswith("num_batches_tracked"):
             state[name] = tensor
     return state
+
+
+def _chosen(array: np.ndarray, heads: Sequence[int], path: str | Path) -> np.ndarray:
+    """Columns of the last layer's weights."""
+    if not all(0 <= head < array.shape[-1] for head in heads):
+        raise CheckpointError(
+            f"{path} has {array.shape[-1]} outputs; heads {', '.join(map(str, heads))} were asked "
+            f"for, expected some of 0 to {array.shape[-1] - 1}"
+        )
+    return array[..., list(heads)]
 
 
 def _read_layers(path: str | Path) -> dict[str, list[tuple[str, dict[str, np.ndarray]]]]:

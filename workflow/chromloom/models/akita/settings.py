@@ -96,6 +96,9 @@ class AkitaSettings(Settings):
         learning starts from a map of distance alone.
     norm_memory : float
         Share of the running mean and variance of batch normalisation that a step keeps.
+    heads : tuple of int
+        Outputs of published weights that are taken, from 0, one per training sample; all where none
+        is named.
     checkpointing : bool
         Compute activations anew in the backward pass instead of keeping them: less memory, a third
         more time.
@@ -121,6 +124,7 @@ class AkitaSettings(Settings):
     rate: float = 1.75
     distance: str = "bins"
     norm_memory: float = 0.9265
+    heads: tuple[int, ...] = ()
     checkpointing: bool = False
     windows: WindowFit = WindowFit()
     fit: NetworkFit = PUBLISHED_FIT

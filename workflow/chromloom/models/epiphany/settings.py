@@ -52,10 +52,6 @@ class EpiphanySettings(Settings):
         Share of the squared error in the loss; the rest is that of the discriminator.
     mse_sum : bool
         Sum the squared errors of all pairs and do not take their mean.
-    weights : str
-        File of weights as the authors publish them (`models.epiphany.published`), which are taken
-        in place of training; environment variables are expanded. The training maps then give the
-        expected at each distance alone.
     fit : NetworkFit
     """
 
@@ -73,7 +69,6 @@ class EpiphanySettings(Settings):
     adversarial: bool = True
     mse_weight: float = 0.95
     mse_sum: bool = False
-    weights: str = ""
     fit: NetworkFit = PUBLISHED
 
     CHOICES: ClassVar = {
