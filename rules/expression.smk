@@ -18,8 +18,8 @@ if config["expression"]["screen"]:
 
 rule build_genes:
     input:
-        genes=STUDY.find_path(config["expression"]["genes"]) or [],
-        table=STUDY.find_path(config["expression"]["table"]) or [],
+        genes=lambda wildcards: STUDY.genes_of(wildcards.cell_type)[0],
+        table=lambda wildcards: STUDY.genes_of(wildcards.cell_type)[1],
         signals=f"results/signals/{{cell_type}}.{config['expression']['bin_size']}.h5",
         interactions=lambda wildcards: STUDY.interactions_of(wildcards.cell_type)[0]
         or [],

@@ -44,7 +44,7 @@ ROOMS = {
         *("edits", "genome", "models", "normalize", "representations", "sequence", "signals"),
     },
     "expression": {"edits", "genome", "models", "normalize", "signals"},
-    "evaluation": {"analysis", "genome", "normalize", "prediction"},
+    "evaluation": {"analysis", "expression", "genome", "normalize", "prediction"},
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"genome", "kernels", "models", "prediction", "representations", "signals"},
     "perturbation": {

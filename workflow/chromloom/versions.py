@@ -19,7 +19,7 @@ VERSIONS = {
     "edits": 2,
     "perturbation": 6,
     "variants": 3,
-    "expression": 2,
+    "expression": 3,
     "structure": 1,
     "plotting": 1,
 }

@@ -7,7 +7,14 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from chromloom.errors import InputError
-from chromloom.evaluation.expression import COLUMNS, METRICS, evaluate_expression
+from chromloom.evaluation.expression import (
+    COLUMNS,
+    METRICS,
+    evaluate_expression,
+    evaluate_screen,
+    evaluate_strata,
+    gene_strata,
+)
 
 
 def new_predictions(noise, seed=1, n=400):
@@ -100,3 +107,50 @@ def test_a_constant_prediction_is_said_and_has_no_rank(caplog):
     one_class = evaluate_expression({"a": new_predictions(1.0).assign(high=True)}, n_boot=10)
     assert one_class.loc[0, "note"] == "all genes are on one side of the median"
     assert np.isnan(one_class.loc[0, "value"])
+
+
+def test_genes_are_divided_by_elements_and_domains():
+    genes = pd.DataFrame(
+        {"gene": list("abcd"), "chrom": "chr1", "tss": [100, 200, 900, 5000],
+         "value": [0, 1, 2, 0.5]}
+    )  # fmt: skip
+    rows = [("b", "chr1", 300, 320), ("c", "chr1", 100, 120), ("c", "chr1", 2000, 2100)]
+    elements = pd.DataFrame(rows, columns=["gene", "chrom", "start", "end"])
+    domains = pd.DataFrame({"chrom": ["chr1"], "start": [0], "end": [850]})
+    found = {name: list(ids) for name, ids in gene_strata(genes, elements, domains).items()}
+    assert found == {
+        "expressed": ["b", "c"], "without elements": ["a", "d"], "with elements": ["b", "c"],
+        "many elements": ["c"], "within domain": ["b"], "beyond domain": ["c"],
+    }  # fmt: skip
+    assert set(gene_strata(genes, elements.head(0), domains)) == {"expressed"}
+
+
+def test_strata_are_scored_by_themselves(caplog):
+    tables = {"a": new_predictions(1.0), "b": new_predictions(3.0)}
+    ids = tables["a"]["gene"].to_numpy()
+    scores = evaluate_strata(tables, {"some": ids[:80], "few": ids[:5]}, n_boot=20)
+    own = {name: table[table["gene"].isin(ids[:80])] for name, table in tables.items()}
+    alone = evaluate_expression(own, n_boot=20)
+    alone = alone[alone["chrom"] == "all"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(scores.drop(columns="stratum"), alone)
+    assert set(scores["stratum"]) == {"some"}
+    assert "few: fewer than ten genes" in caplog.text
+
+
+def test_a_screen_is_held_to_pairs_that_were_tested():
+    screen = pd.DataFrame(
+        {"gene": list("aaab"), "chrom": "chr1", "start": [0, 100, 300, 0],
+         "end": [50, 200, 400, 50], "distance": [900, 500, 100, 50],
+         "frequency": [1.0, 2.0, 3.0, 9.0], "change_level": [-2.0, -0.1, 0.0, 0.5]}
+    )  # fmt: skip
+    rows = [(40, 60, "a", True), (120, 130, "a", False), (350, 360, "a", False),
+            (700, 710, "a", True), (0, 50, "b", False)]  # fmt: skip
+    tested = pd.DataFrame(rows, columns=["start", "end", "gene", "regulated"]).assign(chrom="chr1")
+    table = evaluate_screen(screen, tested).set_index("ranking")
+    assert (table["n_pairs"] == 4).all()
+    assert (table["n_regulated"] == 1).all()
+    assert table.loc["screen", "auc"] == 1
+    assert table.loc["frequency", "auc"] == 0
+    assert table.loc["distance", "auc"] == 0
+    assert table.loc["screen", "precision_at_chance"] == 0.25
+    assert evaluate_screen(screen, tested[~tested["regulated"]])["auc"].isna().all()

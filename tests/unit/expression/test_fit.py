@@ -259,6 +259,37 @@ def test_what_enhancers_do_is_told_with_them_and_not_with_those_of_other_genes(
     assert found["shuffled-elements"] < found[""] - 0.25, found
 
 
+def test_signals_can_be_left_out_of_a_model(files, genes, marks):
+    for fold in range(3):
+        train(files, "marks-ridge", fold)
+        train(files, "marks-ridge", fold, out="less", without=["active", "body"])
+    config = json.loads((files / "less0" / "config.json").read_text())
+    assert config["signals"] == ["noise"]
+    assert abs(_r(predict(files, "less"))) < 0.3 < _r(predict(files))
+    with pytest.raises(InputError, match="option without: signal 'H3K4me3' is not there"):
+        train(files, "marks-ridge", 0, out="x", without=["H3K4me3"])
+    with pytest.raises(InputError, match="option without: no signal is left"):
+        train(files, "marks-ridge", 0, out="x", without=["active", "body", "noise"])
+
+
+def test_genes_of_another_assembly_are_predicted_by_all_folds(files, genes):
+    for fold in range(3):
+        train(files, "marks-ridge", fold)
+    other = genes.assign(chrom=genes["chrom"].replace("chr1", "chrA")).astype({"high": int})
+    write_tsv(other, files / "other.tsv")
+    dirs = [files / f"model{k}" for k in range(3)]
+    args = (files / "other.tsv", files / "marks.h5", dirs)
+    with pytest.raises(InputError, match="chrA are held out by none of the trained folds"):
+        predict_expression(*args, files / "p.tsv")
+    predict_expression(*args, files / "p.tsv", unseen=True)
+    found = read_tsv(files / "p.tsv")["predicted_level"]
+    each = []
+    for fold in dirs:
+        predict_expression(*args[:2], [fold], files / "q.tsv", unseen=True)
+        each.append(read_tsv(files / "q.tsv")["predicted_level"])
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-5)
+
+
 def test_a_model_with_elements_asks_for_them(files, marks):
     marks.save(files / "marks.h5")
     for model in ("marks-elements", "chromoformer"):

@@ -102,6 +102,154 @@ def evaluate_expression(
     return scores
 
 
+def gene_strata(
+    genes: pd.DataFrame, elements: pd.DataFrame, domains: pd.DataFrame | None = None
+) -> dict[str, np.ndarray]:
+    """Sets of genes that models are compared on.
+
+    Parameters
+    ----------
+    genes : DataFrame
+        gene, chrom, tss, value.
+    elements : DataFrame
+        gene, chrom, start, end.
+    domains : DataFrame, optional
+        chrom, start, end; such as topologically associating domains.
+
+    Returns
+    -------
+    dict of str to ndarray of str
+        Name -> ids. `expressed`: value of 1 or more. With elements: `without elements`, `with
+        elements`, `many elements` (as many as the fourth part of genes with most). With domains,
+        too: `within domain`, genes with an element whose middle lies in a domain of their TSS, and
+        `beyond domain`, the other ones with elements.
+    """
+    ids = genes["gene"].to_numpy()
+    strata = {"expressed": ids[genes["value"] >= 1]}
+    number = genes["gene"].map(elements.groupby("gene").size()).fillna(0).to_numpy()
+    if not number.any():
+        return strata
+    many = np.quantile(number[number > 0], 0.75)
+    strata |= {
+        "without elements": ids[number == 0],
+        "with elements": ids[number > 0],
+        "many elements": ids[number >= many],
+    }
+    if domains is None:
+        return strata
+    places = genes.set_index("gene")["tss"]
+    pairs = pd.DataFrame(
+        {
+            "gene": elements["gene"].to_numpy(),
+            "chrom": elements["chrom"].to_numpy(),
+            "tss": elements["gene"].map(places).to_numpy(),
+            "middle": ((elements["start"] + elements["end"]) // 2).to_numpy(),
+        }
+    )
+    both = np.zeros(len(pairs), dtype=bool)
+    for chrom, rows in pairs.groupby("chrom").indices.items():
+        own = domains[domains["chrom"] == chrom]
+        start, end = own["start"].to_numpy(), own["end"].to_numpy()
+        low = pairs[["tss", "middle"]].to_numpy()[rows].min(axis=1)[:, None]
+        high = pairs[["tss", "middle"]].to_numpy()[rows].max(axis=1)[:, None]
+        both[rows] = ((start <= low) & (high < end)).any(axis=1)
+    within = np.isin(ids, pairs.loc[both, "gene"])
+    return strata | {
+        "within domain": ids[within],
+        "beyond domain": ids[(number > 0) & ~within],
+    }
+
+
+def evaluate_strata(
+    predictions: Mapping[str, pd.DataFrame],
+    strata: Mapping[str, np.ndarray],
+    *,
+    against: str = "",
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """Score models on sets of genes; see `evaluate_expression`.
+
+    Parameters
+    ----------
+    predictions, against, n_boot, seed
+        As for `evaluate_expression`.
+    strata : mapping of str to ndarray of str
+        Name -> ids, as of `gene_strata`.
+
+    Returns
+    -------
+    DataFrame
+        stratum, then `COLUMNS`, of all genes of a stratum; strata of fewer than ten genes have no
+        rows.
+    """
+    tables = []
+    for name, ids in strata.items():
+        own = {model: table[table["gene"].isin(ids)] for model, table in predictions.items()}
+        if min(len(table) for table in own.values()) < 10:
+            logger.warning("%s: fewer than ten genes, not scored", name)
+            continue
+        scores = evaluate_expression(own, against=against, n_boot=n_boot, seed=seed)
+        scores = scores[scores["chrom"] == "all"].copy()
+        scores.insert(0, "stratum", name)
+        tables.append(scores)
+    empty = pd.DataFrame(columns=["stratum", *COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def evaluate_screen(screen: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
+    """How well a screen of elements ranks pairs of enhancer and gene that were tested.
+
+    Parameters
+    ----------
+    screen : DataFrame
+        gene, chrom, start, end, distance, frequency, change_level, as of
+        `expression.effects.screen_elements`.
+    tested : DataFrame
+        chrom, start, end, gene, regulated (bool).
+
+    Returns
+    -------
+    DataFrame
+        ranking (`screen`, the loss of level when the element is taken away; `frequency` of the
+        interaction; `distance`, the nearest first; `product` of loss and frequency), n_pairs,
+        n_regulated, auc, average_precision, precision_at_chance (the share that is regulated). A
+        pair has the elements of its gene that overlap it, of several the highest; pairs without
+        one are not ranked. NaN where all pairs are of one kind.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    tested = tested.reset_index(drop=True)
+    pairs = tested.reset_index(names="pair").merge(
+        screen, on=["gene", "chrom"], suffixes=("", "_element")
+    )
+    over = (pairs["start_element"] < pairs["end"]) & (pairs["end_element"] > pairs["start"])
+    pairs = pairs[over]
+    loss = -pairs["change_level"]
+    rankings = {
+        "screen": loss,
+        "frequency": pairs["frequency"],
+        "distance": -pairs["distance"].abs(),
+        "product": loss * pairs["frequency"],
+    }
+    rows = []
+    for name, value in rankings.items():
+        best = value.groupby(pairs["pair"]).max()
+        truth = tested["regulated"].to_numpy(dtype=bool)[best.index]
+        both = 0 < truth.sum() < len(truth)
+        rows.append(
+            {
+                "ranking": name,
+                "n_pairs": len(truth),
+                "n_regulated": int(truth.sum()),
+                "auc": roc_auc_score(truth, best) if both else np.nan,
+                "average_precision": average_precision_score(truth, best) if both else np.nan,
+                "precision_at_chance": truth.mean() if len(truth) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def two_sided(differences: np.ndarray) -> float:
     """p of resampled differences, (n_resamplings,), under no difference; NaN where undefined."""
     known = differences[np.isfinite(differences)]

@@ -56,7 +56,7 @@ def _no_elements(marks: Marks, rng: np.random.Generator) -> Marks:
 
 
 def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
-    """Each gene has the marks of another gene's elements, its own number and frequencies.
+    """Each gene has as many elements as it has, of another gene: their marks and frequencies.
 
     The other gene is one of the `ALIKE` nearest in the order of number of elements and their mean
     distance (of logarithms), with at least as many elements and none of them within `APART`.
@@ -94,9 +94,7 @@ def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
     taken.sort(key=lambda pair: pair[0])
     elements = np.concatenate([np.empty(0, np.int64), *(part for _, part in taken)])
     shuffled = own.take(elements, own.gene, own.rank)
-    return replace(
-        marks, elements=replace(shuffled, frequency=own.frequency, distance=own.distance)
-    )
+    return replace(marks, elements=replace(shuffled, distance=own.distance))
 
 
 def _elements_only(marks: Marks, rng: np.random.Generator) -> Marks:

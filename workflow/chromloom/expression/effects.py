@@ -17,6 +17,7 @@ from chromloom.expression.interactions import ELEMENT_COLUMNS
 from chromloom.expression.network import NetworkModel
 from chromloom.files import read_tsv, write_tsv
 
+IMPACTS = ["clf", "reg", "elements_clf", "elements_reg", "elements_level"]
 SCREEN_COLUMNS = [*ELEMENT_COLUMNS, "change_level", "spread_level", "change_high", "spread_high",
                   "n_models"]  # fmt: skip
 MARK_COLUMNS = ["gene", "signal", "change_level", "spread_level", "change_high", "spread_high",
@@ -101,8 +102,10 @@ def screen_elements(
     signals_path : str or Path
         Table to write, `MARK_COLUMNS`.
     impact_path : str or Path
-        Table to write: gene, n_elements, level, predicted cis-regulatory impact by the class and by
-        the level (clf, reg), mean over the models that have one.
+        Table to write: gene, n_elements, level, and `IMPACTS`, means over the models that have
+        them: predicted cis-regulatory impact by the class and by the level (clf, reg); distance of
+        the regulatory embedding from that without elements (elements_clf, elements_reg); predicted
+        level with elements minus that without (elements_level).
 
     Raises
     ------
@@ -116,13 +119,16 @@ def screen_elements(
     for folders in model_dirs.values():
         change = np.full((len(elements), 2), np.nan)
         by_signal = np.full((len(genes), len(marks.signals), 2), np.nan)
-        impact = np.full((len(genes), 2), np.nan)
+        impact = np.full((len(genes), len(IMPACTS)), np.nan)
         for held, own, model in open_folds(genes, marks, folders):
             change[np.isin(owner, held)] = remove_elements(model, own)
             places = [marks.signals.index(signal) for signal in own.signals]
             by_signal[held[:, None], places] = remove_signals(model, own)
+            impact[held, 4] = model.predict(own)[0] - model.predict(_alone(own))[0]
             if isinstance(model, NetworkModel) and model.has_impact:
-                impact[held] = np.column_stack([model.impact(own, task) for task in ("clf", "reg")])
+                for k, task in enumerate(("clf", "reg")):
+                    impact[held, k] = model.impact(own, task)
+                    impact[held, 2 + k] = model.impact(own, task, against=_alone(own))
         of_elements.append(change)
         of_signals.append(by_signal)
         impacts.append(impact)
@@ -136,11 +142,18 @@ def screen_elements(
         }
     )
     write_tsv(pd.concat([names, _spread(flat)], axis=1)[MARK_COLUMNS], signals_path)
-    with_some = np.isfinite(np.array(impacts)).any(axis=(1, 2))
-    mean = np.mean(np.array(impacts)[with_some], axis=0) if with_some.any() else impacts[0]
-    table = genes[["gene", "level"]].assign(clf=mean[:, 0], reg=mean[:, 1])
+    told = np.array(impacts)
+    n_told = np.isfinite(told).sum(axis=0)
+    mean = np.where(n_told > 0, np.nansum(told, axis=0) / np.maximum(n_told, 1), np.nan)
+    table = genes[["gene", "level"]].assign(**dict(zip(IMPACTS, mean.T)))
     table.insert(1, "n_elements", np.bincount(owner, minlength=len(genes)))
     write_tsv(table, impact_path)
+
+
+def _alone(marks: Marks) -> Marks:
+    """The genes without any element."""
+    nothing = np.empty(0, dtype=np.int64)
+    return replace(marks, elements=marks.known_elements().take(nothing, nothing, nothing))
 
 
 def _spread(changes: np.ndarray) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.baselines import SimpleModel
@@ -89,7 +90,7 @@ def train_fold(
     them. Marks of training genes alone would not do: marks rise and fall together, so that
     weights of chance rank held-out genes well, or in reverse. The option `control` names one of
     `controls.CONTROLS`, and `split: random` deals genes to folds by chance and not by chromosome:
-    neighbours of held-out genes are then trained on.
+    neighbours of held-out genes are then trained on. `without` names signals that are left out.
     """
     line = find_model(model)
     if "expression" not in line.gives:
@@ -104,6 +105,7 @@ def train_fold(
         raise InputError(f"no gene is in fold {fold}; there are {sorted(set(genes['fold']))}")
     train = (genes["fold"] != fold).to_numpy()
     check_two_classes(genes[train], f"training genes of fold {fold}")
+    marks = _without(marks, options.pop("without", []))
     permute, control = list(options.pop("permute", [])), str(options.pop("control", ""))
     settings = model_settings(model, **options)
     seen = apply_control(_permuted(marks.of(train), permute, seed), control, seed=seed)
@@ -171,6 +173,8 @@ def predict_expression(
     marks_path: str | Path,
     model_dirs: Sequence[str | Path],
     path: str | Path,
+    *,
+    unseen: bool = False,
 ) -> None:
     """Predict every gene by the model of the fold that held its chromosome out.
 
@@ -182,6 +186,9 @@ def predict_expression(
         As `train_expression` wrote them.
     path : str or Path
         Table to write, `PREDICTION_COLUMNS`.
+    unseen : bool
+        No fold was trained on any of these genes, which are of another assembly: levels and log
+        odds are means over all folds.
 
     Raises
     ------
@@ -190,8 +197,14 @@ def predict_expression(
     """
     genes, marks = read_features(table_path, marks_path)
     level, high = np.full(len(genes), np.nan), np.full(len(genes), np.nan)
-    for held, own, model in open_folds(genes, marks, model_dirs):
-        level[held], high[held] = model.predict(own)
+    if unseen:
+        found = [fold.model.predict(fold.seen(marks)) for fold in map(open_fold, model_dirs)]
+        levels, probabilities = zip(*found)
+        odds = [logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in probabilities]
+        level, high = np.mean(levels, axis=0), expit(np.mean(odds, axis=0))
+    else:
+        for held, own, model in open_folds(genes, marks, model_dirs):
+            level[held], high[held] = model.predict(own)
     lost = np.isnan(level)
     if lost.any():
         raise InputError(
@@ -301,6 +314,21 @@ def random_folds(genes: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
     What GC-MERGE's article did: shown beside folds of chromosomes for what it is worth.
     """
     return np.array([zlib.crc32(f"{seed} {gene}".encode()) % n_folds for gene in genes])
+
+
+def _without(marks: Marks, names: Sequence[str]) -> Marks:
+    """The marks without some signals."""
+    missing = [name for name in names if name not in marks.signals]
+    kept = [k for k, name in enumerate(marks.signals) if name not in names]
+    if missing or not kept:
+        what = f"signal {missing[0]!r} is not there" if missing else "no signal is left"
+        raise InputError(
+            f"option without: {what}; name some of {', '.join(marks.signals)}, not all of them"
+        )
+    if not names:
+        return marks
+    signals, transforms = ([own[k] for k in kept] for own in (marks.signals, marks.transforms))
+    return marks.select(signals, transforms, marks.bin_size)
 
 
 def _permuted(marks: Marks, signals: Sequence[str], seed: int) -> Marks:

@@ -199,11 +199,16 @@ class NetworkModel:
         """Whether it has the embeddings that `impact` compares."""
         return isinstance(self.settings, ChromoformerSettings) and self.settings.parts == "all"
 
-    def impact(self, marks: Marks, task: str = "reg") -> np.ndarray:
+    def impact(
+        self, marks: Marks, task: str = "reg", *, against: Marks | None = None
+    ) -> np.ndarray:
         """Predicted cis-regulatory impact of genes, of a network that reads elements.
 
         The distance between core promoter and regulatory embedding, each standardised over its
-        numbers (Methods, "Computation of the predicted cis-regulatory impact").
+        numbers (Methods, "Computation of the predicted cis-regulatory impact"). The Regulation
+        layers move the embedding of a gene without elements, too. With `against`, marks of the
+        same genes, it is the distance between both regulatory embeddings, as they are: without
+        elements, what these alone do.
 
         Returns
         -------
@@ -221,11 +226,17 @@ class NetworkModel:
                 "an impact of elements from; name a chromoformer with elements"
             )
         inputs, found = Inputs(marks, self.settings), []
+        others = Inputs(against, self.settings) if against is not None else None
         network.eval()
         with torch.no_grad():
             for rows in torch.arange(len(marks)).split(_BATCH):
-                pair = network.embeddings(*inputs.batch(rows, self.device))
-                before, after = ((x - x.mean(1, True)) / x.std(1, keepdim=True) for x in pair)
+                before, after = network.embeddings(*inputs.batch(rows, self.device))
+                if others is not None:
+                    _, before = network.embeddings(*others.batch(rows, self.device))
+                else:
+                    before, after = (
+                        (x - x.mean(1, True)) / x.std(1, keepdim=True) for x in (before, after)
+                    )
                 found.append((after - before).norm(dim=1).cpu())
         return torch.cat(found).double().numpy()
 

@@ -466,13 +466,22 @@ class Chromoformer(nn.Module):
         promoter = torch.cat([part.embed(x) for part, x in zip(parts, marks)], dim=1)
         return promoter, self._vectors(marks, cropped, full=False)
 
-    def attention(self, marks: list[Tensor]) -> list[Tensor]:
-        """Self-attention of each bin size's Embedding, (B, heads, n, n)."""
+    def attention(self, marks: list[Tensor], *, tss: bool = False) -> list[Tensor]:
+        """Self-attention of each bin size's Embedding, (B, heads, n, n), or (B, heads, 1, n).
+
+        Parameters
+        ----------
+        marks : list of Tensor, (B, n_marks, n)
+        tss : bool
+            That of the bin of the TSS alone.
+        """
         maps = []
         for part, own in zip(cast("Iterable[OneResolution]", self.resolutions), marks):
             table = positions(own.shape[2], self.settings.size).to(own)
             bins = part.project(own.transpose(1, 2)) + table
-            maps.append(part.embedding.full(bins, bins)[1])
+            middle = bins.shape[1] // 2
+            queries = bins[:, middle : middle + 1] if tss else bins
+            maps.append(part.embedding.full(queries, bins)[1])
         return maps
 
     def _vectors(

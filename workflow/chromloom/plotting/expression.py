@@ -1,4 +1,4 @@
-"""Pictures of predicted expression (Chromoformer, Fig. 2): scores by model."""
+"""Pictures of predicted expression (Chromoformer, Figs 2 to 7)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +52,9 @@ def plot_scores(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = Non
     return ax
 
 
-def plot_impact(impact: pd.DataFrame, task: str = "reg", ax: Axes | None = None) -> Axes:
+def plot_impact(
+    impact: pd.DataFrame, task: str = "reg", ax: Axes | None = None, *, kind: str = ""
+) -> Axes:
     """Predicted cis-regulatory impact of genes by how many elements they have.
 
     Parameters
@@ -61,6 +63,8 @@ def plot_impact(impact: pd.DataFrame, task: str = "reg", ax: Axes | None = None)
         n_elements, and the impact in a column named as the task.
     task : {"reg", "clf"}
     ax : Axes, optional
+    kind : str
+        What the counted elements are, if not all.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def plot_impact(impact: pd.DataFrame, task: str = "reg", ax: Axes | None = None)
     for n, values in groups:
         ax.text(n, top, f"{len(values)}", ha="center", va="bottom", fontsize=5, color="0.4")
     ax.set_xticks([n for n, _ in groups])
-    ax.set_xlabel("Elements of the gene")
+    ax.set_xlabel(f"Elements of the gene: {kind}" if kind else "Elements of the gene")
     ax.set_ylabel("Predicted cis-regulatory impact")
     return ax
 
@@ -151,4 +155,192 @@ def plot_removals(screen: pd.DataFrame, signals: pd.DataFrame, ax: Axes | None =
     ax.set_yticks(range(1, len(changes) + 1), list(changes))
     ax.set_ylim(len(changes) + 0.6, 0.4)
     ax.set_xlabel("Change of predicted log2(value + 1)")
+    return ax
+
+
+def plot_windows(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = None) -> Axes:
+    """A score by the length of the window around the TSS, one line per model.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        model, window (bp), metric, value, low, high.
+    metric : str
+        A key of `METRIC_NAMES`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.8, 2.6))[1]
+    table = scores[scores["metric"] == metric].sort_values("window")
+    if table.empty:
+        return say_empty(ax, "no model of expression.models has a setting reach")
+    colours = model_colours(table["model"].drop_duplicates())
+    for model, own in table.groupby("model", sort=False):
+        kb = own["window"] / 1000
+        ax.plot(kb, own["value"], marker="o", ms=3, lw=1, color=colours[model], label=model)
+        ax.fill_between(kb, own["low"], own["high"], color=colours[model], alpha=0.15, lw=0)
+    ax.set_xscale("log")
+    ax.set_xticks(sorted(set(table["window"] / 1000)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+    ax.set_xlabel("Window around the TSS (kb)")
+    ax.set_ylabel(METRIC_NAMES[metric])
+    ax.legend(fontsize="x-small")
+    return ax
+
+
+def plot_strata(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = None) -> Axes:
+    """Difference of models from the one they are compared with, by set of genes.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        stratum, model, n_genes, metric, against, difference, difference_low, difference_high.
+    metric : str
+        A key of `METRIC_NAMES`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        Sets from above, models beside one another, 95 % intervals.
+    """
+    table = scores[(scores["metric"] == metric) & (scores["model"] != scores["against"])]
+    ax = ax or plt.subplots(figsize=(3.2, 2.6))[1]
+    if table.empty:
+        return say_empty(ax, "there is no second model to compare, or no set of ten genes")
+    strata, models = (table[name].drop_duplicates().tolist() for name in ("stratum", "model"))
+    colours, height = model_colours(models), 0.8 / len(models)
+    ax.axvline(0, color="0.8", lw=0.8)
+    for row in table.itertuples():
+        place = strata.index(row.stratum) - 0.4 + height * (models.index(row.model) + 0.5)
+        errors = [[row.difference - row.difference_low], [row.difference_high - row.difference]]
+        label = row.model if row.stratum == strata[0] else None
+        ax.errorbar(
+            row.difference, place, xerr=np.nan_to_num(errors), fmt="o", ms=3, lw=1,
+            color=colours[row.model], label=label,
+        )  # fmt: skip
+    numbers = table.drop_duplicates("stratum")["n_genes"]
+    ax.set_yticks(range(len(strata)), [f"{s} ({n:,})" for s, n in zip(strata, numbers)])
+    ax.set_ylim(len(strata) - 0.5, -0.5)
+    ax.set_xlabel(f"{METRIC_NAMES[metric]}, over {table['against'].iloc[0]}")
+    ax.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def plot_classes(
+    table: pd.DataFrame, ax: Axes | None = None, *, label: str = "Attention of the TSS"
+) -> Axes:
+    """A number along the window around the TSS, of genes above and below the median.
+
+    Parameters
+    ----------
+    table : DataFrame
+        position (bp), high, low.
+    ax : Axes, optional
+    label : str
+        Of the vertical axis.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.6, 2))[1]
+    for column, colour, name in (("high", "#D55E00", "above median"), ("low", "0.5", "below")):
+        ax.plot(table["position"] / 1000, table[column], lw=1, color=colour, label=name)
+    ax.axvline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set_xlabel("From the TSS (kb)")
+    ax.set_ylabel(label)
+    ax.legend(fontsize="x-small")
+    return ax
+
+
+def plot_transfer(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = None) -> Axes:
+    """A score by the cell type that was trained on (rows) and the one predicted (columns).
+
+    Parameters
+    ----------
+    scores : DataFrame
+        trained_on, cell_type, metric, value.
+    metric : str
+        A key of `METRIC_NAMES`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    table = scores[scores["metric"] == metric]
+    order = table["trained_on"].drop_duplicates().tolist()
+    matrix = table.pivot_table(
+        index="trained_on", columns="cell_type", values="value", dropna=False
+    )
+    matrix = matrix.reindex(index=order, columns=order).astype(float)
+    ax = ax or plt.subplots(figsize=(2.6, 2.4))[1]
+    image = ax.imshow(matrix, cmap="viridis")
+    for (row, column), value in np.ndenumerate(matrix.to_numpy()):
+        if np.isfinite(value):
+            dark = value < np.nanmean(matrix.to_numpy())
+            ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize="x-small",
+                    color="w" if dark else "k")  # fmt: skip
+    ax.set_xticks(range(len(order)), order, rotation=45, ha="right")
+    ax.set_yticks(range(len(order)), order)
+    ax.set_xlabel("Predicted")
+    ax.set_ylabel("Trained on")
+    ax.figure.colorbar(image, ax=ax, label=METRIC_NAMES[metric])
+    return ax
+
+
+def plot_impact_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Change of the level by change of the impact, with Spearman's correlation.
+
+    Parameters
+    ----------
+    table : DataFrame
+        change_impact, change_level, as of `evaluation.regulation.compare_impact`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.6, 2.6))[1]
+    if len(table) < 10:
+        return say_empty(ax, "fewer than ten genes with elements in both cell types")
+    rho = table["change_impact"].corr(table["change_level"], method="spearman")
+    ax.scatter(table["change_impact"], table["change_level"], s=3, lw=0, alpha=0.4)
+    ax.set_title(f"ρ = {rho:.2f}, {len(table):,} genes")
+    ax.set_xlabel("Change of standardised impact")
+    ax.set_ylabel("Change of log2(value + 1)")
+    return ax
+
+
+def plot_element_marks(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Mean marks at the elements of groups of genes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        group, n_genes, signal, mean, as of `evaluation.regulation.mean_marks`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(3, 2.6))[1]
+    matrix = table.pivot_table(index="signal", columns="group", values="mean")
+    signals = table["signal"].drop_duplicates()
+    groups = table.drop_duplicates("group")
+    width = 0.8 / len(groups)
+    for k, row in enumerate(groups.itertuples()):
+        place = np.arange(len(signals)) - 0.4 + width * (k + 0.5)
+        label = f"{row.group} ({row.n_genes:,})"
+        ax.bar(place, matrix.loc[signals, row.group], width, label=label)
+    ax.set_xticks(range(len(signals)), signals, rotation=45, ha="right")
+    ax.set_ylabel("Mean over elements, log scale")
+    ax.legend(fontsize="x-small")
     return ax

@@ -118,6 +118,23 @@ class Runs(Samples):
         """The line of the model of expression that a name stands for."""
         return find_model(resolve_model(name, self.expression_options)[0])
 
+    def genes_of(self, cell_type: str) -> tuple[str, str]:
+        """Files of the genes of a cell type and of their expression."""
+        asked = self.config["expression"]
+        genes = asked["genes_of"].get(cell_type, asked["genes"])
+        table = asked["tables"].get(cell_type, asked["table"])
+        return self.find_path(genes), self.find_path(table)
+
+    @property
+    def attentive(self) -> list[str]:
+        """Models of expression that have attention and gradients by bin."""
+        module = find_model("chromoformer").module
+        return [
+            name
+            for name in self.expression_trained
+            if self.expression_model(name).module == module and name not in self.expression_controls
+        ]
+
     def expression_code(self, name: str) -> list[str]:
         """Files of a model of expression that a plugin registers; none for one of the library."""
         return code_of(resolve_model(name, self.expression_options)[0])
@@ -450,6 +467,8 @@ class Runs(Samples):
             self.config["analysis"]["phasing"],
             self.config["expression"]["genes"],
             self.config["expression"]["table"],
+            *self.config["expression"]["genes_of"].values(),
+            *self.config["expression"]["tables"].values(),
             self.config["variants"]["genes"],
             *self.config["expression"]["interactions"].values(),
             *self.config["sequences"].values(),
