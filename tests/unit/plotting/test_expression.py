@@ -6,10 +6,16 @@ import pandas as pd
 import pytest
 
 from chromloom.plotting.expression import (
+    plot_classes,
+    plot_element_marks,
     plot_impact,
+    plot_impact_change,
     plot_levels_by_impact,
     plot_removals,
     plot_scores,
+    plot_strata,
+    plot_transfer,
+    plot_windows,
 )
 
 SCORES = pd.DataFrame(
@@ -79,4 +85,50 @@ def test_removals_are_drawn_from_the_largest_change():
     signals = pd.DataFrame({"signal": ["a", "b"] * 3, "change_level": [0.1, -2, 0.2, -1, 0.1, -3]})
     ax = plot_removals(screen, signals)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["element", "b", "a"]
+    plt.close("all")
+
+
+def test_scores_are_drawn_by_window_and_by_set_of_genes():
+    windows = pd.DataFrame(
+        {"model": list("aab"), "window": [40_000, 4_000, 4_000], "metric": "auc",
+         "value": [0.9, 0.8, 0.7], "low": 0.6, "high": 0.95}
+    )  # fmt: skip
+    ax = plot_windows(windows)
+    assert ax.lines[0].get_xydata().tolist() == [[4, 0.8], [40, 0.9]]
+    assert "no model" in plot_windows(windows.head(0)).texts[0].get_text()
+    strata = pd.DataFrame(
+        {"stratum": ["some", "some", "all", "all"], "model": list("abab"), "n_genes": 20,
+         "metric": "auc", "against": "a", "difference": [0, 0.1, 0, -0.2],
+         "difference_low": -0.3, "difference_high": 0.3}
+    )  # fmt: skip
+    ax = plot_strata(strata)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["some (20)", "all (20)"]
+    assert "no second model" in plot_strata(strata[strata["model"] == "a"]).texts[0].get_text()
+    plt.close("all")
+
+
+def test_cell_types_are_drawn_as_a_matrix_and_changes_with_their_correlation():
+    scores = pd.DataFrame(
+        {"trained_on": list("AABB"), "cell_type": list("ABAB"), "metric": "auc",
+         "value": [0.9, 0.7, np.nan, 0.8]}
+    )  # fmt: skip
+    ax = plot_transfer(scores)
+    assert [text.get_text() for text in ax.texts] == ["0.900", "0.700", "0.800"]
+    rng = np.random.default_rng(1)
+    change = pd.DataFrame({"change_impact": rng.normal(size=30)})
+    change["change_level"] = change["change_impact"] ** 3
+    assert plot_impact_change(change).get_title() == "ρ = 1.00, 30 genes"
+    assert "fewer than ten" in plot_impact_change(change.head(3)).texts[0].get_text()
+    plt.close("all")
+
+
+def test_classes_and_marks_at_elements_are_drawn():
+    table = pd.DataFrame({"position": [-500, 0, 500], "high": [1, 2, 3], "low": [0, 1, 1]})
+    assert plot_classes(table).lines[0].get_xydata().tolist() == [[-0.5, 1], [0, 2], [0.5, 3]]
+    marks = pd.DataFrame(
+        {"group": ["x", "x", "all", "all"], "n_genes": 5, "signal": ["m", "k"] * 2,
+         "mean": [1.0, 2, 3, 4]}
+    )  # fmt: skip
+    ax = plot_element_marks(marks)
+    assert [bar.get_height() for bar in ax.patches] == [1, 2, 3, 4]
     plt.close("all")

@@ -18,7 +18,7 @@ from chromloom.expression.features import Marks
 from chromloom.expression.fit import open_folds, read_features
 from chromloom.expression.network import Inputs, NetworkModel
 from chromloom.files import atomic_path, write_tsv
-from chromloom.models.chromoformer import Chromoformer
+from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings
 from chromloom.signals.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)
@@ -58,14 +58,15 @@ def attend_genes(
     high = genes["high"].to_numpy()
     totals: dict[tuple[str, int], np.ndarray] = {}
     for held, own, model in open_folds(genes, marks, model_dirs):
-        for task, network in _networks(model).items():
-            inputs = Inputs(own, model.settings)
+        settings, networks = _chromoformer(model)
+        inputs = Inputs(own, settings)
+        for task, network in networks.items():
             for rows in torch.arange(len(own)).split(_BATCH):
                 promoters, _ = inputs.batch(rows)
                 with torch.no_grad():
                     maps = network.attention(promoters, tss=True)
                 kind = high[held[rows.numpy()]]
-                for size, one in zip(model.settings.bin_sizes, maps):
+                for size, one in zip(settings.bin_sizes, maps):
                     both = one[:, :, 0].double().numpy()  # (B, heads, n)
                     sums = np.stack([both[kind].sum(axis=0), both[~kind].sum(axis=0)])
                     totals[task, size] = totals.get((task, size), 0) + sums
@@ -89,18 +90,19 @@ def attend_genes(
     write_tsv(_profiles(marks, high), profile_path)
 
 
-def _networks(model: object) -> dict[str, Chromoformer]:
-    """The networks of a Chromoformer by task."""
+def _chromoformer(model: object) -> tuple[ChromoformerSettings, dict[str, Chromoformer]]:
+    """Settings of a Chromoformer, and its networks by task."""
     networks = model.networks if isinstance(model, NetworkModel) else {}
+    settings = model.settings if isinstance(model, NetworkModel) else None
     found = {task: net for task, net in networks.items() if isinstance(net, Chromoformer)}
-    if not found:
+    if not found or not isinstance(settings, ChromoformerSettings):
         raise InputError(
             "the model has no attention and no gradients by bin; name chromoformer or "
             "chromoformer-embedding"
         )
     for network in found.values():
         network.eval()
-    return found
+    return settings, found
 
 
 def _profiles(marks: Marks, high: np.ndarray) -> pd.DataFrame:
@@ -168,8 +170,8 @@ def attribute_genes(
     touched = {str(chrom): np.zeros(-(-int(n) // size), bool) for chrom, n in chromsizes.items()}
     rows_of = []
     for held, own, model in open_folds(genes, marks, model_dirs):
-        network = _networks(model)[task]
-        inputs = Inputs(own, model.settings)
+        settings, networks = _chromoformer(model)
+        network, inputs = networks[task], Inputs(own, settings)
         for rows in torch.arange(len(own)).split(_BATCH):
             promoters, elements = inputs.batch(rows)
             score = _score(network, elements)
@@ -182,7 +184,7 @@ def attribute_genes(
             fine = np.sum(
                 [
                     (x.repeat_interleave(step // size, dim=2) / (step // size)).numpy()
-                    for step, x in zip(model.settings.bin_sizes, attributed)
+                    for step, x in zip(settings.bin_sizes, attributed)
                 ],
                 axis=0,
             )  # (B, n_signals, n)
