@@ -25,7 +25,7 @@ view: .venv/installed  ## the maps of a study in the browser, without the intern
 	$(BIN)/chromloom view $(STUDY)
 
 test: .venv/installed chromium  ## every test
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/kernels.py --out results/bench
