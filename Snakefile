@@ -50,6 +50,7 @@ rule all:
         PERTURBATION_TRACKS,
         VARIANTS,
         VARIANT_PICTURES,
+        UNSEEN,
         EXPRESSION,
         TABLES,
         FIGURES,

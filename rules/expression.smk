@@ -266,7 +266,12 @@ rule screen_expression:
 
 rule chromoformer_fig2:
     input:
-        needed(
+        predictions=expand(
+            "results/expression/{cell_type}.{model}.predictions.tsv",
+            cell_type=STUDY.expressed,
+            model=STUDY.expression_shown,
+        ),
+        scores=needed(
             expand(
                 "results/expression/{cell_type}.scores.tsv", cell_type=STUDY.expressed
             ),
@@ -292,6 +297,7 @@ rule chromoformer_fig2:
         runtime=30,
     params:
         cell_types=list(STUDY.expressed),
+        model=STUDY.expression_shown,
         version=VERSIONS["plotting"],
     message:
         "Drawing chromoformer_fig2: expression by model"

@@ -117,7 +117,7 @@ rule draw_edit:
         png=report(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/maps.png",
             caption="../workflow/report/edit.rst",
-            category="Perturbation",
+            category=lambda wildcards: STUDY.page(wildcards.model, "Perturbation"),
             labels={"sample": "{sample}", "model": "{model}", "edit": "{edit}"},
         ),
     log:

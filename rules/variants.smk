@@ -14,6 +14,7 @@ VARIANT_PICTURES = [
     for map in dict.fromkeys(run.map for run in STUDY.variant_runs)
     for edit in STUDY.edits[map.split(".")[0]][: config["variants"]["pictures"]]
 ]
+UNSEEN = expand("results/figures/unseen/{run}.png", run=STUDY.unseen)
 # The run whose map is drawn beside the observed one.
 LOCUS_RUN = STUDY.shown(STUDY.map_runs)[:1]
 
@@ -252,8 +253,47 @@ rule draw_locus:
         mem_mb=4000,
         runtime=30,
     params:
+        region=lambda wildcards: "{}:{}-{}".format(*wildcards.region.rsplit("-", 2)),
+        width=0,
         version=VERSIONS["plotting"],
     message:
         "Drawing the locus {wildcards.region}"
     script:
         "../workflow/scripts/draw_locus.py"
+
+
+# The same of a map that was not seen in training, for the page of its system.
+use rule draw_locus as draw_unseen with:
+    input:
+        observed=["results/normalized/{sample}.{resolution}.{norm}.cool"],
+        predicted=["results/predictions/{sample}.{resolution}.{norm}.{model}.mcool"],
+        E1=["results/analysis/{sample}.{resolution}.{norm}/E1.bw"],
+        insulation=["results/analysis/{sample}.{resolution}.{norm}/insulation.bw"],
+        signals=lambda wildcards: list(
+            filter(None, [STUDY.store_to_show(wildcards.sample)])
+        ),
+        genes=STUDY.variant_genes or [],
+        loops=[],
+    output:
+        pdf="results/figures/unseen/{sample}.{resolution}.{norm}.{model}.pdf",
+        png=report(
+            "results/figures/unseen/{sample}.{resolution}.{norm}.{model}.png",
+            caption="../workflow/report/unseen.rst",
+            category=lambda wildcards: STUDY.page(wildcards.model, "Predicted maps"),
+            labels={"sample": "{sample}", "model": "{model}", "panel": "unseen map"},
+        ),
+        tsv="results/figures/unseen/{sample}.{resolution}.{norm}.{model}.tsv",
+    log:
+        "logs/draw_unseen/{sample}.{resolution}.{norm}.{model}.log",
+    benchmark:
+        "benchmarks/draw_unseen/{sample}.{resolution}.{norm}.{model}.tsv"
+    wildcard_constraints:
+        model=one_of(STUDY.predictors),
+    params:
+        region=lambda wildcards: STUDY.unseen.get(
+            "{sample}.{resolution}.{norm}.{model}".format(**wildcards), ""
+        ),
+        width=lambda wildcards: min(2 * predictor(wildcards).max_distance, 3_000_000),
+        version=VERSIONS["plotting"],
+    message:
+        "Drawing a map of {wildcards.sample} that {wildcards.model} has not seen"

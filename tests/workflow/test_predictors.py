@@ -21,6 +21,7 @@ TARGETS = [
     "results/variants/variants.tsv",
     "results/variants/A.vcf.gz",
     "results/variants/A.10000.ICE/gone.png",
+    "results/figures/unseen/A.10000.ICE.akita.png",
     "results/predictions/B.10000.ICE.weave.mcool",
     "results/predictions/A2.10000.ICE.weave.mcool",
     "results/signals/masked.1000.edits.tsv",

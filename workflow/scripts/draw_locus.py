@@ -4,19 +4,18 @@ import cooler
 
 from chromloom.genome.genes import read_genes
 from chromloom.genome.intervals import read_intervals
-from chromloom.genome.regions import parse_region
 from chromloom.logs import job_log
 from chromloom.plotting.locus import plot_observed_and_predicted
 from chromloom.plotting.style import apply_style, save_figure
-from chromloom.prediction.windows import read_split, split_table
+from chromloom.prediction.windows import choose_region, read_split, split_table
 from chromloom.variants.picture import add_tracks, inside
 
 source = snakemake.input
 with job_log(snakemake.log[0]):
     apply_style()
     clr = cooler.Cooler(source.observed[0])
-    text = "{}:{}-{}".format(*snakemake.wildcards.region.rsplit("-", 2))
-    chrom, start, end = parse_region(text, clr.chromsizes)
+    chrom, start, end = choose_region(clr, snakemake.params.region, width=snakemake.params.width)
+    text = f"{chrom}:{start:,}-{end:,}"
     maps = read_split(source.observed[0], source.predicted[0], chrom, start, end)
     bins = clr.bins()[["chrom", "start", "end"]].fetch((chrom, start, end)).reset_index(drop=True)
     files = {"E1": source.E1[0], "insulation": source.insulation[0]}

@@ -10,6 +10,7 @@ from chromloom.plotting.expression import (
     plot_element_marks,
     plot_impact,
     plot_impact_change,
+    plot_levels,
     plot_levels_by_impact,
     plot_removals,
     plot_scores,
@@ -49,6 +50,14 @@ def test_every_model_has_its_value_and_interval():
 def test_a_panel_without_values_says_so():
     ax = plot_scores(SCORES.assign(value=np.nan), "auc")
     assert "not defined for any model" in ax.texts[0].get_text().replace("\n", " ")
+
+
+def test_levels_are_points_about_the_line_of_a_perfect_prediction():
+    genes = pd.DataFrame({"level": [1.0, 2, 5, np.nan], "predicted_level": [1.5, np.nan, 4, 3]})
+    ax = plot_levels(genes)
+    assert ax.collections[0].get_offsets().tolist() == [[1, 1.5], [5, 4]]
+    assert ax.lines[0].get_xydata().tolist() == [[1, 1], [5, 5]]
+    assert "no gene" in plot_levels(genes[3:]).texts[0].get_text()
 
 
 @pytest.fixture

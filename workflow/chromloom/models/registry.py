@@ -91,6 +91,8 @@ class Model:
         A GPU makes training faster.
     threads : int
         Threads that training has a use for.
+    article : str
+        The system that it belongs to, which has a page of the report; "" for others.
     colour : str
         In figures, "#RRGGBB".
     plugin : Path or None
@@ -102,6 +104,7 @@ class Model:
     train: str
     trained: str
     source: str = "chromloom.prediction.hiclstm:open_hiclstm"
+    article: str = ""
     colour: str = ""
     preset: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -134,6 +137,7 @@ HICLSTM: dict[str, Any] = {
     "module": "chromloom.models.hiclstm.module:new_module",
     "train": "chromloom.training.fit:train",
     "trained": "chromloom.models.hiclstm.trained:HiCLSTMTrained",
+    "article": "Hi-C-LSTM",
     "editable": True,
     "screenable": True,
     "attributed": True,
@@ -209,6 +213,7 @@ CHROMOFORMER: dict[str, Any] = {
     "settings": "chromloom.models.chromoformer:ChromoformerSettings.of",
     "trained": "chromloom.expression.network:NetworkModel",
     "module": "chromloom.models.chromoformer:Chromoformer",
+    "article": "Chromoformer",
     "gpu": True,
     "threads": 1,  # the products of a batch are too small to share
 }
@@ -271,6 +276,7 @@ AKITA: dict[str, Any] = {
     "published": "chromloom.models.akita.published:read_published",
     "apply": "chromloom.prediction.akita:apply_akita",
     "reads": frozenset({"sequence"}),
+    "article": "Akita",
     "gpu": True,
     "threads": 8,
 }
@@ -317,6 +323,7 @@ EPIPHANY: dict[str, Any] = {
     "fit": "chromloom.training.epiphany:fit_epiphany",
     "trained": "chromloom.models.epiphany.fitted:FittedEpiphany",
     "published": "chromloom.models.epiphany.published:read_published",
+    "article": "Epiphany",
     "gradients": True,
     "gpu": True,
     "threads": 4,

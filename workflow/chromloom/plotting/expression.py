@@ -52,6 +52,34 @@ def plot_scores(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = Non
     return ax
 
 
+def plot_levels(predictions: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Predicted levels of genes against measured ones.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        level, predicted_level: log2(value + 1), of one row per gene; genes that are not predicted
+        (NaN) are left out.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        A point per gene, and the line on which a perfect prediction lies.
+    """
+    ax = ax or plt.subplots(figsize=(2.8, 2.6))[1]
+    known = predictions.dropna(subset=["level", "predicted_level"])
+    if known.empty:
+        return say_empty(ax, "no gene has a predicted level")
+    ends = known[["level", "predicted_level"]].to_numpy()
+    ends = [ends.min(), ends.max()]
+    ax.plot(ends, ends, color="0.8", lw=0.8)
+    ax.scatter(known["level"], known["predicted_level"], s=3, alpha=0.4, lw=0, rasterized=True)
+    ax.set_xlabel("Measured level, log2(value + 1)")
+    ax.set_ylabel("Predicted level")
+    return ax
+
+
 def plot_impact(
     impact: pd.DataFrame, task: str = "reg", ax: Axes | None = None, *, kind: str = ""
 ) -> Axes:

@@ -11,7 +11,9 @@ from chromloom.genome.regions import parse_region
 WIDTH = 3_000_000
 
 
-def choose_region(clr: cooler.Cooler, region: str = "") -> tuple[str, int, int]:
+def choose_region(
+    clr: cooler.Cooler, region: str = "", *, width: int = WIDTH
+) -> tuple[str, int, int]:
     """The region that was asked for, or else the middle of what is covered.
 
     Parameters
@@ -20,7 +22,9 @@ def choose_region(clr: cooler.Cooler, region: str = "") -> tuple[str, int, int]:
         Normalised map, bins with `weight`.
     region : str
         `chrom`, `chrom:start-end` or "" (the first chromosome with unmasked bins). Without start
-        and end, 3 Mb (or 60 bins, if that is more) around the middle unmasked bin.
+        and end, `width` around the middle unmasked bin.
+    width : int
+        bp; 60 bins, if that is more.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def choose_region(clr: cooler.Cooler, region: str = "") -> tuple[str, int, int]:
     if region and region not in sizes:
         return chrom, start, end
     starts = covered.loc[covered["chrom"] == chrom, "start"].to_numpy()
-    half = max(WIDTH, 60 * clr.binsize) // 2
+    half = max(width, 60 * clr.binsize) // 2
     middle = int(starts[len(starts) // 2])
     return chrom, max(middle - half, 0), min(middle + half, sizes[chrom])
 

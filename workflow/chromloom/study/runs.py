@@ -93,6 +93,13 @@ class Runs(Samples):
         )
 
     @property
+    def expression_shown(self) -> str:
+        """Model whose predicted levels are drawn: the first network of an article, or the first."""
+        names = self.config["expression"]["models"]
+        own = [name for name in names if self.expression_model(name).article]
+        return next(iter(own or names), "")
+
+    @property
     def expression_trained(self) -> list[str]:
         """`expression_models`, and those that elements are taken away by alone."""
         return list(dict.fromkeys([*self.expression_models, *self.config["expression"]["screen"]]))
@@ -258,6 +265,22 @@ class Runs(Samples):
             for plan in self.predictors.values()
             if applies(self, plan, sample)
         ]
+
+    def page(self, model: str, otherwise: str) -> str:
+        """Page of the report for what a predictor says: that of its system, else `otherwise`."""
+        return (model in self.predictors and self.model(model).article) or otherwise
+
+    @cached_property
+    def unseen(self) -> dict[Run, str]:
+        """Predicted maps to show, those of systems of articles -> a chromosome that was held out.
+
+        "" where every chromosome was, by the fold that predicts it.
+        """
+        return {
+            run: (*self.predictors[run.model].test, "")[0]
+            for run in self.predictor_runs
+            if run.sample in self.mapped and self.model(run.model).article
+        }
 
     @cached_property
     def map_runs(self) -> list[Run]:
