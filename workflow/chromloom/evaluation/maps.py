@@ -32,7 +32,8 @@ prediction is left out and counted: `n_unpredicted`, of the row's pairs and stra
 Every prediction is scored with both read-outs of its contact strength v, `strength`, exp(-a / v),
 and `counts`, its mean over counts; which is better depends on the model, on depth and on distance.
 `value` is that of the better one, for every model alike; `readout` says which it is, and
-`value_other` has the score with the other.
+`value_other` has the score with the other. The better one is chosen on the pairs that are scored:
+where the two are close, the larger of two nearly equal numbers is taken, of every model.
 
 Contact probability is defined on the scale of counts, so that a prediction of a map of another
 depth is off even where it is perfect. It is scored as it is; `depth_ratio` says how deep the map
