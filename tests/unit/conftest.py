@@ -265,3 +265,33 @@ def write_keras():
             file["optimizer_weights/SGD/conv1d/kernel:0"] = np.zeros(3)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tiny_akita_run(
+    tiny_map_path, tiny_genome_path, tiny_akita, tiny_assembly, tmp_path_factory
+) -> Path:
+    """Run of a network of bases on the tiny map, which held chr3 out."""
+    from chromloom.prediction.akita import apply_akita
+    from chromloom.training.akita import train_akita
+    from chromloom.training.splits import split_chromosomes
+
+    folder = tmp_path_factory.mktemp("akita")
+    split = split_chromosomes(tiny_assembly.chromsizes, test=["chr3"])
+    train_akita(
+        "akita-small", [tiny_map_path], [], split, folder / "0", genome_path=tiny_genome_path,
+        max_distance=80_000, options={**tiny_akita, "epochs": 1},
+    )  # fmt: skip
+    apply_akita(
+        [folder / "0"], None, tiny_assembly, folder / "run", genome_path=tiny_genome_path,
+        sample="tiny", norm="ICE", predictor="mine",
+    )  # fmt: skip
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def tiny_akita_source(tiny_akita_run, tiny_map_path):
+    """The same, opened."""
+    from chromloom.prediction.open import open_source
+
+    return open_source(tiny_akita_run, tiny_map_path, name="mine")

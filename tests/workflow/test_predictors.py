@@ -15,6 +15,12 @@ TARGETS = [
     "results/reconstruction/A.10000.ICE.epiphany.tsv",
     "results/reconstruction/A.10000.ICE.akita.tsv",
     "results/perturbation/A.10000.ICE.akita/gone/summary.tsv",
+    "results/attribution/A.10000.ICE.akita.signals/near",
+    "akita_fig1",
+    "akita_fig2",
+    "akita_fig3",
+    "akita_figS7",
+    "akita_saturation",
     f"results/analysis/{RUN}/insulation.tsv",
     f"results/attribution/{RUN}.signals/pixel",
     f"results/perturbation/{RUN}/gone/summary.tsv",
@@ -60,7 +66,21 @@ PREDICT = CONFIG | {
     "bin_signals": {"bin_sizes": [1000]},
     "signal_edits": {"masked": {"of": "A", "edits": "masked.bed"}},
     "variants": {"controls": 3},
-    "attribution": {"targets": {"pixel": ["chr1:500000-520000", "chr1:700000-720000"]}},
+    "attribution": {
+        "targets": {
+            "pixel": ["chr1:500000-520000", "chr1:700000-720000"],
+            "near": ["chr3:600000-620000", "chr3:660000-680000"],
+        }
+    },
+    "sequence_analysis": {
+        "motifs": "motifs",
+        "draws": 1,
+        "tracks": {"CTCF": "results/simulated/signals/A_CTCF.bw"},
+        "loci": {"middle": "chr3:700000-800000"},
+        "saturation": {"few": "chr3:700000-700004"},
+        "deletions": {"two": ["chr3:700000-701000", "chr3:720000-723000"]},
+        "insertions": {"site": {"segment": "CCACCAGGGGGCGC", "copies": [1, 2], "backgrounds": 1}},
+    },
     "predictors": {
         "weave": {**SHARED, "model": "weave", "folds": 3, "options": SMALL},
         "pairs-ridge": {
@@ -80,11 +100,27 @@ PREDICT = CONFIG | {
 }
 
 
+JASPAR = """\
+>MA0001.1 box
+A [ 9 0 0 9 9 0 0 9 ]
+C [ 0 9 0 0 0 9 0 0 ]
+G [ 0 0 9 0 0 0 9 0 ]
+T [ 0 0 0 0 0 0 0 0 ]
+>MA0002.1 poly
+0 0 0 0 0 0 0 0
+0 0 0 0 0 0 0 0
+0 0 0 0 0 0 0 0
+9 9 9 9 9 9 9 9
+"""
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predictors")
     (folder / "config.yaml").write_text(json.dumps(PREDICT))
     (folder / "samples.tsv").write_text(SAMPLES)
+    (folder / "motifs").mkdir()
+    (folder / "motifs" / "a.jaspar").write_text(JASPAR)
     (folder / "masked.bed").write_text("chr1\t1000000\t1200000\tmask:CTCF\n")
     (folder / "gone.bed").write_text("chr1\t1000000\t1200000\tDEL:gone\n")
     genome = "results/simulated"
@@ -130,6 +166,16 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
         assert np.allclose(both["count_x"], both["count_y"], rtol=1e-4) == same
     complete = pd.read_table(results / "attribution" / f"{RUN}.signals/pixel/completeness.tsv")
     assert complete["error"].iloc[0] < 0.05
+    own = results / "sequence_analysis" / "A.10000.ICE.akita"
+    regions = pd.read_table(own / "regions.tsv")
+    assert set(regions["chrom"]) == {"chr3"}
+    assert regions["mean_CTCF"].gt(0).all()
+    assert set(pd.read_table(own / "motifs.ranked.tsv")["name"]) == {"box", "poly"}
+    assert pd.read_table(own / "deletions" / "two.tsv")["bp"].tolist() == [0, 1000, 3000, 4000]
+    assert len(pd.read_table(own / "saturation" / "few.tsv")) == 12
+    assert (results / "attribution" / "A.10000.ICE.akita.signals" / "near" / "bases.bw").exists()
+    for figure in ("fig1", "fig2", "fig3", "figS7", "saturation"):
+        assert (results / "figures" / "akita" / f"{figure}.png").exists()
     variants = pd.read_table(results / "variants" / "variants.tsv")
     assert set(variants["model"]) >= {"weave", "pairs-ridge"}
     changes = variants[variants["score"] == "mean_square_change"]

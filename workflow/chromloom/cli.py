@@ -93,7 +93,7 @@ def _draw_edits(folder: Path) -> None:
 def _motifs(options: argparse.Namespace) -> None:
     from chromloom.sequence.motifs import find_motifs
 
-    find_motifs(options.fasta, options.out, meme=options.meme, threshold=options.threshold)
+    find_motifs(options.fasta, options.out, matrices=options.matrices, threshold=options.threshold)
 
 
 def _windows(options: argparse.Namespace) -> None:
@@ -199,7 +199,10 @@ def _parser() -> argparse.ArgumentParser:
         "motifs", _motifs, "find CTCF motifs, for perturbation.motifs and edits of orientation",
         ("fasta", "genome sequence, gzipped or not"), ("out", "BED6 file to write"),
     )  # fmt: skip
-    sub.add_argument("--meme", type=Path, metavar="FILE", help="other motifs, in MEME format")
+    sub.add_argument(
+        "--matrices", type=Path, metavar="PATH",
+        help="other motifs: MEME or JASPAR text, or a folder of such files",
+    )  # fmt: skip
     sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
 
     sub = command(

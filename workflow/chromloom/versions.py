@@ -21,5 +21,6 @@ VERSIONS = {
     "variants": 3,
     "expression": 3,
     "structure": 1,
+    "sequence_analysis": 1,
     "plotting": 1,
 }

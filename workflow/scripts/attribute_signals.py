@@ -1,18 +1,16 @@
 from pathlib import Path
 
+from chromloom.attribution.bases import attribute_bases
 from chromloom.attribution.signals import attribute_signals
 from chromloom.files import atomic_path
 from chromloom.logs import job_log
-from chromloom.prediction.predicted import PredictedMap
+from chromloom.prediction.akita import AkitaMap
+from chromloom.prediction.open import open_source
 
 params, source = snakemake.params, snakemake.input
 with job_log(snakemake.log[0]), atomic_path(snakemake.output[0]) as folder:
-    attribute_signals(
-        PredictedMap.open(
-            Path(source.weights).parent, source.observed or None, name=snakemake.wildcards.model
-        ),
-        params.regions,
-        folder,
-        method=params.method,
-        steps=params.steps,
+    own = open_source(
+        Path(source.weights).parent, source.observed or None, name=snakemake.wildcards.model
     )
+    attribute = attribute_bases if isinstance(own, AkitaMap) else attribute_signals
+    attribute(own, params.regions, folder, method=params.method, steps=params.steps)

@@ -188,4 +188,4 @@ def test_files_without_sequence_or_motif(tmp_path):
     (tmp_path / "a.meme").write_text("MEME version 4\n")
     (tmp_path / "b.fa").write_text(">chr1\nACGT\n")
     with pytest.raises(InputError, match="holds no motif"):
-        find_motifs(tmp_path / "b.fa", tmp_path / "o.bed", meme=tmp_path / "a.meme")
+        find_motifs(tmp_path / "b.fa", tmp_path / "o.bed", matrices=tmp_path / "a.meme")

@@ -10,36 +10,14 @@ from chromloom.errors import InputError
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.motifs import (
     invert_sites,
+    map_loci,
     mutate_motifs,
     randomise_sites,
     rank_motifs,
+    read_sites,
 )
-from chromloom.prediction.akita import apply_akita
 from chromloom.prediction.observed import DistanceMean
-from chromloom.prediction.open import open_source
 from chromloom.sequence.fasta import reverse_complement
-from chromloom.training.akita import train_akita
-from chromloom.training.splits import split_chromosomes
-
-
-@pytest.fixture(scope="module")
-def run_dir(tiny_map_path, tiny_genome_path, tiny_akita, tiny_assembly, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mutated")
-    split = split_chromosomes(tiny_assembly.chromsizes, test=["chr3"])
-    train_akita(
-        "akita-small", [tiny_map_path], [], split, folder / "0", genome_path=tiny_genome_path,
-        max_distance=80_000, options={**tiny_akita, "epochs": 1},
-    )  # fmt: skip
-    apply_akita(
-        [folder / "0"], None, tiny_assembly, folder / "run", genome_path=tiny_genome_path,
-        sample="tiny", norm="ICE", predictor="mine",
-    )  # fmt: skip
-    return folder / "run"
-
-
-@pytest.fixture(scope="module")
-def source(run_dir, tiny_map_path):
-    return open_source(run_dir, tiny_map_path, name="mine")
 
 
 def test_sites_are_drawn_anew_and_the_rest_is_kept():
@@ -61,7 +39,8 @@ def test_overlapping_sites_are_turned_round_as_one():
     np.testing.assert_array_equal(invert_sites(changed, [(5, 20), (30, 40)]), codes)
 
 
-def test_motifs_are_ranked_by_what_their_loss_disrupts(source):
+def test_motifs_are_ranked_by_what_their_loss_disrupts(tiny_akita_source):
+    source = tiny_akita_source
     sites = pd.DataFrame(
         [("chr3", start, start + 500, "long") for start in range(20_000, 280_000, 1_000)]
         + [("chr3", 41_000, 41_004, "short"), ("chr1", 1_000, 1_010, "elsewhere")],
@@ -82,8 +61,11 @@ def test_motifs_are_ranked_by_what_their_loss_disrupts(source):
     places = (inside[["start", "end"]].to_numpy() + 20_000).tolist()
     i, j = np.triu_indices(size, 2)
     with torch.no_grad():
+        network = source.fitted("chr3").network
         a, b = (
-            source.fitted("chr3").network(torch.as_tensor(c)[None])[0, 0].numpy()[i, j]
+            network(torch.as_tensor(np.stack([c, c])), torch.tensor([False, True]))
+            .mean(0)[0]
+            .numpy()[i, j]
             for c in (codes, invert_sites(codes, places))
         )
     assert first["n_sites"] == len(places)
@@ -91,13 +73,14 @@ def test_motifs_are_ranked_by_what_their_loss_disrupts(source):
     assert first["inverted_disruption"] == pytest.approx(((a - b) ** 2).mean(), rel=1e-2)
 
 
-def test_the_command_writes_windows_and_ranks(source, run_dir, tmp_path):
+def test_the_command_writes_windows_and_ranks(tiny_akita_run, tmp_path):
     (tmp_path / "sites.bed").write_text(
         "chr3\t50000\t50019\tCTCF\t9\t+\nchr3\t60000\t60400\tother\t9\t-\n"
     )
     out = tmp_path / "motifs.tsv"
     assert (
-        main(["mutate", str(run_dir), str(tmp_path / "sites.bed"), str(out), "--draws", "1"]) == 0
+        main(["mutate", str(tiny_akita_run), str(tmp_path / "sites.bed"), str(out), "--draws", "1"])
+        == 0
     )
     assert set(pd.read_table(out)["chrom"]) == {"chr3"}
     ranked = pd.read_table(out.with_suffix(".ranked.tsv"))
@@ -105,9 +88,51 @@ def test_the_command_writes_windows_and_ranks(source, run_dir, tmp_path):
     assert ranked["disruption"].is_monotonic_decreasing
 
 
-def test_what_is_not_predicted_from_sequence_is_refused(source, tiny_map_path):
+def test_what_is_not_predicted_from_sequence_is_refused(tiny_akita_source, tiny_map_path):
     sites = pd.DataFrame({"chrom": ["chr3"], "start": [5], "end": [9], "name": ["x"]})
     with pytest.raises(InputError, match="does not predict chr9"):
-        mutate_motifs(source, sites, chroms=["chr9"])
+        mutate_motifs(tiny_akita_source, sites, chroms=["chr9"])
     with pytest.raises(InputError, match="reads no sequence"):
         mutate_motifs(DistanceMean(NormalizedMap(tiny_map_path)), sites)
+
+
+def test_ranks_say_how_many_instances_overlap_the_first_motif():
+    windows = pd.DataFrame(
+        {"name": ["a", "b"], "n_sites": [2, 3], "disruption": [1.0, 2.0], "signal_change": 0.0}
+        | dict.fromkeys(["inverted_disruption", "inverted_pearson"], 0.0)
+    )
+    sites = pd.DataFrame(
+        [("chr1", 10, 20, "b"), ("chr1", 5, 90, "b"), ("chr2", 5, 9, "b")]
+        + [("chr1", 20, 25, "a"), ("chr1", 90, 95, "a"), ("chr2", 9, 12, "a"), ("chr3", 1, 2, "a")],
+        columns=["chrom", "start", "end", "name"],
+    )
+    ranked = rank_motifs(windows, sites)
+    assert ranked["name"].tolist() == ["b", "a"]
+    assert ranked["overlapping_first"].tolist() == [3, 1]
+
+
+def test_sites_are_read_from_bed_or_found_by_matrix_on_what_was_held_out(
+    tiny_akita_source, tmp_path
+):
+    (tmp_path / "sites.bed").write_text("chr3\t50000\t50019\tmine\t9\t+\n")
+    own = read_sites(tiny_akita_source, tmp_path / "sites.bed")
+    assert own[["chrom", "start", "name"]].to_numpy().tolist() == [["chr3", 50_000, "mine"]]
+    (tmp_path / "m.jaspar").write_text(">M1 x\n" + "9 0 0 9 9 0 0 9\n0 9 0 0 0 9 0 0\n" * 2)
+    found = read_sites(tiny_akita_source, tmp_path / "m.jaspar", threshold=1e-3)
+    assert set(found["chrom"]) == {"chr3"}
+    assert set(found["name"]) == {"x"}
+
+
+def test_loci_are_mapped_as_they_are_without_and_with_turned_motifs(
+    tiny_akita_source, tiny_map_path
+):
+    sites = pd.DataFrame({"chrom": "chr3", "start": range(60_000, 250_000, 5_000)})
+    sites["end"] = sites["start"] + 900
+    observed = NormalizedMap(tiny_map_path)
+    table = map_loci(tiny_akita_source, observed, sites, {"here": "chr3:140000-160000"}, draws=2)
+    assert set(table["kind"]) == {"observed", "predicted", "mutated", "inverted"}
+    assert (table["start"].unique() == 90_000).all()
+    values = {kind: own["value"].to_numpy() for kind, own in table.groupby("kind")}
+    assert not np.allclose(values["mutated"], values["predicted"])
+    assert not np.allclose(values["inverted"], values["predicted"])
+    assert list(map_loci(tiny_akita_source, observed, sites, {}).columns) == list(table.columns)

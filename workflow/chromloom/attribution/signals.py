@@ -14,9 +14,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from chromloom.attribution.pairs import chosen_pairs
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
-from chromloom.genome.regions import parse_region
 from chromloom.models.predictor import Constants
 from chromloom.prediction.predicted import PredictedMap
 from chromloom.signals.tracks import write_bigwig
@@ -62,7 +62,7 @@ def attribute_signals(
     """
     from captum.attr import IntegratedGradients, Saliency
 
-    chrom, i, d = _pairs(source, regions)
+    chrom, i, d = chosen_pairs(source, regions)
     first, features, fitted, constants = source.around(chrom, int(i.min()), int((i + d).max()) + 1)
     if not hasattr(fitted, "ratio"):
         raise InputError(f"'{source.name}' has no gradients; attribute weave or epiphany")
@@ -95,37 +95,6 @@ def attribute_signals(
     for signal, table in _tables(source, constants, chrom, first, values).items():
         write_bigwig(table, "value", out_dir / f"{signal}.bw", source.bins.chromsizes)
     write_tsv(pd.DataFrame([row]), out_dir / "completeness.tsv")
-
-
-def _pairs(source: PredictedMap, regions: Sequence[str]) -> tuple[str, np.ndarray, np.ndarray]:
-    """Chromosome, first bins and distances of the predicted pairs of one or two regions."""
-    resolution, sizes = source.bins.resolution, source.bins.chromsizes.to_dict()
-    spans = [parse_region(region, sizes) for region in regions]
-    if len(spans) not in (1, 2) or len({chrom for chrom, *_ in spans}) != 1:
-        raise InputError(
-            f"regions {', '.join(regions)}; expected one or two on one chromosome, "
-            "chrom:start-end each"
-        )
-    chrom = spans[0][0]
-    bins = [np.arange(start // resolution, -(-end // resolution)) for _, start, end in spans]
-    furthest = int(source.max_distance or 0) // resolution
-    if len(bins) == 1 and len(bins[0]) == 1:
-        d = np.arange(furthest + 1)
-        i = bins[0][0] - (d + 1) // 2
-    else:
-        a, b = (each.ravel() for each in np.meshgrid(bins[0], bins[-1], indexing="ij"))
-        i, d = np.minimum(a, b), np.abs(a - b)
-        i, d = np.unique(np.stack([i, d]), axis=1)
-    mask = source.bins.mask(chrom)
-    kept = (i >= 0) & (i + d < len(mask)) & (d >= source.ignore_diags) & (d <= furthest)
-    i, d = i[kept], d[kept]
-    kept = ~mask[i] & ~mask[i + d]
-    if not kept.any():
-        raise InputError(
-            f"regions {', '.join(regions)}: no predicted pair lies there; name bins with signals, "
-            f"at most {source.max_distance:,} bp apart"
-        )
-    return chrom, i[kept], d[kept]
 
 
 def _scorer(fitted, constants: Constants, known: np.ndarray, pairs) -> Callable[[Tensor], Tensor]:

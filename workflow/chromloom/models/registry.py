@@ -277,6 +277,7 @@ AKITA: dict[str, Any] = {
     "apply": "chromloom.prediction.akita:apply_akita",
     "reads": frozenset({"sequence"}),
     "article": "Akita",
+    "gradients": True,
     "gpu": True,
     "threads": 8,
 }

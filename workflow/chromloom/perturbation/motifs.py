@@ -7,17 +7,26 @@ difference from the unchanged map, and the change of signal the mean square of t
 less that of the changed one.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from chromloom.errors import InputError
-from chromloom.models.akita.module import upper_triangle
-from chromloom.models.akita.variants import Window
-from chromloom.prediction.akita import AkitaMap
+from chromloom.evaluation.regions import ObservedWindows
+from chromloom.genome.intervals import read_intervals
+from chromloom.genome.regions import parse_region
+from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.akita import (
+    SequenceWindow,
+    held_out_chromosomes,
+    require_bases,
+    windows_along,
+)
 from chromloom.prediction.source import MapSource
-from chromloom.sequence.fasta import reverse_complement
+from chromloom.sequence.fasta import Genome, reverse_complement
+from chromloom.sequence.motifs import find_sites, read_matrices
 
 
 def randomise_sites(
@@ -80,94 +89,105 @@ def mutate_motifs(
     InputError
         The source reads no sequence, no chromosome was held out, or one has no prediction.
     """
-    if not isinstance(source, AkitaMap):
-        raise InputError(
-            f"'{source.name}' reads no sequence; give the run of a predictor of akita-paper or "
-            "akita-small"
-        )
-    held = list(dict.fromkeys(chrom for chrom, _, _ in source.held_out or ()))
-    wanted = held if chroms is None else list(chroms)
-    if not wanted:
-        raise InputError(f"'{source.name}' held no chromosome out; name some to look at")
-    rows = []
-    for chrom in wanted:
-        if chrom not in source.fold_of:
-            raise InputError(
-                f"'{source.name}' does not predict {chrom}; expected some of "
-                f"{', '.join(source.fold_of)}"
-            )
-        own = sites[sites["chrom"] == chrom]
-        rows += _mutate_chromosome(source, chrom, own, sorted(set(sites["name"])), draws, seed)
-    return pd.DataFrame(rows)
+    source = require_bases(source)
+    names = sorted(set(sites["name"]))
+    return pd.DataFrame(
+        [
+            row
+            for chrom in held_out_chromosomes(source, chroms)
+            for window in windows_along(source, chrom)
+            for row in _mutate_window(window, sites[sites["chrom"] == chrom], names, draws, seed)
+        ]
+    )
 
 
-def _mutate_chromosome(
-    source: AkitaMap,
-    chrom: str,
-    sites: pd.DataFrame,
-    names: Sequence[str],
-    draws: int,
-    seed: int,
-) -> list[dict]:
-    fitted, resolution = source.fitted(chrom), source.bins.resolution
-    size, crop = fitted.settings.size, fitted.settings.crop
-    mask = source.bins.mask(chrom)
-    i, j = upper_triangle(size, source.ignore_diags)
-    rows = []
-    for first in range(0, len(mask) - size + 1, size):
-        if mask[first : first + size].mean() > 0.5:
-            continue
-        start = (first - crop) * resolution
-        codes = source.read(chrom, start, fitted.settings.window * resolution)
-        window = Window(fitted.network, codes)
-        unchanged = source.own_target(next(window.maps([codes])))[i, j].astype(float)
-        inside = sites[(sites["start"] >= start) & (sites["end"] <= start + len(codes))]
-        for name in names:
-            named = inside[inside["name"] == name]
-            places = list(zip((named["start"] - start).tolist(), (named["end"] - start).tolist()))
-            drawn, turned = [unchanged] * draws, unchanged
-            if places:
-                rng = np.random.default_rng([seed, first, draws])
-                variants = [randomise_sites(codes, places, rng) for _ in range(draws)]
-                variants.append(invert_sites(codes, places))
-                maps = window.maps(variants)
-                *drawn, turned = (source.own_target(m)[i, j].astype(float) for m in maps)
-            constant = turned.std() == 0 or unchanged.std() == 0
-            rows.append(
-                {
-                    "chrom": chrom,
-                    "start": first * resolution,
-                    "end": (first + size) * resolution,
-                    "name": name,
-                    "n_sites": len(places),
-                    "disruption": np.mean([((m - unchanged) ** 2).mean() for m in drawn]),
-                    "signal_change": np.mean(
-                        [(unchanged**2).mean() - (m**2).mean() for m in drawn]
-                    ),
-                    "signal": (unchanged**2).mean(),
-                    "inverted_disruption": ((turned - unchanged) ** 2).mean(),
-                    "inverted_signal": (turned**2).mean(),
-                    "inverted_pearson": np.nan
-                    if constant
-                    else np.corrcoef(turned, unchanged)[0, 1],
-                }
-            )
-    return rows
+def _mutate_window(
+    window: SequenceWindow, sites: pd.DataFrame, names: Sequence[str], draws: int, seed: int
+) -> Iterator[dict]:
+    start, codes = window.start, window.codes
+    inside = sites[(sites["start"] >= start) & (sites["end"] <= start + len(codes))]
+    before = window.pairs(window.unchanged)
+    lo, hi = window.predicted
+    for name in names:
+        named = inside[inside["name"] == name]
+        places = list(zip((named["start"] - start).tolist(), (named["end"] - start).tolist()))
+        drawn, turned = [window.unchanged] * draws, window.unchanged
+        if places:
+            rng = np.random.default_rng([seed, lo, draws])
+            variants = [randomise_sites(codes, places, rng) for _ in range(draws)]
+            *drawn, turned = window.maps([*variants, invert_sites(codes, places)])
+        after = window.pairs(turned)
+        constant = after.std() == 0 or before.std() == 0
+        yield {
+            "chrom": window.chrom,
+            "start": lo,
+            "end": hi,
+            "name": name,
+            "n_sites": len(places),
+            **pd.DataFrame([window.scores(values) for values in drawn]).mean().to_dict(),
+            "signal": (before**2).mean(),
+            "inverted_disruption": window.scores(turned)["disruption"],
+            "inverted_signal": (after**2).mean(),
+            "inverted_pearson": np.nan if constant else np.corrcoef(after, before)[0, 1],
+        }
 
 
-def rank_motifs(table: pd.DataFrame) -> pd.DataFrame:
+def read_sites(
+    source: MapSource,
+    motifs: str | Path | None = None,
+    *,
+    chroms: Sequence[str] | None = None,
+    threshold: float = 1e-4,
+) -> pd.DataFrame:
+    """Instances of motifs on the chromosomes of which something was held out.
+
+    Parameters
+    ----------
+    source : MapSource
+        Of Akita.
+    motifs : path, optional
+        BED of instances with names (.bed, .bed.gz), or matrices as `sequence.motifs.read_matrices`
+        takes them, which are looked for.
+    chroms : sequence of str, optional
+        By default those of which something was held out.
+    threshold : float
+        Largest p-value of an instance of a matrix.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end (bp), name, and more.
+
+    Raises
+    ------
+    InputError
+        The source reads no sequence, or the motifs cannot be read.
+    """
+    source = require_bases(source)
+    if motifs and re.search(r"\.bed(\.gz)?$", str(motifs)):
+        return read_intervals(motifs, "bed", source.bins.chromsizes, what="motif file")
+    with Genome(source.config["genome"]) as genome:
+        own = held_out_chromosomes(source, chroms)
+        return find_sites(genome, own, read_matrices(motifs), threshold=threshold)
+
+
+def rank_motifs(table: pd.DataFrame, sites: pd.DataFrame | None = None) -> pd.DataFrame:
     """Motifs by their mean disruption over windows, strongest first.
 
     Parameters
     ----------
     table : DataFrame
         As `mutate_motifs` gives it.
+    sites : DataFrame, optional
+        chrom, start, end, name: what was mutated.
 
     Returns
     -------
     DataFrame
         name, windows, n_sites (sums), disruption, signal_change, inverted_disruption,
-        inverted_pearson (means over windows).
+        inverted_pearson (means over windows), and, of `sites`, overlapping_first: how many of its
+        instances share a base with one of the first motif, by which the article explains what other
+        motifs do (Supplemental Fig. 5).
     """
     grouped = table.groupby("name", sort=False)
     ranked = grouped[
@@ -175,4 +195,98 @@ def rank_motifs(table: pd.DataFrame) -> pd.DataFrame:
     ].mean()
     ranked.insert(0, "windows", grouped.size())
     ranked.insert(1, "n_sites", grouped["n_sites"].sum())
-    return ranked.sort_values("disruption", ascending=False).reset_index()
+    ranked = ranked.sort_values("disruption", ascending=False).reset_index()
+    if sites is not None:
+        first = _intervals(sites[sites["name"] == ranked["name"].iloc[0]])
+        ranked["overlapping_first"] = [
+            _n_overlapping(_intervals(sites[sites["name"] == name]), first)
+            for name in ranked["name"]
+        ]
+    return ranked
+
+
+def _intervals(sites: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Chromosome -> (n, 2): start, end, sorted."""
+    return {
+        chrom: own[["start", "end"]].sort_values("start").to_numpy(np.int64)
+        for chrom, own in sites.groupby("chrom", sort=False, observed=True)
+    }
+
+
+def _n_overlapping(sites: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> int:
+    """How many of some intervals share a base with one of others."""
+    n = 0
+    for chrom, own in sites.items():
+        if chrom in others:
+            start, end = others[chrom].T
+            begun = np.searchsorted(start, own[:, 1])  # those that begin before the end
+            furthest = np.maximum.accumulate(end)
+            n += int((begun > 0).dot(furthest[np.maximum(begun - 1, 0)] > own[:, 0]))
+    return n
+
+
+def map_loci(
+    source: MapSource,
+    observed: NormalizedMap,
+    sites: pd.DataFrame,
+    loci: Mapping[str, str],
+    *,
+    draws: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Maps of windows around some regions, as they are and without or with turned motifs.
+
+    As Fig. 2 of the article, whose maps are means over ten draws.
+
+    Parameters
+    ----------
+    source : MapSource
+        Of Akita.
+    observed : NormalizedMap
+    sites : DataFrame
+        chrom, start, end: instances of one motif.
+    loci : mapping
+        Name -> region (`chrom:start-end`); the window has its middle in the middle.
+    draws, seed : int
+
+    Returns
+    -------
+    DataFrame
+        locus, kind (observed, predicted, mutated, inverted), chrom, start (bp of the first bin),
+        resolution, size (bins), i, j (from 0, i <= j), value (log O/E; NaN where not known).
+
+    Raises
+    ------
+    InputError
+        The source reads no sequence, or a region is not of a chromosome that is predicted.
+    """
+    source = require_bases(source)
+    resolution, tables = source.bins.resolution, []
+    for name, region in loci.items():
+        chrom, start, end = parse_region(region, source.bins.chromsizes.to_dict())
+        held_out_chromosomes(source, [chrom])
+        size = source.fitted(chrom).settings.size
+        first = (start + end) // 2 // resolution - size // 2
+        window = SequenceWindow.at(source, chrom, first)
+        own = sites[
+            (sites["chrom"] == chrom)
+            & (sites["start"] >= window.start)
+            & (sites["end"] <= window.start + len(window.codes))
+        ]
+        places = list(zip(own["start"] - window.start, own["end"] - window.start))
+        rng = np.random.default_rng([seed, draws])
+        drawn = [randomise_sites(window.codes, places, rng) for _ in range(draws)]
+        *mutated, inverted = window.maps([*drawn, invert_sites(window.codes, places)])
+        maps = {
+            "observed": ObservedWindows(observed, chrom).window(first, size),
+            "predicted": window.unchanged,
+            "mutated": np.mean(mutated, axis=0),
+            "inverted": inverted,
+        }
+        i, j = np.triu_indices(size)
+        place = {"chrom": chrom, "start": first * resolution, "resolution": resolution}
+        for kind, values in maps.items():
+            own = {"locus": name, "kind": kind, **place, "size": size, "i": i, "j": j}
+            tables.append(pd.DataFrame(own | {"value": values[i, j]}))
+    columns = ["locus", "kind", "chrom", "start", "resolution", "size", "i", "j", "value"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)

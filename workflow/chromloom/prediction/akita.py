@@ -4,7 +4,7 @@ Sequence is read from the file that `sequence.fasta.write_genome` wrote, window 
 memory does not grow with the chromosome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import blank_band, make_bins
 from chromloom.models.akita.fitted import FittedAkita
+from chromloom.models.akita.module import upper_triangle
+from chromloom.models.akita.variants import Window
 from chromloom.prediction.applied import AppliedMap, Folds, write_applied
-from chromloom.prediction.source import n_distances
+from chromloom.prediction.source import MapSource, n_distances
 from chromloom.representations.neutral import AVERAGE_BINS
 from chromloom.sequence.fasta import Genome, N, reverse_complement
 
@@ -210,3 +212,121 @@ class AkitaMap(AppliedMap):
             codes[own] = drawn[a - lo : b - lo]
         else:
             raise self.no_vector(edit)
+
+
+class SequenceWindow:
+    """One window of sequence, and the maps of the sample for variants of it.
+
+    Parameters
+    ----------
+    source : AkitaMap
+    chrom : str
+        Chromosome, whose fold predicts.
+    codes : ndarray, (window * bin_size,), uint8
+        Bases.
+    start : int
+        bp of the chromosome where the sequence begins.
+
+    Attributes
+    ----------
+    chrom, codes, start
+    unchanged : ndarray, (size, size), float64
+        Log of observed over expected of the sequence as it is, for the bins inside of the crop.
+    """
+
+    def __init__(self, source: AkitaMap, chrom: str, codes: np.ndarray, start: int = 0) -> None:
+        fitted = source.fitted(chrom)
+        self.chrom, self.codes, self.start = chrom, codes, start
+        self._own_target = source.own_target
+        self._crop = fitted.settings.crop * source.bins.resolution
+        self._pairs = upper_triangle(fitted.settings.size, source.ignore_diags)
+        strands = (False, True) if fitted.settings.windows.mirror else (False,)
+        self._strands = [Window(fitted.network, codes, turned=turned) for turned in strands]
+        self.unchanged = next(self.maps([codes]))
+
+    @classmethod
+    def at(cls, source: AkitaMap, chrom: str, first: int) -> "SequenceWindow":
+        """The window of a chromosome whose first predicted bin is `first`."""
+        settings, resolution = source.fitted(chrom).settings, source.bins.resolution
+        start = (first - settings.crop) * resolution
+        codes = source.read(chrom, start, settings.window * resolution)
+        return cls(source, chrom, codes, start)
+
+    @property
+    def predicted(self) -> tuple[int, int]:
+        """bp of the chromosome where what is predicted begins and ends."""
+        return self.start + self._crop, self.start + len(self.codes) - self._crop
+
+    def maps(self, variants: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Maps (size, size), float64, of variants of the sequence, in order."""
+        for own in zip(*(strand.maps(variants) for strand in self._strands)):
+            yield self._own_target(np.mean(own, axis=0)).astype(float)
+
+    def pairs(self, values: np.ndarray) -> np.ndarray:
+        """The pairs (n_pairs,) of a map that count: above the diagonals that are left out."""
+        i, j = self._pairs
+        return values[i, j]
+
+    def scores(self, changed: np.ndarray) -> dict[str, float]:
+        """How far a map is from the unchanged one, by the article's two measures.
+
+        Returns
+        -------
+        dict
+            disruption, mean((p - p')^2), and signal_change, mean(p^2) - mean(p'^2), over pairs.
+        """
+        before, after = self.pairs(self.unchanged), self.pairs(changed)
+        return {
+            "disruption": float(((after - before) ** 2).mean()),
+            "signal_change": float((before**2).mean() - (after**2).mean()),
+        }
+
+
+def windows_along(
+    source: AkitaMap, chrom: str, *, most_masked: float = 0.5
+) -> Iterator[SequenceWindow]:
+    """Windows whose predicted parts lie side by side along a chromosome.
+
+    Those of which more than `most_masked` of the predicted bins are masked are left out.
+    """
+    mask, size = source.bins.mask(chrom), source.fitted(chrom).settings.size
+    for first in range(0, len(mask) - size + 1, size):
+        if mask[first : first + size].mean() <= most_masked:
+            yield SequenceWindow.at(source, chrom, first)
+
+
+def require_bases(source: MapSource) -> AkitaMap:
+    """The source, where it reads bases.
+
+    Raises
+    ------
+    InputError
+        It reads no sequence.
+    """
+    if not isinstance(source, AkitaMap):
+        raise InputError(
+            f"'{source.name}' reads no sequence; give the run of a predictor of akita-paper or "
+            "akita-small"
+        )
+    return source
+
+
+def held_out_chromosomes(source: AkitaMap, chroms: Sequence[str] | None = None) -> list[str]:
+    """The chromosomes that are asked for; by default those of which something was held out.
+
+    Raises
+    ------
+    InputError
+        None was held out, or one has no prediction.
+    """
+    held = list(dict.fromkeys(chrom for chrom, _, _ in source.held_out or ()))
+    wanted = held if chroms is None else list(chroms)
+    if not wanted:
+        raise InputError(f"'{source.name}' held no chromosome out; name some to look at")
+    for chrom in wanted:
+        if chrom not in source.fold_of:
+            raise InputError(
+                f"'{source.name}' does not predict {chrom}; expected some of "
+                f"{', '.join(source.fold_of)}"
+            )
+    return wanted

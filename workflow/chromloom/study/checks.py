@@ -35,6 +35,7 @@ def check_study(study: Figures) -> None:
     check_orientations(study)
     check_figures(study)
     check_targets(study)
+    check_windows(study)
     check_expression(study)
     _ = study.transfers  # checked as they are listed
 
@@ -172,6 +173,28 @@ def check_figures(study: Figures) -> None:
         parse_region(region, chromsizes[kept].to_dict())
     except InputError as error:
         raise InputError(f"figures.region, for sample {study.focus_sample!r}: {error}") from None
+
+
+def check_windows(study: Figures) -> None:
+    """Refuse windows of sequence that are not there, or that no predictor of bases reads."""
+    asked = study.config["sequence_analysis"]
+    regions = {f"{key}, {name}": [region] for key in ("loci", "saturation")
+               for name, region in asked[key].items()}  # fmt: skip
+    regions |= {f"deletions, {name}": own for name, own in asked["deletions"].items()}
+    if regions and not study.base_runs:
+        raise InputError(
+            f"sequence_analysis, {next(iter(regions))}: no predictor reads bases; name one of "
+            "akita-paper or akita-small in predictors, on a sample with contacts"
+        )
+    for run in study.base_runs:
+        if (sizes := study.chromsizes(run.sample)) is None:
+            continue
+        for key, own in regions.items():
+            for region in own:
+                try:
+                    parse_region(region, sizes.to_dict())
+                except InputError as error:
+                    raise InputError(f"sequence_analysis.{key}: {error}") from None
 
 
 def check_targets(study: Figures) -> None:

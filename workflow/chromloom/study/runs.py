@@ -9,7 +9,7 @@ from typing import Any
 from chromloom.edits.read import summary
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_name
-from chromloom.models.registry import Model, code_of, find_model, resolve_model
+from chromloom.models.registry import Model, code_of, find_model, model_settings, resolve_model
 from chromloom.study.predictors import PredictorPlan, applies, missing_signals, plan_predictor
 from chromloom.study.samples import Samples, listed, simulated_path
 
@@ -326,9 +326,45 @@ class Runs(Samples):
 
     @cached_property
     def signal_attributions(self) -> list[str]:
-        """`{run}.signals/{target}` of predictors with gradients, by attribution.targets."""
-        runs = [run for run in self.predictor_runs if self.model(run.model).gradients]
-        return [f"{run}.signals/{name}" for run in runs for name in self.attribution_targets]
+        """`{run}.signals/{target}` of predictors with gradients, by attribution.targets.
+
+        Predictors of bases have those targets that one window holds.
+        """
+        return [
+            f"{run}.signals/{name}"
+            for run in self.predictor_runs
+            if self.model(run.model).gradients
+            for name, regions in self.attribution_targets.items()
+            if self._holds(self.predictors[run.model], regions)
+        ]
+
+    def _holds(self, plan: PredictorPlan, regions: list[str]) -> bool:
+        """Whether regions lie within what one window of a predictor of bases predicts."""
+        if "sequence" not in find_model(plan.model).reads:
+            return True
+        # Lengths of chromosomes may not be known yet: a whole one has no end here, and is too long.
+        ends = [region.rpartition(":")[2].replace(",", "").split("-") for region in regions]
+        if not all(len(own) == 2 and own[0].isdigit() and own[1].isdigit() for own in ends):
+            return False
+        span = max(int(end) for _, end in ends) - min(int(start) for start, _ in ends)
+        settings: Any = model_settings(plan.model, **plan.options)
+        return -(-span // plan.resolution) < settings.size
+
+    @cached_property
+    def base_runs(self) -> list[Run]:
+        """Predictors of bases on samples with a map."""
+        return [run for run in self.map_runs if "sequence" in self.model(run.model).reads]
+
+    @property
+    def region_tracks(self) -> dict[str, str]:
+        """Name -> file of what is set against the signal strength of regions."""
+        tracks = self.config["sequence_analysis"]["tracks"]
+        return {name: self.find_path(path) for name, path in tracks.items()}
+
+    @property
+    def masked_elements(self) -> str:
+        """Elements whose bases are drawn anew; "" for none."""
+        return self.find_path(self.config["sequence_analysis"]["masked"])
 
     @property
     def attribution_targets(self) -> dict[str, list[str]]:
@@ -495,6 +531,9 @@ class Runs(Samples):
             self.config["variants"]["genes"],
             *self.config["expression"]["interactions"].values(),
             *self.config["sequences"].values(),
+            *self.region_tracks.values(),
+            self.masked_elements,
+            self.config["sequence_analysis"]["motifs"],
         }
         return sorted({path for _, path in map(simulated_path, named) if path})
 

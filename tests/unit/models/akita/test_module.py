@@ -170,6 +170,34 @@ def test_windows_read_as_the_other_strand_keep_their_place(make, draw):
     assert not torch.allclose(maps[0], network(codes[:1])[0], atol=1e-3)
 
 
+@torch.no_grad()
+def test_ordered_pairs_tell_left_from_right_and_maps_of_the_other_strand_are_turned(make, draw):
+    network, codes = make(ordered=True), draw(2)
+    maps = network(codes, torch.tensor([True, False]))
+    torch.testing.assert_close(maps, maps.transpose(-1, -2))
+    torch.testing.assert_close(maps[1:], network(codes[1:]))
+    other = network(reverse_complement(codes[:1]))
+    torch.testing.assert_close(maps[:1], other.flip(-1, -2))
+    bins = torch.zeros(1, 5, 12)
+    bins[0, 0, 3], bins[0, 1, 8] = 1, 1
+    swapped = torch.zeros(1, 5, 12)
+    swapped[0, 1, 3], swapped[0, 0, 8] = 1, 1
+    a, b = (network.inlet(x, network.distances)[0] for x in (bins, swapped))
+    assert not torch.allclose(a[:, 3, 8], b[:, 3, 8], atol=1e-3)
+    torch.testing.assert_close(a, a.transpose(-1, -2))
+    i, j = np.triu_indices(12)
+    left, right = network.inlet.left.weight, network.inlet.right.weight
+    x = torch.randn(1, 5, 12)
+    by_hand = (
+        convolve(x[0].numpy(), left.numpy())[:, i]
+        + convolve(x[0].numpy(), right.numpy())[:, j]
+        + network.inlet.far.weight.numpy().reshape(-1, 1) * (j - i)
+    )
+    found = network.inlet(x, network.distances)
+    expected = network.inlet.norm(torch.as_tensor(by_hand, dtype=torch.float32)[None, :, :, None])
+    torch.testing.assert_close(found[0][:, i, j], expected[0, :, :, 0], atol=1e-4, rtol=1e-4)
+
+
 def test_the_other_strand_and_unknown_bases():
     codes = torch.tensor([[0, 1, 2, 3, 4, 4, 0]], dtype=torch.uint8)
     assert reverse_complement(codes).tolist() == [[3, 4, 4, 0, 1, 2, 3]]

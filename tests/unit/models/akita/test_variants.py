@@ -20,9 +20,10 @@ def change(codes: np.ndarray, *starts: int, n: int = 3) -> np.ndarray:
     return changed
 
 
+@pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
-def test_maps_of_variants_are_those_of_whole_windows(make, draw, turned, monkeypatch):
-    network, codes = make(**OPTIONS), draw(LENGTH)
+def test_maps_of_variants_are_those_of_whole_windows(make, draw, turned, ordered, monkeypatch):
+    network, codes = make(**OPTIONS, ordered=ordered), draw(LENGTH)
     variants = [
         codes,
         change(codes, 0),

@@ -14,7 +14,8 @@ What is computed in another order, with the same result but for rounding:
 * A convolution over the mean of two bins is a sum of convolutions over each (`PairInlet`), so that
   the first layer over pairs costs next to nothing in place of 29 % of the head.
 * The reverse complement is read with the bins of the trunk turned back before the head, as the code
-  does; the article flips the map.
+  does; the article flips the map, and so do networks that are told which bin is on the left
+  (`ordered`).
 * The rectifier in front of the first convolution is left out: bases are 0 or 1.
 """
 
@@ -106,7 +107,8 @@ class Akita(nn.Module):
             )
         )
         self.bottleneck = _Block(s.filters, s.bottleneck, s.bottleneck_kernel, norm)
-        self.inlet = PairInlet(s.bottleneck, s.pair_filters, norm)
+        inlet = OrderedInlet if s.ordered else PairInlet
+        self.inlet = inlet(s.bottleneck, s.pair_filters, norm)
         self.pairs = nn.Sequential(
             *(
                 _Residual(s.pair_filters, s.pair_residual_filters, rate, s.pair_dropout, norm, 2)
@@ -155,10 +157,7 @@ class Akita(nn.Module):
         """
         if turned is not None:
             codes = torch.where(turned[:, None], reverse_complement(codes), codes)
-        bins = self.mix(self.pool(codes))  # (n, bottleneck, window)
-        if turned is not None:
-            bins = torch.where(turned[:, None, None], bins.flip(-1), bins)
-        return self.fold(bins)
+        return self.fold(self.mix(self.pool(codes)), turned)
 
     def pool(self, codes: Tensor) -> Tensor:
         """The tower: codes (n, any number of bins * bin_size) to (n, filters, bins)."""
@@ -177,14 +176,23 @@ class Akita(nn.Module):
             x = self._run(block, x)
         return torch.relu(self.bottleneck(x))
 
-    def fold(self, bins: Tensor) -> Tensor:
-        """The head: (n, bottleneck, window) to maps (n, n_targets, size, size)."""
+    def fold(self, bins: Tensor, turned: Tensor | None = None) -> Tensor:
+        """The head: (n, bottleneck, window) to maps (n, n_targets, size, size).
+
+        Where `turned` (n,), bool, the bins are those of the other strand, and the map is that of
+        the first one.
+        """
+        if turned is not None and not self.settings.ordered:
+            bins = torch.where(turned[:, None, None], bins.flip(-1), bins)
         x = symmetrise(self.inlet(bins, self.distances))  # (n, pair_filters, window, window)
         for block in self.pairs:
             x = symmetrise(self._run(block, x))
         crop = self.settings.crop
         inner = slice(crop, self.settings.window - crop)
-        return self.head(x[:, :, inner, inner])
+        maps = self.head(x[:, :, inner, inner])
+        if turned is not None and self.settings.ordered:
+            maps = torch.where(turned[:, None, None, None], maps.flip(-1, -2), maps)
+        return maps
 
     def _run(self, block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         if self.settings.checkpointing and torch.is_grad_enabled():
@@ -250,6 +258,36 @@ class PairInlet(nn.Module):
         x = F.transpose(-1, -2) @ O + O.T @ G  # (n, filters, m, m)
         far = nn.functional.conv2d(distances.to(weight.dtype), weight[:, -1:], padding=1)
         return self.norm(x + far)
+
+
+class OrderedInlet(nn.Module):
+    """Two bins and their distance, of which one is on the left, and their normalisation.
+
+    x_ij = L_i + R_j + D_ij for i <= j, with convolutions of width 3 over bins for either side: the
+    mean of two bins does not tell + before - from - before +, and no map of the mean does where
+    half of the windows are read as the other strand.
+
+    Parameters
+    ----------
+    channels, filters : int
+    norm_memory : float
+    """
+
+    def __init__(self, channels: int, filters: int, norm_memory: float) -> None:
+        super().__init__()
+        self.left, self.right = (
+            nn.Conv1d(channels, filters, 3, padding=1, bias=False) for _ in range(2)
+        )
+        self.far = nn.Conv2d(1, filters, 1, bias=False)
+        self.norm = _norm(filters, norm_memory, 2)
+
+    def forward(self, bins: Tensor, distances: Tensor) -> Tensor:
+        """Bins (n, channels, m) and distances (1, m, m) to pairs (n, filters, m, m)."""
+        x = self.left(bins)[..., :, None] + self.right(bins)[..., None, :]
+        m = bins.shape[-1]
+        upper = torch.ones(m, m, dtype=torch.bool, device=bins.device).triu()
+        x = torch.where(upper, x, x.transpose(-1, -2))
+        return self.norm(x + self.far(distances.to(self.far.weight.dtype)))
 
 
 class _Block(nn.Module):

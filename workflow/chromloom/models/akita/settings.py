@@ -94,6 +94,11 @@ class AkitaSettings(Settings):
         What a pair is told of its distance d: d itself, as published, or log(1 + d). Against values
         around 1, d takes nearly all the variance that the next normalisation leaves, so that
         learning starts from a map of distance alone.
+    ordered : bool
+        A pair is told which of its bins is on the left, by convolutions of their own for either
+        side in place of the mean of both, as published; maps of the other strand are turned as
+        maps, as in the article, and not by their bins. The mean does not tell convergent from
+        divergent motifs.
     norm_memory : float
         Share of the running mean and variance of batch normalisation that a step keeps.
     heads : tuple of int
@@ -123,6 +128,7 @@ class AkitaSettings(Settings):
     pair_dropout: float = 0.1
     rate: float = 1.75
     distance: str = "bins"
+    ordered: bool = False
     norm_memory: float = 0.9265
     heads: tuple[int, ...] = ()
     checkpointing: bool = False

@@ -55,7 +55,8 @@ class Window:
         for lo in range(0, len(variants), batch_size):
             own = [np.asarray(codes) for codes in variants[lo : lo + batch_size]]
             bins = self.network.mix(self._towers(own))
-            yield from self.network.fold(bins.flip(-1) if self.turned else bins).cpu().numpy()
+            turned = torch.full((len(own),), self.turned, device=bins.device)
+            yield from self.network.fold(bins, turned).cpu().numpy()
 
     def _towers(self, variants: Sequence[np.ndarray]) -> Tensor:
         """The towers of variants, (n, filters, window)."""
