@@ -101,10 +101,11 @@ def test_ranks_say_how_many_instances_overlap_the_first_motif():
         {"name": ["a", "b"], "n_sites": [2, 3], "disruption": [1.0, 2.0], "signal_change": 0.0}
         | dict.fromkeys(["inverted_disruption", "inverted_pearson"], 0.0)
     )
-    sites = pd.DataFrame(
-        [("chr1", 10, 20, "b"), ("chr1", 5, 90, "b"), ("chr2", 5, 9, "b")]
-        + [("chr1", 20, 25, "a"), ("chr1", 90, 95, "a"), ("chr2", 9, 12, "a"), ("chr3", 1, 2, "a")],
-        columns=["chrom", "start", "end", "name"],
+    places = {"b": [("chr1", 10, 20), ("chr1", 5, 90), ("chr2", 5, 9)]}
+    places["a"] = [("chr1", 20, 25), ("chr1", 90, 95), ("chr2", 9, 12), ("chr3", 1, 2)]
+    sites = pd.concat(
+        pd.DataFrame(own, columns=["chrom", "start", "end"]).assign(name=name)
+        for name, own in places.items()
     )
     ranked = rank_motifs(windows, sites)
     assert ranked["name"].tolist() == ["b", "a"]
@@ -117,7 +118,7 @@ def test_sites_are_read_from_bed_or_found_by_matrix_on_what_was_held_out(
     (tmp_path / "sites.bed").write_text("chr3\t50000\t50019\tmine\t9\t+\n")
     own = read_sites(tiny_akita_source, tmp_path / "sites.bed")
     assert own[["chrom", "start", "name"]].to_numpy().tolist() == [["chr3", 50_000, "mine"]]
-    (tmp_path / "m.jaspar").write_text(">M1 x\n" + "9 0 0 9 9 0 0 9\n0 9 0 0 0 9 0 0\n" * 2)
+    (tmp_path / "m.jaspar").write_text(">M1 x\n9 0 0 9 9\n0 9 0 0 0\n0 0 9 0 0\n0 0 0 0 0\n")
     found = read_sites(tiny_akita_source, tmp_path / "m.jaspar", threshold=1e-3)
     assert set(found["chrom"]) == {"chr3"}
     assert set(found["name"]) == {"x"}

@@ -221,7 +221,8 @@ def _n_overlapping(sites: dict[str, np.ndarray], others: dict[str, np.ndarray]) 
             start, end = others[chrom].T
             begun = np.searchsorted(start, own[:, 1])  # those that begin before the end
             furthest = np.maximum.accumulate(end)
-            n += int((begun > 0).dot(furthest[np.maximum(begun - 1, 0)] > own[:, 0]))
+            reached = (begun > 0) & (furthest[np.maximum(begun - 1, 0)] > own[:, 0])
+            n += int(np.count_nonzero(reached))
     return n
 
 
