@@ -44,7 +44,9 @@ ROOMS = {
         *("edits", "genome", "models", "normalize", "representations", "sequence", "signals"),
     },
     "expression": {"edits", "genome", "models", "normalize", "signals"},
-    "evaluation": {"analysis", "expression", "genome", "normalize", "prediction"},
+    "evaluation": {
+        *("analysis", "expression", "genome", "normalize", "prediction", "sequence", "signals"),
+    },
     "classification": {"genome", "normalize", "representations", "training"},
     "attribution": {"genome", "kernels", "models", "prediction", "representations", "signals"},
     "perturbation": {

@@ -27,7 +27,7 @@ def plot_distribution(regions: pd.DataFrame, ax: Axes) -> Axes:
     known = regions["pearson"].dropna()
     if known.empty:
         return say_empty(ax, "no region has a correlation")
-    bins = np.linspace(-1, 1, 41)
+    bins = np.linspace(-1, 1, 41).tolist()
     for name in ("pearson", "spearman"):
         own = regions[name].dropna()
         ax.hist(own, bins, histtype="step", label=f"{name}, median {own.median():.2f}")
