@@ -3,7 +3,8 @@
 
 rule split_chromosomes:
     input:
-        lambda wildcards: STUDY.assembly_files(predictor(wildcards).samples[0]),
+        assembly=lambda wildcards: STUDY.assembly_files(predictor(wildcards).samples[0]),
+        windows=lambda wildcards: predictor(wildcards).windows or [],
     output:
         "results/predictors/{predictor}/splits.tsv",
     log:
@@ -29,23 +30,56 @@ rule split_chromosomes:
         "../workflow/scripts/split_chromosomes.py"
 
 
+# What predictors of bases learn from, which training reads window by window.
+rule write_base_targets:
+    input:
+        splits="results/predictors/{predictor}/splits.tsv",
+        maps=lambda wildcards: STUDY.predictor_maps(predictor(wildcards)),
+        expected=lambda wildcards: STUDY.predictor_maps(
+            predictor(wildcards), "expected.tsv"
+        ),
+        genome=lambda wildcards: STUDY.genome_of(predictor(wildcards).name),
+    output:
+        "results/predictors/{predictor}/{fold}.targets.h5",
+    log:
+        "logs/write_base_targets/{predictor}.{fold}.log",
+    benchmark:
+        "benchmarks/write_base_targets/{predictor}.{fold}.tsv"
+    wildcard_constraints:
+        predictor=one_of(STUDY.base_predictors),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        model=lambda wildcards: predictor(wildcards).model,
+        options=lambda wildcards: STUDY.target_options(predictor(wildcards)),
+        version=VERSIONS["predictors"],
+    message:
+        "Writing the targets of fold {wildcards.fold} of {wildcards.predictor}"
+    script:
+        "../workflow/scripts/write_base_targets.py"
+
+
 rule train_predictor:
     input:
         splits="results/predictors/{predictor}/splits.tsv",
-        maps=lambda wildcards: [
-            f"results/normalized/{sample}.{predictor(wildcards).resolution}.{predictor(wildcards).norm}.cool"
-            for sample in predictor(wildcards).samples
-        ],
-        expected=lambda wildcards: [
-            f"results/normalized/{sample}.{predictor(wildcards).resolution}.{predictor(wildcards).norm}.expected.tsv"
-            for sample in predictor(wildcards).samples
-        ],
+        maps=lambda wildcards: STUDY.predictor_maps(predictor(wildcards)),
+        expected=lambda wildcards: STUDY.predictor_maps(
+            predictor(wildcards), "expected.tsv"
+        ),
         stores=lambda wildcards: [
             f"results/signals/{STUDY.store_of(predictor(wildcards), sample)}.h5"
             for sample in predictor(wildcards).samples
             if predictor(wildcards).signals
         ],
         genome=lambda wildcards: STUDY.genome_of(predictor(wildcards).name) or [],
+        targets=branch(
+            lambda wildcards: wildcards.predictor in STUDY.base_predictors,
+            then="results/predictors/{predictor}/{fold}.targets.h5",
+        ),
         code=lambda wildcards: STUDY.model_code(wildcards.predictor),
         published=lambda wildcards: predictor(wildcards).weights or [],
     output:

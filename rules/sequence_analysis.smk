@@ -43,7 +43,7 @@ rule mutate_motifs:
         bins="results/models/{sample}.{resolution}.{norm}.{model}/bins.parquet",
         genome=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
-        motifs=STUDY.find_path(config["sequence_analysis"]["motifs"]) or [],
+        motifs=STUDY.dataset_path(config["sequence_analysis"]["motifs"]) or [],
     output:
         windows="results/sequence_analysis/{sample}.{resolution}.{norm}.{model}/motifs.tsv",
         ranked="results/sequence_analysis/{sample}.{resolution}.{norm}.{model}/motifs.ranked.tsv",

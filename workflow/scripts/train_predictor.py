@@ -15,6 +15,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.weights).parent,
         signals=params.signals,
         genome_path=snakemake.input.get("genome"),
+        **({"targets_path": targets} if (targets := snakemake.input.get("targets")) else {}),
         sequence=params.sequence,
         max_distance=params.max_distance,
         options=params.options,

@@ -14,7 +14,8 @@ from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
-from chromloom.training.akita import Learning, Windows, read_targets, start_from_motif, train_akita
+from chromloom.training.akita import Learning, Windows, start_from_motif, train_akita
+from chromloom.training.base_targets import BaseTargets, write_base_targets
 from chromloom.training.splits import split_chromosomes
 
 
@@ -30,12 +31,16 @@ def observed(tiny_map_path):
 
 
 @pytest.fixture
-def windows(observed, tiny_genome_path, split, tiny_akita):
+def windows(tiny_map_path, tiny_genome_path, split, tiny_akita, tmp_path):
     def make(*, validation=False, **options):
-        settings = model_settings("akita-small", **{**tiny_akita, **options})
-        targets, _ = read_targets([observed], split, settings.size)
+        own = {**tiny_akita, **options}
+        path = tmp_path / "targets.h5"
+        write_base_targets(
+            "akita-small", [tiny_map_path], split, path, genome_path=tiny_genome_path, options=own
+        )
+        settings = model_settings("akita-small", **own)
         return Windows(
-            Genome(tiny_genome_path), targets, settings, observed, seed=1, validation=validation
+            Genome(tiny_genome_path), BaseTargets(path), settings, seed=1, validation=validation
         )
 
     return make
@@ -44,8 +49,7 @@ def windows(observed, tiny_genome_path, split, tiny_akita):
 def test_a_window_holds_its_sequence_and_its_counts(windows, observed, tiny_genome_path):
     own = windows(shift=0, mirror=False, wander=False, stride=12)
     for number in (0, 3, len(own) - 1):
-        k, first = own.places[number]
-        chrom = own.targets[k].chrom
+        chrom, first, _ = own.places[number]
         codes, turned, values, log_mean = own[number]
         assert not turned
         start = (first - 2) * 10_000
@@ -62,7 +66,7 @@ def test_a_window_holds_its_sequence_and_its_counts(windows, observed, tiny_geno
                 assert values[0, pair].isnan()
                 continue
             assert values[0, pair] == matrix[i, j]
-            expected = own.targets[k].log_expected[0, j - i] - np.log(weight[i] * weight[j])
+            expected = np.log(own.store.expected[0, j - i]) - np.log(weight[i] * weight[j])
             assert log_mean[0, pair] == pytest.approx(expected, rel=1e-5)
 
 
@@ -81,22 +85,8 @@ def test_epochs_draw_strands_shifts_and_places_anew_and_validation_does_not(wind
     before = still[0]
     still.set_epoch(5)
     assert torch.equal(still[0][0], before[0])
-    assert {own.targets[k].chrom for k, _ in own.places} == {"chr1"}
-    assert {still.targets[k].chrom for k, _ in still.places} == {"chr3"}
-
-
-def test_log_ratios_are_smoothed_counts_over_smoothed_expected(windows):
-    own = windows(loss="mse", shift=0, mirror=False, wander=False, sigma=0.0, k=0.5, clip=1.0)
-    counts = windows(shift=0, mirror=False, wander=False)
-    _, _, ratio, none = own[2]
-    _, _, seen, log_mean = counts[2]
-    plain = torch.log((seen + 0.5) / (log_mean.exp() + 0.5)).clamp(-1, 1)
-    torch.testing.assert_close(ratio, plain, equal_nan=True)
-    assert none.numel() == 0
-    smooth = windows(loss="mse", shift=0, mirror=False, wander=False)[2][2]
-    known = ~smooth.isnan()
-    assert torch.equal(known, ~ratio.isnan())
-    assert smooth[known].std() < 0.8 * plain[known].std()
+    assert {chrom for chrom, _, _ in own.places} == {"chr1"}
+    assert {chrom for chrom, _, _ in still.places} == {"chr3"}
 
 
 @pytest.mark.parametrize("loss", ["mse", "poisson"])
@@ -194,7 +184,7 @@ def test_a_window_without_a_known_pair_costs_nothing_and_changes_nothing(
 
 def test_windows_wander_within_their_chromosome(windows):
     own = windows(wander=True, mirror=False, shift=0, stride=12)
-    last = max(number for number, (k, _) in enumerate(own.places) if own.targets[k].chrom == "chr1")
+    last = max(number for number, (chrom, _, _) in enumerate(own.places) if chrom == "chr1")
     still = windows(wander=False, mirror=False, shift=0, stride=12)[last]
     for epoch in range(3):
         own.set_epoch(epoch)

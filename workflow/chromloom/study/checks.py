@@ -294,6 +294,7 @@ def check_splits(study: Figures) -> None:
             study.learnt_chromosomes(plan), chromsizes, source=f"predictors, {plan.name!r}"
         )
         try:
-            split_chromosomes(chromsizes[kept], **plan.split)
+            if not plan.windows:
+                split_chromosomes(chromsizes[kept], **plan.split)
         except InputError as error:
             raise InputError(f"predictors, {plan.name!r}: {error}") from None

@@ -33,6 +33,8 @@ class PredictorPlan:
         0 for one fold, whose test is given.
     weights : str
         File of published weights that are taken in place of training; "" where it is trained.
+    windows : str
+        File of windows with their roles in place of test, validation and folds; "" for none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class PredictorPlan:
     validation: tuple[str, ...]
     n_folds: int
     weights: str
+    windows: str
 
     @property
     def reads_sequence(self) -> bool:
@@ -120,6 +123,10 @@ def plan_predictor(
             f"{where}: no weights of model {asked['model']!r} are published; leave weights out "
             f"(they can be given of {', '.join(can)})"
         )
+    if asked["windows"] and (asked["test"] or asked["validation"] or asked["folds"]):
+        raise InputError(
+            f"{where}: windows have their roles in their file; leave test, validation and folds out"
+        )
     sequence = {key: value for key, value in asked["sequence"].items() if value}
     reads_bases = "sequence" in model.reads
     if reads_bases and (asked["signals"] or sequence):
@@ -154,6 +161,7 @@ def plan_predictor(
         validation=tuple(asked["validation"]),
         n_folds=asked["folds"],
         weights=study.find_path(asked["weights"]),
+        windows=study.dataset_path(asked["windows"]),
     )
     model_settings(plan.model, **plan.options)  # refused here where they are none
     for sample in samples:

@@ -1,7 +1,7 @@
 """Maps, models and runs of a study."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from chromloom.edits.read import summary
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_name
+from chromloom.models.akita.settings import WindowFit
 from chromloom.models.registry import Model, code_of, find_model, model_settings, resolve_model
 from chromloom.study.predictors import PredictorPlan, applies, missing_signals, plan_predictor
 from chromloom.study.samples import Samples, listed, simulated_path
@@ -359,12 +360,12 @@ class Runs(Samples):
     def region_tracks(self) -> dict[str, str]:
         """Name -> file of what is set against the signal strength of regions."""
         tracks = self.config["sequence_analysis"]["tracks"]
-        return {name: self.find_path(path) for name, path in tracks.items()}
+        return {name: self.dataset_path(path) for name, path in tracks.items()}
 
     @property
     def masked_elements(self) -> str:
         """Elements whose bases are drawn anew; "" for none."""
-        return self.find_path(self.config["sequence_analysis"]["masked"])
+        return self.dataset_path(self.config["sequence_analysis"]["masked"])
 
     @property
     def attribution_targets(self) -> dict[str, list[str]]:
@@ -467,6 +468,28 @@ class Runs(Samples):
     def store_of(self, plan: PredictorPlan, sample: str) -> str:
         """Store of the signals of a sample that a predictor reads, as `{cell_type}.{bin_size}`."""
         return f"{self.samples.cell_type[sample]}.{plan.bin_size}"
+
+    def predictor_maps(self, plan: PredictorPlan, suffix: str = "cool") -> list[str]:
+        """Normalised maps that a predictor learns from, or what else is written of them."""
+        return [
+            f"results/normalized/{sample}.{plan.resolution}.{plan.norm}.{suffix}"
+            for sample in plan.samples
+        ]
+
+    @property
+    def base_predictors(self) -> list[str]:
+        """Predictors of bases."""
+        return [
+            name
+            for name, plan in self.predictors.items()
+            if "sequence" in find_model(plan.model).reads
+        ]
+
+    def target_options(self, plan: PredictorPlan) -> dict[str, Any]:
+        """Options that what a predictor of bases learns from depends on."""
+        named = {"window", "crop", *(field.name for field in fields(WindowFit))}
+        own = {name: value for name, value in plan.options.items() if name in named}
+        return own | {"loss": "poisson"} if plan.weights else own  # of which the expected is read
 
     def control_stores(self, plan: PredictorPlan, sample: str) -> dict[str, str]:
         """Other cell type that has the signals of a predictor -> its store, as `store_of`."""

@@ -1,15 +1,15 @@
 """Training of Akita: windows of sequence in, maps of one or more samples out, one head for each."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -20,13 +20,17 @@ from chromloom.models.akita.settings import AkitaSettings
 from chromloom.models.predictor import Constants, Predictor
 from chromloom.models.registry import model_settings
 from chromloom.models.trained import resolve_device
-from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
+from chromloom.training.base_targets import (
+    BaseTargets,
+    window_starts,
+    window_stride,
+    write_base_targets,
+)
 from chromloom.training.fold import fingerprint, fold_config, open_maps, write_fold
 from chromloom.training.networks import HISTORY, fit_network
 from chromloom.training.resume import owns_resume_dir
-from chromloom.training.stretches import expected_strength, read_counts
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ def train_akita(
     out_dir: str | Path,
     *,
     genome_path: str | Path,
+    targets_path: str | Path | None = None,
     max_distance: int,
     signals: Sequence[str] = (),
     sequence: Mapping[str, int] | None = None,
@@ -69,6 +74,9 @@ def train_akita(
         Folder, see `models.predictor`.
     genome_path : path
         Sequence, as `sequence.fasta.write_genome` writes it.
+    targets_path : path, optional
+        What is learnt from, as `training.base_targets.write_base_targets` writes it with the same
+        arguments; by default it is written for the time of training.
     max_distance : int
         bp; farther pairs are not predicted. What windows cannot hold is cut off, see
         `AkitaSettings.n_distances`.
@@ -92,11 +100,32 @@ def train_akita(
             "the sequence out"
         )
     settings: AkitaSettings = model_settings(model, **(options or {}))
+    if weights:  # the expected alone is read, which counts have without windows that can be learnt
+        options = {**(options or {}), "loss": "poisson"}
+    with _targets(targets_path, model, maps, split, genome_path, options) as store:
+        return _train(
+            model, settings, maps, store, split, out_dir, genome_path=genome_path,
+            max_distance=max_distance, seed=seed, device=device, resume_dir=resume_dir,
+            weights=weights,
+        )  # fmt: skip
+
+
+@contextmanager
+def _targets(path, model, maps, split, genome_path, options) -> Iterator[BaseTargets]:
+    """The store that is given, or one for the time of training."""
+    with ExitStack() as stack:
+        if path is None:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "targets.h5"
+            write_base_targets(model, maps, split, path, genome_path=genome_path, options=options)
+        yield stack.enter_context(BaseTargets(path))
+
+
+def _train(
+    model, settings, maps, store, split, out_dir, *, genome_path, max_distance, seed, device,
+    resume_dir, weights,
+) -> None:  # fmt: skip
     opened, genome = open_maps(maps), Genome(genome_path)
-    first = opened[0]
-    targets, expected = read_targets(opened, split, settings.size)
-    for target in targets:
-        _check_sequence(genome, target, first)
+    first, expected = opened[0], store.expected.mean(axis=0)
     torch.manual_seed(seed)
     network = Learning(settings, first.resolution, len(opened), first.ignore_diags)
     if settings.windows.start == "ctcf":
@@ -123,100 +152,17 @@ def train_akita(
     else:
         tensors, history = fit_network(
             network,
-            Windows(genome, targets, settings, first, seed=seed, validation=False),
-            Windows(genome, targets, settings, first, seed=seed, validation=True),
+            Windows(genome, store, settings, seed=seed, validation=False),
+            Windows(genome, store, settings, seed=seed, validation=True),
             settings.fit,
             seed=seed,
             device=str(resolve_device(device)),
             resume_dir=resume_dir,
-            fingerprint=fingerprint(config, inputs, (a for t in targets for a in t.arrays)),
+            fingerprint=fingerprint(config, inputs, store.arrays()),
         )
     tensors["bin_size"] = torch.tensor(first.resolution)
     constants = Constants.as_it_is([], expected[:n_distances])
     write_fold(out_dir, split, history, Predictor(config, inputs, constants, tensors))
-
-
-@dataclass(frozen=True)
-class Target:
-    """A chromosome of n bins in all maps that are learnt from.
-
-    Attributes
-    ----------
-    chrom : str
-    counts : ndarray, (n_maps, size, n), float32
-        Band layout; NaN where there is no pair, and outside of the roles train and validation.
-    log_weight : ndarray, (n_maps, n), float32
-        Log of the balancing weights; 0 at masked bins.
-    log_expected : ndarray, (n_maps, size), float32
-        Log of the expected contact strength by distance.
-    validates : ndarray, (n,), bool
-        Bins of the role validation; the others with counts train.
-    """
-
-    chrom: str
-    counts: np.ndarray
-    log_weight: np.ndarray
-    log_expected: np.ndarray
-    validates: np.ndarray
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All numbers of it."""
-        return self.counts, self.log_weight, self.log_expected, self.validates
-
-
-def read_targets(
-    maps: Sequence[NormalizedMap], split: pd.DataFrame, size: int
-) -> tuple[list[Target], np.ndarray]:
-    """Counts of the chromosomes that a fold trains and validates on.
-
-    Parameters
-    ----------
-    maps : sequence of NormalizedMap
-    split : DataFrame
-        Rows of one fold.
-    size : int
-        Distances from 0, bins.
-
-    Returns
-    -------
-    targets : list of Target
-    expected : ndarray, (size,), float64
-        Contact strength by distance of training pairs, the mean over maps.
-
-    Raises
-    ------
-    InputError
-        A map has none of the chromosomes.
-    """
-    learnt = set(split["chrom"][split["role"] != "test"])
-    read, curves = [], []
-    for observed in maps:
-        own = {c: read_counts(observed, c, split, size) for c in observed.chromnames if c in learnt}
-        if not own:
-            raise InputError(
-                f"predictors: sample {observed.sample} has no contacts on "
-                f"{', '.join(sorted(learnt))}; name chromosomes that it has, or another sample"
-            )
-        read.append(own)
-        curves.append(expected_strength(own.values()))
-    targets = []
-    for chrom in dict.fromkeys(c for own in read for c in own):
-        known = [own.get(chrom) for own in read]
-        (shape,) = {own[0].shape for own in known if own is not None}
-        counts = [np.full(shape, np.nan, np.float32) if o is None else o[0] for o in known]
-        weights = [np.ones(shape[1]) if o is None else o[2] for o in known]
-        logs = [np.log(np.where(np.isfinite(w), w, 1)).astype(np.float32) for w in weights]
-        targets.append(
-            Target(
-                chrom,
-                np.stack(counts),
-                np.stack(logs),
-                np.log(np.array(curves)).astype(np.float32),
-                next(own[3] for own in known if own is not None),
-            )
-        )
-    return targets, np.mean(curves, axis=0)
 
 
 class Windows(Dataset):
@@ -230,38 +176,42 @@ class Windows(Dataset):
     Parameters
     ----------
     genome : Genome
-    targets : sequence of Target
+    store : BaseTargets
     settings : AkitaSettings
-    observed : NormalizedMap
-        One of the maps.
     seed : int
     validation : bool
         Windows of the pairs that validate, always the same, in place of those that train.
+
+    Attributes
+    ----------
+    places : list of (str, int, int)
+        Chromosome, first predicted bin, and number in the store (of mse; 0 of poisson).
     """
 
     def __init__(
         self,
         genome: Genome,
-        targets: Sequence[Target],
+        store: BaseTargets,
         settings: AkitaSettings,
-        observed: NormalizedMap,
         *,
         seed: int,
         validation: bool,
     ) -> None:
-        self.genome, self.targets, self.settings = genome, targets, settings
-        self.resolution, self.seed, self.validation = observed.resolution, seed, validation
-        self.epoch = 0
-        i, j = upper_triangle(settings.size, observed.ignore_diags)
+        self.genome, self.store, self.settings = genome, store, settings
+        self.seed, self.validation, self.epoch = seed, validation, 0
+        i, j = upper_triangle(settings.size, store.ignore_diags)
         self.i, self.dist = i.numpy(), (j - i).numpy()
-        stride = settings.windows.stride or max(settings.size // 4, 1)
-        self.stride = settings.size if validation else stride
-        self.places = [
-            (k, first)
-            for k, target in enumerate(targets)
-            for first in self._starts(len(target.validates))
-            if self._is_known(target, first)
-        ]
+        self.stride = window_stride(settings, validation=validation)
+        self.places: list[tuple[str, int, int]] = []
+        if store.loss == "mse":
+            own = store.windows[store.windows["validates"] == validation]
+            self.places = list(zip(own["chrom"], own["first"].tolist(), own.index.tolist()))
+        else:
+            for chrom in store.chroms:
+                n = len(store.validates[chrom])
+                for first in window_starts(n, settings.size, self.stride):
+                    if np.isfinite(self._counts(chrom, first)[0]).mean() >= LEAST:
+                        self.places.append((chrom, first, 0))
 
     def set_epoch(self, epoch: int) -> None:
         """Draw strands, shifts and places anew."""
@@ -271,63 +221,40 @@ class Windows(Dataset):
         return len(self.places)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        k, first = self.places[number]
-        shift, turned = 0, False
+        chrom, first, target = self.places[number]
+        own, shift, turned = self.settings.windows, 0, False
         if not self.validation:
             rng = np.random.default_rng([self.seed, self.epoch, number])
-            own = self.settings.windows
             turned = own.mirror and rng.random() < 0.5
             shift = int(rng.integers(-own.shift, own.shift + 1))
-            if own.wander:
-                first += int(rng.integers(self.stride))
-        target = self.targets[k]
-        first = min(first, max(len(target.validates) - self.settings.size, self.places[number][1]))
-        start = (first - self.settings.crop) * self.resolution + shift
-        length = self.settings.window * self.resolution
-        codes = self.genome.read(target.chrom, start, start + length)
-        values, log_mean = self._pairs(target, first)
-        if self.settings.windows.loss == "mse":
-            values, log_mean = self._log_ratio(values, log_mean), log_mean[:, :0]
+            if own.wander and self.store.loss == "poisson":
+                last = len(self.store.validates[chrom]) - self.settings.size
+                first = min(first + int(rng.integers(self.stride)), max(last, first))
+        start = (first - self.settings.crop) * self.store.resolution + shift
+        length = self.settings.window * self.store.resolution
+        codes = self.genome.read(chrom, start, start + length)
+        if self.store.loss == "mse":
+            values = self.store.target(target)
+            log_mean = values[:, :0]
+        else:
+            values, log_mean = self._counts(chrom, first)
         return tuple(map(torch.as_tensor, (codes, turned, values, log_mean)))  # type: ignore[return-value]
 
-    def _starts(self, n: int) -> list[int]:
-        """First bins of windows that cover a chromosome of n bins."""
-        last = n - self.settings.size
-        if last <= 0:
-            return [last // 2]
-        return [*range(0, last, self.stride), last]
-
-    def _is_known(self, target: Target, first: int) -> bool:
-        return bool(np.isfinite(self._pairs(target, first)[0]).mean() >= LEAST)
-
-    def _pairs(self, target: Target, first: int) -> tuple[np.ndarray, np.ndarray]:
+    def _counts(self, chrom: str, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Counts and log of their expected, (n_maps, n_pairs), of a window's pairs."""
-        n, i = len(target.validates), self.i + first
+        store, size = self.store, self.settings.size
+        validates, weight = store.validates[chrom], store.log_weight[chrom]
+        n, i = len(validates), self.i + first
         j = i + self.dist
         inside = (i >= 0) & (j < n)
         i, j = np.clip(i, 0, n - 1), np.clip(j, 0, n - 1)
-        own = target.validates == self.validation
-        known = inside & own[i] & own[j]
-        counts = np.where(known, target.counts[:, self.dist, i], np.float32(np.nan))
-        weight = target.log_weight
-        return counts, target.log_expected[:, self.dist] - weight[:, i] - weight[:, j]
-
-    def _log_ratio(self, counts: np.ndarray, log_mean: np.ndarray) -> np.ndarray:
-        """Log of smoothed counts over smoothed expected; NaN where the pair has no count."""
-        own, size = self.settings.windows, self.settings.size
-        ratio = np.full(counts.shape, np.nan, np.float32)
-        i, j = self.i, self.i + self.dist
-        for row, (seen, mean) in enumerate(zip(counts, np.exp(log_mean))):
-            known = np.isfinite(seen)
-            square = np.zeros((2, size, size), np.float32)
-            square[:, i, j] = square[:, j, i] = np.where(known, np.stack([seen, mean]), 0)
-            if own.sigma:
-                square = gaussian_filter(square, own.sigma, axes=(1, 2), radius=2)
-            smooth, expected = square[:, i, j] + np.float32(own.k)
-            ratio[row] = np.where(
-                known, np.log(smooth / expected).clip(-own.clip, own.clip), np.nan
-            )
-        return ratio
+        lo = max(first, 0)
+        read = store.counts(chrom, lo, min(first + size, n))
+        known = inside & (validates[i] == self.validation) & (validates[j] == self.validation)
+        column = np.clip(i - lo, 0, read.shape[2] - 1)
+        counts = np.where(known, read[:, self.dist, column], np.float32(np.nan))
+        log_expected = np.log(store.expected).astype(np.float32)
+        return counts, log_expected[:, self.dist] - weight[:, i] - weight[:, j]
 
 
 class Learning(Akita):
@@ -396,14 +323,3 @@ def start_from_motif(network: Akita, counts: np.ndarray) -> None:
             later: Tensor = block.conv.weight  # type: ignore[union-attr, assignment]
             later[:2] = 0
             later[[0, 1], [0, 1], later.shape[-1] // 2] = 1
-
-
-def _check_sequence(genome: Genome, target: Target, observed: NormalizedMap) -> None:
-    """The chromosome has a sequence, as long as in the map's assembly."""
-    genome.read(target.chrom, 0, 1)
-    size = int(observed.bins.chromsizes[target.chrom])
-    if abs(int(genome.chromsizes[target.chrom]) - size) >= observed.resolution:
-        raise InputError(
-            f"{genome.path}: {target.chrom} has {int(genome.chromsizes[target.chrom]):,} bp, in "
-            f"{observed.path} {size:,}; give the sequence of the map's assembly"
-        )

@@ -83,6 +83,15 @@ def make_target(
     ndarray, (n_targets,), float16
         Upper triangle of the cropped map from diagonal `ignore_diags`, by rows. Without NaN.
     """
+    inside = slice(settings.crop, len(balanced) - settings.crop)
+    values = target_map(balanced, counts, settings)[inside, inside]
+    return values[np.triu_indices(len(values), settings.ignore_diags)].astype(np.float16)
+
+
+def target_map(
+    balanced: np.ndarray, counts: np.ndarray, settings: TargetSettings = TargetSettings()
+) -> np.ndarray:
+    """Log O/E of one window, (n, n), float64, before it is cropped; arguments as `make_target`."""
     from cooltools.lib.numutils import (
         adaptive_coarsegrain,
         interp_nan,
@@ -101,9 +110,10 @@ def make_target(
     values[filtered], values[:, filtered] = np.nan, np.nan
     values = np.clip(values, 0, level)
     if settings.coarse_grain:
-        values = adaptive_coarsegrain(
-            values, counts, cutoff=settings.cutoff, max_levels=settings.max_levels
-        )
+        with np.errstate(invalid="ignore"):  # it divides by the number of known pairs of a square
+            values = adaptive_coarsegrain(
+                values, counts, cutoff=settings.cutoff, max_levels=settings.max_levels
+            )
     values = observed_over_expected(values, np.isfinite(values))[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.log(values)
@@ -119,9 +129,7 @@ def make_target(
         values = gaussian_filter(
             values, settings.sigma, truncate=settings.width // 2 / settings.sigma
         )
-    inside = slice(settings.crop, len(values) - settings.crop)
-    values = values[inside, inside]
-    return values[np.triu_indices(len(values), settings.ignore_diags)].astype(np.float16)
+    return values
 
 
 def write_windows(
@@ -249,7 +257,7 @@ def _write_targets(opened, windows, path: Path, settings: TargetSettings) -> int
                         f"{where}: {filtered:.0%} of its bins are filtered, at most "
                         f"{settings.most_filtered:.0%} may be; leave the window out"
                     )
-                balanced, counts = _read(observed, chrom, lo, hi)
+                balanced, counts = read_window(observed, chrom, lo, hi)
                 if not counts.any():
                     raise InputError(f"{where}: it has no contacts; leave the window out")
                 target = make_target(balanced, counts, settings)
@@ -261,8 +269,10 @@ def _write_targets(opened, windows, path: Path, settings: TargetSettings) -> int
     return shape[1]
 
 
-def _read(observed: NormalizedMap, chrom: str, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
-    """Contact strength, NaN where filtered, and counts of a window, (n, n)."""
+def read_window(
+    observed: NormalizedMap, chrom: str, lo: int, hi: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Contact strength, NaN where filtered, and counts of the bins [lo, hi), (n, n), float64."""
     pixels, n = observed.pixels(chrom, lo, hi), hi - lo
     own = pixels[pixels["j"] < hi]
     i, j = own["i"].to_numpy() - lo, own["j"].to_numpy() - lo

@@ -24,15 +24,15 @@ class WindowFit(Part):
     Attributes
     ----------
     loss : {"mse", "poisson"}
-        Mean squared error of log observed/expected, smoothed and cut, as published; or the Poisson
-        deviance of raw counts, which needs neither.
-    sigma, k, clip : float
-        Of mse: the smoothing of counts and of their expected (bins, over a square of five); what is
-        added to both; the largest log ratio.
+        Mean squared error of log observed/expected, made as published (`training.windows`); or the
+        Poisson deviance of raw counts, which needs none of that.
+    coarse_grain, cutoff, max_levels, clip, sigma, width, most_filtered
+        Of mse: see `training.windows.TargetSettings`.
     stride : int
         Bins from one training window to the next; 0 for a quarter of what a window predicts.
     wander : bool
-        Windows begin up to a stride later, drawn anew in every epoch.
+        Of poisson: windows begin up to a stride later, drawn anew in every epoch. Targets of mse
+        are made once.
     shift : int
         bp by which the sequence of a training window is moved at most, either way.
     mirror : bool
@@ -46,9 +46,13 @@ class WindowFit(Part):
     """
 
     loss: str = "mse"
-    sigma: float = 1.0
-    k: float = 0.05
+    coarse_grain: bool = True
+    cutoff: int = 2
+    max_levels: int = 8
     clip: float = 2.0
+    sigma: float = 1.0
+    width: int = 5
+    most_filtered: float = 0.5
     stride: int = 0
     wander: bool = False
     shift: int = 11
@@ -58,11 +62,15 @@ class WindowFit(Part):
 
     CHOICES: ClassVar = {"loss": ("mse", "poisson"), "start": ("random", "ctcf")}
     RANGES: ClassVar = {
+        "cutoff": (0, 1_000_000),
+        "max_levels": (1, 16),
+        "clip": (0, 100),
         "sigma": (0, 100),
+        "width": (1, 99),
+        "most_filtered": (0, 1),
         "stride": (0, 100_000),
         "shift": (0, 100_000),
     }
-    POSITIVE: ClassVar = ("k", "clip")
 
 
 @dataclass(frozen=True)
