@@ -29,6 +29,7 @@ rule score_regions:
         tracks=list(STUDY.region_tracks),
         draws=config["sequence_analysis"]["draws"],
         seed=config["seed"],
+        device=config["device"],
         version=VERSIONS["sequence_analysis"],
     message:
         "Scoring regions of {wildcards.sample} by {wildcards.model}"
@@ -65,6 +66,7 @@ rule mutate_motifs:
         threshold=config["sequence_analysis"]["motif_threshold"],
         draws=config["sequence_analysis"]["draws"],
         seed=config["seed"],
+        device=config["device"],
         version=VERSIONS["sequence_analysis"],
     message:
         "Mutating motifs in the sequence that {wildcards.model} reads"
@@ -98,6 +100,7 @@ rule saturate_region:
         region=lambda wildcards: config["sequence_analysis"]["saturation"][
             wildcards.target
         ],
+        device=config["device"],
         version=VERSIONS["sequence_analysis"],
     message:
         "Changing every base of {wildcards.target}"
@@ -131,6 +134,7 @@ rule delete_combinations:
         regions=lambda wildcards: config["sequence_analysis"]["deletions"][
             wildcards.target
         ],
+        device=config["device"],
         version=VERSIONS["sequence_analysis"],
     message:
         "Deleting all sets of regions of {wildcards.target}"
@@ -164,6 +168,7 @@ rule insert_segment:
             wildcards.target
         ],
         seed=config["seed"],
+        device=config["device"],
         version=VERSIONS["sequence_analysis"],
     message:
         "Inserting {wildcards.target} into background sequence"

@@ -752,6 +752,7 @@ def test_the_column_models_chooses_among_predictors(predicting):
         ),
         ({"sequence": {"kmers": 4}}, "there is no sequence of assembly 'hg38'"),
         ({"model": "akita-small"}, "reads the bases of the sequence and nothing else"),
+        ({"windows": "w.bed"}, "windows have their roles in their file; leave test, validation"),
         ({"model": "akita-small", "signals": []}, "there is no sequence of assembly 'hg38'"),
     ],
 )
@@ -767,6 +768,49 @@ def test_published_weights_are_a_file_of_models_that_have_them(predicting, tmp_p
     assert predicting({"mine": {}}).predictors["mine"].weights == ""
     with pytest.raises(InputError, match=r"no weights of model 'weave' are published.*epiphany-r"):
         predicting({"mine": {"weights": "epiphany.pt"}})
+
+
+def test_what_predictors_of_bases_learn_from_depends_on_some_options(predicting, tmp_path):
+    (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
+    options = {"window": 64, "loss": "mse", "clip": 1.5, "epochs": 3, "filters": 4}
+    near, far = "chr1:100000-120000", "chr1:900000-920000"
+    built = predicting(
+        {"bases": {"model": "akita-small", "signals": [], "options": options}, "mine": {}},
+        config={
+            "sequences": {"hg38": "hg38.fa"},
+            "attribution": {"targets": {"near": [near], "far": [near, far], "all": ["chr1"]}},
+        },
+    )
+    assert built.base_predictors == ["bases"]
+    assert names(built.base_runs) == ["A.10000.ICE.bases"]
+    asked = built.target_options(built.predictors["bases"])
+    assert asked == {"window": 64, "loss": "mse", "clip": 1.5}
+    own = [path for path in built.signal_attributions if ".bases." in path]
+    assert own == ["A.10000.ICE.bases.signals/near"], "one window has to hold a target"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"loci": {"here": "chr1:0-100"}}, "loci, here: no predictor reads bases"),
+        ({"deletions": {"set": ["chr77:0-100"]}}, "no predictor reads bases"),
+    ],
+)
+def test_windows_that_no_predictor_reads_are_refused(predicting, asked, message):
+    with pytest.raises(InputError, match=message):
+        predicting(config={"sequence_analysis": asked})
+
+
+def test_windows_beyond_a_chromosome_are_refused(predicting, tmp_path):
+    (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
+    with pytest.raises(InputError, match="saturation, here: region 'chr77:0-9': no chromosome"):
+        predicting(
+            {"bases": {"model": "akita-small", "signals": []}},
+            config={
+                "sequences": {"hg38": "hg38.fa"},
+                "sequence_analysis": {"saturation": {"here": "chr77:0-9"}},
+            },
+        )
 
 
 def test_a_predictor_may_not_have_the_name_of_a_model_of_one_map(predicting):

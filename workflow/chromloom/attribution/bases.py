@@ -66,7 +66,7 @@ def attribute_bases(
     first = (lo + hi) // 2 - settings.size // 2
     start = (first - settings.crop) * resolution
     codes = source.read(chrom, start, settings.window * resolution)
-    bases = one_hot(torch.as_tensor(codes)[None])
+    bases = one_hot(torch.as_tensor(codes, device=network.head.weight.device)[None])
     rows, columns = (torch.as_tensor(each) for each in (i - first, i + d - first))
 
     def score(read: torch.Tensor) -> torch.Tensor:
@@ -74,7 +74,7 @@ def attribute_bases(
         values = maps.mean(dim=1)[:, rows, columns].mean(dim=1)
         if not settings.windows.mirror:
             return values
-        turned = torch.ones(len(read), dtype=torch.bool)
+        turned = torch.ones(len(read), dtype=torch.bool, device=read.device)
         other = network.fold(network.mix(network.tower(read.flip(1, 2))), turned)
         return (
             values + other[:, source.config["targets"]].mean(dim=1)[:, rows, columns].mean(1)
@@ -87,7 +87,7 @@ def attribute_bases(
         values = IntegratedGradients(score).attribute(
             bases, baselines=nothing, n_steps=steps, internal_batch_size=1
         )
-    per_base = values[0].sum(dim=0).detach().numpy().astype(float)
+    per_base = values[0].sum(dim=0).detach().cpu().numpy().astype(float)
     with torch.no_grad():
         full, empty = float(score(bases)), float(score(nothing))
     error = abs(per_base.sum() - (full - empty)) / max(abs(full - empty), 1e-12)
