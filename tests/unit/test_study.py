@@ -786,7 +786,7 @@ def test_what_predictors_of_bases_learn_from_depends_on_some_options(predicting,
     asked = built.target_options(built.predictors["bases"])
     assert asked == {"window": 64, "loss": "mse", "clip": 1.5}
     own = [path for path in built.signal_attributions if ".bases." in path]
-    assert own == ["A.10000.ICE.bases.signals/near"], "one window has to hold a target"
+    assert own == [f"{sample}.10000.ICE.bases.signals/near" for sample in "AB"], "one window"
 
 
 @pytest.mark.parametrize(

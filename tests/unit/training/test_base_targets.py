@@ -8,6 +8,7 @@ import pytest
 
 from chromloom.errors import InputError
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.sequence.fasta import write_genome
 from chromloom.training.base_targets import BaseTargets, write_base_targets
 from chromloom.training.windows import TargetSettings, read_window, target_map
 
@@ -109,7 +110,7 @@ def test_windows_that_cannot_be_learnt_from_are_left_out_and_named(write, caplog
     assert 0 < len(store.windows) < len(full)
     (message,) = [m for m in caplog.messages if "left out" in m]
     assert "the first: window chr1, bins 0 to 12: " in message
-    assert "of its bins are filtered" in message
+    assert "of its bins are filtered" in message or "of its bases are unknown" in message
     with pytest.raises(InputError, match="no window can be learnt from; window chr3, bins 0 to 12"):
         write(regions(("train", "chr3", 0, 150_000)), "none.h5", loss="mse", most_filtered=0)
 
@@ -120,3 +121,21 @@ def test_damaged_files_and_samples_without_the_chromosomes_are_refused(write, tm
         BaseTargets(tmp_path / "x.h5")
     with pytest.raises(InputError, match="has no contacts on chr9"):
         write(regions(("train", "chr9", 0, 100_000)), "y.h5")
+
+
+def test_windows_of_unknown_bases_are_left_out(tiny_map_path, tiny_akita, tmp_path, caplog):
+    path = tmp_path / "n.fa"
+    letters = {"chr1": "N" * 600_000 + "ACGTT" * 119_000, "chr3": "ACGGT" * 60_000}
+    path.write_text("".join(f">{name}\n{text}\n" for name, text in letters.items()))
+    sizes = NormalizedMap(tiny_map_path).bins.chromsizes[["chr1", "chr3"]]
+    write_genome(path, tmp_path / "n.fa.gz", sizes)
+    caplog.set_level("INFO")
+    split = regions(("train", "chr1", 0, 1_195_000), ("validation", "chr3", 0, 300_000))
+    write_base_targets(
+        "akita-small", [tiny_map_path], split, tmp_path / "t.h5",
+        genome_path=tmp_path / "n.fa.gz", options={**tiny_akita, "loss": "mse"},
+    )  # fmt: skip
+    (message,) = [m for m in caplog.messages if "left out" in m]
+    assert "window chr1, bins 0 to 12: 100% of its bases are unknown, at most 50%" in message
+    table = BaseTargets(tmp_path / "t.h5").windows
+    assert table["first"][table["chrom"] == "chr1"].min() > 50

@@ -22,7 +22,7 @@ from chromloom.genome.bins import find_runs
 from chromloom.models.akita.settings import AkitaSettings
 from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.sequence.fasta import Genome
+from chromloom.sequence.fasta import Genome, N
 from chromloom.training.fold import open_maps
 from chromloom.training.splits import bins_of_role
 from chromloom.training.stretches import expected_strength, read_counts
@@ -94,7 +94,7 @@ def write_base_targets(
         file.attrs["chroms"] = json.dumps(chroms)
         file["expected"] = np.array(curves)
         if settings.windows.loss == "mse":
-            _write_windows(file, opened, chroms, split, settings)
+            _write_windows(file, opened, genome, chroms, split, settings)
         else:
             for chrom in chroms:
                 _write_counts(file, opened, chrom, split, size)
@@ -209,7 +209,9 @@ def _write_counts(file, opened, chrom: str, split: pd.DataFrame, size: int) -> N
     group["log_weight"], group["validates"] = weights, validates
 
 
-def _write_windows(file, opened, chroms, split: pd.DataFrame, settings: AkitaSettings) -> None:
+def _write_windows(
+    file, opened, genome: Genome, chroms, split: pd.DataFrame, settings: AkitaSettings
+) -> None:
     """Targets of all windows of both roles, each checked."""
     size, ignore_diags = settings.size, opened[0].ignore_diags
     own = settings.windows
@@ -234,6 +236,16 @@ def _write_windows(file, opened, chroms, split: pd.DataFrame, settings: AkitaSet
             for first in _first_bins(split, role, chrom, len(starts), opened[0], settings):
                 inside = allowed[max(first, 0) : first + size]
                 if not inside.any():
+                    continue
+                lo, hi = max(first - settings.crop, 0), first + size + settings.crop
+                end = min(hi * opened[0].resolution, int(genome.chromsizes[chrom]))
+                bases = genome.read(chrom, lo * opened[0].resolution, end)
+                unknown = (bases == N).mean()
+                if unknown > own.most_filtered:
+                    causes.append(
+                        f"window {chrom}, bins {first} to {first + size}: {unknown:.0%} of its "
+                        f"bases are unknown, at most {own.most_filtered:.0%} may be"
+                    )
                     continue
                 made = [
                     _window(observed, chrom, first, allowed, settings, making)
