@@ -7,12 +7,12 @@ CHROMOFORMER = (
     + expand(
         "results/figures/chromoformer/fig4.{cell_type}.{model}.png",
         cell_type=STUDY.expressed,
-        model=STUDY.attentive,
+        model=STUDY.attentive[:1],
     )
     + expand(
         "results/expression/{cell_type}.{model}.attribution",
         cell_type=STUDY.expressed,
-        model=STUDY.attentive,
+        model=STUDY.attentive[:1],
     )
 )
 if config["expression"]["screen"]:
@@ -25,11 +25,11 @@ if config["expression"]["screen"]:
 if len(STUDY.expressed) > 1:
     CHROMOFORMER += expand(
         "results/figures/chromoformer/transfer.{model}.png",
-        model=config["expression"]["models"],
+        model=config["expression"]["models"][:1],
     )
 
 
-# The family: every panel that the config gives the means to make.
+# The family: every panel that the config gives the means to make, of the first model where a panel shows one.
 rule chromoformer:
     input:
         EXPRESSION,

@@ -30,6 +30,7 @@ MODELS = {
     "marks-elements": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "chromoformer": SMALL,
     "hm-crnn": {"epochs": 2, "keep": "best"},
+    "marks-network": {"edges": [-10_000, -1_000, 0, 1_000, 10_000], "passes": 40, "hidden": 32},
     "marks-ridge": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "marks-mean": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "chromoformer-embedding": TINY,
@@ -59,7 +60,9 @@ def predict(folder, out="model", folds=(0, 1, 2)):
     return read_tsv(folder / "predictions.tsv")
 
 
-@pytest.mark.parametrize("model", ["marks-elements", "marks-mean", "chromoformer-embedding"])
+@pytest.mark.parametrize(
+    "model", ["marks-elements", "marks-mean", "marks-network", "chromoformer-embedding"]
+)
 def test_expression_of_held_out_chromosomes_is_told_from_marks(files, model):
     for fold in range(3):
         train(files, model, fold)
@@ -230,6 +233,10 @@ def test_weights_of_other_shapes_are_refused(files):
     path.write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="weights do not fit 3 signals"):
         predict(files, folds=[0])
+    train(files, "marks-network", 1)
+    (files / "model1" / "member2.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="weights do not fit the settings beside them"):
+        predict(files, folds=[1])
 
 
 @pytest.mark.parametrize("model", ["marks-elements", "chromoformer"])

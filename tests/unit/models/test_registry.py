@@ -72,7 +72,8 @@ def test_every_model_of_expression_can_be_trained_and_used(name):
 def test_models_without_use_for_a_gpu_do_not_wait_for_it():
     assert {name for name, model in MODELS.items() if not model.gpu} == {
         "eig", "pca", "sci", "sci-intra", "sbcid", "marks-mean", "marks-ridge", "marks-xgboost",
-        "marks-elements", "difference-ridge", "distance", "pairs-ridge", "pairs-xgboost",
+        "marks-network", "marks-elements", "difference-ridge", "distance",
+        "pairs-ridge", "pairs-xgboost",
     }  # fmt: skip
     shared = [m for m in MODELS.values() if m.gpu and not m.gives & {"expression", "difference"}]
     assert all(model.threads > 2 for model in shared)

@@ -28,8 +28,8 @@ ROUNDS, PATIENCE = 600, 30
 
 
 @dataclass(frozen=True)
-class SimpleSettings(Settings):
-    """Settings of the simple models.
+class WindowSettings(Settings):
+    """Which means of marks a model sees.
 
     Attributes
     ----------
@@ -40,21 +40,13 @@ class SimpleSettings(Settings):
         Features of the promoter (and body) alone, with those of the elements, or of these alone.
     body : bool
         Whether the mean over the gene's body is a feature; False is the promoter alone.
-    depth : int
-        Of the trees.
-    learning_rate : float
-        Of the trees.
     """
 
     edges: tuple[int, ...] = EDGES
     parts: str = "promoter"
     body: bool = True
-    depth: int = 4
-    learning_rate: float = 0.05
 
     CHOICES: ClassVar = {"parts": ("promoter", "all", "elements")}
-    RANGES: ClassVar = {"depth": (1, 30)}
-    POSITIVE = ("learning_rate",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,6 +70,25 @@ class SimpleSettings(Settings):
             kept = [not name.endswith(":body") for name in marks.window_names(self.edges)]
             values = values[:, kept]
         return values if self.parts == "promoter" else np.hstack([values, marks.of_elements()])
+
+
+@dataclass(frozen=True)
+class SimpleSettings(WindowSettings):
+    """Settings of the simple models.
+
+    Attributes
+    ----------
+    depth : int
+        Of the trees.
+    learning_rate : float
+        Of the trees.
+    """
+
+    depth: int = 4
+    learning_rate: float = 0.05
+
+    RANGES: ClassVar = {"depth": (1, 30)}
+    POSITIVE = ("learning_rate",)
 
 
 class Ridge:

@@ -19,13 +19,14 @@ from scipy.special import expit, logit
 from chromloom.errors import CheckpointError, InputError
 from chromloom.expression.baselines import SimpleModel
 from chromloom.expression.controls import apply_control
+from chromloom.expression.encoded import EncodedModel
 from chromloom.expression.features import Marks, open_marks
 from chromloom.expression.network import NetworkModel
 from chromloom.expression.table import COLUMNS, check_two_classes
 from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
 from chromloom.models.registry import find_model, load, model_settings
 
-Fitted = SimpleModel | NetworkModel
+Fitted = SimpleModel | NetworkModel | EncodedModel
 """What a model of the table leads to (`trained`); one that is registered has the same methods."""
 SPLITS = ("chromosome", "random")
 PREDICTION_COLUMNS = [*COLUMNS, "predicted_level", "predicted_high"]

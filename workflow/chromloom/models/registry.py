@@ -361,6 +361,12 @@ MODELS: dict[str, Model] = {
     "marks-mean": Model(**SIMPLE, colour="#117733"),
     "marks-ridge": Model(**SIMPLE, colour="#DDCC77"),
     "marks-xgboost": Model(**SIMPLE, colour="#88CCEE"),
+    "marks-network": Model(
+        **EXPRESSION | {"threads": 1},
+        settings="chromloom.expression.encoded:EncodedSettings.of",
+        trained="chromloom.expression.encoded:EncodedModel",
+        colour="#CC6677",
+    ),
     "marks-elements": Model(
         **{**SIMPLE, "reads": BOTH}, defaults={"parts": "all"}, colour="#225522"
     ),

@@ -249,7 +249,8 @@ def check_expression(study: Figures) -> None:
                 "interactions; name their file or a map of the study in expression.interactions"
             )
         simulated = simulated_path(path)[1]
-        if path and not strength and not simulated and not Path(path).is_file():
+        named = asked["interactions"].get(cell_type, "").startswith("dataset:")
+        if path and not (strength or simulated or named or Path(path).is_file()):
             known = [*study.maps, *map(str, study.predicted_runs)]
             raise InputError(
                 f"expression.interactions: {path!r} of {cell_type!r} is neither a file nor a map "

@@ -120,7 +120,7 @@ class Runs(Samples):
             return self.map_path(name), "value"
         if name in map(str, self.predicted_runs):
             return self.map_path(name), "count"
-        return self.find_path(name), ""
+        return self.dataset_path(name), ""
 
     def expression_model(self, name: str) -> Model:
         """The line of the model of expression that a name stands for."""
@@ -131,7 +131,7 @@ class Runs(Samples):
         asked = self.config["expression"]
         genes = asked["genes_of"].get(cell_type, asked["genes"])
         table = asked["tables"].get(cell_type, asked["table"])
-        return self.find_path(genes), self.find_path(table)
+        return self.dataset_path(genes), self.dataset_path(table)
 
     @property
     def attentive(self) -> list[str]:

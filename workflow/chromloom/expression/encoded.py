@@ -1,0 +1,235 @@
+"""A network on the mean marks around a gene that ties gradient-boosted trees: `marks-network`.
+
+Each mean is encoded piece by piece between its quantiles (Gorishniy et al., NeurIPS 2022, "On
+embeddings for numerical features in tabular deep learning", Section 3.2), so that a network finds
+thresholds as trees do. Level and class have one network with two outputs; several trainings are
+averaged.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from scipy.special import expit
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from chromloom.errors import CheckpointError
+from chromloom.expression.baselines import WindowSettings, spread
+from chromloom.expression.features import Marks
+
+_FEWEST = 100  # genes with a value above 0 that quantiles are told from
+
+
+@dataclass(frozen=True)
+class EncodedSettings(WindowSettings):
+    """Settings of the network.
+
+    Attributes
+    ----------
+    pieces : int
+        Of each feature, between quantiles of its values above 0.
+    hidden : int
+        Of both hidden layers.
+    dropout, weight_decay, learning_rate : float
+        The rate rises to `learning_rate` and falls to nothing (one-cycle, AdamW).
+    steps, passes : int
+        At most so many steps, and so many passes over the genes.
+    batch_size : int
+    members : int
+        Trainings that are averaged.
+    """
+
+    pieces: int = 8
+    hidden: int = 256
+    dropout: float = 0.5
+    weight_decay: float = 0.2
+    learning_rate: float = 3e-3
+    steps: int = 700
+    passes: int = 10
+    batch_size: int = 128
+    members: int = 3
+
+    RANGES: ClassVar = {
+        "pieces": (1, 1_000),
+        "hidden": (1, 65_536),
+        "dropout": (0, 0.999),
+        "weight_decay": (0, 1e6),
+        "steps": (2, 10_000_000),
+        "passes": (1, 1_000_000),
+        "batch_size": (1, 1_000_000),
+        "members": (1, 1_000),
+    }
+    POSITIVE = ("learning_rate",)
+
+
+class Encoding:
+    """Features piece by piece, beside themselves standardised.
+
+    Attributes
+    ----------
+    arrays : dict of ndarray
+        mean, scale (n_features,); feature, low, high (n_pieces,): borders of the pieces.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+
+    @classmethod
+    def fit(cls, values: np.ndarray, pieces: int) -> "Encoding":
+        """Borders of the pieces of training genes, (n_genes, n_features)."""
+        feature, low, high = [], [], []
+        for k, column in enumerate(values.T):
+            positive = column[column > 0]
+            borders = np.array([0.0, 1.0])
+            if len(positive) >= _FEWEST:
+                quantiles = np.quantile(positive, np.linspace(0, 1, pieces + 1))
+                borders = np.unique(np.append(0, quantiles))
+            feature += [k] * (len(borders) - 1)
+            low += list(borders[:-1])
+            high += list(borders[1:])
+        mean, scale = spread(values)
+        return cls(
+            {
+                "mean": mean,
+                "scale": scale,
+                "feature": np.array(feature),
+                "low": np.array(low),
+                "high": np.array(high),
+            }
+        )
+
+    def apply(self, values: np.ndarray) -> Tensor:
+        """Encoded features, (n_genes, n_pieces + n_features), float32.
+
+        Each piece is 0 below it, 1 above it and linear within, less a half.
+        """
+        a = self.arrays
+        share = (values[:, a["feature"]] - a["low"]) / (a["high"] - a["low"])
+        standard = (values - a["mean"]) / a["scale"]
+        parts = [np.clip(share, 0, 1) - 0.5, standard / 2]
+        return torch.from_numpy(np.hstack(parts).astype(np.float32))
+
+
+class EncodedModel:
+    """Networks of several trainings, of one fold."""
+
+    def __init__(
+        self, settings: EncodedSettings, encoding: Encoding, networks: list[nn.Module],
+        target: tuple[float, float],
+    ) -> None:  # fmt: skip
+        self.settings, self.encoding, self.networks = settings, encoding, networks
+        self.target = target
+
+    @classmethod
+    def fit(
+        cls,
+        marks: Marks,
+        genes: pd.DataFrame,
+        settings: EncodedSettings,
+        *,
+        seed: int,
+        device: str = "cpu",
+    ) -> "EncodedModel":
+        """Fit to training genes: one row of `marks` per row of `genes` (level, high)."""
+        values = settings.features(marks)
+        encoding = Encoding.fit(values, settings.pieces)
+        inputs = encoding.apply(values)
+        level = genes["level"].to_numpy(dtype=np.float32)
+        mean, scale = float(level.mean()), float(level.std()) or 1.0
+        truth = torch.from_numpy(
+            np.column_stack([(level - mean) / scale, genes["high"]]).astype(np.float32)
+        )
+        networks = []
+        for member in range(settings.members):
+            torch.manual_seed(seed * 1_000 + member)
+            networks.append(_train(inputs, truth, settings))
+        return cls(settings, encoding, networks, (mean, scale))
+
+    @torch.no_grad()
+    def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
+        """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
+        inputs = self.encoding.apply(self.settings.features(marks))
+        told = torch.stack([net.eval()(inputs) for net in self.networks]).double().mean(dim=0)
+        mean, scale = self.target
+        return told[:, 0].numpy() * scale + mean, expit(told[:, 1].numpy())
+
+    def save(self, folder: str | Path) -> None:
+        """Write to a folder that exists."""
+        np.savez(
+            Path(folder) / "encoding.npz",
+            target=np.array(self.target),
+            **self.encoding.arrays,  # type: ignore[arg-type]
+        )
+        for k, network in enumerate(self.networks):
+            save_file(dict(network.state_dict()), Path(folder) / f"member{k}.safetensors")
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, settings: EncodedSettings, *, n_signals: int
+    ) -> "EncodedModel":
+        """Read from a folder.
+
+        Raises
+        ------
+        CheckpointError
+            Weights are missing, damaged or of other shapes.
+        """
+        folder, networks = Path(folder), []
+        try:
+            with np.load(folder / "encoding.npz", allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            mean, scale = arrays.pop("target")
+            n = len(arrays["feature"]) + len(arrays["mean"])
+            for k in range(settings.members):
+                network = _new_network(n, settings)
+                network.load_state_dict(load_file(folder / f"member{k}.safetensors"))
+                networks.append(network)
+        except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder}: weights do not fit the settings beside them "
+                f"({str(error).splitlines()[0]}); train the model again"
+            ) from error
+        return cls(settings, Encoding(arrays), networks, (float(mean), float(scale)))
+
+
+def _new_network(n: int, settings: EncodedSettings) -> nn.Module:
+    size = settings.hidden
+    return nn.Sequential(
+        nn.Linear(n, size), nn.GELU(), nn.Dropout(settings.dropout),
+        nn.Linear(size, size), nn.GELU(), nn.Dropout(settings.dropout),
+        nn.Linear(size, 2),
+    )  # fmt: skip
+
+
+def _train(inputs: Tensor, truth: Tensor, settings: EncodedSettings) -> nn.Module:
+    """One training, by squared error of the standardised level plus cross-entropy of the class."""
+    network = _new_network(inputs.shape[1], settings)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    per_pass = -(-len(inputs) // settings.batch_size)
+    steps = max(min(settings.steps, settings.passes * per_pass), 2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=steps
+    )
+    network.train()
+    order = torch.empty(0, dtype=torch.int64)
+    with threadpool_limits(1):  # the products of a batch are too small to share
+        for _ in range(steps):
+            if not len(order):
+                order = torch.randperm(len(inputs))
+            rows, order = order[: settings.batch_size], order[settings.batch_size :]
+            told = network(inputs[rows])
+            loss = nn.functional.mse_loss(told[:, 0], truth[rows, 0])
+            loss = loss + nn.functional.binary_cross_entropy_with_logits(told[:, 1], truth[rows, 1])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return network
