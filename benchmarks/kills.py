@@ -9,6 +9,7 @@ compared, and another one begins in a new folder, until there were as many kills
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -53,21 +54,19 @@ def jobs_of(group: int) -> list[int]:
     return found
 
 
-def kill(process: subprocess.Popen, how: str, rng: random.Random) -> bool:
-    """Send SIGKILL; False where there was nothing to be killed."""
-    if process.poll() is not None:
-        return False
-    if how == WHOLE:
-        os.killpg(process.pid, signal.SIGKILL)
-    elif how == SNAKEMAKE:
-        process.kill()
-    else:
-        jobs = jobs_of(process.pid)
-        if not jobs:
-            return False
-        os.kill(rng.choice(jobs), signal.SIGKILL)
+def kill(process: subprocess.Popen, rng: random.Random) -> str:
+    """Send SIGKILL, and say to what; a job is killed only where there is one."""
+    jobs = jobs_of(process.pid)
+    how = rng.choice([WHOLE, SNAKEMAKE, JOB] if jobs else [WHOLE, SNAKEMAKE])
+    with contextlib.suppress(ProcessLookupError):  # it has just come to its end
+        if how == WHOLE:
+            os.killpg(process.pid, signal.SIGKILL)
+        elif how == SNAKEMAKE:
+            process.kill()
+        else:
+            os.kill(rng.choice(jobs), signal.SIGKILL)
     process.wait()
-    return True
+    return how
 
 
 def main() -> None:
@@ -87,13 +86,13 @@ def main() -> None:
     while kills.total() < options.kills:
         folder, groups = write_study(options.folder / f"study{n_ends}"), []
         while True:
-            process, how = start(folder), rng.choice([WHOLE, SNAKEMAKE, JOB])
+            process = start(folder)
             groups.append(process.pid)
             last = kills.total() >= options.kills
             try:
                 code = process.wait(timeout=None if last else rng.uniform(0.05, 0.7) * duration)
             except subprocess.TimeoutExpired:
-                kills[how] += kill(process, how, rng)
+                kills[kill(process, rng)] += 1
                 continue
             if code == 0:
                 break
