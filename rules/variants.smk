@@ -23,6 +23,7 @@ rule read_variants:
     input:
         edits=lambda wildcards: STUDY.edits_path(wildcards.sample),
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
+        genome=lambda wildcards: STUDY.variant_sequence(wildcards.sample) or [],
     output:
         variants="results/variants/{sample}.edits.tsv",
         skipped="results/variants/{sample}.skipped.tsv",
@@ -40,6 +41,7 @@ rule read_variants:
         assembly=lambda wildcards: STUDY.assembly(wildcards.sample),
         chromosomes=lambda wildcards: STUDY.chromosomes(wildcards.sample),
         options=STUDY.edit_options,
+        reference=config["variants"]["reference"],
         version=VERSIONS["edits"],
     message:
         "Reading the variants of {wildcards.sample} from {input.edits}"
@@ -56,6 +58,9 @@ rule score_variants:
         variants="results/variants/{sample}.edits.tsv",
         genes=STUDY.variant_genes or [],
         motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
+        expression=lambda wildcards: STUDY.variant_expression(wildcards.sample)[:1],
+        expressed=lambda wildcards: STUDY.variant_expression(wildcards.sample)[1:2],
+        signals=lambda wildcards: STUDY.variant_expression(wildcards.sample)[2:],
     output:
         "results/variants/{sample}.{resolution}.{norm}.{model}.tsv",
     log:
@@ -71,6 +76,10 @@ rule score_variants:
     params:
         flank=config["variants"]["flank"],
         controls=config["variants"]["controls"],
+        shifts=config["variants"]["shifts"],
+        interactions={
+            key: config["expression"][key] for key in ("min_frequency", "max_elements")
+        },
         zygosity=config["variants"]["zygosity"],
         mode=config["perturbation"]["mode"],
         seed=config["seed"],

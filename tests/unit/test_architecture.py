@@ -54,7 +54,7 @@ ROOMS = {
         *("prediction", "representations", "sequence", "signals"),
     },
     "variants": {
-        *("analysis", "edits", "evaluation", "genome", "normalize", "perturbation"),
+        *("analysis", "edits", "evaluation", "expression", "genome", "normalize", "perturbation"),
         *("prediction", "sequence", "signals"),
     },
     "simulate": {

@@ -27,11 +27,14 @@ with job_log(snakemake.log[0]):
             if kind != "binary":
                 table = both_ends(table, paired=kind == "anchors")
             elements[task] = table
-    write_tsv(find_hits([row.edit for row in rows if row.edit], elements), output.hits)
     scores = read_tsv(source.scores).fillna({"item": ""})
+    scores = scores[scores["sample"] == snakemake.wildcards.sample]
+    scored = set(scores["edit"])
+    edits = [row.edit for row in rows if row.edit and row.edit.edit in scored]
+    write_tsv(find_hits(edits, elements), output.hits)
     annotate_vcf(
         rows,
-        scores[scores["sample"] == snakemake.wildcards.sample],
+        scores,
         chromsizes,
         output.vcf,
         vcf=source.edits if suffix_of(source.edits) == ".vcf" else None,

@@ -13,10 +13,12 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.akita import AkitaMap, apply_akita
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import lay_out_for
+from chromloom.prediction.source import lay_out_for, readings
 from chromloom.sequence.fasta import Genome, N, reverse_complement
 from chromloom.training.akita import train_akita
 from chromloom.training.splits import split_chromosomes
+from chromloom.variants.score import predict_variant, score_variant
+from chromloom.variants.scores import score_prediction
 
 NONE = pd.DataFrame(columns=["chrom", "start", "end"]).astype({"start": int, "end": int})
 NAMED = {"sample": "tiny", "norm": "ICE", "predictor": "mine"}
@@ -113,6 +115,62 @@ def test_a_deletion_is_predicted_from_the_joined_sequence(source, length):
     beyond = source.read("chr2", 800_000 - length - 5, 20, edited)
     assert (beyond[5:] == N).all()
     assert (beyond[:5] < N).all()
+
+
+def test_bases_that_a_variant_changes_are_read(source):
+    """An SNV and an insertion of bases, against the sequence spelled by hand."""
+    reference = source.read("chr2", 250_000, 160_000)
+    letter = "ACGT"[(reference[54_000] + 1) % 4]
+    snv = Edit("s", "substitution", "chr2", 304_000, 304_001, alt=letter)
+    edited = lay_out_for(source, snv)
+    codes = source.read("chr2", 250_000, 160_000, edited)
+    assert np.flatnonzero(codes != reference).tolist() == [54_000]
+    assert "ACGT"[codes[54_000]] == letter
+    # One base in bins of 10 kb is lost in the largest values of their stretches: change many.
+    many = Edit("m", "substitution", "chr2", 304_000, 307_000, alt="ACGGT" * 600)
+    prediction = predict_edit(source, lay_out_for(source, many), flank=200_000)
+    changed = prediction.on_reference != prediction.wild_type
+    changed &= np.isfinite(prediction.on_reference) & np.isfinite(prediction.wild_type)
+    i, j = np.nonzero(changed)
+    at = source.bins.extent("chr2")[0] + 30
+    reach = source.context // 10_000
+    assert 0 < len(i) < np.isfinite(prediction.wild_type).sum()
+    assert (prediction.bins[i] >= at - reach).all()
+    assert (prediction.bins[j] <= at + reach).all()
+    longer = Edit("i", "substitution", "chr2", 304_000, 304_000, alt="ACGTT")
+    codes = source.read("chr2", 250_000, 160_000, lay_out_for(source, longer))
+    spelled = [*reference[:54_000], 0, 1, 2, 3, 3, *reference[54_000:-5]]
+    np.testing.assert_array_equal(codes, spelled)
+
+
+def test_readings_are_shifts_and_strands_and_their_mean_is_the_source(source):
+    one = readings(source, [0])
+    assert len(one) == 2
+    n = len(source.bins.mask("chr2"))
+    bands = [reading.band("chr2", 0, n) for reading in one]
+    assert not np.allclose(bands[0], bands[1], rtol=1e-3, equal_nan=True)
+    mean = np.exp(np.mean(np.log(bands), axis=0))
+    np.testing.assert_allclose(mean, source.band("chr2", 0, n), rtol=1e-4)
+    moved = readings(source, [-700, 0])
+    assert len(moved) == 4
+    assert not np.allclose(moved[0].band("chr2", 0, n), bands[0], rtol=1e-3, equal_nan=True)
+    np.testing.assert_array_equal(moved[2].band("chr2", 0, n), bands[0])
+    np.testing.assert_array_equal(source.band("chr2", 0, n), source.band("chr2", 0, n))
+
+
+def test_variants_are_scored_with_their_spread_over_readings(source, tmp_path):
+    edit = Edit("d", "deletion", "chr2", 304_000, 334_000)
+    table = score_variant(source, edit, flank=200_000, shifts=[-700, 0]).set_index("score")
+    assert (table["n_readings"] == 4).all()
+    scores = [
+        score_prediction(predict_variant(one, edit, flank=200_000), source)
+        for one in readings(source, [-700, 0])
+    ]
+    own = [one.set_index("score")["value"]["mean_square_change"] for one in scores]
+    assert table["sd_readings"]["mean_square_change"] == pytest.approx(np.std(own, ddof=1))
+    whole = score_variant(source, edit, flank=200_000).set_index("score")
+    single = score_prediction(predict_variant(source, edit, flank=200_000), source)
+    np.testing.assert_allclose(whole["value"], single["value"], rtol=1e-3, atol=1e-6)
 
 
 def test_replaced_bins_become_what_the_edit_says(source):

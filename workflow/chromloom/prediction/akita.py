@@ -4,6 +4,8 @@ Sequence is read from the file that `sequence.fasta.write_genome` wrote, window 
 memory does not grow with the chromosome.
 """
 
+import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -117,8 +119,19 @@ class AkitaMap(AppliedMap):
     def _set_up(self, device: str) -> None:
         super()._set_up(device)
         self._targets = self.config["targets"]
+        self._reading: tuple[int, str] = (0, "")
         self._genome = Genome(self.config["genome"])
         self._edited: tuple[EditedChromosome | None, np.ndarray] = (None, np.array([]))
+
+    def readings(self, shifts: Sequence[int]) -> list["AkitaMap"]:
+        """Itself with windows moved by each shift (bp), on each strand that it was trained on."""
+        both = all(fitted.settings.windows.mirror for fitted in self._fitted.values())
+        made = []
+        for shift, strand in itertools.product(shifts, "+-" if both else "+"):
+            one = copy.copy(self)
+            one._reading = (shift, strand)
+            made.append(one)
+        return made
 
     def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
         """Predicted contact strength; see `MapSource.band`."""
@@ -128,12 +141,13 @@ class AkitaMap(AppliedMap):
         fitted = self.fitted(chrom)
         window, resolution = fitted.settings.window, self.bins.resolution
         ends = self._ends(chrom, edited)
+        shift, strand = self._reading
 
         def read(first: int) -> np.ndarray:
             # A window begins where its first bin does; what an edit leaves of cut bins shifts the
             # others by half a bin at most.
             start = ends[min(max(first, 0), len(ends) - 1)] + min(first, 0) * resolution
-            return self.read(chrom, int(start), window * resolution, edited)
+            return self.read(chrom, int(start) + shift, window * resolution, edited)
 
         ratio = fitted.log_ratio_rows(
             read,
@@ -142,7 +156,8 @@ class AkitaMap(AppliedMap):
             hi,
             n_dist,
             targets=self._targets,
-            key=(chrom, edited),
+            key=(chrom, edited, shift, strand),
+            strand=strand,
         )
         expected = self.predictors[self.fold_of.get(chrom, 0)].constants.expected
         band = expected[:n_dist, None].astype(np.float32) * np.exp(ratio)

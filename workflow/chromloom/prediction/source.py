@@ -8,6 +8,7 @@ for representations, an expected or a kind of model. Each family has a file of i
 """
 
 import math
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -190,6 +191,24 @@ def lay_out_for(source: MapSource, edit: Edit) -> EditedChromosome:
     """
     source = require_editable(source)
     return lay_out(edit, source.bins, parts=source.cuts_bins)
+
+
+def readings(source: EditableMap, shifts: Sequence[int] = (0,)) -> list[EditableMap]:
+    """A source once for each way in which it can read the same; itself, where there is but one.
+
+    Parameters
+    ----------
+    source : EditableMap
+    shifts : sequence of int
+        bp by which windows of sequence are moved.
+
+    Returns
+    -------
+    list of EditableMap
+        What a source that reads sequence in windows gives as its `readings`: every shift on every
+        strand that it was trained on.
+    """
+    return source.readings(shifts) if hasattr(source, "readings") else [source]
 
 
 def require_editable(source: MapSource) -> EditableMap:

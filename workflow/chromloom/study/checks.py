@@ -234,6 +234,12 @@ def check_expression(study: Figures) -> None:
                 f"expression.{key}: {name!r} does not predict expression; expected some of "
                 f"{', '.join(can)}, or variants of them in expression.options"
             )
+    told = study.config["variants"]["expression"]
+    if told and told not in study.expression_trained:
+        raise InputError(
+            f"variants.expression: {told!r} is not trained; expected one of expression.models "
+            f"({', '.join(study.expression_trained)})"
+        )
     for name in asked["screen"]:
         if control := study.expression_training(name)["options"].get("control"):
             raise InputError(

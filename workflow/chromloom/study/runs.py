@@ -207,6 +207,24 @@ class Runs(Samples):
             self.config["variants"]["genes"] or self.config["expression"]["genes"]
         )
 
+    def variant_sequence(self, sample: str) -> str:
+        """Sequence that a model of a sample's variants reads; "" where none does."""
+        models = dict.fromkeys(run.model for run in self.variant_runs if run.sample == sample)
+        read = [self.genome_of(model) for model in models if model in self.predictors]
+        return next(filter(None, read), "")
+
+    def variant_expression(self, sample: str) -> list[str]:
+        """Model of expression, genes and signals that variants of a sample are told by, or none."""
+        asked, cell_type = self.config["expression"], self.samples.cell_type[sample]
+        if cell_type not in self.expressed:
+            return []
+        model = self.config["variants"]["expression"] or asked["models"][0]
+        return [
+            f"results/expression/{cell_type}.{model}",
+            f"results/expression/{cell_type}.genes.tsv",
+            f"results/signals/{cell_type}.{asked['bin_size']}.h5",
+        ]
+
     def store_to_show(self, sample: str) -> str:
         """Store of signals whose tracks pictures of a sample show; "" where it has none."""
         own = f"{self.samples.cell_type[sample]}."

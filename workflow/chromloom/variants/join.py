@@ -12,7 +12,18 @@ from chromloom.variants.scores import NO_CHANGE
 
 KEYS = ["sample", "resolution", "norm", "model", "edit", "kind", "chrom", "start", "end",
         "chrom2", "start2", "end2", "score", "item"]  # fmt: skip
-COLUMNS = [*KEYS, "value", "sd", "n_seeds", "p_value", "n_controls", "rank", "reason"]
+COLUMNS = [
+    *KEYS,
+    "value",
+    "sd",
+    "n_seeds",
+    "sd_readings",
+    "n_readings",
+    "p_value",
+    "n_controls",
+    "rank",
+    "reason",
+]
 
 
 def join_scores(tables: Mapping[str | Path, str], out: str | Path) -> pd.DataFrame:
@@ -28,12 +39,13 @@ def join_scores(tables: Mapping[str | Path, str], out: str | Path) -> pd.DataFra
     Returns
     -------
     DataFrame
-        Columns of `COLUMNS`. value, float64: mean over seeds; sd over them (NaN for one); p_value:
+        Columns of `COLUMNS`. value, float64: mean over seeds; sd over them (NaN for one);
+        sd_readings: standard deviation over shifts and strands, mean over seeds; p_value:
         share of random variants of the same kind and size whose score is as far from that of no
         change as this one's or farther, the variant itself counted among them (so that n controls
-        give at least 1 / (n + 1)); NaN without controls, and of virtual 4C, whose genes random
-        variants do not share. rank: 1 for the variant with the strongest effect by this score and
-        model. NaN values have a reason.
+        give at least 1 / (n + 1)); NaN without controls, and of virtual 4C and expression, whose
+        genes random variants do not share. rank: 1 for the variant with the strongest effect by
+        this score and model. NaN values have a reason.
     """
     parts = [_read(path).assign(model=model) for path, model in tables.items()]
     scores = pd.concat(parts, ignore_index=True)
@@ -41,6 +53,7 @@ def join_scores(tables: Mapping[str | Path, str], out: str | Path) -> pd.DataFra
     seeds = scores.groupby(keys, sort=False, dropna=False)
     joined = seeds.agg(
         value=("value", "mean"), sd=("value", "std"), n_seeds=("value", "count"),
+        sd_readings=("sd_readings", "mean"), n_readings=("n_readings", "max"),
         reason=("reason", "first"),
     ).reset_index()  # fmt: skip
     joined["effect"] = (joined["value"] - joined["score"].map(NO_CHANGE)).abs()

@@ -1,9 +1,12 @@
 """From a file of variants to what one model says of each of them: the rule `score_variants`."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from chromloom.edits.edit import Edit
@@ -14,16 +17,24 @@ from chromloom.genome.intervals import read_intervals
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import Prediction, heterozygous, predict_edit
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import EditableMap, MapSource, lay_out_for, require_editable
+from chromloom.prediction.source import (
+    EditableMap,
+    MapSource,
+    lay_out_for,
+    readings,
+    require_editable,
+)
 from chromloom.sequence.fasta import Genome
 from chromloom.variants.controls import draw_controls, size_class
+from chromloom.variants.expression import SCORE as EXPRESSION
+from chromloom.variants.expression import ExpressionModel
 from chromloom.variants.scores import NO_CHANGE, score_prediction
 
 logger = logging.getLogger(__name__)
 
 TABLE = ["sample", "resolution", "norm", "model", "edit", "kind", "chrom", "start", "end",
          "chrom2", "start2", "end2", "size_class", "control", "score", "item", "value",
-         "reason"]  # fmt: skip
+         "sd_readings", "n_readings", "reason"]  # fmt: skip
 PROGRESS = 50
 
 
@@ -38,6 +49,8 @@ def score_variants(
     seed: int = 1,
     genes: pd.DataFrame | None = None,
     motifs_path: str | Path | None = None,
+    expression: ExpressionModel | None = None,
+    shifts: Sequence[int] = (0,),
     zygosity: str = "homozygous",
     mode: str = "lifted",
     name: str | None = None,
@@ -63,6 +76,10 @@ def score_variants(
         name, chrom, tss.
     motifs_path : str or Path, optional
         BED6 of CTCF motifs; needed for variants of kind orientation.
+    expression : ExpressionModel, optional
+        Tells the change of expression of genes, of variants alone.
+    shifts : sequence of int
+        bp by which what reads sequence in windows moves them, see `source.readings`.
     zygosity : {"homozygous", "heterozygous"}
         Variants and controls are on both homologues, or on one, see `predict.heterozygous`.
     mode, name, device
@@ -73,7 +90,8 @@ def score_variants(
     DataFrame
         Columns of `TABLE`, a row per variant (or control) and score; `size_class` tells which
         controls a variant is compared with. value is NaN, with the reason, where the model cannot
-        say. Controls that cannot be predicted are left out.
+        say. sd_readings is its standard deviation over n_readings (shifts and strands), NaN for one
+        and of controls. Controls that cannot be predicted are left out.
     """
     chromsizes = NormalizedMap(map_path).bins.chromsizes
     edits = read_edits(variants_path, chromsizes=chromsizes)
@@ -95,7 +113,14 @@ def score_variants(
     tables = []
     for number, (edit, control) in enumerate(tasks, start=1):
         table = score_variant(
-            source, edit, flank=flank, zygosity=zygosity, genes=None if control else genes
+            source,
+            edit,
+            flank=flank,
+            zygosity=zygosity,
+            shifts=shifts,
+            spread=not control,
+            genes=None if control else genes,
+            expression=None if control else expression,
         )
         if not control or table["reason"].eq("").any():
             tables.append(_described(table, edit).assign(control=control))
@@ -122,17 +147,57 @@ def score_variant(
     *,
     flank: int,
     zygosity: str = "homozygous",
+    shifts: Sequence[int] = (0,),
+    spread: bool = True,
     genes: pd.DataFrame | None = None,
+    expression: ExpressionModel | None = None,
 ) -> pd.DataFrame:
-    """Score one variant; see `scores.score_prediction`.
+    """Score one variant; see `scores.score_prediction` and `score_variants`.
 
+    Scores are those of the mean of all readings (of logarithms), their spread is over single ones.
     Where the source cannot predict the variant, all values are NaN and the reason says why.
     """
-    prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
-    if isinstance(prediction, Prediction):
-        return score_prediction(prediction, source, genes)
-    nothing = {"score": list(NO_CHANGE), "item": "", "value": float("nan"), "reason": prediction}
-    return pd.DataFrame(nothing)
+    sources = readings(source, shifts)
+    found = [predict_variant(one, edit, flank=flank) for one in sources]
+    predictions = [one for one in found if isinstance(one, Prediction)]
+    if not predictions:
+        names = [name for name in NO_CHANGE if name != EXPRESSION or expression]
+        nothing = {"score": names, "item": "", "value": np.nan, "sd_readings": np.nan,
+                   "n_readings": 0, "reason": found[0]}  # fmt: skip
+        return pd.DataFrame(nothing)
+    mean = mean_prediction(predictions)
+
+    def scores(prediction: Prediction) -> pd.DataFrame:
+        own = heterozygous(prediction) if zygosity == "heterozygous" else prediction
+        return score_prediction(own, source, genes)
+
+    table = scores(mean).assign(sd_readings=np.nan, n_readings=len(predictions))
+    if spread and len(predictions) > 1:
+        values = np.array([scores(one)["value"] for one in predictions])
+        table["sd_readings"] = values.std(axis=0, ddof=1)
+    if expression is None:
+        return table
+    own = expression.score(mean, source, flank=flank, zygosity=zygosity)
+    return pd.concat([table, own.assign(sd_readings=np.nan, n_readings=1)], ignore_index=True)
+
+
+def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
+    """The mean of predictions of one edit by one source: of the logarithms of contact strength."""
+    first = predictions[0]
+    if len(predictions) == 1:
+        return first
+
+    def mean(maps: Iterable[np.ndarray]) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.exp(np.mean([np.log(values) for values in maps], axis=0))
+
+    others = tuple(
+        replace(same[0], values=mean(one.values for one in same))
+        for same in zip(*(prediction.others for prediction in predictions))
+    )
+    names = ("wild_type", "on_reference", "in_edited")
+    maps = {name: mean(getattr(one, name) for one in predictions) for name in names}
+    return replace(first, others=others, **maps)
 
 
 def predict_variant(

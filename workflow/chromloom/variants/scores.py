@@ -29,6 +29,7 @@ NO_CHANGE = {
     "loops_lost": 0.0,
     "loops_gained": 0.0,
     "virtual_4c": 0.0,
+    "expression": 0.0,
 }
 """Scores, and their value where a variant changes nothing; distance from it is the effect."""
 BESIDE = 200_000  # bp; bins beside a variant, of which insulation and directionality are told
@@ -54,16 +55,16 @@ def score_prediction(
     Returns
     -------
     DataFrame
-        Columns of `COLUMNS`, a row per key of `NO_CHANGE`; of `virtual_4c` one per gene, named in
-        `item`. value, float64: `mean_square_change` and `mean_abs_change` over pairs known in both
-        maps; `correlation`, Pearson's r of log2 contact strength less the mean of the wild type at
-        each distance; `scc`, HiCRep's; `insulation`, mean |change| of the log2 diamond score within
-        200 kb of the variant; `boundary`, the largest change (signed; negative = weaker) of the
-        depth of a boundary of the wild type; `directionality`, mean |change| within 200 kb of
-        (downstream - upstream) / (downstream + upstream) contacts to 500 kb; `E1`, |r| of the
-        leading eigenvectors of log observed/expected; `loops_lost` and `loops_gained`, pairs that
-        stand out of their surroundings in one map only; `virtual_4c`, mean |change| of the pairs of
-        the bin of a TSS. NaN where a score cannot be told, with the reason.
+        Columns of `COLUMNS`, a row per key of `NO_CHANGE` but `expression`; of `virtual_4c` one per
+        gene, named in `item`. value, float64: `mean_square_change` and `mean_abs_change` over pairs
+        known in both maps; `correlation`, Pearson's r of log2 contact strength less the mean of the
+        wild type at each distance; `scc`, HiCRep's; `insulation`, mean |change| of the log2 diamond
+        score within 200 kb of the variant; `boundary`, the largest change (signed; negative =
+        weaker) of the depth of a boundary of the wild type; `directionality`, mean |change| within
+        200 kb of (downstream - upstream) / (downstream + upstream) contacts to 500 kb; `E1`, |r| of
+        the leading eigenvectors of log observed/expected; `loops_lost` and `loops_gained`, pairs
+        that stand out of their surroundings in one map only; `virtual_4c`, mean |change| of the
+        pairs of the bin of a TSS. NaN where a score cannot be told, with the reason.
     """
     rows = [
         (name, item, float(value), "" if np.isfinite(value) else _reason(name, source))

@@ -59,6 +59,7 @@ class FittedAkita:
         n_dist: int,
         *,
         targets: list[int] | None = None,
+        strand: str = "",
         key: Hashable = None,
     ) -> np.ndarray:
         """Log of contact over expected of rows [lo, hi) of a chromosome of n bins.
@@ -72,8 +73,10 @@ class FittedAkita:
             n_dist is at most `settings.n_distances`.
         targets : list of int, optional
             Heads whose mean is taken; all by default.
+        strand : {"", "+", "-"}
+            Strand that is read; "" is all that the network was trained on.
         key : hashable
-            What tells the chromosome from others, for the windows that are kept.
+            What tells the chromosome and the strand from others, for the windows that are kept.
 
         Returns
         -------
@@ -87,7 +90,7 @@ class FittedAkita:
         for first in range((lo - size) // step * step + step, hi, step):
             if first + size <= 0 or first >= n:
                 continue
-            values = self._map(read, first, key)
+            values = self._map(read, first, key, strand)
             values = values if targets is None else values[targets]
             values = values.mean(axis=0)
             a, b = max(lo, first), min(hi, first + size)
@@ -99,17 +102,22 @@ class FittedAkita:
         return total / np.maximum(count, 1)
 
     @torch.no_grad()
-    def _map(self, read: Callable[[int], np.ndarray], first: int, key: Hashable) -> np.ndarray:
+    def _map(
+        self, read: Callable[[int], np.ndarray], first: int, key: Hashable, strand: str
+    ) -> np.ndarray:
         """Map of the window whose first predicted bin is `first`, (n_targets, size, size)."""
         place = (key, first)
         if place not in self._maps:
             codes = torch.as_tensor(
                 read(first - self.settings.crop), device=self.network.head.weight.device
             )[None]
-            values = self.network(codes)
-            if self.settings.windows.mirror:
-                turned = torch.ones(1, dtype=torch.bool, device=codes.device)
-                values = (values + self.network(codes, turned)) / 2
+            turned = torch.ones(1, dtype=torch.bool, device=codes.device)
+            if strand:
+                values = self.network(codes, turned if strand == "-" else None)
+            else:
+                values = self.network(codes)
+                if self.settings.windows.mirror:
+                    values = (values + self.network(codes, turned)) / 2
             self._maps[place] = values[0].float().cpu().numpy()
             if len(self._maps) > KEPT:
                 self._maps.popitem(last=False)

@@ -10,14 +10,10 @@ computed for every variant: with published sizes the head is what a variant cost
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from chromloom.models.akita.module import Akita, reverse_complement, upper_triangle
-
-SHIFTS = (-11, 0, 11)
-"""bp by which windows are moved for an ensemble; training moves them as far."""
+from chromloom.models.akita.module import Akita, reverse_complement
 
 
 class Window:
@@ -94,74 +90,3 @@ class Window:
     def _tensor(self, codes: np.ndarray) -> Tensor:
         tensor = torch.as_tensor(codes, device=self.network.head.weight.device)
         return reverse_complement(tensor) if self.turned else tensor
-
-
-def score_variants(
-    network: Akita,
-    codes: np.ndarray,
-    variants: Sequence[np.ndarray],
-    *,
-    shifts: Sequence[int] = SHIFTS,
-    both_strands: bool = True,
-    ignore_diags: int = 2,
-    batch_size: int = 4,
-) -> pd.DataFrame:
-    """How far variants change the map of a window, by the article's two measures.
-
-    Parameters
-    ----------
-    network : Akita
-        In evaluation mode.
-    codes : ndarray, (window * bin_size + 2 * margin,), uint8
-        The window with a margin on either side that is at least the largest shift.
-    variants : sequence of ndarray, shape of `codes`
-    shifts : sequence of int
-        bp by which the window is moved; scores are means over them.
-    both_strands : bool
-        Read both strands and take the mean.
-    ignore_diags : int
-        Nearer pairs do not count.
-    batch_size : int
-
-    Returns
-    -------
-    DataFrame
-        One row per variant and target: variant, target (numbers from 0), disruption (mean squared
-        difference from the unchanged map; Methods, "In silico motif mutagenesis"), signal_change
-        (mean square of the unchanged map less that of the changed one), disruption_sd and
-        signal_change_sd (standard deviation over shifts and strands; NaN for one reading).
-    """
-    length = network.settings.window * network.bin_size
-    margin = (len(codes) - length) // 2
-    i, j = upper_triangle(network.settings.size, ignore_diags)
-    scores = []
-    for shift in shifts:
-        own = slice(margin + shift, margin + shift + length)
-        for turned in (False, True) if both_strands else (False,):
-            window = Window(network, codes[own], turned=turned)
-            reference = next(window.maps([codes[own]]))[:, i, j].astype(float)
-            maps = window.maps([variant[own] for variant in variants], batch_size=batch_size)
-            changed = (own_map[:, i, j].astype(float) for own_map in maps)
-            scores.append(
-                [
-                    (
-                        ((own_map - reference) ** 2).mean(axis=1),
-                        (reference**2).mean(axis=1) - (own_map**2).mean(axis=1),
-                    )
-                    for own_map in changed
-                ]
-            )
-    values = np.array(scores, float)  # (readings, variants, 2, n_targets)
-    n, targets = len(variants), network.n_targets
-    mean = values.mean(axis=0).reshape(n, 2, targets)
-    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(mean.shape, np.nan)
-    return pd.DataFrame(
-        {
-            "variant": np.repeat(np.arange(n), targets),
-            "target": np.tile(np.arange(targets), n),
-            "disruption": mean[:, 0].ravel(),
-            "signal_change": mean[:, 1].ravel(),
-            "disruption_sd": spread[:, 0].ravel(),
-            "signal_change_sd": spread[:, 1].ravel(),
-        }
-    )

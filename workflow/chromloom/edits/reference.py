@@ -1,0 +1,77 @@
+"""Whether the bases that a file of variants says it changes are those of the reference."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from chromloom.edits.edit import Edit
+from chromloom.edits.read import Row
+from chromloom.errors import InputError
+from chromloom.sequence.fasta import Genome, N, encode
+
+logger = logging.getLogger(__name__)
+
+
+def check_reference(rows: Sequence[Row], genome: Genome, *, on_mismatch: str) -> list[Row]:
+    """Rows whose bases are those of the reference; the others are left out, or all are refused.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        With the assembly's names of chromosomes. Those whose file tells no bases are kept.
+    genome : Genome
+        Of the assembly.
+    on_mismatch : {"refuse", "skip"}
+        What becomes of bases that the reference does not have there. An unknown base, on either
+        side, agrees with every other.
+
+    Returns
+    -------
+    list of Row
+
+    Raises
+    ------
+    InputError
+        Bases differ, and they are to be refused: how many, and which come first.
+    """
+    told, checked, wrong = 0, [], []
+    for row in rows:
+        steps = [] if row.edit is None else [e for e in row.edit.steps or (row.edit,) if e.ref]
+        told += bool(steps)
+        differ = [text for step in steps if (text := _difference(step, genome))]
+        checked.append(row.left_out("reference", differ[0]) if differ else row)
+        wrong += [f"line {row.line}: {differ[0]}"] if differ else []
+    if not wrong:
+        return checked
+    text = f"{len(wrong):,} of {told:,} variants with bases do not match the reference; {wrong[0]}"
+    if on_mismatch == "refuse":
+        raise InputError(
+            f"{text}; use the sequence that they were called on, or leave them out "
+            "(variants.reference: skip)"
+        )
+    logger.warning("%s; they are left out", text)
+    return checked
+
+
+def leave_out_bases(rows: Sequence[Row]) -> list[Row]:
+    """Rows of a study of which no model reads sequence: changes of bases are left out."""
+    detail = "changes {} bases into {} others, and no model of this study reads sequence"
+    return [
+        row.left_out("sequence", detail.format(len(row.edit.ref), len(row.edit.alt)))
+        if row.edit is not None and row.edit.kind == "substitution"
+        else row
+        for row in rows
+    ]
+
+
+def _difference(edit: Edit, genome: Genome) -> str:
+    """In what the bases of a variant differ from the reference; "" where they do not."""
+    if edit.chrom not in genome.chromsizes.index:
+        return f"{edit.chrom} has no sequence"
+    own = encode(edit.ref.encode())
+    there = genome.read(edit.chrom, edit.start, edit.end)
+    if len(own) == len(there) and bool(np.all((own == there) | (own == N) | (there == N))):
+        return ""
+    letters = "".join("ACGTN"[code] for code in there[:20])
+    return f"{edit.chrom}:{edit.start + 1:,} is {letters} in the reference, REF is {edit.ref[:20]}"
