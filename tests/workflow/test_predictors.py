@@ -28,6 +28,8 @@ TARGETS = [
     "results/variants/A.vcf.gz",
     "results/variants/A.10000.ICE/gone.png",
     "results/figures/unseen/A.10000.ICE.akita.png",
+    "results/variants/A.10000.ICE/two.png",
+    "results/perturbation/A.10000.ICE.akita/two/lift.tsv",
     "results/predictions/B.10000.ICE.weave.mcool",
     "results/predictions/A2.10000.ICE.weave.mcool",
     "results/signals/masked.1000.edits.tsv",
@@ -37,9 +39,16 @@ TARGETS = [
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits
-A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany,akita\tgone.bed
+A\tA\tresults/simulated/simulated\tresults/simulated/contacts/A.mcool\tweave,pairs-ridge,epiphany,akita\tedits.tsv
 B\tB\tresults/simulated/simulated\t-\tweave\t
 A2\tmasked\tresults/simulated/simulated\t-\tweave\t
+"""
+EDITS = """\
+edit\tcompound\tkind\tchrom\tstart\tend\talt
+gone\t\tDEL\tchr1\t1000000\t1200000\t
+bases\t\tSUB\tchr2\t1000000\t1000001\tT
+\ttwo\tINV\tchr2\t600000\t900000\t
+\ttwo\tDEL\tchr2\t700000\t760000\t
 """
 NEAR_AND_FAR = {"chr1:1000000-1200000": False, "chr2": True}
 MARKS = ["DNase", "H3K4me3", "CTCF"]
@@ -65,7 +74,7 @@ PREDICT = CONFIG | {
     "signals": "signals.tsv",
     "bin_signals": {"bin_sizes": [1000]},
     "signal_edits": {"masked": {"of": "A", "edits": "masked.bed"}},
-    "variants": {"controls": 3},
+    "variants": {"controls": 3, "shifts": [-11, 0], "reference": "skip"},
     "attribution": {
         "targets": {
             "pixel": ["chr1:500000-520000", "chr1:700000-720000"],
@@ -122,7 +131,7 @@ def study(tmp_path_factory):
     (folder / "motifs").mkdir()
     (folder / "motifs" / "a.jaspar").write_text(JASPAR)
     (folder / "masked.bed").write_text("chr1\t1000000\t1200000\tmask:CTCF\n")
-    (folder / "gone.bed").write_text("chr1\t1000000\t1200000\tDEL:gone\n")
+    (folder / "edits.tsv").write_text(EDITS)
     genome = "results/simulated"
     rows = [
         (mark, cell, f"{genome}/simulated", f"{genome}/signals/{cell}_{mark}.bw", "", "", "log1p")
@@ -177,10 +186,16 @@ def test_maps_are_predicted_from_signals_scored_analysed_and_edited(snakemake, s
     for figure in ("fig1", "fig2", "fig3", "figS7", "saturation"):
         assert (results / "figures" / "akita" / f"{figure}.png").exists()
     variants = pd.read_table(results / "variants" / "variants.tsv")
-    assert set(variants["model"]) >= {"weave", "pairs-ridge"}
-    changes = variants[variants["score"] == "mean_square_change"]
-    assert changes["value"].gt(0).all()
-    assert changes["p_value"].between(0.25, 1).all()
+    assert set(variants["model"]) == {"weave", "pairs-ridge", "epiphany", "akita"}
+    changes = variants[variants["score"] == "mean_square_change"].set_index(["edit", "model"])
+    for edit in ("gone", "two"):
+        assert changes.loc[edit, "value"].gt(0).all()
+        assert changes.loc[edit, "p_value"].between(0.25, 1).all()
+    said = changes.loc["bases"]
+    assert said.loc[["weave", "epiphany"], "reason"].str.contains("reads signals alone").all()
+    assert said.loc[["pairs-ridge", "akita"], "value"].ge(0).all()
+    assert changes.xs("akita", level="model")["n_readings"].eq(4).all()
+    assert changes.xs("akita", level="model")["sd_readings"].notna().all()
     names = set(pd.read_table(results / "tables" / "reconstruction.tsv")["model"])
     assert {"weave", "pairs-ridge", "epiphany", "akita"} <= names
     scores = pd.read_table(results / "predictors" / "A.10000.ICE.scores.tsv")
