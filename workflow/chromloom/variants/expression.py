@@ -48,7 +48,10 @@ class ExpressionModel:
         max_elements: int = 8,
     ) -> None:
         self.folds, self.genes, self.store = folds, genes, store
-        self.options = {"min_frequency": min_frequency, "max_elements": max_elements}
+        self.options: dict[str, Any] = {
+            "min_frequency": min_frequency,
+            "max_elements": max_elements,
+        }
 
     def score(
         self, prediction: Prediction, source: MapSource, *, flank: int, zygosity: str

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,7 +197,7 @@ def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
         for same in zip(*(prediction.others for prediction in predictions))
     )
     names = ("wild_type", "on_reference", "in_edited")
-    maps = {name: mean(getattr(one, name) for one in predictions) for name in names}
+    maps: dict[str, Any] = {name: mean(getattr(one, name) for one in predictions) for name in names}
     return replace(first, others=others, **maps)
 
 
