@@ -5,6 +5,7 @@ rule judge_model:
     input:
         weights="results/models/{sample}.{resolution}.{norm}.{model}/model.safetensors",
         settings="results/models/{sample}.{resolution}.{norm}.{model}/config.json",
+        predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         truth=lambda wildcards: STUDY.truth(wildcards.sample),
     output:
@@ -54,6 +55,14 @@ rule simulated:
             category="Simulated genomes",
             labels={"show": "numbers"},
         ),
+        edits_pdf="results/figures/simulated/edits.pdf",
+        edits_png=report(
+            "results/figures/simulated/edits.png",
+            caption="../workflow/report/simulated_edits.rst",
+            category="Simulated genomes",
+            labels={"show": "edits by all models"},
+        ),
+        edits_tsv="results/figures/simulated/edits.tsv",
     log:
         "logs/simulated.log",
     benchmark:

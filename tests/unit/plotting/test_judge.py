@@ -100,3 +100,29 @@ def test_numbers_are_over_genomes():
     undefined = summary.loc[("edit_pearson", "deletion", "no change")]
     assert np.isnan(undefined["value"])
     assert undefined["genomes"] == 0
+
+
+def test_edits_are_shown_by_model_and_kind():
+    models = judged(["hiclstm-refined", "weave"])
+    models = models[(models["model"] != "weave") | (models["measure"] == "edit_pearson")]
+    figure, medians = simulated.plot_edits(models)
+    medians = medians.set_index("method")
+    assert list(medians.columns) == list(simulated.KINDS)
+    own = models[(models["model"] == "weave") & (models["method"] == "model, lifted")]
+    expected = own[own["item"] == "inversion"]["value"].median()
+    assert medians.loc["weave", "inversion"] == expected
+    assert medians.loc["no change"].isna().all()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("–") == 3
+    assert f"{expected:.2f}" in texts
+    assert list(medians.index[:2]) == ["hiclstm-refined", "hiclstm-refined, affinity"]
+    figure, _ = simulated.plot_simulated(models[models["model"] == "weave"])
+    assert len(figure.axes) == 1
+
+
+def test_predictors_are_left_out_of_what_asks_for_vectors():
+    both = judged(["weave", "hiclstm-refined"])
+    both = both[(both["model"] != "weave") | (both["measure"] == "edit_pearson")]
+    figure, summary = simulated.plot_simulated(both)
+    assert len(figure.axes) == 8
+    assert set(summary["model"]) == {"hiclstm-refined"}

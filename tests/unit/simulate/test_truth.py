@@ -114,13 +114,36 @@ def test_edits_are_drawn_inside_off_masked_bins_every_second_on_a_strong_site():
     mask[200:260] = True
     genome = SimpleNamespace(resolution=20_000, chromnames=["chr1"], mask=lambda chrom: mask)
     edits = truth.draw_edits(plan, genome, n_edits=6, seed=0)
-    assert [e.kind for e in edits] == [k for k in truth.KINDS for _ in range(6)]
+    kinds = truth.KINDS[:-1]  # one chromosome: none to join
+    assert [e.kind for e in edits] == [k for k in kinds for _ in range(6)]
     strong = plan.sites.loc[plan.sites["strength"] > 0.5, "start"].to_numpy() // 20_000
     for edit in edits:
-        lo, hi = edit.start // 20_000, edit.end // 20_000
+        ends = (edit.start2, edit.end2) if edit.kind == "insertion" else (edit.start, edit.end)
+        lo, hi = (end // 20_000 for end in ends)
         assert 5 <= hi - lo <= 40
         assert lo >= 20
         assert hi <= 580
         assert mask[lo - 20 : hi + 20].mean() < 0.1
         if int(edit.edit.removeprefix(edit.kind)) % 2:
             assert lo + (hi - lo) // 2 in strong
+
+
+def test_translocations_are_scored_on_both_derivative_chromosomes(source, observed):
+    """A prediction of the truth is perfect, and contacts across the junction are asked for."""
+    sizes = {"chr1": 1_195_000, "chr2": 800_000}
+    genome = make_plan(1, chromsizes=sizes, resolution=5_000)
+    edit = Edit("t", "translocation", "chr1", 600_000, 600_000, "chr2", 400_000, 400_000, "+", "-")
+    prediction = predict_edit(source, lay_out(edit, source.bins), flank=200_000)
+    before, after = truth.simulate_change(prediction, observed, genome)
+    left, right = (np.flatnonzero(prediction.bins == at)[0] for at in (57, 120 + 42))
+    lost = np.flatnonzero(prediction.bins == 62)[0]
+    assert np.isnan(before[left, right])
+    assert after[left, right] > 0
+    assert np.isnan(after[left, lost])
+    perfect = replace(prediction, wild_type=before, on_reference=after)
+    table = truth.score_changes(perfect, observed, genome).set_index(["method", "scale"])
+    assert table.loc[("model", "log2"), "pearson"] == pytest.approx(1)
+    assert 0.5 < table.loc[("shifted expected", "log2"), "pearson"] < 1
+    own = truth.score_changes(prediction, observed, genome).set_index(["method", "scale"])
+    n = table.loc[("model", "log2"), "n_pairs"]
+    assert own.loc[("model", "log2"), "n_pairs"] == n > 1000

@@ -8,6 +8,7 @@ the contact strengths of all copies are summed (article, Methods, In-silico pert
 arrays are windows around the edit, never a genome.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -147,7 +148,7 @@ def predict_edit(
         indices.append(index)
         n_predicted += int((np.isfinite(values) & ~same).sum())
 
-    on_reference = _sum_copies([one.values for one in predicted], indices, len(window))
+    on_reference = sum_copies([one.values for one in predicted], indices, len(window))
     on_reference = _add_untouched(on_reference, wild_type, _untouched(layouts, window, bins))
     first, *others = predicted
     return Prediction(first.edited, window, wild_type, on_reference, first.positions, first.values,
@@ -186,11 +187,13 @@ def map_back(values: np.ndarray, index: np.ndarray, n_bins: int) -> np.ndarray:
         Upper triangle. NaN where no pair of positions maps, or one that maps is unknown; contacts
         between two copies of one bin fall on the diagonal, which is NaN.
     """
-    return _sum_copies([values], [index], n_bins)
+    return sum_copies([values], [index], n_bins)
 
 
-def _sum_copies(maps, indices, n_bins):
-    """`map_back` of several edited chromosomes."""
+def sum_copies(
+    maps: Iterable[np.ndarray], indices: Iterable[np.ndarray], n_bins: int
+) -> np.ndarray:
+    """`map_back` of several edited chromosomes, each with its own index."""
     total, mapped = np.zeros(n_bins**2), np.zeros(n_bins**2, bool)
     for values, index in zip(maps, indices):
         a, b = np.triu_indices(len(index), 1)

@@ -6,7 +6,7 @@ from chromloom.edits.bins import lay_out
 from chromloom.errors import InputError
 from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.perturbation.predict import Prediction, map_back
+from chromloom.perturbation.predict import Prediction, map_back, sum_copies
 
 
 def baselines(
@@ -51,6 +51,41 @@ def baselines(
         "shifted expected": (before, map_back(moved, index, k)),
         "shifted observed": (values, map_back(enrichment * moved, index, k)),
     }
+
+
+def shifted_expected(
+    prediction: Prediction, observed: NormalizedMap
+) -> tuple[np.ndarray, np.ndarray]:
+    """`shifted expected` of `baselines`, also of edits that join chromosomes.
+
+    Bins of another chromosome have the expected of the nearest bins of the one that the edited
+    chromosome is named after.
+    """
+    bins, window = observed.bins, prediction.bins
+    before = np.full((len(window),) * 2, np.nan)
+    for chrom, (first, last) in bins.extents.items():
+        own = np.flatnonzero((window >= first) & (window < last))
+        if not len(own):
+            continue
+        i, j = np.meshgrid(*(window[own] - first,) * 2, indexing="ij")
+        values = observed.expected(chrom).at(i, j)
+        masked = bins.masked[window[own]]
+        before[np.ix_(own, own)] = _upper(values, masked, j - i >= observed.ignore_diags)
+    maps, indices = [], []
+    for one in lay_out(prediction.edited.edit, bins).chromosomes:
+        at = np.flatnonzero(np.isin(one.source, window))
+        first, last = bins.extent(one.chrom)
+        known = np.flatnonzero((one.source >= first) & (one.source < last))
+        nearest = known[np.clip(np.searchsorted(known, at, side="right") - 1, 0, None)]
+        home = one.source[nearest] - first
+        a, b = np.meshgrid(at, at, indexing="ij")
+        moved = observed.expected(one.chrom).at_distance(
+            home[:, None], home[None, :], np.abs(b - a)
+        )
+        masked = bins.masked[one.source[at]]
+        maps.append(_upper(moved, masked, b - a >= observed.ignore_diags))
+        indices.append(np.searchsorted(window, one.source[at]))
+    return before, sum_copies(maps, indices, len(window))
 
 
 def observed_window(observed: NormalizedMap, chrom: str, positions: np.ndarray) -> np.ndarray:

@@ -124,18 +124,24 @@ def plot_rows(
 
 
 def plot_simulated(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """All questions put to the models of simulated genomes, one panel each.
+    """All questions put to models that have vectors of bins, one panel each.
 
     Parameters
     ----------
     table : DataFrame
-        As for `summarise_genomes`, the rows of all genomes and models.
+        As for `summarise_genomes`, the rows of all genomes and models. Of predictors, which have
+        no vectors, only edits are judged: they are left out, unless there are no others, where
+        edits alone are drawn (`plot_edits`).
 
     Returns
     -------
     Figure, DataFrame
         And the numbers, see `summarise_genomes`.
     """
+    with_vectors = table.loc[table["measure"] == "anchor_auroc", "model"].unique()
+    if not len(with_vectors):
+        return plot_edits(table)
+    table = table[table["model"].isin(with_vectors)]
     figure, axes = plt.subplots(
         2, 4, figsize=(13.5, 6.2), layout="constrained", height_ratios=[1, 1.4]
     )
@@ -161,6 +167,46 @@ def plot_simulated(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         ax.set_title("")
     _add_legend(figure, models)
     return figure, summarise_genomes(table)
+
+
+def plot_edits(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """How well each model predicts each kind of edit, beside what needs no model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `plot_simulated`.
+
+    Returns
+    -------
+    Figure, DataFrame
+        And the numbers: method, then a column per kind of edit: median over genomes of Pearson's r
+        between predicted and simulated log2 change (itself a median over edits), NaN where it is
+        not defined.
+    """
+    own = table[table["measure"] == "edit_pearson"]
+    of_models = own["method"].str.startswith("model, ")
+    name = np.where(own["method"] == "model, lifted", own["model"], own["model"] + ", "
+                    + own["method"].str.removeprefix("model, "))  # fmt: skip
+    own = own.assign(row=np.where(of_models, name, own["method"]))
+    rows = [*pd.unique(own.loc[of_models, "row"]), *pd.unique(own.loc[~of_models, "row"])]
+    kinds = list(pd.unique(own["item"]))
+    medians = own.pivot_table(index="row", columns="item", values="value", aggfunc="median")
+    medians = medians.reindex(index=rows, columns=kinds)
+    figure, ax = plt.subplots(
+        figsize=(2.6 + 0.95 * len(kinds), 1.2 + 0.3 * len(rows)), layout="constrained"
+    )
+    values = medians.to_numpy(float)
+    ax.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    for (k, n), value in np.ndenumerate(values):
+        text, dark = ("–", False) if np.isnan(value) else (f"{value:.2f}", abs(value) > 0.6)
+        ax.text(n, k, text, ha="center", va="center", color="w" if dark else "k", fontsize=8)
+    ax.axhline(len(pd.unique(own.loc[of_models, "row"])) - 0.5, color="k", lw=0.8)
+    ax.set_xticks(range(len(kinds)), kinds)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.set_title("Pearson r of predicted with simulated change", loc="left")
+    return figure, medians.rename_axis("method").reset_index()
 
 
 def _in_order(table, column, names):

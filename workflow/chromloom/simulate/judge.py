@@ -72,7 +72,8 @@ def judge_model(
     max_sites : int
         Bins knocked out of each group.
     modes : iterable of {"lifted", "affinity", "released"}
-        How edits are predicted, see `prediction.hiclstm.HiCLSTMMap`.
+        How edits are predicted, see `prediction.hiclstm.HiCLSTMMap`; others than `lifted` are of
+        such models alone.
     seed : int
         Of the edits and of the bins drawn.
     name : str, optional
@@ -82,7 +83,8 @@ def judge_model(
     Returns
     -------
     DataFrame
-        Columns of `COLUMNS`. `anchor_auroc`: area under the ROC curve of bins with a simulated loop
+        Columns of `COLUMNS`; of predictors, which have no vectors of bins, the rows of edits alone.
+        `anchor_auroc`: area under the ROC curve of bins with a simulated loop
         anchor among unmasked bins, n anchors (degree and eigenvector: the better sign).
         `completeness_error`: one row per chromosome, n bins. `edit_pearson`: median over n edits of
         a kind of Pearson's r between predicted and simulated log2 change of pairs within 2 Mb of
@@ -94,21 +96,25 @@ def judge_model(
         values for pairs that span the bin, since they rise where a boundary opens.
         `knockout_pearson`: r of predicted and simulated change over n strong anchors.
     """
-    observed, plan = NormalizedMap(map_path), read_plan(truth_dir)
+    observed, plan, modes = NormalizedMap(map_path), read_plan(truth_dir), tuple(modes)
     rng = np.random.default_rng(seed)
-    sources = {
-        mode: open_source(model_dir, map_path, name=name, device=device, mode=mode)
-        for mode in dict.fromkeys(["lifted", *modes])
-    }
+    sources = {"lifted": open_source(model_dir, map_path, name=name, device=device)}
+    if isinstance(sources["lifted"], HiCLSTMMap):
+        sources |= {
+            mode: open_source(model_dir, map_path, name=name, device=device, mode=mode)
+            for mode in modes
+            if mode != "lifted"
+        }
     source = sources["lifted"]
-    anchors = anchor_bins(plan, source.bins)
-    tables = []
-    if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
-        tables.append(_judge_attribution(source.model, observed, anchors))
-    tables += [
-        *(_judge_edits(sources[mode], observed, plan, mode, n_edits, seed) for mode in modes),
-        _judge_knockouts(source, observed, plan, anchors, max_sites, rng),
+    tables = [
+        _judge_edits(sources[mode], observed, plan, mode, n_edits, seed)
+        for mode in modes
+        if mode in sources
     ]
+    if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
+        anchors = anchor_bins(plan, source.bins)
+        tables.insert(0, _judge_attribution(source.model, observed, anchors))
+        tables.append(_judge_knockouts(source, observed, plan, anchors, max_sites, rng))
     table = pd.concat(tables, ignore_index=True).assign(
         sample=source.sample,
         resolution=source.bins.resolution,

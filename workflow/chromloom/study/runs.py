@@ -398,7 +398,11 @@ class Runs(Samples):
     @cached_property
     def judged(self) -> list[Run]:
         """Runs that can be compared with the truth of their simulated genome."""
-        return [run for run in self.screened if self.truth(run.sample)]
+        return [
+            run
+            for run in self.pair_runs
+            if self.truth(run.sample) and (run in self.screened or run.model in self.predictors)
+        ]
 
     @cached_property
     def analysed(self) -> list[str]:
