@@ -167,6 +167,7 @@ rule calibrate_intervals:
         predictor=STUDY.read_by,
     output:
         table="results/intervals/{sample}.{resolution}.{norm}.{model}.tsv",
+        scores="results/intervals/{sample}.{resolution}.{norm}.{model}.scores.tsv",
         width="results/intervals/{sample}.{resolution}.{norm}.{model}.width.mcool",
     log:
         "logs/calibrate_intervals/{sample}.{resolution}.{norm}.{model}.log",

@@ -9,6 +9,7 @@ with job_log(snakemake.log[0]):
         Path(source.weights).parent,
         source.cool,
         output.table,
+        output.scores,
         output.width,
         against=source.against or None,
         seed=snakemake.params.seed,

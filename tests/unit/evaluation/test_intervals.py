@@ -4,6 +4,7 @@ import cooler
 import numpy as np
 import pytest
 
+from chromloom.analysis.insulation import score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation.intervals import (
     LEVELS,
@@ -12,8 +13,10 @@ from chromloom.evaluation.intervals import (
     _quantiles,
     calibrate,
     calibrate_run,
+    calibrate_scores,
     interval,
 )
+from chromloom.files import read_tsv
 from chromloom.genome.bins import blank_band
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.observed import ObservedMap
@@ -109,11 +112,39 @@ def test_a_map_of_widths_is_that_of_the_intervals(table, observed):
     np.testing.assert_array_equal(np.isnan(band), np.isnan(predicted[: len(band)]))
 
 
+def test_scores_of_bins_have_intervals_of_the_other_parts(observed):
+    source = Noisy(observed, "noisy")
+    table = calibrate_scores(source, observed)
+    own = table[table["score"] == "insulation"].set_index(["part", "level"])
+    assert own.loc[("all", 0.8), "coverage"] == pytest.approx(0.8, abs=0.15)
+    assert own.loc[("all", 0.95), "width"] > own.loc[("all", 0.8), "width"] > 0
+    differ = {}
+    for chrom in ("chr1", "chr2", "chr3"):
+        n = len(observed.bins.mask(chrom))
+        bands = [one.band(chrom, 0, n, max_dist=21) for one in (source, observed)]
+        scores = [score_diamonds(band, ignore_diags=2) for band in bands]
+        inside = np.arange(10, n - 10)  # diamonds that do not reach out
+        differ[chrom] = (scores[1] - scores[0])[inside]
+        differ[chrom] = differ[chrom][np.isfinite(differ[chrom])]
+    others = np.concatenate([differ["chr1"], differ["chr3"]])
+    low, high = _quantiles(others, 0.8)
+    row = own.loc[("chr2", 0.8)]
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    covered = (differ["chr2"] >= low) & (differ["chr2"] <= high)
+    assert row["coverage"] == covered.mean()
+    assert own.loc[("all", 0.8), "n_bins"] == sum(map(len, differ.values())) > 100
+    held = calibrate_scores(source, observed, held_out=[("chr1", 0, 600_000), ("chr2", 0, 800_000)])
+    bins = held[(held["score"] == "insulation") & (held["part"] == "chr1")]["n_bins"]
+    assert (bins < len(differ["chr1"])).all()
+
+
 def test_a_model_fitted_to_the_whole_map_needs_another(tiny_model_dir, tiny_map_path, tmp_path):
-    run = tiny_model_dir(), tiny_map_path, tmp_path / "t.tsv", tmp_path / "w.mcool"
+    names = ("t.tsv", "s.tsv", "w.mcool")
+    run = tiny_model_dir(), tiny_map_path, *(tmp_path / name for name in names)
     with pytest.raises(InputError, match="name it in the column against"):
         calibrate_run(*run)
     table = calibrate_run(*run, against=tiny_map_path)
     assert table["against"].eq("tiny").all()
+    assert set(read_tsv(tmp_path / "s.tsv")["score"]) == {"insulation", "boundary"}
     clr = cooler.Cooler(f"{tmp_path / 'w.mcool'}::resolutions/10000")
     assert clr.pixels()["count"][:].gt(0).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.analysis.insulation import depths
 from chromloom.edits.edit import Edit
 from chromloom.evaluation import scc
 from chromloom.perturbation.perturb import contiguous_bands
@@ -13,7 +14,6 @@ from chromloom.prediction.source import lay_out_for
 from chromloom.variants.scores import (
     NO_CHANGE,
     count_peaks,
-    depths,
     directionality,
     fast_scc,
     score_prediction,

@@ -7,6 +7,7 @@ import cooler
 import numpy as np
 import pandas as pd
 
+PROMINENCE = 0.1  # log2; lower dips of insulation are no boundaries
 WINDOW_BINS = 10
 """Side of the diamond where bands are scored."""
 
@@ -148,3 +149,31 @@ def log2_over_median(means: np.ndarray, reference: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         score = np.log2(means / np.nanmedian(reference))
     return np.where(np.isfinite(score), score, np.nan)
+
+
+def depths(insulation: np.ndarray) -> np.ndarray:
+    """How far each bin's insulation score lies below the lower of the peaks beside it.
+
+    Parameters
+    ----------
+    insulation : ndarray, (n,), float
+        log2; NaN = unknown.
+
+    Returns
+    -------
+    ndarray, (n,), float64
+        Peaks are the highest scores within ten bins on each side; NaN where one side has none.
+    """
+    padded = np.pad(insulation, WINDOW_BINS, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_BINS)
+    n = len(insulation)
+    left, right = (np.fmax.reduce(windows[k : k + n], axis=1) for k in (0, WINDOW_BINS + 1))
+    return np.minimum(left, right) - insulation
+
+
+def is_boundary(insulation: np.ndarray) -> np.ndarray:
+    """Bins of local minima, the lowest of five, whose depth is `PROMINENCE` or more, (n,), bool."""
+    padded = np.pad(np.where(np.isfinite(insulation), insulation, np.inf), 2,
+                    constant_values=np.inf)  # fmt: skip
+    lowest = np.lib.stride_tricks.sliding_window_view(padded, 5).min(axis=1)
+    return (insulation == lowest) & (depths(insulation) >= PROMINENCE)

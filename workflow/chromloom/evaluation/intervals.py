@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from chromloom.analysis.insulation import WINDOW_BINS, depths, is_boundary, score_diamonds
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
 from chromloom.genome.bins import BLOCK
@@ -34,12 +35,15 @@ BLOCKS = 5  # parts of blocks of 5 Mb, where there are fewer than three chromoso
 PAIRS = 200_000  # of a part and a group of distances, drawn where there are more
 COLUMNS = ["sample", "resolution", "norm", "model", "against", "part", "dist_from", "dist_to",
            "level", "low", "high", "scale", "coverage", "width", "n_pairs"]  # fmt: skip
+SCORE_COLUMNS = ["sample", "resolution", "norm", "model", "against", "score", "part", "level",
+                 "low", "high", "coverage", "width", "n_bins"]  # fmt: skip
 
 
 def calibrate_run(
     model_dir: str | Path,
     map_path: str | Path,
     out: str | Path,
+    out_scores: str | Path,
     out_mcool: str | Path,
     *,
     against: str | Path | None = None,
@@ -54,6 +58,8 @@ def calibrate_run(
         A trained model, or a predictor applied to a sample, and the sample's map.
     out : str or Path
         TSV, see `calibrate`.
+    out_scores : str or Path
+        TSV, see `calibrate_scores`.
     out_mcool : str or Path
         Width of the intervals of `WIDTH_LEVEL`, contact strength on the scale of the map compared
         with.
@@ -80,6 +86,7 @@ def calibrate_run(
     observed = NormalizedMap(other or map_path)
     table = calibrate(source, observed, held_out=source.held_out, seed=seed)
     write_tsv(table, out)
+    write_tsv(calibrate_scores(source, observed, held_out=source.held_out), out_scores)
     chosen = table[(table["part"] == "all") & (table["level"] == WIDTH_LEVEL)]
     covered = ", ".join(
         f"{own['coverage'].iloc[0]:.3f} at {share}"
@@ -163,6 +170,53 @@ def calibrate(
     return table[COLUMNS].astype({"n_pairs": int})
 
 
+def calibrate_scores(
+    source: MapSource,
+    observed: NormalizedMap,
+    *,
+    held_out: Sequence[tuple[str, int, int]] | None = None,
+) -> pd.DataFrame:
+    """Intervals of scores of bins that are told from predicted maps, and their coverage.
+
+    Parameters
+    ----------
+    source, observed, held_out
+        As for `calibrate`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `SCORE_COLUMNS`. score: `insulation` (log2 of the diamond of ten bins over the
+        chromosome's median) of every bin, and `boundary`, the depth (`analysis.insulation.depths`)
+        of the local minima of the predicted map. An interval is the predicted score plus low to
+        plus high, quantiles of observed minus predicted over the other parts; parts and coverage as
+        of `calibrate`, n_bins in place of pairs. Scores of which fewer than two parts have any
+        have no rows.
+    """
+    values = _collect_scores(source, observed, held_out)
+    rows: list[tuple] = []
+    for score, level in itertools.product(("insulation", "boundary"), LEVELS):
+        own = {part: differ for (of, part), differ in values.items() if of == score}
+        if len(own) < 2:
+            continue
+        total = np.zeros(2)
+        for part, differ in own.items():
+            low, high = _quantiles(
+                np.concatenate([other for name, other in own.items() if name != part]), level
+            )
+            covered = int(((differ >= low) & (differ <= high)).sum())
+            total += covered, len(differ)
+            rows.append((score, part, level, low, high, covered / len(differ), high - low,
+                         len(differ)))  # fmt: skip
+        low, high = _quantiles(np.concatenate(list(own.values())), level)
+        rows.append((score, "all", level, low, high, total[0] / total[1], high - low, total[1]))
+    table = pd.DataFrame(rows, columns=SCORE_COLUMNS[5:]).assign(
+        sample=source.sample, resolution=source.bins.resolution, norm=source.norm,
+        model=source.name, against=observed.sample,
+    )  # fmt: skip
+    return table[SCORE_COLUMNS].astype({"n_bins": int})
+
+
 class WidthMap(MapSource):
     """Width of the intervals of a source's predictions, as a map.
 
@@ -237,6 +291,44 @@ def _collect(source, observed, held_out, seed) -> dict[tuple, np.ndarray]:
         if pairs.shape[1] > PAIRS:
             joined[key] = pairs[:, rng.choice(pairs.shape[1], PAIRS, replace=False)]
     return joined
+
+
+def _collect_scores(source, observed, held_out) -> dict[tuple[str, str], np.ndarray]:
+    """Observed minus predicted scores (n,) of bins, by score and part."""
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    chroms = [c for c in source.bins.chromnames if c in observed.chromnames]
+    resolution, limit = source.bins.resolution, 2 * WINDOW_BINS + 1
+    for chrom in chroms:
+        n = len(source.bins.mask(chrom))
+        if n < limit or n_distances(source, n, 0) < limit:
+            continue
+        predicted = np.concatenate(
+            [_rows(source, chrom, lo, min(lo + ROWS, n), limit) for lo in range(0, n, ROWS)], axis=1
+        )
+        bands = predicted, observed.band(chrom, 0, n, max_dist=limit)
+        scores = [score_diamonds(band, ignore_diags=source.ignore_diags) for band in bands]
+        # Diamonds lie within what was held out.
+        inside = _region_of(chrom, n, resolution, held_out)
+        padded = np.pad(inside, WINDOW_BINS, constant_values=-1)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * WINDOW_BINS + 1)
+        own = (inside >= 0) & (windows == inside[:, None]).all(axis=1)
+        deep = [depths(score) for score in scores]
+        changed = np.where(is_boundary(scores[0]), deep[1] - deep[0], np.nan)
+        differ = {"insulation": scores[1] - scores[0], "boundary": changed}
+        part = np.arange(n) * resolution // BLOCK % BLOCKS
+        for number in [-1] if len(chroms) >= 3 else np.unique(part):
+            label = chrom if number < 0 else f"blocks {number + 1} of {BLOCKS}"
+            for name, values in differ.items():
+                known = own & np.isfinite(values) & ((part == number) | (number < 0))
+                if known.any():
+                    found.setdefault((name, label), []).append(values[known])
+    return {key: np.concatenate(values) for key, values in found.items()}
+
+
+def _rows(source: MapSource, chrom: str, lo: int, hi: int, limit: int) -> np.ndarray:
+    """Rows [lo, hi) of the nearest `limit` distances, filled up with NaN beyond the end."""
+    band = source.band(chrom, lo, hi, max_dist=limit)
+    return np.pad(band.astype(float), ((0, limit - len(band)), (0, 0)), constant_values=np.nan)
 
 
 def _groups(first: int, limit: int) -> list[tuple[int, int]]:

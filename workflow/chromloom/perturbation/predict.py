@@ -202,9 +202,9 @@ def sum_copies(
         total += np.bincount(flat, values[a, b], minlength=n_bins**2)
         mapped |= np.bincount(flat, minlength=n_bins**2) > 0
     total[~mapped] = np.nan
-    total = total.reshape(n_bins, n_bins)
-    np.fill_diagonal(total, np.nan)
-    return total
+    summed = total.reshape(n_bins, n_bins)
+    np.fill_diagonal(summed, np.nan)
+    return summed
 
 
 def _near(layout, reach, kept):

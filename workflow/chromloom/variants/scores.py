@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter, uniform_filter
 
-from chromloom.analysis.insulation import WINDOW_BINS, log2_over_median, mean_diamonds
+from chromloom.analysis.insulation import depths, is_boundary, log2_over_median, mean_diamonds
 from chromloom.evaluation import scc
 from chromloom.normalize.probability import PSEUDOCOUNT
 from chromloom.perturbation.perturb import contiguous_bands
@@ -34,7 +34,6 @@ NO_CHANGE = {
 """Scores, and their value where a variant changes nothing; distance from it is the effect."""
 BESIDE = 200_000  # bp; bins beside a variant, of which insulation and directionality are told
 DIRECTION = 500_000  # bp, contacts of a bin with each side
-PROMINENCE = 0.1  # log2; lower dips of insulation are no boundaries
 PEAK, KEPT = 1.5, 1.25  # enrichment of a loop over its surroundings, and what still counts as one
 COLUMNS = ["score", "item", "value", "reason"]
 
@@ -168,33 +167,10 @@ def directionality(band: np.ndarray, resolution: int) -> np.ndarray:
         return (totals[0] - totals[1]) / totals.sum(axis=0)
 
 
-def depths(insulation: np.ndarray) -> np.ndarray:
-    """How far each bin's insulation score lies below the lower of the peaks beside it.
-
-    Parameters
-    ----------
-    insulation : ndarray, (n,), float
-        log2; NaN = unknown.
-
-    Returns
-    -------
-    ndarray, (n,), float64
-        Peaks are the highest scores within ten bins on each side; NaN where one side has none.
-    """
-    padded = np.pad(insulation, WINDOW_BINS, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_BINS)
-    n = len(insulation)
-    left, right = (np.fmax.reduce(windows[k : k + n], axis=1) for k in (0, WINDOW_BINS + 1))
-    return np.minimum(left, right) - insulation
-
-
 def _boundary_change(wild_type: np.ndarray, edited: np.ndarray) -> float:
     """The largest change, signed, of the depth of a boundary of the wild type."""
-    padded = np.pad(np.where(np.isfinite(wild_type), wild_type, np.inf), 2, constant_values=np.inf)
-    lowest = np.lib.stride_tricks.sliding_window_view(padded, 5).min(axis=1)
-    before, after = depths(wild_type), depths(edited)
-    boundary = (wild_type == lowest) & (before >= PROMINENCE) & np.isfinite(after)
-    change = (after - before)[boundary]
+    after = depths(edited)
+    change = (after - depths(wild_type))[is_boundary(wild_type) & np.isfinite(after)]
     if not len(change):
         return np.nan if not np.isfinite(after).any() else 0.0
     return float(change[np.argmax(np.abs(change))])
