@@ -48,7 +48,7 @@ with job_log(snakemake.log[0]):
         bins,
         title=f"{name}: {params.zygosity} {edit.kind} {edit.chrom}:{edit.start:,}-{edit.end:,}",
         region=(edit.start, edit.end),
-        pieces=shown_pieces(pieces, bins),
+        pieces=[shown_pieces(own, bins) for own in pieces] if len(bins) else [],
         tracks=tracks,
         genes=genes,
     )

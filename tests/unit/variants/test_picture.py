@@ -27,7 +27,7 @@ def test_a_picture_shows_the_maps_that_are_scored(tiny_model_dir, tiny_map_path,
         for d in range(len(values)):
             np.testing.assert_array_equal(np.diagonal(values, d), band[d, : len(values) - d])
     assert len(variant_table(maps, bins)) == np.isfinite(maps["mine"][0]).sum()
-    assert [length for length, _ in shown_pieces(pieces, bins)][1] == 60_000
+    assert [length for length, _ in shown_pieces(pieces[0], bins)][1] == 60_000
 
 
 def test_a_picture_says_why_there_is_no_map_as_the_table_does(tiny_model_dir, tiny_map_path):

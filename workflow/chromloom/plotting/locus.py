@@ -204,7 +204,7 @@ def plot_variant(
     *,
     title: str,
     region: tuple[int, int],
-    pieces: Sequence[tuple[int, str]] = (),
+    pieces: Sequence[Sequence[tuple[int, str]]] = (),
     tracks: Sequence[str] = (),
     genes: pd.DataFrame | None = None,
 ) -> Figure:
@@ -220,8 +220,8 @@ def plot_variant(
     title : str
     region : (int, int)
         bp that the variant lies in, marked.
-    pieces : sequence of (int, str)
-        Length (bp) and label of the pieces of the edited chromosome around the variant, in order;
+    pieces : sequence of sequences of (int, str)
+        Of each edited chromosome, length (bp) and label of the pieces around the variant, in order;
         a label ends in "-" where the piece is turned round.
     tracks : sequence of str
     genes : DataFrame, optional
@@ -236,7 +236,7 @@ def plot_variant(
     }
     limits = change_limits(list(changes.values())) if changes else None
     heights = [1.5, 1.5, 1.5, *[0.45] * len(tracks)] + ([0.9] if genes is not None else [])
-    heights += [0.5] if pieces else []
+    heights += [0.5 * len(pieces)] if pieces else []
     figure, grid = plt.subplots(
         len(heights), len(shown), figsize=(3.3 * len(shown) + 0.6, 1.05 * sum(heights) + 0.6),
         squeeze=False, height_ratios=heights, layout="constrained",
@@ -279,16 +279,21 @@ def plot_variant(
     return figure
 
 
-def _plot_pieces(pieces: Sequence[tuple[int, str]], axes: Axes) -> None:
-    """The edited chromosome around a variant as labelled boxes."""
-    at, total = 0.0, sum(length for length, _ in pieces)
-    for length, label in pieces:
-        colour = PALETTE[1] if label.endswith("-") else PALETTE[5]
-        axes.broken_barh([(at / 1e6, length / 1e6)], (0, 1), edgecolor="white", facecolor=colour)
-        if length > LETTER * total * max(map(len, label.split("\n"))):  # room for it
-            axes.text((at + length / 2) / 1e6, 0.5, label, ha="center", va="center", fontsize=4.5)
-        at += length
+def _plot_pieces(chromosomes: Sequence[Sequence[tuple[int, str]]], axes: Axes) -> None:
+    """The edited chromosomes around a variant as rows of labelled boxes."""
+    total = max(sum(length for length, _ in pieces) for pieces in chromosomes)
+    for row, pieces in enumerate(chromosomes):
+        at, low = 0.0, -1.15 * row
+        for length, label in pieces:
+            colour = PALETTE[1] if label.endswith("-") else PALETTE[5]
+            box = [(at / 1e6, length / 1e6)]
+            axes.broken_barh(box, (low, 1), edgecolor="white", facecolor=colour)
+            if length > LETTER * total * max(map(len, label.split("\n"))):  # room for it
+                middle = (at + length / 2) / 1e6
+                axes.text(middle, low + 0.5, label, ha="center", va="center", fontsize=4.5)
+            at += length
     axes.set_xlim(0, total / 1e6)
     axes.set_yticks([])
-    axes.set_ylabel("edited\nchromosome", rotation=0, ha="right", va="center")
+    several = "s" if len(chromosomes) > 1 else ""
+    axes.set_ylabel(f"edited\nchromosome{several}", rotation=0, ha="right", va="center")
     axes.set_xlabel("Mb along it")

@@ -26,7 +26,7 @@ def variant_maps(
     mode: str = "lifted",
     motifs: pd.DataFrame | None = None,
     device: str = "cpu",
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray] | str], pd.DataFrame, list[Piece]]:
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray] | str], pd.DataFrame, list[list[Piece]]]:
     """Predict a variant by several models, on the reference bins around its first end.
 
     Parameters
@@ -44,12 +44,12 @@ def variant_maps(
         the model cannot say.
     bins : DataFrame
         chrom, start, end of the k bins.
-    pieces : list of Piece
-        Of the edited chromosome; empty where no model can say.
+    pieces : list of lists of Piece
+        Of each edited chromosome; empty where no model can say.
     """
     found: dict[str, tuple[np.ndarray, np.ndarray] | str] = {}
     windows: dict[str, tuple[np.ndarray, list[np.ndarray]]] = {}
-    bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), []
+    bins, pieces = pd.DataFrame(columns=["chrom", "start", "end"]), list[list[Piece]]()
     for name, (folder, map_path) in models.items():
         source = open_source(folder, map_path, name=name, device=device, mode=mode, motifs=motifs)
         prediction = predict_variant(source, edit, flank=flank, zygosity=zygosity)
@@ -58,7 +58,8 @@ def variant_maps(
             continue
         found[name] = ""  # keeps its place
         windows[name] = contiguous_maps(prediction, source)
-        pieces, table = list(prediction.edited.pieces), source.bins.table
+        layouts = (prediction.edited, *(one.edited for one in prediction.others))
+        pieces, table = [list(layout.pieces) for layout in layouts], source.bins.table
     if windows:
         # Cut bins make windows of one model a bin longer or shorter than those of another.
         common = sorted(set.intersection(*(set(run.tolist()) for run, _ in windows.values())))
@@ -97,6 +98,9 @@ def shown_pieces(pieces: Sequence[Piece], bins: pd.DataFrame) -> list[tuple[int,
         if number in (0, len(pieces) - 1):
             length = min(length, width)
         turned = " -" if piece.strand == "-" else ""
+        if piece.bases:
+            named.append((length, piece.bases[:10]))
+            continue
         text = f"{piece.chrom}\n{piece.start / 1e6:.2f}-\n{piece.end / 1e6:.2f}{turned}"
         named.append((length, text))
     return named
