@@ -39,7 +39,7 @@ def plot_chains(chains: pd.DataFrame, scores: pd.DataFrame, *, title: str) -> Fi
         axes = figure.add_subplot(2, len(names), len(names) + column + 1)
         distance = np.linalg.norm(x[:, None] - x, axis=-1)
         axes.set_facecolor("0.9")
-        ends = (0, chain["end"].iloc[-1] / 1e6)
+        ends = (megabases[0], chain["end"].iloc[-1] / 1e6)
         mesh = axes.imshow(distance, cmap="viridis_r", extent=(*ends, *ends[::-1]))
         axes.set_xlabel("position (Mb)")
     figure.colorbar(mesh, ax=figure.axes, shrink=0.5, label="distance (1: neighbouring bins)")
