@@ -299,6 +299,7 @@ AKITA_SMALL: dict[str, Any] = {
     "norm_memory": 0.95,
     "rate": 2.0,
     "distance": "log",
+    "ordered": True,
     "loss": "poisson",
     "start": "ctcf",
     "frozen": True,
