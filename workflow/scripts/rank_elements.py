@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import numpy as np
+
 from chromloom.attribution.explain import explain_sets
 from chromloom.classification.labels import ELEMENTS, load_labels, read_label_sheet, read_task
 from chromloom.files import read_parquet
@@ -19,7 +21,11 @@ with job_log(snakemake.log[0]):
         )
     explain_sets(
         snakemake.input.attribution,
-        {task: label.y == 1 for task, label in labels.items()},
+        # A task without labels on this map is an empty set.
+        {
+            task: labels[task].y == 1 if task in labels else np.zeros(len(bins), bool)
+            for task in sheet.index
+        },
         Path(snakemake.output.ranking).parent,
         comparisons={name: tuple(pair) for name, pair in params.comparisons.items()},
         domains=domains,

@@ -112,6 +112,22 @@ def test_a_task_without_positives_left_is_left_out(write_sheet, bins, tmp_path, 
     assert "task is left out" in caplog.text
 
 
+@pytest.mark.parametrize("column", ["with", "without"])
+def test_a_task_without_labels_on_the_map_is_left_out(write_sheet, bins, tmp_path, caplog, column):
+    here, masked = tmp_path / "here.bed", tmp_path / "masked.bed"
+    here.write_text("chr1\t550000\t560000\n")
+    masked.write_text("chr1\t260000\t270000\n")
+    sheet = write_sheet(
+        {"task": "none", "path": masked},
+        {"task": "near", "path": here, column: "none"},
+        {"task": "here", "path": here},
+    )
+    found = load_labels(read_label_sheet(sheet), bins)
+    assert list(found) == {"with": ["here"], "without": ["near", "here"]}[column]
+    assert "task none is left out" in caplog.text
+    assert "labels no unmasked bin" in caplog.text
+
+
 def test_pairs_keep_their_label(labels_of):
     text = "enhancer_name,promoter_name,label\n"
     text += "x|chr1:500000-500100,x|chr1:900000-900100,0\n"

@@ -123,6 +123,11 @@ def test_agreement_has_a_line_a_representation_and_decoder():
     np.testing.assert_allclose(below.lines[1].get_ydata(), [0.2, 0.2])
     assert [line.get_linestyle() for line in below.lines] == ["-", ":", ":"]
     assert len({line.get_color() for line in below.lines[:2]}) == 1
+    far, plain = (
+        reconstruction.plot_agreement(*scores, reliable_distance=d).axes[2].get_xlim()
+        for d in (2e9, np.nan)
+    )
+    assert far == plain
 
 
 def test_agreement_of_samples_has_each_samples_reference_in_its_colour():

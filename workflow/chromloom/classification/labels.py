@@ -253,22 +253,32 @@ def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels 
     Returns
     -------
     dict
-        task -> labels, in the sheet's order. A task of which with/without leaves no positive bin
-        (at a coarse resolution every boundary has its CTCF) is left out with a warning.
+        task -> labels, in the sheet's order. A task that labels no unmasked bin or gives one class
+        only (its file is of other chromosomes, say), and one of which with/without leaves no
+        positive bin (at a coarse resolution every boundary has its CTCF), are left out with a
+        warning.
 
     Raises
     ------
     InputError
-        A file does not overlap the unmasked bins, gives one class only, or is malformed.
+        A file is malformed, or no task is left.
     """
     labels: dict[str, Any] = {}  # the sheet was checked: `with` and `without` name single bins
+    unusable: list[_Unusable] = []
     for task, row in sheet.iterrows():
-        labels[task] = _load_task(row, bins)
+        try:
+            labels[task] = _load_task(row, bins)
+        except _Unusable as reason:
+            logger.warning("task %s is left out: %s", task, reason)
+            unusable.append(reason)
+    if unusable and not labels:
+        raise unusable[0]
     restricted = dict(labels)
-    for task, row in sheet.iterrows():
+    for task, row in sheet.loc[list(labels)].iterrows():
         for column in ("with", "without"):
             if row[column]:
-                near = _near_positive(labels[row[column]], bins)
+                other = labels.get(row[column])  # left out: without positives
+                near = np.zeros(len(bins), bool) if other is None else _near_positive(other, bins)
                 keep = near if column == "with" else ~near
                 restricted[task] = _restrict(restricted[task], keep)
         if row["kind"] not in _NO_POSITIVES and not (restricted[task].y == 1).any():
@@ -278,6 +288,10 @@ def load_labels(sheet: pd.DataFrame, bins: pd.DataFrame) -> dict[str, BinLabels 
             )  # fmt: skip
             del restricted[task]
     return restricted
+
+
+class _Unusable(InputError):
+    """A task from whose labels nothing can be learnt on the map."""
 
 
 def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
@@ -314,14 +328,14 @@ def _load_task(row: pd.Series, bins: pd.DataFrame) -> BinLabels | PairLabels:
         found = labels.y
     classes = set(found[found >= 0])
     if not classes:
-        raise InputError(
+        raise _Unusable(
             f"{source}: task '{row['task']}' labels no unmasked bin of the map's chromosomes "
             f"({', '.join(dict.fromkeys(bins.loc[~bins['masked'].astype(bool), 'chrom']))}); give "
             "labels of these, or leave the task out"
         )
     drawn = labels.candidates.any() if isinstance(labels, BinLabels) else classes == {1}
     if len(classes) == 1 and not (drawn and classes == {1}):
-        raise InputError(
+        raise _Unusable(
             f"{source}: task '{row['task']}' has one class only on the map's unmasked bins; a "
             "classifier needs two: check threshold, select and the chromosomes of the file"
         )

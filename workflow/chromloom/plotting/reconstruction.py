@@ -148,7 +148,9 @@ def plot_agreement(
     axes[1, 1].set_ylabel(METRIC_NAMES["r2_distance"])
     if np.isfinite(reliable_distance):
         for ax in axes[1]:
+            shown = ax.get_xlim()  # a line beyond what is drawn would stretch the axis
             ax.axvline(reliable_distance / 1e6, color="0.7", ls=(0, (4, 3)), lw=0.8, zorder=0)
+            ax.set_xlim(shown)
         name = f"single pairs mostly noise\nbeyond {reliable_distance / 1e6:.3g} Mb"
         axes[0, 0].plot([], [], color="0.7", ls=(0, (4, 3)), lw=0.8, label=name)
     handles, labels = axes[0, 0].get_legend_handles_labels()
