@@ -1,5 +1,7 @@
 """Akita applied to a sample, as a map source that can be edited."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from chromloom.edits.bins import lay_out
 from chromloom.edits.edit import Edit
 from chromloom.errors import CheckpointError, InputError
 from chromloom.genome.assembly import Assembly
+from chromloom.models.akita.fitted import FittedAkita
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.akita import AkitaMap, apply_akita
@@ -141,6 +144,26 @@ def test_bases_that_a_variant_changes_are_read(source):
     codes = source.read("chr2", 250_000, 160_000, lay_out_for(source, longer))
     spelled = [*reference[:54_000], 0, 1, 2, 3, 3, *reference[54_000:-5]]
     np.testing.assert_array_equal(codes, spelled)
+
+
+def test_each_side_of_a_junction_is_predicted_by_the_fold_of_its_chromosome(source):
+    """What a translocation leaves alone is predicted as before, wherever it has come to."""
+    folds = {source.fold_of["chr1"], source.fold_of["chr2"]}
+    assert len(folds) == 2
+    edit = Edit("t", "translocation", "chr1", 600_000, 600_000, "chr2", 300_000, 300_000, "+", "-")
+    edited = lay_out_for(source, edit)
+    n = len(edited.source)
+    band = source.band("chr1", 0, n, edited=edited)
+    alone = {}
+    for fold in folds:
+        one = copy.copy(source)
+        one.fold_of = dict.fromkeys(source.fold_of, fold)
+        one._fitted = {fold: FittedAkita(source._fitted[fold].network)}
+        alone[fold] = one.band("chr1", 0, n, edited=edited)
+    left = slice(0, 60)
+    np.testing.assert_array_equal(band[:, left], alone[source.fold_of["chr1"]][:, left])
+    np.testing.assert_array_equal(band[:, 60:], alone[source.fold_of["chr2"]][:, 60:])
+    assert not np.allclose(*(own[:, 60:] for own in alone.values()), rtol=0.01, equal_nan=True)
 
 
 def test_readings_are_shifts_and_strands_and_their_mean_is_the_source(source):

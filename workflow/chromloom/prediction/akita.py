@@ -138,8 +138,7 @@ class AkitaMap(AppliedMap):
         source = np.arange(*self.bins.extent(chrom)) if edited is None else edited.source
         mask = self.bins.masked[source]
         n_dist = n_distances(self, len(mask), lo, max_dist)
-        fitted = self.fitted(chrom)
-        window, resolution = fitted.settings.window, self.bins.resolution
+        window, resolution = self.fitted(chrom).settings.window, self.bins.resolution
         ends = self._ends(chrom, edited)
         shift, strand = self._reading
 
@@ -149,18 +148,24 @@ class AkitaMap(AppliedMap):
             start = ends[min(max(first, 0), len(ends) - 1)] + min(first, 0) * resolution
             return self.read(chrom, int(start) + shift, window * resolution, edited)
 
-        ratio = fitted.log_ratio_rows(
-            read,
-            len(mask),
-            lo,
-            hi,
-            n_dist,
-            targets=self._targets,
-            key=(chrom, edited, shift, strand),
-            strand=strand,
-        )
-        expected = self.predictors[self.fold_of.get(chrom, 0)].constants.expected
-        band = expected[:n_dist, None].astype(np.float32) * np.exp(ratio)
+        band = np.full((n_dist, hi - lo), np.nan, np.float32)
+        for name, rows in self.by_fold(chrom, edited).items():
+            own = np.ones(hi - lo, bool) if rows is None else rows[lo:hi]
+            if not own.any():
+                continue
+            ratio = self.fitted(name).log_ratio_rows(
+                read,
+                len(mask),
+                lo,
+                hi,
+                n_dist,
+                targets=self._targets,
+                key=(chrom, edited, shift, strand),
+                strand=strand,
+            )
+            expected = self.predictors[self.fold_of.get(name, 0)].constants.expected
+            found = expected[:n_dist, None].astype(np.float32) * np.exp(ratio)
+            band[:, own] = found[:, own]
         blank_band(band, mask, lo, hi, self.ignore_diags)
         return band
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from safetensors.torch import load_file, save_file
 
+from chromloom.edits.bins import EditedChromosome
 from chromloom.errors import CheckpointError, InputError
 from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
@@ -262,6 +264,27 @@ class AppliedMap(EditableMap):
         self._fitted: dict[int, Any] = {
             fold: own.fitted(device) for fold, own in self.predictors.items()
         }
+
+    def by_fold(self, chrom: str, edited: EditedChromosome | None) -> dict[str, np.ndarray | None]:
+        """What predicts the rows of a chromosome, or of its edited form.
+
+        Returns
+        -------
+        dict
+            A chromosome of each fold -> positions whose rows it predicts, (m,), bool: those of bins
+            of chromosomes that the fold predicts, so that what an edit leaves alone is predicted
+            as before. None for all.
+        """
+        if edited is None or len(set(self.fold_of.values())) < 2:
+            return {chrom: None}
+        own: dict[int, tuple[str, np.ndarray]] = {}
+        for name, (first, last) in self.bins.extents.items():
+            here = (first <= edited.source) & (edited.source < last)
+            if here.any():
+                fold = self.fold_of.get(name, 0)
+                other, rows = own.get(fold, (name, np.zeros(len(here), bool)))
+                own[fold] = other, rows | here
+        return dict(own.values())
 
     def layout(self, edited):
         """The edited chromosome itself; see `EditableMap.layout`.

@@ -202,7 +202,13 @@ class PredictedMap(AppliedMap):
         first = max(lo - reach, 0)
         first -= first % self._of(chrom)[0].stride
         last = hi + n_distances(self, len(mask), lo, max_dist) + reach
-        return self._strength(chrom, features[:, first:last]), mask, first
+        strength = None
+        for name, rows in self.by_fold(chrom, edited).items():
+            own = rows is None or rows[first:last]
+            if np.any(own):
+                found = self._strength(name, features[:, first:last])
+                strength = found if strength is None else np.where(own, found, strength)
+        return strength, mask, first
 
     def _strength(self, chrom: str, features: np.ndarray) -> np.ndarray:
         """Contact strength, (n_distances, n), of consecutive bins by their features."""
