@@ -176,6 +176,50 @@ rule chromoformer_fig4:
         "../workflow/scripts/chromoformer_fig4.py"
 
 
+# One gene by its id or name: attention of all bins, and its tracks.
+rule chromoformer_gene:
+    input:
+        table="results/expression/{cell_type}.genes.tsv",
+        marks="results/expression/{cell_type}.marks.h5",
+        model="results/expression/{cell_type}.{model}",
+    output:
+        multiext(
+            "results/figures/chromoformer/genes/{cell_type}.{model}.{gene}",
+            ".pdf",
+            ".tsv",
+        ),
+        png=report(
+            "results/figures/chromoformer/genes/{cell_type}.{model}.{gene}.png",
+            caption="../workflow/report/chromoformer/gene.rst",
+            category="Chromoformer",
+            labels={
+                "panel": "{gene}",
+                "cell type": "{cell_type}",
+                "model": "{model}",
+            },
+        ),
+    log:
+        "logs/chromoformer_gene/{cell_type}.{model}.{gene}.log",
+    benchmark:
+        "benchmarks/chromoformer_gene/{cell_type}.{model}.{gene}.tsv"
+    wildcard_constraints:
+        cell_type=one_of(STUDY.expressed),
+        model=one_of(STUDY.attentive),
+        gene="[A-Za-z0-9][A-Za-z0-9._-]*",
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=VERSIONS["expression"],
+    message:
+        "Drawing what {wildcards.model} looks at in {wildcards.gene} of {wildcards.cell_type}"
+    script:
+        "../workflow/scripts/chromoformer_gene.py"
+
+
 rule attribute_genes:
     input:
         table="results/expression/{cell_type}.genes.tsv",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chromloom.errors import InputError
-from chromloom.expression.explain import attend_genes, attribute_genes
+from chromloom.expression.explain import attend_gene, attend_genes, attribute_genes
 from chromloom.expression.fit import fold_dirs, train_folds
 from chromloom.files import read_tsv, write_tsv
 from chromloom.models.registry import find_model, load, model_settings
@@ -82,3 +82,17 @@ def test_models_without_attention_are_refused(trained, tmp_path):
     files = trained("marks-ridge", {"edges": [-10_000, 0, 10_000]})
     with pytest.raises(InputError, match="no attention and no gradients by bin; name chromoformer"):
         attend_genes(*files, tmp_path / "a.tsv", tmp_path / "b.tsv")
+
+
+def test_one_gene_has_its_maps_and_tracks(trained, driven):
+    genes, marks, _ = driven
+    files = trained("chromoformer-embedding", TINY)
+    found = attend_gene(*files, "ENSG7")
+    assert {size: x.shape for size, x in found.maps.items()} == {
+        500: (2, 40, 40), 2000: (2, 10, 10)
+    }  # fmt: skip
+    np.testing.assert_allclose(found.maps[500].sum(axis=2), 1, atol=1e-5)
+    np.testing.assert_allclose(found.tracks, marks.binned(100)[7], rtol=1e-6)
+    assert found.gene["tss"] == genes["tss"][7]
+    with pytest.raises(InputError, match="has no gene 'MYC'"):
+        attend_gene(*files, "MYC")

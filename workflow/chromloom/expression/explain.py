@@ -5,6 +5,7 @@ Every gene is told by the fold that held it out.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,68 @@ def attend_genes(
         )
     write_tsv(pd.concat(parts, ignore_index=True)[ATTENTION_COLUMNS], attention_path)
     write_tsv(_profiles(marks, high), profile_path)
+
+
+@dataclass(frozen=True)
+class GeneAttention:
+    """What networks of the class look at in one gene.
+
+    Attributes
+    ----------
+    maps : dict of ndarray, (n_heads, n, n), float64
+        By bin size: attention of every bin (rows) to every bin around the TSS.
+    tracks : ndarray, (n_signals, n), float32
+        Signals in the smallest bins, upstream first, on the scale that models see.
+    signals : list of str
+    bin_size : int
+        bp, of the tracks.
+    gene : Series
+        Its row of the table of genes.
+    """
+
+    maps: dict[int, np.ndarray]
+    tracks: np.ndarray
+    signals: list[str]
+    bin_size: int
+    gene: pd.Series
+
+
+def attend_gene(
+    table_path: str | Path, marks_path: str | Path, model_dirs: Sequence[str | Path], gene: str
+) -> GeneAttention:
+    """Whole attention maps of one gene, by the fold that held it out.
+
+    Parameters
+    ----------
+    table_path, marks_path, model_dirs
+        As for `attend_genes`.
+    gene : str
+        Id or name.
+
+    Raises
+    ------
+    InputError
+        There is no such gene, or the model has no attention.
+    """
+    genes, marks = read_features(table_path, marks_path)
+    rows = np.flatnonzero((genes["gene"] == gene) | (genes["name"] == gene))
+    if not len(rows):
+        raise InputError(
+            f"{table_path} has no gene {gene!r} (they are like {genes['gene'].iloc[0]}, "
+            f"{genes['name'].iloc[0]}); give an id or a name of the table"
+        )
+    rows = rows[:1]
+    one = genes.iloc[rows].reset_index(drop=True)
+    for _, own, model in open_folds(one, marks.of(rows), model_dirs):
+        settings, networks = _chromoformer(model)
+        promoters, _ = Inputs(own, settings).batch(torch.arange(1))
+        with torch.no_grad():
+            maps = networks["clf"].attention(promoters)
+        return GeneAttention(
+            {size: x[0].double().numpy() for size, x in zip(settings.bin_sizes, maps)},
+            own.binned(own.bin_size)[0], own.signals, own.bin_size, one.iloc[0],
+        )  # fmt: skip
+    raise InputError(f"gene {gene!r} was held out by none of the trained folds")
 
 
 def _chromoformer(model: object) -> tuple[ChromoformerSettings, dict[str, Chromoformer]]:

@@ -372,3 +372,26 @@ def plot_element_marks(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("Mean over elements, log scale")
     ax.legend(fontsize="x-small")
     return ax
+
+
+def plot_attention_map(values: np.ndarray, size: int, ax: Axes | None = None) -> Axes:
+    """Attention of every bin around a TSS to every other one.
+
+    Parameters
+    ----------
+    values : ndarray, (n, n), float
+        Rows attend to columns; the TSS in bin n // 2.
+    size : int
+        bp of a bin.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.subplots(figsize=(2.2, 2.2))[1]
+    side = len(values) // 2 * size / 1000
+    ax.imshow(values, cmap="magma_r", extent=(-side, side, side, -side), interpolation="nearest")
+    ax.set_xlabel("Attended to (kb)")
+    ax.set_ylabel("From (kb)")
+    return ax
