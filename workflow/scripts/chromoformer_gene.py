@@ -16,11 +16,12 @@ with job_log(snakemake.log[0]):
     found = attend_gene(source.table, source.marks, fold_dirs(source.model), wildcards.gene)
     n_heads = len(next(iter(found.maps.values())))
     n_tracks = len(found.signals)
+    tracks_height = 0.8 + 0.4 * n_tracks
     figure = plt.figure(
-        figsize=(2.3 * max(len(found.maps), 2), 2.3 * n_heads + 0.5 * n_tracks),
+        figsize=(2.3 * max(len(found.maps), 2), 2.3 * n_heads + tracks_height),
         layout="constrained",
     )
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.3 * n_heads, 0.5 * n_tracks])
+    upper, lower = figure.subfigures(2, 1, height_ratios=[2.3 * n_heads, tracks_height])
     axes = upper.subplots(n_heads, len(found.maps), squeeze=False)
     for column, (size, maps) in zip(axes.T, found.maps.items()):
         for head, (ax, values) in enumerate(zip(column, maps), start=1):
