@@ -26,9 +26,37 @@ rule require_trans:
         "../workflow/scripts/require_trans.py"
 
 
+rule fit_joint:
+    input:
+        cool=lambda wildcards: STUDY.joint_maps(**wildcards),
+        expected=lambda wildcards: STUDY.joint_maps(**wildcards, suffix="expected.tsv"),
+    output:
+        fit="results/joint/{model}.{resolution}.{norm}.safetensors",
+        differences="results/joint/{model}.{resolution}.{norm}.differences.tsv",
+    log:
+        "logs/fit_joint/{model}.{resolution}.{norm}.log",
+    benchmark:
+        "benchmarks/fit_joint/{model}.{resolution}.{norm}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    params:
+        samples=lambda wildcards: STUDY.joint_samples(wildcards.model),
+        training=lambda wildcards: STUDY.training(wildcards.model),
+        version=VERSIONS["training"],
+    message:
+        "Fitting {wildcards.model} to several maps at {wildcards.resolution} bp"
+    script:
+        "../workflow/scripts/fit_joint.py"
+
+
 rule train_model:
     input:
         trans=trans_required,
+        joint=lambda wildcards: STUDY.joint_fit(**wildcards),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         code=lambda wildcards: STUDY.model_code(wildcards.model),

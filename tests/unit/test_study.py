@@ -823,3 +823,54 @@ def test_a_model_that_is_learnt_on_a_study_is_no_model_of_one_map(study):
         study({"training": {"models": ["weave"]}})
     with pytest.raises(InputError, match=r"model 'marks-mean' is learnt.*part expression"):
         study({"training": {"models": ["marks-mean"]}})
+
+
+def test_a_joint_fit_is_a_model_of_each_of_its_samples(study):
+    config = {
+        "joint": {"both": {"samples": ["A", "B"]}},
+        "training": {"options": {"both-d8": {"model": "both", "embedding_dim": 8}}, "seeds": [7]},
+    }
+    built = study(config, A={}, B={"models": "eig,both-d8"}, C={})
+    assert names(built.runs) == [
+        "A.10000.ICE.hiclstm-refined", "A.10000.ICE.both",
+        "B.10000.ICE.eig", "B.10000.ICE.both-d8", "B.10000.ICE.both",
+        "C.10000.ICE.hiclstm-refined",
+    ]  # fmt: skip
+    assert built.joint_samples("both") == built.joint_samples("both-d8") == ["A", "B"]
+    assert built.joint_samples("both-seed7") == ["A", "B"]
+    assert built.joint_samples("hiclstm-refined") == []
+    assert built.training("both-d8") == {
+        "model": "hiclstm-refined", "seed": 1, "options": {"embedding_dim": 8}
+    }  # fmt: skip
+    run = {"sample": "B", "resolution": "10000", "norm": "ICE"}
+    assert built.joint_fit(model="both-d8", **run) == [
+        "results/joint/both-d8.10000.ICE.safetensors"
+    ]
+    assert built.joint_fit(model="eig", **run) == []
+    assert built.joint_maps("both", "10000", "ICE", suffix="expected.tsv") == [
+        f"results/normalized/{sample}.10000.ICE.expected.tsv" for sample in "AB"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("joint", "samples", "message"),
+    [
+        ({"eig": {}}, {}, "'eig': this is the name of a model"),
+        ({"mine": {"model": "eig"}}, {}, "'eig' is not fitted to counts"),
+        ({"mine": {"samples": ["A", "Z"]}}, {}, "sample 'Z' has no contacts.*A, B"),
+        ({"mine": {}}, {"B": {"assembly": "hg19"}}, "'A' and 'B' are of two assemblies"),
+        ({"mine": {}}, {"B": {"norms": "KR"}}, "'B' has no map at 10000 bp and ICE"),
+        ({"mine": {}}, {"B": {"resolutions": "5000"}}, "'B' has no map at 10000 bp and ICE"),
+        ({"mine": {}}, {"B": {"fine_tune_of": "C"}, "C": {}}, "'B' is fine-tuned"),
+        (
+            {"mine": {}},
+            {"B": {"contacts": "-", "thin_of": "A", "fraction": "0.1"}},
+            "'B' holds reads of 'A'",
+        ),
+        ({"mine": {}}, {"B": {}, "C": {"models": "mine"}}, "'C' has the model 'mine' and is not"),
+    ],
+)
+def test_joint_fits_that_cannot_be_are_refused(study, joint, samples, message):
+    joint = {name: {"samples": ["A", "B"], **own} for name, own in joint.items()}
+    with pytest.raises(InputError, match=message):
+        study({"joint": joint}, **{"A": {}, "B": {}, **samples})

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         **params.training,
         device=params.device,
         resume_dir=params.resume,
+        joint_path=snakemake.input.get("joint") or None,
     )

@@ -16,6 +16,7 @@ from chromloom.training.likelihood import (
     DRAWS_OF_A_KNOT,
     CountModel,
     likelihood_representation,
+    update_knot,
 )
 
 
@@ -101,7 +102,7 @@ def test_a_knot_moves_by_newton_on_its_pairs(tiny_map_path, model, oriented, mon
     moved.oriented = oriented
     if not oriented:
         moved.S = (moved.S + moved.S.swapaxes(1, 2)) / 2
-        moved._part = moved._part[moved._part == 0]
+        moved.part = moved.part[moved.part == 0]
     before = copy.deepcopy(moved)
     upper, above = np.triu_indices(3), np.triu_indices(3, 1)
 
@@ -126,7 +127,7 @@ def test_a_knot_moves_by_newton_on_its_pairs(tiny_map_path, model, oriented, mon
     precision[-1] = 1e-3
     gradient -= precision * (2 * theta[k] - theta[k - 1] - theta[k + 1])
     wanted = theta[k] + np.linalg.solve(information + np.diag(2 * precision), gradient)
-    moved._update_knot(k, 0, np.zeros((2 * DRAWS_OF_A_KNOT, 2, 3), np.float32))
+    update_knot([moved], k, 0, np.zeros((2 * DRAWS_OF_A_KNOT, 2, 3), np.float32))
     np.testing.assert_allclose(entries(moved.S[k]), wanted[:-1], rtol=1e-3, atol=1e-4)
     assert moved.offset[k] == pytest.approx(wanted[-1], abs=1e-4)
     np.testing.assert_array_equal(moved.S[[0, 2, 3]], before.S[[0, 2, 3]])
@@ -144,7 +145,7 @@ def test_features_are_drawn_from_the_posterior(model):
     )
     out = np.empty((10, 300), np.float32)
     drawn_products(i, j, model.R, root, noise, scale, out)
-    theta = model._entries(model.S)
+    theta = model.entries(model.S)
     for S, entries in zip(model.S, theta):
         wanted = scale * np.einsum("pa,ab,pb->p", x, S, y)
         np.testing.assert_allclose(entries @ out[:-1], wanted, rtol=1e-4, atol=1e-5)
@@ -165,10 +166,7 @@ def test_barriers_move_by_newton_on_all_pairs_that_span_them(model, tiny_map_pat
             gradient[spanned] -= h * score
             information[np.ix_(spanned, spanned)] += h**2 * weight
     wanted = model.barriers.b + np.linalg.solve(information, gradient - model.barriers.b / prior)
-    score = np.empty((n, moved.barriers.reach), np.float32)
-    weight = np.empty_like(score)
-    near_pairs(moved.R, *moved._model(moved._affinities()), score, weight)
-    moved.barriers.update_barriers(score, weight, 1.0)
+    moved.barriers.update_barriers(*moved.near_pairs(), 1.0)
     np.testing.assert_allclose(moved.barriers.b, wanted, atol=2e-4)
     variance = (wanted**2 + 1 / np.diag(information)).mean()
     assert moved.barriers._prior == pytest.approx(variance, rel=1e-2)
@@ -188,10 +186,7 @@ def test_heights_of_barriers_move_by_newton(model, tiny_map_path):
             information += np.outer(x, x) * mu[i, j] / (1 + 0.01 * mu[i, j])
     before = np.array([0.8, 0.3])
     moved.barriers.height[0] = model.barriers.height[0]
-    score = np.empty((n, moved.barriers.reach), np.float32)
-    weight = np.empty_like(score)
-    near_pairs(moved.R, *moved._model(moved._affinities()), score, weight)
-    moved.barriers.update_height(score, weight, 1.0)
+    moved.barriers.update_height(*moved.near_pairs(), 1.0)
     wanted = before + np.linalg.solve(information + np.eye(2), gradient)
     wanted = np.array([wanted[0], *wanted, 0])
     largest = wanted[np.argmax(np.abs(wanted))]

@@ -7,7 +7,7 @@ from chromloom.classification.labels import ELEMENTS, read_label_sheet
 from chromloom.errors import InputError
 from chromloom.genome.names import select_chromosomes
 from chromloom.genome.regions import parse_region
-from chromloom.models.registry import models
+from chromloom.models.registry import model_settings, models
 from chromloom.study.figures import Figures
 from chromloom.study.runs import Run
 from chromloom.study.samples import simulated_path
@@ -25,9 +25,11 @@ def check_study(study: Figures) -> None:
     """
     check_measured_edits(study)
     check_boundaries(study)
+    check_joint(study)
     for run in study.runs:
         check_scope(study, run)
         check_trans(study, run)
+        check_joint_run(study, run)
     check_assemblies(study)
     check_splits(study)
     check_tasks(study)
@@ -88,6 +90,60 @@ def check_trans(study: Figures, run: Run) -> None:
             f"contacts between chromosomes and only {kept[0]} is kept; keep more, or give this "
             "sample models without it in the column models"
         )
+
+
+def check_joint(study: Figures) -> None:
+    """Refuse joint fits of samples or of a model that have none."""
+    for joint, asked in study.config["joint"].items():
+        where, samples = f"joint, {joint!r}", asked["samples"]
+        if joint in models() or joint in study.config["predictors"]:
+            raise InputError(f"{where}: this is the name of a model; give the joint fit another")
+        for sample in samples:
+            if sample not in study.mapped:
+                raise InputError(
+                    f"{where}: sample {sample!r} has no contacts; expected samples of "
+                    f"{study.config['samples']} that have: {', '.join(study.mapped)}"
+                )
+            if study.assembly_name(sample) != study.assembly_name(samples[0]):
+                raise InputError(
+                    f"{where}: samples {samples[0]!r} and {sample!r} are of two assemblies; fit "
+                    "maps of one"
+                )
+            if study.samples.fine_tune_of[sample]:
+                raise InputError(
+                    f"{where}: sample {sample!r} is fine-tuned from another; leave it out, or its "
+                    "fine_tune_of empty"
+                )
+            if study.samples.thin_of[sample] in samples:
+                raise InputError(
+                    f"{where}: {sample!r} holds reads of {study.samples.thin_of[sample]!r}, which "
+                    "would count twice; leave one of them out"
+                )
+
+
+def check_joint_run(study: Figures, run: Run) -> None:
+    """Refuse a run whose joint fit lacks its sample, has no map of its kind, or fits no counts."""
+    if not (partners := study.joint_samples(run.model)):
+        return
+    where = f"joint, {study.joint_of(run.model)!r}"
+    training = study.training(run.model)
+    fit = getattr(model_settings(training["model"], **training["options"]), "fit", None)
+    if getattr(fit, "start", "") != "likelihood":
+        raise InputError(
+            f"{where}: model {training['model']!r} is not fitted to counts; expected "
+            "hiclstm-refined, or a variant of it with start=likelihood"
+        )
+    if run.sample not in partners:
+        raise InputError(
+            f"{where}: sample {run.sample!r} has the model {run.model!r} and is not among the "
+            f"samples of the joint fit ({', '.join(partners)}); add it, or give it other models"
+        )
+    for sample in partners:
+        if f"{sample}.{run.resolution}.{run.norm}" not in study.maps:
+            raise InputError(
+                f"{where}: sample {sample!r} has no map at {run.resolution} bp and {run.norm}, as "
+                f"{run.sample!r} has; add them to its columns resolutions and norms"
+            )
 
 
 def check_assemblies(study: Figures) -> None:

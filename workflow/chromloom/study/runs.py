@@ -237,7 +237,12 @@ class Runs(Samples):
         """Names of the models that are trained on a sample."""
         own = self.samples.models[sample]
         named = [] if own == "-" else listed(own) or self.config["training"]["models"]
-        return [name for name in named if name not in self.config["predictors"]]
+        joint = [name for name, asked in self.config["joint"].items() if sample in asked["samples"]]
+        return [
+            name
+            for name in dict.fromkeys([*named, *joint])
+            if name not in self.config["predictors"]
+        ]
 
     @cached_property
     def maps(self) -> list[str]:
@@ -444,7 +449,40 @@ class Runs(Samples):
             for name in self.seeds_of(model)[1:]
         }
         sizes = {name: settings for name, (_, _, settings) in self.ablation.items()}
-        return {**seeds, **sizes, **self.config["training"]["options"]}
+        options = self.config["training"]["options"]
+        joint = {
+            name: {"model": asked["model"], **options.get(name, {})}
+            for name, asked in self.config["joint"].items()
+        }
+        return {**seeds, **sizes, **options, **joint}
+
+    # Joint fits
+
+    def joint_of(self, model: str) -> str:
+        """Joint fit (key joint) that a model is a map's part of, itself or as a variant; or ""."""
+        resolve_model(model, self.variants)  # not a variant of itself
+        while model and model not in self.config["joint"]:
+            model = self.variants.get(model, {}).get("model", "")
+        return model
+
+    def joint_samples(self, model: str) -> list[str]:
+        """Samples whose maps are fitted jointly by a model; none where it is fitted to one map."""
+        joint = self.joint_of(model)
+        return self.config["joint"][joint]["samples"] if joint else []
+
+    def joint_maps(
+        self, model: str, resolution: str, norm: str, *, suffix: str = "cool"
+    ) -> list[str]:
+        """Normalised maps that a model is fitted to jointly, or the files beside them."""
+        return [
+            f"results/normalized/{sample}.{resolution}.{norm}.{suffix}"
+            for sample in self.joint_samples(model)
+        ]
+
+    def joint_fit(self, sample: str, resolution: str, norm: str, model: str) -> list[str]:
+        """Joint fit that the model of a run starts from; none where it is fitted to one map."""
+        fit = f"results/joint/{model}.{resolution}.{norm}.safetensors"
+        return [fit] if self.joint_of(model) else []
 
     @cached_property
     def ablation(self) -> dict[str, tuple[int, str, dict[str, Any]]]:

@@ -11,6 +11,8 @@ from i to j the chances of passing multiply. All pairs that span a bin pull at i
 Newton's system by conjugate gradients, each product one pass over the pairs near the diagonal.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from chromloom.kernels.counts import apply_information, sum_across
@@ -73,35 +75,44 @@ class Barriers:
         damping : float
             Share of the step that is made.
         """
-        n = len(self.b)
-        height = (self._share @ self.height).astype(np.float32)[self._dist]  # (n, reach)
-        information = height**2 * weight
-        gradient, diagonal, product = np.empty(n), np.empty(n), np.empty(n)
-        sum_across(-height * score, gradient)
-        sum_across(information, diagonal)
+        gradient, diagonal, product = self.system(score, weight)
         gradient -= self.b / self._prior
         diagonal += 1 / self._prior
-        step, rest = np.zeros(n), gradient.copy()
-        scaled = rest / diagonal
-        direction, size = scaled.copy(), rest @ scaled
-        first = size
-        for _ in range(CG_STEPS):
-            if size <= CG_TOLERANCE * first:
-                break
-            apply_information(direction, information, product)
-            product += direction / self._prior
-            length = size / (direction @ product)
-            step += length * direction
-            rest -= length * product
-            scaled = rest / diagonal
-            size, before = rest @ scaled, size
-            direction = scaled + size / before * direction
+        step = solve(gradient, diagonal, lambda v: product(v) + v / self._prior)
         self.b += damping * step
         self.variance = 1 / diagonal
         self._prior = max((self.b**2 + self.variance).mean(), SMALLEST_VARIANCE)
 
+    def system(self, score: np.ndarray, weight: np.ndarray) -> tuple:
+        """Newton's system of b without its prior; parameters as for `update_barriers`.
+
+        Returns
+        -------
+        gradient, diagonal : ndarray, (n,), float64
+        product : function
+            Of a vector (n,): the Fisher information times it.
+        """
+        n = len(self.b)
+        height = (self._share @ self.height).astype(np.float32)[self._dist]  # (n, reach)
+        information = height**2 * weight
+        gradient, diagonal = np.empty(n), np.empty(n)
+        sum_across(-height * score, gradient)
+        sum_across(information, diagonal)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            out = np.empty(n)
+            apply_information(v, information, out)
+            return out
+
+        return gradient, diagonal, product
+
     def update_height(self, score: np.ndarray, weight: np.ndarray, damping: float) -> None:
         """One Newton step of the heights; parameters as for `update_barriers`."""
+        gradient, information = self.height_system(score, weight)
+        self.rescale(self.move_height(damping * height_step(gradient, information)))
+
+    def height_system(self, score: np.ndarray, weight: np.ndarray) -> tuple:
+        """Gradient (K - 2,) and information (K - 2, K - 2) of the heights but the last."""
         across = self._across()
         slope, curve = (
             np.bincount(self._dist.ravel(), x.ravel(), self.reach + 1)
@@ -109,19 +120,56 @@ class Barriers:
         )
         share = self._share[:, 1:-1].copy()
         share[:, 0] += self._share[:, 0]  # the first two knots have one height
-        information = (share * curve[:, None]).T @ share + HEIGHT_PRECISION * np.eye(share.shape[1])
-        gradient = slope @ share
-        self.height[1:-1] += damping * np.linalg.solve(information, gradient)
+        return slope @ share, (share * curve[:, None]).T @ share
+
+    def move_height(self, step: np.ndarray) -> float:
+        """Add to the heights and bring the largest back to 1; what barriers are multiplied by."""
+        self.height[1:-1] += step
         self.height[0] = self.height[1]
-        largest = self.height[np.argmax(np.abs(self.height))]
-        if largest:
-            self.height /= largest
-            self.b *= largest
-            self.variance *= largest**2
-            self._prior = max(self._prior * largest**2, SMALLEST_VARIANCE)
+        largest = self.height[np.argmax(np.abs(self.height))] or 1.0
+        self.height /= largest
+        return largest
+
+    def rescale(self, factor: float) -> None:
+        """Multiply the barriers."""
+        self.b *= factor
+        self.variance *= factor**2
+        self._prior = max(self._prior * factor**2, SMALLEST_VARIANCE)
 
     def _across(self) -> np.ndarray:
         """Sum of b over the rows between i and i + 1 + t, (n, reach)."""
         n, passed = len(self.b), self.passed
         ahead = np.arange(n)[:, None] + 1 + np.arange(self.reach)
         return passed[np.minimum(ahead, n)] - passed[1:, None]
+
+
+def height_step(gradient: np.ndarray, information: np.ndarray) -> np.ndarray:
+    """Newton step of the heights but the first and the last, (K - 2,)."""
+    return np.linalg.solve(information + HEIGHT_PRECISION * np.eye(len(gradient)), gradient)
+
+
+def solve(gradient: np.ndarray, diagonal: np.ndarray, product: Callable) -> np.ndarray:
+    """Newton step by conjugate gradients.
+
+    Parameters
+    ----------
+    gradient, diagonal : ndarray, (n,), float64
+        The diagonal of the system preconditions it.
+    product : function
+        Of a vector (n,): the system times it.
+    """
+    step, rest = np.zeros(len(gradient)), gradient.copy()
+    scaled = rest / diagonal
+    direction, size = scaled.copy(), rest @ scaled
+    first = size
+    for _ in range(CG_STEPS):
+        if size <= CG_TOLERANCE * first:
+            break
+        applied = product(direction)
+        length = size / (direction @ applied)
+        step += length * direction
+        rest -= length * applied
+        scaled = rest / diagonal
+        size, before = rest @ scaled, size
+        direction = scaled + size / before * direction
+    return step

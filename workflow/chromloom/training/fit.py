@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def train(
     resume_dir: str | Path | None = None,
     max_target_gb: float = 5.0,
     backend: str = "auto",
+    joint_path: str | Path | None = None,
 ) -> None:
     """Train a model on a normalised map and write its folder.
 
@@ -56,18 +58,24 @@ def train(
         Memory for targets; chromosomes beyond it are read again in each epoch.
     backend : str
         Of `chromloom.kernels`.
+    joint_path : path, optional
+        Joint fit of this map and others (`chromloom.training.joint`), of the same settings and seed,
+        which gives representations, S, c and barriers.
 
     Raises
     ------
     InputError
-        The map cannot be read, or has no unmasked bins.
+        The map cannot be read, has no unmasked bins, or took no part in the joint fit.
     """
     normalized = _open(map_path)
     line = find_model(model_named(settings.preset))
     lengths = normalized.bins.lengths
     model = load(line.module)(settings, lengths)
     model.reset(seed)
-    if settings.fit.start != "normal":
+    more = {}
+    if joint_path is not None:
+        more["joint_fit"] = set_joint_start(model, normalized, joint_path)
+    elif settings.fit.start != "normal":
         set_eigen_start(model, normalized, seed=seed)
     _fit_and_write(
         model,
@@ -78,6 +86,7 @@ def train(
         resume_dir=resume_dir,
         max_target_gb=max_target_gb,
         backend=backend,
+        more=more,
     )
 
 
@@ -214,6 +223,25 @@ def set_eigen_start(
                     parameter[numbers[chrom]] = torch.from_numpy(value)
 
 
+def set_joint_start(model: HiCLSTM, normalized: NormalizedMap, path: str | Path) -> str:
+    """Set representations, their uncertainty, S, c and barriers to those of a joint fit.
+
+    Returns
+    -------
+    str
+        Digest of the fit.
+    """
+    from chromloom.training.joint import read_joint
+
+    found, digest = read_joint(path, normalized.sample)
+    with torch.no_grad():
+        model.spread = torch.from_numpy(found.pop("spread"))
+        for name, value in found.items():
+            if (parameter := getattr(model, name)) is not None:
+                parameter.copy_(torch.from_numpy(value))
+    return digest
+
+
 def recalibration(trained: TrainedModel, normalized: NormalizedMap) -> np.ndarray:
     """Factor of contact strength plus k at each distance: observed over predicted, (n_dist,).
 
@@ -267,8 +295,9 @@ def _fit_and_write(
     freeze_decoder: bool = False,
     origin: str | None = None,
     trained_bins: Bins | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Run the loop, recalibrate and write the folder."""
+    """Run the loop, recalibrate and write the folder; `more` goes into its config."""
     settings, place = model.settings, resolve_device(device)
     name = model_named(settings.preset)
     config = describe(settings, name, seed=seed, device=str(place)) | {
@@ -277,6 +306,7 @@ def _fit_and_write(
         "resolution": normalized.resolution,
         "norm": normalized.norm,
         "ignore_diags": normalized.ignore_diags,
+        **(more or {}),
     }
     if origin is not None:
         config["fine_tuned_from"] = origin

@@ -20,6 +20,8 @@ of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each p
 """
 
 import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import inv
@@ -117,7 +119,7 @@ class CountModel:
         self.between = between.astype(np.float32)
         self.dispersion, self.oriented = np.float32(dispersion), oriented
         self.barriers = Barriers(self.position, self.knot, self.between, n_knots)
-        self._has_barriers = barrier and n_knots > 1
+        self.has_barriers = barrier and n_knots > 1
         self.rng = np.random.default_rng(seed)
 
         first, end = normalized.extent(chrom)
@@ -133,10 +135,10 @@ class CountModel:
         self.covariance = np.zeros((n, *S.shape), dtype=np.float32)  # of each row of R
         self.root = np.zeros_like(self.covariance)  # root root' = covariance
         # of S from one knot to the next: symmetric part, antisymmetric part
-        self._step_variance = np.full((n_knots, 2), 0.25)
+        self.step_variance = np.full((n_knots, 2), 0.25)
         d = S.shape[0]
-        self._part = np.zeros(n_products(d, oriented) - 1, dtype=int)  # of each entry of theta
-        self._part[d * (d + 1) // 2 :] = 1
+        self.part = np.zeros(n_products(d, oriented) - 1, dtype=int)  # of each entry of theta
+        self.part[d * (d + 1) // 2 :] = 1
 
     @staticmethod
     def _log_expected(expected, span: int) -> np.ndarray:
@@ -158,15 +160,15 @@ class CountModel:
         d = self.R.shape[1]
         for sweep in range(sweeps):
             damping = DAMPING if sweep < DAMPED_SWEEPS else 1.0
-            if self._has_barriers:
+            if self.has_barriers:
                 self._update_barriers(damping)
             step = self._sweep_rows(damping)
             noise = self.rng.standard_normal((2 * DRAWS_OF_A_KNOT, 2, d), dtype=np.float32)
             for k in reversed(range(len(self.S))):
-                self._update_knot(k, sweep, noise)
+                update_knot([self], k, sweep, noise)
             logger.debug("sweep %d: mean step of R %.3g", sweep + 1, step)
 
-    def _affinities(self, rows=slice(None)) -> np.ndarray:
+    def affinities(self, rows=slice(None)) -> np.ndarray:
         """S_k R_j and S_k' R_j of some rows, (2, n_knots, d, rows)."""
         R = self.R[rows].T
         return np.stack([self.S @ R, self.S.swapaxes(1, 2) @ R])
@@ -182,28 +184,24 @@ class CountModel:
         )  # fmt: skip
 
     def _update_barriers(self, damping: float) -> None:
-        SR = self._affinities()
+        for update in (self.barriers.update_barriers, self.barriers.update_height):
+            update(*self.near_pairs(), damping)
+
+    def near_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Score and weight of the pairs that barriers act on, (n, reach), float32 each."""
         score = np.empty((len(self.R), self.barriers.reach), dtype=np.float32)
         weight = np.empty_like(score)
-        for update in (self.barriers.update_barriers, self.barriers.update_height):
-            near_pairs(self.R, *self._model(SR), score, weight)
-            update(score, weight, damping)
+        near_pairs(self.R, *self._model(self.affinities()), score, weight)
+        return score, weight
 
     def _sweep_rows(self, damping: float) -> float:
         n, d = self.R.shape
-        SR = self._affinities()
+        SR = self.affinities()
         n_groups, moved = max(1, n // ROWS_AT_ONCE), 0.0
-        upper = np.triu_indices(d)
-        signs = np.diag(self.S[-1])
-        uncertainty = np.ascontiguousarray((self.covariance * signs[:, None] * signs)[:, *upper])
+        uncertainty = self.uncertainty()
         for group in self.rng.permutation(n_groups):
             rows = np.arange(group, n, n_groups)
-            hessian = np.zeros((len(rows), d, d), dtype=np.float32)
-            gradient = np.zeros((len(rows), d), dtype=np.float32)
-            weights = np.empty((len(rows), n), dtype=np.float32)
-            newton_rows(*(rows, self.R, *self._model(SR), hessian, gradient, weights))
-            penalty = np.zeros(hessian.shape)  # float64: scales of priors lie far apart
-            penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
+            hessian, gradient, penalty = self.row_systems(rows, SR, uncertainty)
             penalty += np.diag(1 / self.prior)
             inverse = np.linalg.inv(np.linalg.cholesky(hessian + penalty))
             covariance = inverse.swapaxes(1, 2) @ inverse
@@ -211,19 +209,44 @@ class CountModel:
             step = np.einsum("rab,rb->ra", covariance, gradient)
             self.R[rows] += (damping * step).astype(np.float32)
             self.root[rows], self.covariance[rows] = inverse.swapaxes(1, 2), covariance
-            SR[..., rows] = self._affinities(rows)
-            uncertainty[rows] = (self.covariance[rows] * signs[:, None] * signs)[:, *upper]
+            SR[..., rows] = self.affinities(rows)
+            uncertainty[rows] = self.uncertainty(rows)
             moved += np.abs(step).sum()
         self.prior = (self.R**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         return moved / (n * d)
 
-    def _update_knot(self, k: int, sweep: int, noise: np.ndarray) -> None:
-        """One Newton step of S and c at a knot, on pairs that it takes part in."""
+    def uncertainty(self, rows=slice(None)) -> np.ndarray:
+        """S V S' of some rows at the last knot, upper triangles, (rows, d (d + 1) / 2)."""
+        signs = np.diag(self.S[-1])
+        upper = np.triu_indices(len(signs))
+        return np.ascontiguousarray((self.covariance[rows] * signs[:, None] * signs)[:, *upper])
+
+    def row_systems(self, rows: np.ndarray, SR: np.ndarray, uncertainty: np.ndarray) -> tuple:
+        """Newton's systems of some rows, without their prior.
+
+        Returns
+        -------
+        hessian, gradient : ndarray, (rows, d, d) and (rows, d), float32
+            Of the likelihood, the other rows as they are.
+        penalty : ndarray, (rows, d, d), float64
+            What the uncertainty of the other rows adds to the Hessian; it pulls a row to 0.
+        """
+        n, d = self.R.shape
+        hessian = np.zeros((len(rows), d, d), dtype=np.float32)
+        gradient = np.zeros((len(rows), d), dtype=np.float32)
+        weights = np.empty((len(rows), n), dtype=np.float32)
+        newton_rows(*(rows, self.R, *self._model(SR), hessian, gradient, weights))
+        penalty, upper = np.zeros(hessian.shape), np.triu_indices(d)  # scales lie far apart
+        penalty[:, *upper] = penalty.swapaxes(1, 2)[:, *upper] = weights @ uncertainty
+        return hessian, gradient, penalty
+
+    def knot_terms(self, k: int, noise: np.ndarray) -> "KnotTerms | None":
+        """What the pairs that a knot takes part in say of its S and c; None where there are none."""
         n_knots = len(self.S)
         i, j, scale = self._pairs_of(k)
         if not len(i):
-            return
+            return None
         dist = self.position[j] - self.position[i]
         below, between = self.knot[dist], self.between[dist]
         above = np.minimum(below + 1, n_knots - 1)
@@ -243,7 +266,7 @@ class CountModel:
         )  # fmt: skip
         for m in range(max(k - 1, 0), min(k + 2, n_knots)):
             log_rate += share_of(m) * change(self.S[m], self.offset[m])
-        if self._has_barriers:
+        if self.has_barriers:
             height, passed = self.barriers.height, self.barriers.passed
             height = height[below] * (1 - between) + height[above] * between
             log_rate -= height * (passed[j] - passed[i + 1])
@@ -254,49 +277,30 @@ class CountModel:
         share = share_of(k)
         score = share * (seen - rate) * damping
         information = share**2 * rate * damping
-        if k == n_knots - 1:
-            total = information.sum()
-            self.offset[k] += score.sum() / total if total > 0 else 0.0
-            return
+        if k == n_knots - 1:  # of c alone
+            return KnotTerms(score.sum(keepdims=True), information.sum(keepdims=True))
 
         def gathered(values):
             """Sum over the pairs of values times features, in the order of theta."""
             outer = ((R_i * values[:, None]).T @ R_j)[None]
-            times = 2 - self._entries(np.eye(R_i.shape[1])[None])  # off the diagonal S has it twice
-            return np.append(times * self._entries(outer), values.sum())
+            times = 2 - self.entries(np.eye(R_i.shape[1])[None])  # off the diagonal S has it twice
+            return np.append(times * self.entries(outer), values.sum())
 
-        # prior: a walk from knot to knot
-        theta = np.column_stack([self._entries(self.S), self.offset])
-        up = np.append(1 / self._step_variance[k, self._part], OFFSET_PRECISION)
-        pull, precision = up * (theta[k] - theta[k + 1]), up
-        if k:
-            down = np.append(1 / self._step_variance[k - 1, self._part], OFFSET_PRECISION)
-            pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
         # rows drawn anew for each pair: one draw a bin would be fitted by S
         draws = -(-DRAWS_OF_A_KNOT // len(i))
         root_weight = np.sqrt(scale / draws * information).astype(np.float32)
-        features = np.empty((theta.shape[1], draws * len(i)), dtype=np.float32)
+        features = np.empty((len(self.part) + 1, draws * len(i)), dtype=np.float32)
         drawn_products(
             np.tile(i, draws), np.tile(j, draws), self.R, self.root, noise,
             np.tile(root_weight, draws), features,
         )  # fmt: skip
-        hessian = (features @ features.T).astype(float)
-        told = gathered(scale * information * change(self.S[k], self.offset[k]))
-        pull = pull + hessian @ theta[k] - told
-        precision = precision + SLACK * np.diag(hessian)
-        covariance = inv(hessian + np.diag(precision), assume_a="pos")
-        # a step towards what a sample says ends, over the sweeps, at the mean of the samples
-        length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
-        move = covariance @ (gathered(scale * score) - pull)
-        moved = np.abs(share * change(self._matrix(move[:-1]), move[-1])).max()
-        length = min(length, LARGEST_MOVE / max(moved, 1e-9))
-        theta[k] += length * move
-        spread = ((theta[k] - theta[k + 1]) ** 2 + np.diag(covariance))[:-1]
-        for part in range(2 if self.oriented else 1):
-            variance = spread[self._part == part].mean()
-            self._step_variance[k, part] = np.clip(variance, 1e-6, LARGEST_STEP)
-        self.S[k] = self._matrix(theta[k, :-1])
-        self.offset[k] = theta[k, -1]
+        return KnotTerms(
+            gathered(scale * score),
+            (features @ features.T).astype(float),
+            gathered(scale * information * change(self.S[k], self.offset[k])),
+            lambda S, offset: share * change(S, offset),
+            scale,
+        )
 
     def _pairs_of(self, k: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Rows i < j of the pairs of a knot, all or drawn, and how many each of them stands for."""
@@ -316,7 +320,7 @@ class CountModel:
         n_looked = taken[-1] + 1 if len(taken) == PAIRS_OF_A_KNOT else max(len(i), 1)
         return i[taken], j[taken], max(n_all / n_looked, 1.0)
 
-    def _entries(self, S: np.ndarray) -> np.ndarray:
+    def entries(self, S: np.ndarray) -> np.ndarray:
         """Entries of S in the order of `drawn_products`, (n_knots, …)."""
         d = S.shape[-1]
         symmetric = ((S + S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d)]
@@ -324,15 +328,15 @@ class CountModel:
             return symmetric
         return np.hstack([symmetric, ((S - S.swapaxes(1, 2)) / 2)[:, *np.triu_indices(d, 1)]])
 
-    def _matrix(self, entries: np.ndarray) -> np.ndarray:
+    def matrix(self, entries: np.ndarray) -> np.ndarray:
         """S (d, d) of its entries."""
         d = self.R.shape[1]
         upper, above = np.triu_indices(d), np.triu_indices(d, 1)
         S = np.empty((d, d))
-        S[upper] = S.T[upper] = entries[self._part == 0]
+        S[upper] = S.T[upper] = entries[self.part == 0]
         if self.oriented:
-            S[above] += entries[self._part == 1]
-            S.T[above] -= entries[self._part == 1]
+            S[above] += entries[self.part == 1]
+            S.T[above] -= entries[self.part == 1]
         return S
 
     def canonical(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -347,17 +351,121 @@ class CountModel:
         spread : ndarray, (m, d), float64
             Standard deviation of R a posteriori.
         """
-        U, size, Vt = np.linalg.svd(self.R.astype(float), full_matrices=False)
-        inner = size[:, None] * Vt  # R = U inner
-        values, Q = np.linalg.eigh(inner @ self.S[-1] @ inner.T)
-        Q = Q[:, np.argsort(-np.abs(values), kind="stable")]
-        turn = Q.T @ inner / np.sqrt(len(U))
+        R, turn = principal_axes(self.R.astype(float), self.S[-1])
         S = np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
-        back = np.linalg.pinv(turn)
-        spread = np.sqrt(np.einsum("ak,nab,bk->nk", back, self.covariance, back, optimize=True))
-        spare = [(0, 0), (0, self.R.shape[1] - U.shape[1])]
-        R = np.pad(U @ Q * np.sqrt(len(U)), spare)
-        return R, np.pad(S, [*spare, spare[1]]), np.pad(spread, spare)
+        spare = [(0, 0), (0, self.R.shape[1] - R.shape[1])]
+        spread = turned_spread(self.covariance, np.linalg.pinv(turn))
+        return np.pad(R, spare), np.pad(S, [*spare, spare[1]]), np.pad(spread, spare)
+
+
+class KnotTerms(NamedTuple):
+    """What the counts of one map say of S and c at a knot, theta = (entries of S, c).
+
+    Attributes
+    ----------
+    score : ndarray, (p,)
+        Gradient of the log likelihood.
+    hessian : ndarray, (p, p)
+        Fisher information, with the rows of R drawn from their posterior.
+    told : ndarray, (p,), optional
+        The information of the posterior means times theta; what the uncertainty of R adds to the
+        product of hessian and theta pulls S to 0.
+    change : function, optional
+        Of S and c: what they add to the log rates of the pairs, (pairs,).
+    scale : float
+        Pairs of the map that each of those stands for.
+    """
+
+    score: np.ndarray
+    hessian: np.ndarray
+    told: np.ndarray | None = None
+    change: Callable | None = None
+    scale: float = 1.0
+
+
+def update_knot(models: Sequence[CountModel], k: int, sweep: int, noise: np.ndarray) -> None:
+    """One Newton step of S and c at a knot, on pairs that it takes part in.
+
+    Parameters
+    ----------
+    models : sequence of CountModel
+        Of maps that share S; each has its own c.
+    k : int
+    sweep : int
+        Those done.
+    noise : ndarray, (2 DRAWS_OF_A_KNOT, 2, d), float32
+        Standard normal.
+    """
+    first = models[0]
+    each = {m: model.knot_terms(k, noise) for m, model in enumerate(models)}
+    terms = {m: told for m, told in each.items() if told is not None}
+    if k == len(first.S) - 1:
+        for m, told in terms.items():
+            models[m].offset[k] += told.score[0] / told.hessian[0] if told.hessian[0] > 0 else 0.0
+        return
+    if not terms:
+        return
+    # prior: a walk from knot to knot
+    part, p = first.part, len(first.part)
+    theta = np.column_stack([first.entries(first.S), *(model.offset for model in models)])
+    rest = np.full(len(models), OFFSET_PRECISION)
+    up = np.append(1 / first.step_variance[k, part], rest)
+    pull, precision = up * (theta[k] - theta[k + 1]), up
+    if k:
+        down = np.append(1 / first.step_variance[k - 1, part], rest)
+        pull, precision = pull + down * (theta[k] - theta[k - 1]), up + down
+    size, scale = theta.shape[1], max(told.scale for told in terms.values())
+    hessian, score, told_before = np.zeros((size, size)), np.zeros(size), np.zeros(size)
+    for m, told in terms.items():
+        own = np.append(np.arange(p), p + m)
+        hessian[np.ix_(own, own)] += told.hessian
+        score[own] += told.score
+        told_before[own] += told.told
+    pull = pull + hessian @ theta[k] - told_before
+    precision = precision + SLACK * np.diag(hessian)
+    covariance = inv(hessian + np.diag(precision), assume_a="pos")
+    # a step towards what a sample says ends, over the sweeps, at the mean of the samples
+    length = 1 / scale + (1 - 1 / scale) / (sweep + 1)
+    move = covariance @ (score - pull)
+    moved = max(
+        np.abs(told.change(first.matrix(move[:p]), move[p + m])).max(initial=0)
+        for m, told in terms.items()
+    )
+    theta[k] += min(length, LARGEST_MOVE / max(moved, 1e-9)) * move
+    spread = ((theta[k] - theta[k + 1]) ** 2 + np.diag(covariance))[:p]
+    for half in range(2 if first.oriented else 1):
+        variance = spread[part == half].mean()
+        first.step_variance[k, half] = np.clip(variance, 1e-6, LARGEST_STEP)
+    first.S[k] = first.matrix(theta[k, :p])
+    for m, model in enumerate(models):
+        model.offset[k] = theta[k, p + m]
+
+
+def principal_axes(R: np.ndarray, S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors in the principal axes of R S R'.
+
+    Parameters
+    ----------
+    R : ndarray, (m, d), float64
+    S : ndarray, (d, d)
+
+    Returns
+    -------
+    turned : ndarray, (m, r), float64
+        Orthogonal columns of mean square 1, by decreasing size in R S R'; r is at most d and m.
+    turn : ndarray, (r, d), float64
+        R = turned @ turn.
+    """
+    U, size, Vt = np.linalg.svd(R, full_matrices=False)
+    inner = size[:, None] * Vt  # R = U inner
+    values, Q = np.linalg.eigh(inner @ S @ inner.T)
+    Q = Q[:, np.argsort(-np.abs(values), kind="stable")]
+    return U @ Q * np.sqrt(len(U)), Q.T @ inner / np.sqrt(len(U))
+
+
+def turned_spread(covariance: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Standard deviations of rows R @ back, (m, r), of the covariances (m, d, d) of R."""
+    return np.sqrt(np.einsum("ak,nab,bk->nk", back, covariance, back, optimize=True))
 
 
 def _symmetric_counts(normalized: NormalizedMap, chrom: str, unmasked: np.ndarray) -> csr_matrix:
