@@ -32,6 +32,7 @@ bench: .venv/installed  ## the benchmarks: table, JSON and plot in results/bench
 	$(BIN)/python benchmarks/akita.py --out results/bench
 	$(BIN)/python benchmarks/epiphany.py --out results/bench
 	$(BIN)/python benchmarks/accuracy.py --out results/bench
+	$(BIN)/python benchmarks/joint.py --out results/bench
 	$(BIN)/python benchmarks/predictors.py --out results/bench
 	$(BIN)/python benchmarks/expression.py --out results/bench
 

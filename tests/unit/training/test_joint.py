@@ -101,7 +101,7 @@ def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(maps, monkeypa
 
 def test_barriers_and_differences_move_by_newton_together(maps):
     joint = JointModel(count_models(maps[0]))
-    n, sizes = len(joint.b), [len(at) for at in joint.at]
+    n, sizes = len(joint.b), [len(at) for at in joint.places]
     ends = np.cumsum([n, *sizes])
     system = np.diag(1 / joint._b_prior * np.ones(ends[-1]))
     gradient = np.zeros(ends[-1])
@@ -110,15 +110,15 @@ def test_barriers_and_differences_move_by_newton_together(maps):
         system[own, own] = 1 / joint._e_prior[m]
         slope, _, product = model.barriers.system(*model.near_pairs())
         told = np.column_stack([product(unit) for unit in np.eye(sizes[m])])
-        for rows in (joint.at[m], own):
+        for rows in (joint.places[m], own):
             gradient[rows] += slope
-            for columns in (joint.at[m], own):
+            for columns in (joint.places[m], own):
                 system[np.ix_(rows, columns)] += told
     wanted = np.linalg.solve(system, gradient)
     joint._update_barriers(1.0)
     np.testing.assert_allclose(joint.b, wanted[:n], atol=1e-4)
     for m, model in enumerate(joint.models):
-        own = wanted[:n][joint.at[m]] + wanted[ends[m] : ends[m + 1]]
+        own = wanted[:n][joint.places[m]] + wanted[ends[m] : ends[m + 1]]
         np.testing.assert_allclose(model.barriers.b, own, atol=1e-4)
 
 

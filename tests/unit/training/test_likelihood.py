@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from chromloom.kernels import counts
-from chromloom.kernels.counts import drawn_products, near_pairs
+from chromloom.kernels.counts import drawn_products
 from chromloom.kernels.threads import n_threads
 from chromloom.models.baselines.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap

@@ -59,8 +59,8 @@ def train(
     backend : str
         Of `chromloom.kernels`.
     joint_path : path, optional
-        Joint fit of this map and others (`chromloom.training.joint`), of the same settings and seed,
-        which gives representations, S, c and barriers.
+        Joint fit of this map and others (`chromloom.training.joint`), of the same settings and
+        seed, which gives representations, S, c and barriers.
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """One representation of several maps of one assembly: what they share, and how each differs.
 
-The count model (`likelihood`) of every map m has vectors and barriers of its own around shared ones,
+The count model (`likelihood`) of every map m has its own vectors and barriers around shared ones,
 
     R^m_i = R_i + D^m_i,    b^m_i = b_i + e^m_i,
 
-and S(d) and h(d) that all maps share; the expected, the weights and c(d) stay each map's own. D and e
-are Gaussian with one variance a map and component, R and b as in the model of one map, and all
+and S(d) and h(d) that all maps share; the expected, the weights and c(d) stay each map's own. D and
+e are Gaussian with one variance a map and component, R and b as in the model of one map, and all
 variances are estimated with everything else. So a difference is kept where the counts of a map bear
 it out, components in which a map does not differ fade out of D (its rank is low), and where a map
 is too shallow to say anything it takes what the others share.
@@ -20,6 +20,7 @@ precision of D^m, P that of R, and A_m = (H_m + T_m)^-1,
 
 import logging
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -107,14 +108,15 @@ class JointModel:
             model.barriers.height = first.barriers.height
         self.position = np.unique(np.concatenate([model.position for model in models]))
         n, d = len(self.position), first.R.shape[1]
-        self.at = [np.searchsorted(self.position, model.position) for model in models]
+        # of each map's rows, in the rows of all
+        self.places = [np.searchsorted(self.position, model.position) for model in models]
         self.row = []  # of each bin in the model of each map, -1 where it is masked there
-        for model, at in zip(models, self.at):
+        for model, at in zip(models, self.places):
             row = np.full(n, -1)
             row[at] = np.arange(len(model.position))
             self.row.append(row)
         self.R = np.zeros((n, d))
-        for model, at in zip(models, self.at):
+        for model, at in zip(models, self.places):
             self.R[at] = model.R
         self.prior = np.mean([model.prior for model in models], axis=0)
         self.difference = np.tile(FIRST_DIFFERENCE * self.prior, (len(models), 1))
@@ -187,7 +189,7 @@ class JointModel:
         spread = np.einsum("raa->a", self.C) / len(self.R)
         self.prior = (self.R**2).mean(axis=0) + spread
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
-        for m, (model, at) in enumerate(zip(self.models, self.at)):
+        for m, (model, at) in enumerate(zip(self.models, self.places)):
             A, gain = self.A[m, at], self.A[m, at] / self.difference[m] - np.eye(len(self.prior))
             spread = A + gain @ self.C[at] @ gain.swapaxes(1, 2)
             moments = (model.R - self.R[at]) ** 2 + np.einsum("raa->ra", spread)
@@ -198,11 +200,11 @@ class JointModel:
         """How two maps differ in each bin that is unmasked in both, and how sure that is.
 
         Under the posterior N(delta, V) of R^a - R^b, whose prior is N(0, V_0), the statistic is
-        delta' V^-1 delta: up to a constant that does not depend on delta, twice the log Bayes factor
-        for a difference. Without a difference delta has the covariance V - V V_0^-1 V, and the statistic is a
-        sum of chi-square variables with the weights 1 - lambda, lambda the eigenvalues of V_0^-1 V: a
-        direction that the counts do not inform has none. The barriers' difference is one
-        more direction. Other rows and barriers count as known.
+        delta' V^-1 delta: up to a constant that does not depend on delta, twice the log Bayes
+        factor for a difference. Without a difference delta has the covariance V - V V_0^-1 V, and
+        the statistic is a sum of chi-square variables with the weights 1 - lambda, lambda the
+        eigenvalues of V_0^-1 V: a direction that the counts do not inform has none. The barriers'
+        difference is one more direction. Other rows and barriers count as known.
         """
         rows = np.flatnonzero((self.row[a] >= 0) & (self.row[b] >= 0))
         own = [self.row[m][rows] for m in (a, b)]
@@ -227,10 +229,10 @@ class JointModel:
 
     def _update_barriers(self, damping: float) -> None:
         """One Newton step of the shared barriers and of all differences from them."""
-        n, sizes = len(self.b), [len(at) for at in self.at]
+        n, sizes = len(self.b), [len(at) for at in self.places]
         ends = np.cumsum([n, *sizes])
-        parts = [slice(a, b) for a, b in zip(ends, ends[1:])]
-        e = [model.barriers.b - self.b[at] for model, at in zip(self.models, self.at)]
+        parts = [slice(a, b) for a, b in pairwise(ends)]
+        e = [model.barriers.b - self.b[at] for model, at in zip(self.models, self.places)]
         x = np.concatenate([self.b, *e])
         precision = np.concatenate(
             [np.full(n, 1 / self._b_prior)]
@@ -238,7 +240,7 @@ class JointModel:
         )
         systems = [model.barriers.system(*model.near_pairs()) for model in self.models]
         gradient, diagonal = -precision * x, precision.copy()
-        for at, part, (slope, curve, _) in zip(self.at, parts, systems):
+        for at, part, (slope, curve, _) in zip(self.places, parts, systems):
             gradient[at] += slope
             gradient[part] += slope
             diagonal[at] += curve
@@ -246,7 +248,7 @@ class JointModel:
 
         def product(v: np.ndarray) -> np.ndarray:
             out = precision * v
-            for at, part, (_, _, information) in zip(self.at, parts, systems):
+            for at, part, (_, _, information) in zip(self.places, parts, systems):
                 told = information(v[at] + v[part])
                 out[at] += told
                 out[part] += told
@@ -258,10 +260,10 @@ class JointModel:
         self._curves = curves = [curve for _, curve, _ in systems]
         told = [curve / (1 + curve * v) for curve, v in zip(curves, self._e_prior)]
         total = np.full(n, 1 / self._b_prior)
-        for at, own in zip(self.at, told):
+        for at, own in zip(self.places, told):
             total[at] += own
         self._b_prior = max((self.b**2 + 1 / total).mean(), SMALLEST_VARIANCE)
-        for m, (model, at, part) in enumerate(zip(self.models, self.at, parts)):
+        for m, (model, at, part) in enumerate(zip(self.models, self.places, parts)):
             others, v = 1 / (total[at] - told[m]), self._e_prior[m]
             model.barriers.b = self.b[at] + x[part]
             model.barriers.variance = 1 / (curves[m] + 1 / (others + v))

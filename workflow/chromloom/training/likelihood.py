@@ -242,7 +242,7 @@ class CountModel:
         return hessian, gradient, penalty
 
     def knot_terms(self, k: int, noise: np.ndarray) -> "KnotTerms | None":
-        """What the pairs that a knot takes part in say of its S and c; None where there are none."""
+        """What the pairs that a knot takes part in say of S and c; None without any."""
         n_knots = len(self.S)
         i, j, scale = self._pairs_of(k)
         if not len(i):
