@@ -2,8 +2,8 @@
 
 *Thinning*: the map of one cell type, thinned, fitted alone and jointly with the whole maps of the
 other cell types (GM12878, IMR90, K562; 25 kb, pairs up to 5 Mb, KR-normalised values rounded to
-counts, since counts are not to be had), scored on its own whole map by
-`chromloom.evaluation.maps`. The LSTM is left out: it changes next to nothing (docs/refined.md).
+counts, since counts are not to be had), scored on its own whole map. The LSTM is left out: it
+changes next to nothing (docs/refined.md).
 *Changes*: simulated genomes of two cell types, whose changed bins (another compartment class or
 CTCF strength) are known, and a replicate, in which nothing changes.
 
@@ -18,6 +18,7 @@ import logging
 import os
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,12 +29,17 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
-from chromloom.evaluation.maps import EvaluationSettings, evaluate_model  # noqa: E402
 from chromloom.files import read_tsv, write_tsv  # noqa: E402
 from chromloom.genome.assembly import Assembly, load_assembly  # noqa: E402
 from chromloom.models.hiclstm.settings import HiCLSTMSettings  # noqa: E402
 from chromloom.normalize.balance import BalanceSettings  # noqa: E402
+from chromloom.normalize.maps import NormalizedMap  # noqa: E402
 from chromloom.normalize.normalized import normalize_contacts  # noqa: E402
+from chromloom.normalize.probability import (  # noqa: E402
+    contact_probability,
+    mean_contact_probability,
+)
+from chromloom.prediction.open import open_source  # noqa: E402
 from chromloom.simulate.plan import Plan, read_plan  # noqa: E402
 from chromloom.simulate.write import Sample, simulate_genome  # noqa: E402
 from chromloom.training.fit import train  # noqa: E402
@@ -86,16 +92,23 @@ def write_map(pixels: pd.DataFrame, chrom: str, sample: str, folder: Path) -> Pa
 
 
 def score(model: Path, trained_on: Path, whole: Path) -> dict[str, float]:
-    """Scores on the whole map by name; of the thinned map itself under `map`."""
-    settings = EvaluationSettings(n_boot=2, max_distance=REACH)
-    against = [] if trained_on == whole else [whole]
-    table = evaluate_model(model, trained_on, against=against, settings=settings)
-    table = table[(table["pairs"] == "all") & (table["model"] == "hiclstm-refined")]
-    if against:
-        table = table[table["against"] == whole.name.split(".")[0]]
-    by = table.set_index(["metric", "stratum"])["value"]
-    scores = {s: float(by["pearson_cp", s]) for s in ("2-10", "10-40", "40-100", "100-200")}
-    return {"R2": float(by["r2_cp_depth" if against else "r2_cp", "all"]), **scores}
+    """Scores of a model's strengths, brought to the depth of the whole map, by name.
+
+    Pearson correlation of contact probability by distance in bins, and one R2 over all pairs,
+    zeros included (predicted probabilities are means over counts).
+    """
+    observed = NormalizedMap(whole)
+    (chrom,) = observed.chromnames
+    n, reach = len(observed.mask(chrom)), REACH // RESOLUTION
+    value = observed.band(chrom, 0, n)[:reach].astype(float)
+    predicted = open_source(model, trained_on).band(chrom, 0, n)[:reach].astype(float)
+    known = np.isfinite(value) & np.isfinite(predicted)
+    dist, value, predicted = np.nonzero(known)[0], value[known], predicted[known]
+    found = contact_probability(value)
+    told = mean_contact_probability(predicted * (value.sum() / predicted.sum()))
+    strata = {f"{a}-{b}": (dist >= a) & (dist < b) for a, b in pairwise((2, 10, 40, 100, reach))}
+    by = {name: np.corrcoef(found[own], told[own])[0, 1] for name, own in strata.items()}
+    return {"R2": 1 - ((found - told) ** 2).mean() / found.var(), **by}
 
 
 def thinning(data: Path, chrom: str, target: str, seeds: int, fractions) -> pd.DataFrame:
@@ -106,7 +119,7 @@ def thinning(data: Path, chrom: str, target: str, seeds: int, fractions) -> pd.D
         maps = {c: write_map(counts(data, chrom, c), chrom, c, folder) for c in CELL_TYPES}
         others = {c: path for c, path in maps.items() if c != target}
         for fraction in fractions:
-            for seed in range(seeds if fraction < 1 else 1):
+            for seed in range(seeds):
                 own = maps[target]
                 if fraction < 1:
                     pixels = counts(data, chrom, target)

@@ -85,6 +85,11 @@ def trans_required(wildcards):
     return f"results/qc/trans/{wildcards.sample}.tsv" if reads else []
 
 
+def joint_fit(wildcards):
+    """Joint fit that a model starts from, for the models of several maps."""
+    return STUDY.joint_fit(wildcards.model, wildcards.resolution, wildcards.norm) or []
+
+
 def training_gpus(wildcards):
     """GPUs that training of a model has a use for, where the config allows one."""
     return int(config["device"] != "cpu" and STUDY.model(wildcards.model).gpu)

@@ -56,7 +56,7 @@ rule fit_joint:
 rule train_model:
     input:
         trans=trans_required,
-        joint=lambda wildcards: STUDY.joint_fit(**wildcards),
+        joint=joint_fit,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         code=lambda wildcards: STUDY.model_code(wildcards.model),

@@ -842,11 +842,9 @@ def test_a_joint_fit_is_a_model_of_each_of_its_samples(study):
     assert built.training("both-d8") == {
         "model": "hiclstm-refined", "seed": 1, "options": {"embedding_dim": 8}
     }  # fmt: skip
-    run = {"sample": "B", "resolution": "10000", "norm": "ICE"}
-    assert built.joint_fit(model="both-d8", **run) == [
-        "results/joint/both-d8.10000.ICE.safetensors"
-    ]
-    assert built.joint_fit(model="eig", **run) == []
+    fit = built.joint_fit("both-d8", "10000", "ICE")
+    assert fit == "results/joint/both-d8.10000.ICE.safetensors"
+    assert built.joint_fit("eig", "10000", "ICE") == ""
     assert built.joint_maps("both", "10000", "ICE", suffix="expected.tsv") == [
         f"results/normalized/{sample}.10000.ICE.expected.tsv" for sample in "AB"
     ]

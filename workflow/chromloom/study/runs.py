@@ -479,10 +479,10 @@ class Runs(Samples):
             for sample in self.joint_samples(model)
         ]
 
-    def joint_fit(self, sample: str, resolution: str, norm: str, model: str) -> list[str]:
-        """Joint fit that the model of a run starts from; none where it is fitted to one map."""
+    def joint_fit(self, model: str, resolution: str, norm: str) -> str:
+        """Joint fit that runs of a model start from; "" where it is fitted to one map."""
         fit = f"results/joint/{model}.{resolution}.{norm}.safetensors"
-        return [fit] if self.joint_of(model) else []
+        return fit if self.joint_of(model) else ""
 
     @cached_property
     def ablation(self) -> dict[str, tuple[int, str, dict[str, Any]]]:

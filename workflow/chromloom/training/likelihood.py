@@ -277,8 +277,14 @@ class CountModel:
         share = share_of(k)
         score = share * (seen - rate) * damping
         information = share**2 * rate * damping
+
+        def added(S, offset):
+            """The same by what S and c at this knot have in it."""
+            return share * change(S, offset)
+
         if k == n_knots - 1:  # of c alone
-            return KnotTerms(score.sum(keepdims=True), information.sum(keepdims=True))
+            total = score.sum(keepdims=True), information.sum(keepdims=True)
+            return KnotTerms(*total, total[1] * self.offset[k], added, scale)
 
         def gathered(values):
             """Sum over the pairs of values times features, in the order of theta."""
@@ -298,7 +304,7 @@ class CountModel:
             gathered(scale * score),
             (features @ features.T).astype(float),
             gathered(scale * information * change(self.S[k], self.offset[k])),
-            lambda S, offset: share * change(S, offset),
+            added,
             scale,
         )
 
@@ -367,20 +373,20 @@ class KnotTerms(NamedTuple):
         Gradient of the log likelihood.
     hessian : ndarray, (p, p)
         Fisher information, with the rows of R drawn from their posterior.
-    told : ndarray, (p,), optional
+    told : ndarray, (p,)
         The information of the posterior means times theta; what the uncertainty of R adds to the
         product of hessian and theta pulls S to 0.
-    change : function, optional
-        Of S and c: what they add to the log rates of the pairs, (pairs,).
+    change : function
+        Of S and c at the knot: what they add to the log rates of the pairs, (pairs,).
     scale : float
         Pairs of the map that each of those stands for.
     """
 
     score: np.ndarray
     hessian: np.ndarray
-    told: np.ndarray | None = None
-    change: Callable | None = None
-    scale: float = 1.0
+    told: np.ndarray
+    change: Callable
+    scale: float
 
 
 def update_knot(models: Sequence[CountModel], k: int, sweep: int, noise: np.ndarray) -> None:
