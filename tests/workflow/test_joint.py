@@ -31,5 +31,5 @@ def test_two_cell_types_are_fitted_jointly(snakemake, tmp_path):
     assert table["q_value"].between(0, 1).all()
     model = json.loads((tmp_path / TARGETS[1]).read_text())
     assert model["model"] == "hiclstm-refined"
-    assert model["settings"]["architecture"]["embedding_dim"] == 5
+    assert model["settings"]["embedding_dim"] == 5
     assert model["joint_fit"]
