@@ -872,3 +872,8 @@ def test_joint_fits_that_cannot_be_are_refused(study, joint, samples, message):
     joint = {name: {"samples": ["A", "B"], **own} for name, own in joint.items()}
     with pytest.raises(InputError, match=message):
         study({"joint": joint}, **{"A": {}, "B": {}, **samples})
+
+
+def test_a_predictor_starts_from_no_joint_fit(predicting):
+    """Rules that train models of one map are tried on its runs, too."""
+    assert predicting().joint_fit("mine", "10000", "ICE") == ""

@@ -460,6 +460,8 @@ class Runs(Samples):
 
     def joint_of(self, model: str) -> str:
         """Joint fit (key joint) that a model is a map's part of, itself or as a variant; or ""."""
+        if model in self.predictors:
+            return ""
         resolve_model(model, self.variants)  # not a variant of itself
         while model and model not in self.config["joint"]:
             model = self.variants.get(model, {}).get("model", "")
