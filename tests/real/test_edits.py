@@ -5,9 +5,14 @@ from collections import Counter
 import pytest
 
 from chromloom.edits.bins import lay_out
+from chromloom.edits.pieces import edited_pieces, take
 from chromloom.edits.read import fit_bins, read_rows
+from chromloom.edits.reference import check_reference
+from chromloom.edits.signals import edited_codes
+from chromloom.errors import InputError
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.bins import Bins, make_bins
+from chromloom.sequence.fasta import Genome, write_genome
 
 CALLS = "tumor.illumina.manta.EA_T_1.vcf.gz"
 N_RECORDS = 1548
@@ -52,3 +57,37 @@ def test_every_edit_that_is_left_can_be_laid_out(rows, chromsizes, resolution):
     }  # fmt: skip
     for edit in edits[:: len(edits) // 40]:
         assert len(lay_out(edit, bins).source) > 1
+
+
+def test_small_variants_of_yeast_are_spelled_as_their_vcf_says(real_data, repo_root, tmp_path):
+    """SNVs, deletions and insertions with the bases of the sequence, and one with others."""
+    sizes = load_assembly(repo_root / "config" / "yeast" / "R64.chrom.sizes").chromsizes
+    fasta = real_data / "sequence" / "sacCer3_R64-1-1.fa.gz"
+    write_genome(fasta, tmp_path / "R64.fa.gz", sizes)
+    lines = ["##fileformat=VCFv4.3", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    with Genome(tmp_path / "R64.fa.gz") as genome:
+        chrom = genome.chromsizes.index[3]
+        letters = "".join("ACGTN"[code] for code in genome.read(chrom, 0, 600_000))
+        expected = {}
+        for number, at in enumerate(range(50_000, 600_000, 50_000)):
+            first = letters[at]
+            other = "ACGT"[("ACGT".index(first) + 1) % 4]
+            ref, alt = [(first, other), (letters[at : at + 4], first), (first, first + "GATTACA")][
+                number % 3
+            ]
+            lines.append(f"{chrom}\t{at + 1}\tv{number}\t{ref}\t{alt}\t.\tPASS\t.")
+            spelled = letters[at - 20 : at] + alt + letters[at + len(ref) : at + len(ref) + 20]
+            expected[f"v{number}"] = at, spelled
+        wrong = "ACGT"[("ACGT".index(letters[50_000]) + 2) % 4]
+        lines.append(f"{chrom}\t50001\twrong\t{wrong}\tGG\t.\tPASS\t.")
+        (tmp_path / "v.vcf").write_text("\n".join(lines) + "\n")
+        rows = read_rows(tmp_path / "v.vcf", chromsizes=sizes)
+        checked = check_reference(rows, genome, on_mismatch="skip")
+        assert [row.id for row in checked if row.reason == "reference"] == ["wrong"]
+        with pytest.raises(InputError, match=r"1 of 12 variants .* do not match the reference"):
+            check_reference(rows, genome, on_mismatch="refuse")
+        for row in checked[:-1]:
+            at, spelled = expected[row.id]
+            pieces = edited_pieces(row.edit, sizes)
+            codes = edited_codes(genome, take(pieces, at - 20, at - 20 + len(spelled)))
+            assert "".join("ACGTN"[code] for code in codes) == spelled

@@ -130,7 +130,7 @@ def test_what_cannot_be_expressed_says_so(tmp_path, alt, info, reason, detail):
         ("A", "AC" * 40, "SVTYPE=DUP;END=500900", ("duplication", "chr1", 500_000, 500_900)),
         ("A", "C", ".", ("substitution", "chr1", 499_999, 500_000)),
         ("AC", "GT", ".", ("substitution", "chr1", 499_999, 500_001)),
-        ("A", "ACGTACGT", "SVTYPE=INS;SVLEN=7", ("substitution", "chr1", 500_000, 500_000)),
+        ("A", "ACGTACGT", "SVTYPE=INS;SVLEN=7", ("substitution", "chr1", 499_999, 500_000)),
         ("A", "C" * 3000, "SVTYPE=INS", ("substitution", "chr1", 499_999, 500_000)),
         ("A" * 60, "C" * 60, ".", ("substitution", "chr1", 499_999, 500_059)),
         ("A", "A", ".", "type"),

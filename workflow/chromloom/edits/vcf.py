@@ -355,6 +355,10 @@ def _sequence(record: Record, alt: str) -> Edit:
     ref, alt = ref[: len(ref) - same], alt[: len(alt) - same]
     if not ref and not alt:
         raise NotAnEdit("type", "no allele but the reference's")
+    if not ref and start >= record.position:  # the base before stays, so that it can be checked
+        start -= 1
+        ref = record.ref[start - record.position + 1].upper()
+        alt = ref + alt
     end = start + len(ref)
     if ref and (not alt or len(alt) < SMALL <= len(ref)):
         return Edit("", "deletion", record.chrom, start, end, ref=ref)
