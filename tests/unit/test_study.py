@@ -770,6 +770,13 @@ def test_published_weights_are_a_file_of_models_that_have_them(predicting, tmp_p
         predicting({"mine": {"weights": "epiphany.pt"}})
 
 
+def test_windows_with_roles_stand_in_place_of_a_split(predicting, tmp_path):
+    (tmp_path / "w.bed").touch()
+    built = predicting({"mine": {"folds": 0, "windows": "w.bed"}})
+    assert built.predictors["mine"].windows == "w.bed"
+    assert built.predictors["mine"].folds == [0]
+
+
 def test_what_predictors_of_bases_learn_from_depends_on_some_options(predicting, tmp_path):
     (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
     options = {"window": 64, "loss": "mse", "clip": 1.5, "epochs": 3, "filters": 4}
