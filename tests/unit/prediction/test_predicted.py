@@ -68,6 +68,11 @@ def test_a_run_is_opened_as_what_it_is(source, run_dir):
     assert sorted(source.held_out) == lengths
 
 
+def test_a_run_is_opened_on_the_device_that_auto_stands_for(run_dir, tiny_map_path, source):
+    opened = open_source(run_dir, tiny_map_path, device="auto")
+    np.testing.assert_allclose(opened.band("chr3", 0, 9), source.band("chr3", 0, 9), rtol=1e-4)
+
+
 def test_every_chromosome_is_predicted_by_the_fold_that_was_tested_on_it(source, folders):
     tables = {k: pd.read_csv(folder / "splits.tsv", sep="\t") for k, folder in enumerate(folders)}
     for chrom, fold in source.fold_of.items():

@@ -18,6 +18,7 @@ from torch import Tensor, as_tensor
 from chromloom.errors import CheckpointError
 from chromloom.files import atomic_path, write_json
 from chromloom.models.registry import find_model, load, model_settings
+from chromloom.models.trained import resolve_device
 
 FILES = ("model.safetensors", "config.json", "inputs.json")
 KEPT = ("mean", "scale", "centre", "expected")
@@ -172,7 +173,7 @@ class Predictor:
             self.tensors,
             mirrored=np.array(self.config["mirrored"]),
             n_distances=self.config["n_distances"],
-            device=device,
+            device=str(resolve_device(device)),
         )
 
     @property
