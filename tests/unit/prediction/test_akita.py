@@ -59,6 +59,16 @@ def test_a_run_is_opened_as_what_it_is(source):
     assert {chrom for chrom, _, _ in source.held_out} == {"chr1", "chr2", "chr3"}
 
 
+def test_a_device_may_be_chosen_by_itself(folders, tiny_genome_path, assembly, tmp_path):
+    """`auto` is what configs say where they say nothing."""
+    out = tmp_path / "tiny.10000.ICE.mine"
+    apply_akita(folders, None, assembly, out, genome_path=tiny_genome_path, **NAMED)
+    source = open_source(out, None, device="auto")
+    assert np.isfinite(source.band("chr3", 0, 20)).any()
+    with pytest.raises(InputError, match="device 'tpu' is unknown"):
+        open_source(out, None, device="tpu")
+
+
 def test_a_pair_is_the_mean_over_the_windows_that_hold_it(source):
     """Against windows read whole, both strands, averaged pair by pair."""
     n, chrom = 80, "chr2"

@@ -21,6 +21,7 @@ from chromloom.files import atomic_path, read_parquet, read_tsv, write_json
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import Bins
 from chromloom.models.predictor import Predictor
+from chromloom.models.trained import resolve_device
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.source import EditableMap
 
@@ -154,7 +155,7 @@ class AppliedMap(EditableMap):
     observed : NormalizedMap, optional
         The sample's own map: its masked bins are masked, and its coefficient gives probabilities.
     name : str
-    device : str
+    device : {"auto", "cpu", "cuda"}
 
     Attributes
     ----------
@@ -187,7 +188,7 @@ class AppliedMap(EditableMap):
         name: str,
         device: str = "cpu",
     ) -> None:
-        folder = Path(folder)
+        folder, own_device = Path(folder), str(resolve_device(device))
         try:
             config = json.loads((folder / FOLDER[1]).read_text())
             tensors = load_file(folder / FOLDER[0])
@@ -204,7 +205,7 @@ class AppliedMap(EditableMap):
                 )
                 for fold, own in config["folds"].items()
             }
-            self._set_up(device)
+            self._set_up(own_device)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise CheckpointError(
                 f"{folder} is no predictor applied to a sample ({error!r}); expected "
