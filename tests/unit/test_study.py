@@ -707,18 +707,24 @@ def test_a_predictor_may_read_sequence_alone(predicting, tmp_path):
         predicting({"mine": {"sequence": {"kmers": 4}}}, config={"sequences": {"hg38": "none.fa"}})
 
 
-def test_maps_of_articles_systems_that_were_not_seen_are_shown_on_their_pages(predicting):
+def test_maps_of_systems_that_were_not_seen_are_shown_on_their_pages(predicting):
     networks = {
-        "weave": {"model": "pairs-ridge"},
+        "ridge": {"model": "pairs-ridge"},
+        "weave": {},
         "tested": {"model": "epiphany-released", "folds": 0, "test": ["chr3"]},
         "by-fold": {"model": "epiphany-released"},
     }
     networks = {f"my-{name}": own for name, own in networks.items()}
     built = predicting(networks)
     shown = {str(run): chrom for run, chrom in built.unseen.items()}
-    assert shown == {"A.10000.ICE.my-tested": "chr3", "A.10000.ICE.my-by-fold": ""}
+    assert shown == {
+        "A.10000.ICE.my-weave": "",
+        "A.10000.ICE.my-tested": "chr3",
+        "A.10000.ICE.my-by-fold": "",
+    }
     assert built.page("my-tested", "Perturbation") == "Epiphany"
-    assert built.page("my-weave", "Perturbation") == "Perturbation"
+    assert built.page("my-weave", "Perturbation") == "weave"
+    assert built.page("my-ridge", "Perturbation") == "Perturbation"
     assert built.page("eig", "Perturbation") == "Perturbation"
 
 

@@ -92,7 +92,8 @@ class Model:
     threads : int
         Threads that training has a use for.
     article : str
-        The system that it belongs to, which has a page of the report; "" for others.
+        The system that it belongs to, which has a page of the report: an article's, or our own;
+        "" for baselines.
     colour : str
         In figures, "#RRGGBB".
     plugin : Path or None
@@ -246,6 +247,7 @@ WEAVE: dict[str, Any] = {
     "gradients": True,
     "gpu": True,
     "threads": 4,
+    "article": "weave",
 }
 PAIRS: dict[str, Any] = {
     **PREDICTOR,

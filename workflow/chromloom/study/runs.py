@@ -296,7 +296,7 @@ class Runs(Samples):
 
     @cached_property
     def unseen(self) -> dict[Run, str]:
-        """Predicted maps to show, those of systems of articles -> a chromosome that was held out.
+        """Predicted maps to show, those of systems, not of baselines -> a held-out chromosome.
 
         "" where every chromosome was, by the fold that predicts it.
         """
