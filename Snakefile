@@ -82,6 +82,16 @@ for figure, panels in FIGURE_PANELS.items():
                     ),
 
 
+# The family: every panel that the config gives the means to make, of the first model where a panel shows one.
+rule chromoformer:
+    input:
+        EXPRESSION,
+        needed(
+            CHROMOFORMER,
+            "chromoformer has nothing to show: it needs expression.genes, expression.table and signals",
+        ),
+
+
 # By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`, `snakemake structure`.
 rule loops:
     input:

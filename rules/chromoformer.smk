@@ -29,16 +29,6 @@ if len(STUDY.expressed) > 1:
     )
 
 
-# The family: every panel that the config gives the means to make, of the first model where a panel shows one.
-rule chromoformer:
-    input:
-        EXPRESSION,
-        needed(
-            CHROMOFORMER,
-            "chromoformer has nothing to show: it needs expression.genes, expression.table and signals",
-        ),
-
-
 rule evaluate_strata:
     input:
         predictions=expand(
