@@ -92,6 +92,25 @@ rule chromoformer:
         ),
 
 
+# Epiphany's panels (`epiphany_fig2c`); S5 is 2c and S6 is 2e with predictors of both losses.
+for panel, shown in {
+    **EPIPHANY_PANELS,
+    **dict.fromkeys(EPIPHANY_MAPS, STUDY.shown_predictors[1]),
+}.items():
+
+    rule:
+        name:
+            f"epiphany_{panel}"
+        input:
+            needed(
+                expand(
+                    f"results/figures/epiphany/{panel}.{{suffix}}",
+                    suffix=["pdf", "png", "tsv"] if shown else [],
+                ),
+                f"epiphany_{panel} has nothing to show in this study; docs/outputs.md says what it needs",
+            ),
+
+
 # By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`, `snakemake structure`.
 rule loops:
     input:

@@ -1,11 +1,14 @@
-"""What a predictor costs: `weave` per Mb trained and predicted, at two sizes, and a human genome.
+"""What predictors cost: `weave` per Mb trained and predicted, at two sizes, and a human genome.
 
-Processor time of one thread, so that a busy machine says the same. Signals and contacts are drawn
-at random, since the cost does not depend on them. A genome is only extrapolated where cost is
-linear: the larger size may cost at most `LINEAR` times per Mb what the smaller one does.
+`epiphany-paper` at its published size beside it (a frame of 2 Mb trained, two of them predicted),
+and the longest chromosome as a whole, with the memory that the process has held at most. Processor
+time of one thread, so that a busy machine says the same. Signals and contacts are drawn at random,
+since the cost does not depend on them. A genome is only extrapolated where cost is linear: the
+larger size may cost at most `LINEAR` times per Mb what the smaller one does.
 """
 
 import argparse
+import resource
 import sys
 import time
 from pathlib import Path
@@ -18,6 +21,8 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
 from chromloom.files import write_tsv  # noqa: E402
+from chromloom.models.epiphany.fitted import FittedEpiphany  # noqa: E402
+from chromloom.models.epiphany.module import Epiphany  # noqa: E402
 from chromloom.models.registry import find_model, load, model_settings  # noqa: E402
 from chromloom.training.stretches import Stretch  # noqa: E402
 from chromloom.training.weave import fit_weave  # noqa: E402
@@ -26,6 +31,10 @@ RESOLUTION, N_DISTANCES, SIGNALS, EPOCHS = 10_000, 101, 7, 2
 SIZES = (1_000, 4_000)
 """Bins."""
 GENOME_MB, LINEAR = 3_100, 1.25
+LONGEST = 24_926
+"""Bins of chr1 of hg19."""
+STEP, FIVE = 100, 5
+"""Bins of signals in a bin, and signals, of Epiphany."""
 
 
 def stretch(n: int) -> Stretch:
@@ -59,6 +68,38 @@ def measure(n: int) -> tuple[float, float]:
     return trained / EPOCHS / megabases, predicted / megabases
 
 
+def measure_longest() -> tuple[float, float]:
+    """Processor seconds of predicting the longest chromosome, and the most memory so far, GB."""
+    settings = model_settings("weave", epochs=1, refit=False)
+    tensors, _ = fit_weave([stretch(500)], settings, mirrored=(mirrored := range(2 * SIGNALS + 1)))
+    fitted = load(find_model("weave").trained).of_tensors(
+        settings, tensors, mirrored=np.array(mirrored), n_distances=N_DISTANCES
+    )
+    features = np.random.default_rng(0).exponential(size=(len(mirrored), LONGEST))
+    started = time.process_time()
+    fitted.log_ratio(features.astype(np.float32))
+    seconds = time.process_time() - started
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def measure_epiphany() -> tuple[float, float]:
+    """The costs of `measure` of `epiphany-paper`: one step on one frame, two frames predicted."""
+    settings = model_settings("epiphany-paper", adversarial=False)
+    network = Epiphany(settings, FIVE, N_DISTANCES - 1, STEP)
+    size = settings.stripes
+    signals = torch.rand(1, FIVE, network.window + (size - 1) * STEP)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.fit.learning_rate)
+    started = time.process_time()
+    network.squared_error(network(signals), torch.rand(1, size, N_DISTANCES - 1)).backward()
+    optimizer.step()
+    trained = time.process_time() - started
+    fitted = FittedEpiphany(network, np.ones(N_DISTANCES - 1))
+    started = time.process_time()
+    fitted.log_ratio(np.random.default_rng(0).random((FIVE, 2 * size * STEP), np.float32))
+    predicted = time.process_time() - started
+    return trained / (size * RESOLUTION / 1e6), predicted / (2 * size * RESOLUTION / 1e6)
+
+
 def main() -> None:
     """Measure and write `predictors.tsv`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -69,14 +110,20 @@ def main() -> None:
     costs = {n: measure(n) for n in SIZES}
     epochs = model_settings("weave").epochs
     rows = []
-    for k, (what, times) in enumerate((("epoch of training", epochs), ("prediction", 1))):
-        small, large = (costs[n][k] for n in SIZES)
-        linear = large <= LINEAR * small
+    for k, what in enumerate(("epoch of training", "prediction")):
         rows += [(f"{what}, {n // 100} Mb", costs[n][k], "s per Mb") for n in SIZES]
-        hours = large * GENOME_MB * times / 3600 if linear else np.nan
-        rows.append(
-            (f"{what} of a human genome, one network, {times} times", hours, "h of one core")
-        )
+    small, large = (costs[n][0] for n in SIZES)
+    hours = large * GENOME_MB * epochs / 3600 if large <= LINEAR * small else np.nan
+    rows.append((f"{epochs} epochs of a human genome, one network", hours, "h of one core"))
+    chromosome, memory = measure_longest()
+    rows += [("prediction of chr1", chromosome, "s"), ("most memory by then", memory, "GB")]
+    genome = chromosome * GENOME_MB / (LONGEST * RESOLUTION / 1e6)
+    rows.append(("prediction of a human genome, from chr1, one network", genome, "s"))
+    for what, cost, own in zip(("epoch of training", "prediction"), measure_epiphany(), (0, 1)):
+        rows += [
+            (f"{what} by epiphany-paper", cost, "s per Mb"),
+            (f"{what}: epiphany-paper over weave", cost / costs[SIZES[1]][own], "times"),
+        ]
     table = pd.DataFrame(rows, columns=["name", "value", "unit"])
     write_tsv(table, out / "predictors.tsv")
     sys.stdout.write(table.to_string(index=False) + "\n")

@@ -128,6 +128,11 @@ def predictor(wildcards):
     return STUDY.predictors[wildcards.get("predictor") or wildcards.model]
 
 
+def cell_types(wildcards):
+    """The two maps whose difference is compared."""
+    return map_of(wildcards), "{other}.{resolution}.{norm}".format(**wildcards)
+
+
 def compared_predictors(wildcards):
     """Predictors that are compared on a map."""
     return STUDY.compared_predictors.get(map_of(wildcards), [])

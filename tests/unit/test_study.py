@@ -693,6 +693,28 @@ def test_a_predictor_is_applied_to_every_sample_that_has_its_signals(predicting)
     assert built.seeds_of("mine") == ["mine"], "the seed of a predictor is its own key"
 
 
+def test_a_predictor_is_applied_to_other_assemblies_that_it_names(predicting, tmp_path):
+    sheet = "signal\tcell_type\tassembly\tpath\n"
+    (tmp_path / "both.tsv").write_text(sheet + "CTCF\tA\thg38\tA.bw\nCTCF\tlimb\tmm10\tB.bw\n")
+    samples = {"A": {}, "limb": {"cell_type": "limb", "assembly": "mm10", "contacts": "-"}}
+    config = {"signals": "both.tsv", "contacts": {"chromosomes": []}}
+    built = predicting({"mine": {}}, config=config, **samples)
+    assert names(built.predictor_runs) == ["A.10000.ICE.mine"]
+    built = predicting({"mine": {"other_assemblies": ["mm10"]}}, config=config, **samples)
+    assert names(built.predictor_runs) == ["A.10000.ICE.mine", "limb.10000.ICE.mine"]
+    assert built.application("mine", "limb") == {"other_assembly": True}
+    assert built.application("mine", "A") == {}
+    targets = config | {"attribution": {"targets": {"pixel": ["chr1:1-1000000"]}}}
+    built = predicting({"mine": {"other_assemblies": ["mm10"]}}, config=targets, **samples)
+    assert built.signal_attributions == ["A.10000.ICE.mine.signals/pixel"]
+    (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
+    with pytest.raises(InputError, match="'mine': it reads the sequence and is applied to its own"):
+        predicting(
+            {"mine": {"other_assemblies": ["mm10"], "sequence": {"kmers": 4}}},
+            config={"sequences": {"hg38": "hg38.fa"}},
+        )
+
+
 def test_a_predictor_may_read_sequence_alone(predicting, tmp_path):
     (tmp_path / "hg38.fa").write_text(">chr1\nACGT\n")
     built = predicting(
@@ -726,6 +748,43 @@ def test_maps_of_systems_that_were_not_seen_are_shown_on_their_pages(predicting)
     assert built.page("my-weave", "Perturbation") == "weave"
     assert built.page("my-ridge", "Perturbation") == "Perturbation"
     assert built.page("eig", "Perturbation") == "Perturbation"
+
+
+def test_panels_of_predictors_show_those_that_differ_in_one_thing(predicting):
+    motifs = {"signals": ["CTCF", "motifs+", "motifs-"]}
+    built = predicting(
+        {"mine": {}, "ridge": {"model": "pairs-ridge"}, "more": motifs,
+         "other": {**motifs, "options": {"members": 2}}}
+    )  # fmt: skip
+    panels = built.predictor_panels
+    assert panels["fig2b"] == {"A.10000.ICE": ["mine", "ridge"]}
+    assert panels["fig5a"] == {"A.10000.ICE": ["mine", "more"]}
+    assert panels["fig2c"] == {"A.10000.ICE": ["mine", "ridge", "more", "other"]}
+    assert not predicting({"mine": {}, "ridge": {"model": "pairs-ridge"}}).predictor_panels["fig5a"]
+
+
+def test_differences_are_of_two_cell_types_with_maps_that_a_predictor_was_applied_to(predicting):
+    samples = {"A": {}, "A2": {"cell_type": "A"}, "B": {"cell_type": "B"}}
+    built = predicting({"mine": {}, "motifs": {"signals": ["motifs+"]}}, **samples)
+    assert built.compared_cell_types == {
+        ("A.10000.ICE", "B.10000.ICE"): ["mine"],
+        ("A2.10000.ICE", "B.10000.ICE"): ["mine"],
+    }
+    assert predicting().compared_cell_types == {}
+
+
+def test_maps_after_edits_of_signals_are_shown_beside_those_of_the_cell_type_as_it_is(
+    predicting, tmp_path
+):
+    (tmp_path / "masked.bed").write_text("chr1\t0\t1000\tmask:CTCF\n")
+    config = {"signal_edits": {"A-masked": {"of": "A", "edits": "masked.bed"}}}
+    samples = {"A": {}, "masked": {"cell_type": "A-masked", "contacts": "-"}}
+    built = predicting({"mine": {}, "ridge": {"model": "pairs-ridge"}}, config=config, **samples)
+    ((after, before),) = built.edited_signals
+    assert (str(after), str(before)) == ("masked.10000.ICE.mine", "A.10000.ICE.mine")
+    assert built.edits_of_signals(after) == "results/signals/A-masked.100.edits.tsv"
+    assert built.shown_predictors == ("A.10000.ICE", ["mine", "ridge"])
+    assert predicting().edited_signals == []
 
 
 def test_the_column_models_chooses_among_predictors(predicting):

@@ -36,6 +36,13 @@ TARGETS = [
     "results/tables/reconstruction.tsv",
     "results/predictors/A.10000.ICE.scores.tsv",
     "epiphany_fig2",
+    "epiphany_fig2b",
+    "epiphany_fig2c",
+    "epiphany_fig2e",
+    "epiphany_fig3a",
+    "epiphany_fig2d",
+    "epiphany_figS2",
+    "epiphany_fig6",
 ]
 SAMPLES = """\
 sample\tcell_type\tassembly\tcontacts\tmodels\tedits

@@ -16,4 +16,5 @@ with job_log(snakemake.log[0]):
         norm=wildcards.norm,
         predictor=wildcards.model,
         chroms=snakemake.params.chromosomes,
+        **snakemake.params.more,
     )

@@ -25,7 +25,7 @@ with job_log(snakemake.log[0]):
         n_boot=params.bootstraps,
         seed=params.seed,
     )
-    for name in ("scores", "distances", "submatrices"):
+    for name in ("scores", "distances", "submatrices", "curves", "insulation"):
         table = getattr(result, name)
         table.insert(0, "sample", snakemake.wildcards.sample)
         write_tsv(table, snakemake.output[name])

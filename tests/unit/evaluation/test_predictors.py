@@ -6,7 +6,7 @@ from scipy.stats import poisson, spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from chromloom.errors import InputError
-from chromloom.evaluation.predictors import OWN, score_predictors
+from chromloom.evaluation.predictors import OWN, _agreement, score_predictors
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.observed import ObservedMap
 
@@ -127,3 +127,37 @@ def test_predictors_that_were_tested_on_nothing_in_common_are_refused(observed):
     one, two = (Changed(observed, 0.3, held_out=((c, 0, 10**9),)) for c in ("chr1", "chr2"))
     with pytest.raises(InputError, match="no pair is held out from all of one, two"):
         scores_of(observed, one=one, two=two)
+
+
+def test_curves_and_insulation_by_window_are_those_of_all_pairs(observed):
+    source = Changed(observed, 0.5)
+    result = scores_of(observed, changed=source, perfect=Changed(observed, 0.0))
+    for name in ("z2", "p01"):
+        own = result.curves.query("model == 'changed' and significant == @name")
+        area = np.trapezoid(
+            np.r_[0, own["true_positive_rate"]], np.r_[0, own["false_positive_rate"]]
+        )
+        score = result.scores.query("model == 'changed' and chrom == 'all'").set_index("metric")
+        assert area == pytest.approx(score.loc[f"auc_{name}", "value"])
+    assert result.curves.groupby(["model", "significant"])["true_positive_rate"].last().eq(1).all()
+    table = result.insulation
+    assert set(table["window"]) == {10}, "wider diamonds need pairs that are not predicted"
+    perfect = table[table["model"] == "perfect"]
+    assert perfect["r"].min() > 0.99
+    assert (perfect["found"] > 0.9).all()
+    changed = table.query("model == 'changed' and chrom == 'all'").iloc[0]
+    assert 0.5 < changed["r"] < perfect["r"].min()
+    assert 0 < changed["by_chance"] < changed["found"] <= 1
+    chroms = table.query("model == 'changed' and chrom != 'all'")
+    assert changed["n_boundaries"] == chroms["n_boundaries"].sum() > 0
+    assert changed["n"] == chroms["n"].sum()
+
+
+def test_boundaries_are_as_many_of_the_strongest_minima_as_the_observed_map_has():
+    x = np.arange(200)
+    seen = np.where(x % 50 == 25, -1.0, 0.0)
+    told = np.roll(np.where(x % 50 == 25, -0.01, 0.0), 2) + np.where(x == 100, -0.001, 0)
+    own = _agreement(seen, told)
+    assert (own["n_boundaries"], own["n_found"], own["n_near"]) == (4, 4, 20)
+    assert _agreement(seen, np.roll(told, 1))["n_found"] == 0
+    assert _agreement(seen, np.zeros(200))["n_found"] == 0

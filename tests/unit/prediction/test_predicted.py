@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,6 +167,31 @@ def test_other_signals_than_those_of_training_are_refused(
         (hg19 / "inputs.json").write_text(json.dumps(inputs | {key: value}))
         with pytest.raises(InputError, match=message):
             apply_predictor([hg19], tiny_signals_path, assembly, tmp_path / "x", **named)
+
+
+def test_another_species_is_predicted_where_that_is_asked_for_and_is_all_held_out(
+    folders, tiny_signals_path, assembly, tiny_map_path, tmp_path
+):
+    mouse = Assembly("mouse", assembly.chromsizes, NONE, NONE)
+    store = tmp_path / "mouse.h5"
+    shutil.copy(tiny_signals_path, store)
+    with h5py.File(store, "r+") as file:
+        file.attrs["assembly"] = "mouse"
+    named = {"sample": "limb", "norm": "ICE", "predictor": "mine"}
+    with pytest.raises(InputError, match="on assembly 'mouse'; expected 'tiny'"):
+        apply_predictor(folders, store, mouse, tmp_path / "refused", **named)
+    out = tmp_path / "limb"
+    apply_predictor(folders, store, mouse, out, **named, other_assembly=True)
+    limb = open_source(out, None)
+    assert (limb.assembly, set(limb.fold_of.values())) == ("mouse", {0})
+    assert {chrom for chrom, _, _ in limb.held_out} == set(assembly.chromsizes.index)
+    alone = tmp_path / "first"
+    apply_predictor(folders[:1], tiny_signals_path, assembly, alone, **named)
+    for chrom in ("chr1", "chr2"):
+        bands = [s.band(chrom, 0, 60) for s in (limb, open_source(alone, None))]
+        np.testing.assert_array_equal(*bands)
+    with pytest.raises(InputError, match="trained on tiny is applied to tiny as to another"):
+        apply_predictor(folders, tiny_signals_path, assembly, out, **named, other_assembly=True)
 
 
 def test_a_split_that_was_cut_at_the_end_of_a_line_is_refused(

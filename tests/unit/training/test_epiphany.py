@@ -212,3 +212,22 @@ def test_published_weights_take_the_place_of_training(tmp_path):
     np.testing.assert_allclose(tensors["scale"], 20, rtol=1e-5)
     with pytest.raises(CheckpointError, match="weight conv1"):
         fit_epiphany([stretch()], settings(width=0.2), mirrored=[0], weights=path)
+
+
+def test_a_discriminator_scores_whole_frames_and_a_network_without_has_none():
+    sizes = {"adversarial": True, "stripes": 68}
+    torch.manual_seed(0)
+    made = Epiphany(settings(**sizes), 1, 68, STEP)
+    fitted = FittedEpiphany(made, np.ones(68))
+    ratio = np.random.default_rng(0).random((68, 150)) + 0.5
+    scores = fitted.perceive(ratio)
+    assert scores.shape == (2,)
+    frame = torch.as_tensor(
+        np.nan_to_num(np.log2(stripes_of(ratio)[68:136] + 1)), dtype=torch.float32
+    )
+    with torch.no_grad():
+        expected = torch.sigmoid(made.discriminator(frame[None]))[0]
+    assert scores[1] == pytest.approx(float(expected), rel=1e-5)
+    assert len(fitted.perceive(ratio[:, :50])) == 0
+    with pytest.raises(InputError, match="needs a predictor with a discriminator"):
+        FittedEpiphany(network(), np.ones(N_DISTANCES)).perceive(ratio)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import cooler
 import numpy as np
 import pandas as pd
+from scipy.signal import find_peaks
 
 PROMINENCE = 0.1  # log2; lower dips of insulation are no boundaries
 WINDOW_BINS = 10
@@ -177,3 +178,25 @@ def is_boundary(insulation: np.ndarray) -> np.ndarray:
                     constant_values=np.inf)  # fmt: skip
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 5).min(axis=1)
     return (insulation == lowest) & (depths(insulation) >= PROMINENCE)
+
+
+def find_minima(score: np.ndarray, prominence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Minima of an insulation score that are deeper than what is around them.
+
+    Parameters
+    ----------
+    score : ndarray, (n,)
+        NaN = not known, which is no minimum.
+    prominence : float
+        Least depth, as `scipy.signal.find_peaks` has it; of 0 every minimum counts.
+
+    Returns
+    -------
+    places : ndarray, int
+    prominences : ndarray, float
+    """
+    if not np.isfinite(score).any():
+        return np.empty(0, int), np.empty(0)
+    depth = -np.where(np.isfinite(score), score, np.nanmax(score))
+    places, properties = find_peaks(depth, prominence=max(prominence, 1e-9))
+    return places, properties["prominences"]

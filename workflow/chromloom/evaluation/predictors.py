@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import poisson, rankdata
 
-from chromloom.analysis.insulation import score_diamonds
+from chromloom.analysis.insulation import find_minima, score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation.by_distance import FIRST, mean_correlation, nats_per_contact
 from chromloom.evaluation.maps import rows_in
 from chromloom.evaluation.statistics import PSEUDOCOUNT, interval, pearson, resample_blocks
 from chromloom.genome.assembly import Assembly
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.applied import Folds
 from chromloom.prediction.observed import ObservedMap
 from chromloom.prediction.open import open_source
 from chromloom.prediction.predicted import apply_predictor
@@ -32,6 +33,10 @@ BLOCK = 2_000_000
 WINDOW = 250_000
 """Side of the insulation's diamond, bp; at least `FEWEST` bins."""
 FEWEST = 10
+WINDOWS = (10, 20, 30, 40, 50)
+"""Sides of the diamonds of the table of insulation, bins, as the article has them."""
+PROMINENCE, NEAR = 0.1, 2
+"""Of an observed boundary, log2 of insulation; bins within which a predicted one is the same."""
 SIGNIFICANT = {"p01": 0.01, "z2": 0.02275, "z3": 0.00135}
 """Largest Poisson p, above the expected, of a significant pair: 0.01; Z above 2; Z above 3."""
 LEVELS = 100
@@ -55,11 +60,20 @@ class PredictorScores:
     submatrices : DataFrame
         model, signals, chrom, start, end (bp), mse (of log O/E), insulation_r (NaN where it does
         not vary), n (pairs).
+    curves : DataFrame
+        model, signals, significant (of `SIGNIFICANT`), false_positive_rate, true_positive_rate,
+        precision: a row per level of the prediction, all chromosomes together.
+    insulation : DataFrame
+        model, signals, chrom, window (bins), r, n (bins); n_boundaries (observed minima of at
+        least `PROMINENCE`), found (share of them within `NEAR` bins of one of as many strongest
+        minima of the prediction), by_chance (share of all bins that are so near one).
     """
 
     scores: pd.DataFrame
     distances: pd.DataFrame
     submatrices: pd.DataFrame
+    curves: pd.DataFrame
+    insulation: pd.DataFrame
 
 
 def score_predictors(
@@ -105,16 +119,16 @@ def score_predictors(
     n_distances = distance_bins(min(limits), resolution) if limits else 101
     window = max(WINDOW // resolution, FEWEST)
     parts: dict[tuple[str, str], list[_Sums]] = {key: [] for key in sources}
-    submatrices, has_data, n_pairs, n_unpredicted = [], [], [], []
+    submatrices, agreements, has_data, n_pairs, n_unpredicted = [], [], [], [], []
     scored_chroms = []
     for chrom in observed.chromnames:
         rows = np.all([rows_in(observed, chrom, s.held_out) for s in sources.values()], axis=0)
         if not rows.any():
             continue
         n, depth = len(rows), min(n_distances, len(rows))
-        seen = _band(ObservedMap(observed, observed.sample), chrom, n, depth)
-        bands = {key: _band(source, chrom, n, depth) for key, source in sources.items()}
-        clean = None if denoised is None else _band(denoised, chrom, n, depth)
+        seen = read_band(ObservedMap(observed, observed.sample), chrom, n, depth)
+        bands = {key: read_band(source, chrom, n, depth) for key, source in sources.items()}
+        clean = None if denoised is None else read_band(denoised, chrom, n, depth)
         j = np.minimum(np.arange(depth)[:, None] + np.arange(n), n - 1)
         wanted = np.isfinite(seen) & rows & rows[j]
         wanted[:FIRST] = False
@@ -131,6 +145,8 @@ def score_predictors(
         size = max(block // resolution, 1)
         starts = np.arange(0, n, size)
         has_data.append(np.add.reduceat(scored.any(axis=0), starts) > 0)
+        windows = [w for w in WINDOWS if 2 * w - 1 <= depth]
+        observed_insulation = {w: _insulation(seen, scored, w) for w in windows}
         for (model, signals), band in bands.items():
             scaled = _scaled(band, scored, truth.expected)
             log = _log_ratio(scaled, scored, truth.expected)
@@ -142,12 +158,17 @@ def score_predictors(
             table.insert(0, "chrom", chrom)
             table = table.assign(start=table["start"] * resolution, end=table["end"] * resolution)
             submatrices.append(table.assign(model=model, signals=signals))
+            agreements += [
+                {"model": model, "signals": signals, "chrom": chrom, "window": w}
+                | _agreement(own, _insulation(scaled, scored, w))
+                for w, own in observed_insulation.items()
+            ]
     if not scored_chroms:
         raise InputError(
             f"{observed.path}: no pair is held out from all of {', '.join(k[0] for k in sources)} "
             "and predicted by all; give predictors of the same test chromosomes"
         )
-    first, scores, distances = next(iter(sources)), [], []
+    first, scores, distances, curves = next(iter(sources)), [], [], []
     groups = {"all": range(len(scored_chroms))} | {c: [k] for k, c in enumerate(scored_chroms)}
     for chrom, own in groups.items():
         multiplicity = resample_blocks(np.concatenate([has_data[k] for k in own]), n_boot, seed)
@@ -159,6 +180,8 @@ def score_predictors(
             scores[-1]["n"] = sum(n_pairs[k] for k in own)
             scores[-1]["n_unpredicted"] = sum(n_unpredicted[k] for k in own)
             distances.append(joined[key].by_distance().assign(**labels))
+            if chrom == "all":
+                curves.append(joined[key].curves().assign(model=key[0], signals=key[1]))
     columns = ["model", "signals", "chrom", "start", "end", "mse", "insulation_r", "n"]
     return PredictorScores(
         pd.concat(scores, ignore_index=True)[COLUMNS],
@@ -166,6 +189,17 @@ def score_predictors(
             ["model", "signals", "chrom", "distance", "r", "r_denoised", "spearman", "n"]
         ],
         pd.concat(submatrices, ignore_index=True)[columns],
+        pd.concat(curves, ignore_index=True)[
+            [
+                "model",
+                "signals",
+                "significant",
+                "false_positive_rate",
+                "true_positive_rate",
+                "precision",
+            ]
+        ],
+        _by_window(agreements),
     )
 
 
@@ -209,12 +243,14 @@ def evaluate_predictors(
     clean = None if denoised is None else open_source(denoised, map_path)
     with tempfile.TemporaryDirectory() as folder:
         for name, stores in others.items():
+            trained_on = Folds.read(folds[name]).first.inputs["assembly"]
             for cell_type, store in stores.items():
                 out = Path(folder) / f"{name}.{cell_type}"
                 apply_predictor(
                     folds[name], store, assembly, out, sample=observed.sample, norm=observed.norm,
                     predictor=name, chroms=observed.chromnames,
                     genome_path=genome,
+                    other_assembly=trained_on != assembly.name,
                 )  # fmt: skip
                 sources[name, cell_type] = open_source(out, map_path, name=name)
         return score_predictors(observed, sources, denoised=clean, n_boot=n_boot, seed=seed)
@@ -335,6 +371,20 @@ class _Sums:
         values["insulation_r"] = pearson(resampled(self.insulation))
         return values
 
+    def curves(self) -> pd.DataFrame:
+        """significant, false_positive_rate, true_positive_rate, precision, from highest level."""
+        rows = []
+        for k, name in enumerate(SIGNIFICANT):
+            found = np.cumsum(self.levels.sum(axis=0)[k, ::-1], axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                table = {
+                    "false_positive_rate": found[:, 1] / found[-1, 1],
+                    "true_positive_rate": found[:, 0] / found[-1, 0],
+                    "precision": found[:, 0] / found.sum(axis=1),
+                }
+            rows.append(pd.DataFrame(table).assign(significant=name))
+        return pd.concat(rows, ignore_index=True)
+
     def by_distance(self) -> pd.DataFrame:
         """distance (bins), r, r_denoised, spearman, n."""
         sums = self.pairs.sum(axis=0)[FIRST:]
@@ -405,6 +455,53 @@ def _insulation(band: np.ndarray, scored: np.ndarray, window: int) -> np.ndarray
     return score_diamonds(np.where(scored, band, np.nan), window, ignore_diags=FIRST)
 
 
+MOMENTS = ["n", "x", "y", "xx", "yy", "xy"]
+
+
+def _agreement(observed: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Sums of two insulation scores (n,) of one chromosome, and of their boundaries."""
+    known = np.isfinite(observed) & np.isfinite(predicted)
+    a, b = predicted[known], observed[known]
+    sums = dict(zip(MOMENTS, (known.sum(), a.sum(), b.sum(), a @ a, b @ b, a @ b)))
+    own, _ = find_minima(np.where(known, observed, np.nan), PROMINENCE)
+    other, strength = find_minima(np.where(known, predicted, np.nan), 0)
+    other = other[np.argsort(-strength, kind="stable")[: len(own)]]
+    bins = np.flatnonzero(known)
+
+    def near(places):
+        if not len(other):
+            return 0
+        return int((np.abs(places[:, None] - other).min(axis=1) <= NEAR).sum())
+
+    return sums | {"n_boundaries": len(own), "n_found": near(own), "n_near": near(bins)}
+
+
+def _by_window(agreements: list[dict]) -> pd.DataFrame:
+    """The table of insulation: chromosomes, and all together, from their sums."""
+    columns = [
+        "model",
+        "signals",
+        "chrom",
+        "window",
+        "r",
+        "n",
+        "n_boundaries",
+        "found",
+        "by_chance",
+    ]
+    if not agreements:
+        return pd.DataFrame(columns=columns)
+    table = pd.DataFrame(agreements)
+    keys = ["model", "signals", "chrom", "window"]
+    both = pd.concat([table.assign(chrom="all"), table])
+    summed = both.groupby(keys, sort=False).sum().reset_index()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        summed["r"] = pearson(summed[MOMENTS].to_numpy(float))
+        summed["found"] = summed["n_found"] / summed["n_boundaries"].where(lambda n: n > 0)
+        summed["by_chance"] = summed["n_near"] / summed["n"].where(lambda n: n > 0)
+    return summed[columns]
+
+
 def _submatrices(truth: _Truth, log, insulation, starts) -> pd.DataFrame:
     """Squared error of log O/E and agreement of insulation within `BLOCK`, in bins.
 
@@ -426,7 +523,7 @@ def _submatrices(truth: _Truth, log, insulation, starts) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["start", "end", "mse", "insulation_r", "n"])
 
 
-def _band(source, chrom: str, n: int, depth: int) -> np.ndarray:
+def read_band(source, chrom: str, n: int, depth: int) -> np.ndarray:
     """Contact strength of a chromosome, (depth, n), float64; NaN where there is none."""
     band = np.full((depth, n), np.nan)
     known = source.band(chrom, 0, n, max_dist=depth)

@@ -7,7 +7,7 @@ All that a prediction needs is put into one folder, as training does for a model
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,6 +65,28 @@ class Folds:
     def first(self) -> Predictor:
         """What all folds have in common is that of the first."""
         return self.predictors[0]
+
+    def on_another(self, assembly: Assembly) -> Self:
+        """The first fold, as one that was tested on every chromosome of another assembly.
+
+        Raises
+        ------
+        InputError
+            The predictor reads the sequence, or the assembly is that of training.
+        """
+        first = self.first
+        trained = first.inputs["assembly"]
+        if any(first.inputs["sequence"].values()) or trained == assembly.name:
+            raise InputError(
+                f"a predictor trained on {trained} is applied to {assembly.name} as to another "
+                "assembly; expected one that reads signals alone, and another assembly"
+            )
+        sizes = assembly.chromsizes
+        tested = pd.DataFrame(
+            {"fold": 0, "role": "test", "chrom": sizes.index, "start": 0, "end": sizes.to_numpy()}
+        )
+        moved = replace(first, inputs=first.inputs | {"assembly": assembly.name})
+        return type(self)({0: moved}, {0: tested})
 
     def deal(self, chroms: Iterable[str]) -> tuple[dict[str, int], list[tuple[str, int, int]]]:
         """Which fold predicts a chromosome: the last one tested on it, else the first.

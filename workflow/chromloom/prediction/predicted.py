@@ -39,6 +39,7 @@ def apply_predictor(
     norm: str,
     predictor: str,
     chroms: Sequence[str] | None = None,
+    other_assembly: bool = False,
 ) -> None:
     """Apply a predictor to the signals or the sequence of a sample and write the folder of the run.
 
@@ -58,6 +59,9 @@ def apply_predictor(
         Of the run.
     chroms : sequence of str, optional
         Chromosomes to predict; by default those that all signals and the sequence have.
+    other_assembly : bool
+        The signals are of another assembly than that of training, such as another species'. Its
+        chromosomes are all unseen, and predicted by the first fold.
 
     Raises
     ------
@@ -72,6 +76,8 @@ def apply_predictor(
     A chromosome is predicted by the fold that was tested on it, else by the first.
     """
     folds = Folds.read(folders)
+    if other_assembly:
+        folds = folds.on_another(assembly)
     inputs, config = folds.first.inputs, folds.first.config
     resolution = config["resolution"]
     table = make_bins(assembly.chromsizes, resolution).astype({"chrom": str})

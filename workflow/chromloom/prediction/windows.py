@@ -71,15 +71,26 @@ def read_split(
     region = (chrom, start, end)
     clr = cooler.Cooler(str(observed))
     masked = clr.bins()["weight"].fetch(region).isna().to_numpy()
-    model = cooler.Cooler(f"{predicted}::resolutions/{clr.binsize}")
     own = clr.matrix(field="value", balance=False).fetch(region).astype(float)
     bins = np.arange(len(own))
     near = np.abs(bins[:, None] - bins) < clr.info["metadata"]["ignore_diags"]
     own[masked[:, None] | masked | near] = np.nan
-    # What is predicted is above 0; a pair without a pixel has no prediction.
-    theirs = model.matrix(field="count", balance=False).fetch(region).astype(float)
-    theirs[masked[:, None] | masked | ~(theirs > 0)] = np.nan
+    theirs = read_predicted(predicted, clr.binsize, chrom, start, end)
+    theirs[masked[:, None] | masked] = np.nan
     return own, theirs
+
+
+def read_predicted(
+    predicted: str | Path, resolution: int, chrom: str, start: int, end: int
+) -> np.ndarray:
+    """Contact strength of one region of a predicted `.mcool`, (m, m), symmetric.
+
+    NaN where nothing is predicted: what is predicted is above 0, and a pair without a pixel has no
+    prediction.
+    """
+    clr = cooler.Cooler(f"{predicted}::resolutions/{resolution}")
+    values = clr.matrix(field="count", balance=False).fetch((chrom, start, end)).astype(float)
+    return np.where(values > 0, values, np.nan)
 
 
 def split_table(observed: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from chromloom.errors import InputError
+from chromloom.models.registry import model_settings
 from chromloom.study.runs import Run, Runs
 
 # Panels of the figures that are made by default, by the figure that draws them.
@@ -19,6 +20,8 @@ PANELS = {
     "fig8c": ["fig8c"],
     "fig9": ["fig9"],
 }
+EPIPHANY_PANELS = ("fig2b", "fig2c", "fig2e", "fig3a", "fig5a")
+"""Panels that are drawn from the tables of compared predictors."""
 
 
 class Figures(Runs):
@@ -101,6 +104,72 @@ class Figures(Runs):
             figure: [panel for panel in panels if has.get(panel, has[figure])]
             for figure, panels in PANELS.items()
         }
+
+    @cached_property
+    def predictor_panels(self) -> dict[str, dict[str, list[str]]]:
+        """Panel of the Epiphany article -> map -> predictors that it shows, the first one first.
+
+        Figure 2b has those that read what the first reads (targets, losses, models), figure 5a
+        those that differ from it in their signals alone; the others have all.
+        """
+        panels: dict[str, dict[str, list[str]]] = {panel: {} for panel in EPIPHANY_PANELS}
+        for shown, names in self.compared_predictors.items():
+            first, *others = (self.predictors[name] for name in names)
+            alike = [p.name for p in others if p.signals == first.signals]
+            ablated = [
+                p.name
+                for p in others
+                if (p.model, p.options, p.samples) == (first.model, first.options, first.samples)
+                and p.signals != first.signals
+            ]
+            for own in panels.values():
+                own[shown] = names
+            panels["fig2b"][shown] = [first.name, *alike]
+            panels["fig5a"][shown] = [first.name, *ablated]
+            if not ablated:
+                del panels["fig5a"][shown]
+        return panels
+
+    @cached_property
+    def shown_predictors(self) -> tuple[str, list[str]]:
+        """The map whose regions the Epiphany figures show, and its predictors; ("", []) without.
+
+        That of the other figures where predictors are compared on it, else the first.
+        """
+        compared = self.compared_predictors
+        if not compared:
+            return "", []
+        shown = self.focus if self.focus in compared else next(iter(compared))
+        return shown, compared[shown]
+
+    @property
+    def judge(self) -> str:
+        """The first of `shown_predictors` that was trained with a discriminator; "" without."""
+        for name in self.shown_predictors[1]:
+            plan = self.predictors[name]
+            if getattr(model_settings(plan.model, **plan.options), "adversarial", False):
+                return name
+        return ""
+
+    @cached_property
+    def edited_signals(self) -> list[tuple[Run, Run]]:
+        """Runs of the first predictor on a sample with edited signals and on one without them."""
+        pairs: list[tuple[Run, Run]] = []
+        runs = {
+            (run.sample, run.resolution, run.norm, run.model): run for run in self.predictor_runs
+        }
+        for run in self.predictor_runs:
+            asked = self.signal_edits.get(self.samples.cell_type[run.sample])
+            before = [
+                other
+                for (sample, *shape), other in runs.items()
+                if asked
+                and self.samples.cell_type[sample] == asked["of"]
+                and shape == [run.resolution, run.norm, run.model]
+            ]
+            if before and run.sample not in [edited.sample for edited, _ in pairs]:
+                pairs.append((run, before[0]))
+        return pairs
 
     @cached_property
     def agreement_panels(self) -> dict[str, dict[str, Any]]:

@@ -35,6 +35,8 @@ class PredictorPlan:
         File of published weights that are taken in place of training; "" where it is trained.
     windows : str
         File of windows with their roles in place of test, validation and folds; "" for none.
+    other_assemblies : tuple of str
+        Names of assemblies, beside that of training, that it is applied to.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PredictorPlan:
     n_folds: int
     weights: str
     windows: str
+    other_assemblies: tuple[str, ...]
 
     @property
     def reads_sequence(self) -> bool:
@@ -162,6 +165,7 @@ def plan_predictor(
         n_folds=asked["folds"],
         weights=study.find_path(asked["weights"]),
         windows=study.dataset_path(asked["windows"]),
+        other_assemblies=tuple(asked["other_assemblies"]),
     )
     model_settings(plan.model, **plan.options)  # refused here where they are none
     for sample in samples:
@@ -174,6 +178,11 @@ def plan_predictor(
         raise InputError(
             f"{where}: sequence is read as features, and model {plan.model!r} reads signals in "
             "their own bins; leave sequence out, or take another model"
+        )
+    if plan.other_assemblies and plan.reads_sequence:
+        raise InputError(
+            f"{where}: it reads the sequence and is applied to its own assembly alone; leave "
+            "other_assemblies out"
         )
     assembly = study.assembly_name(first)
     if plan.reads_sequence and not study.sequence(assembly):
@@ -195,11 +204,14 @@ def missing_signals(study: Samples, plan: PredictorPlan, cell_type: str) -> list
 
 
 def applies(study: Samples, plan: PredictorPlan, sample: str) -> bool:
-    """Whether a predictor is applied to a sample: same assembly, its signals, not excluded."""
+    """Whether a predictor is applied to a sample: an assembly of its, its signals, not excluded."""
     row, named = study.samples.loc[sample], listed(study.samples.models[sample])
     if row.fine_tune_of or row.edit_of or (named and plan.name not in named):
         return False
-    if study.assembly_name(sample) != study.assembly_name(plan.samples[0]):
+    if study.assembly_name(sample) not in (
+        study.assembly_name(plan.samples[0]),
+        *plan.other_assemblies,
+    ):
         return False
     has = plan.resolution in study.resolutions(sample) and plan.norm in study.norms(sample)
     lacks = missing_signals(study, plan, row.cell_type)

@@ -339,6 +339,25 @@ class Runs(Samples):
         return compared
 
     @cached_property
+    def compared_cell_types(self) -> dict[tuple[str, str], list[str]]:
+        """Two observed maps of different cell types -> predictors that were applied to both.
+
+        The second map has the bin size, norm and assembly of the first.
+        """
+        maps = self.compared_predictors
+        compared = {}
+        for k, one in enumerate(maps):
+            sample, *shape = one.split(".")
+            for other in list(maps)[k + 1 :]:
+                another, *its_shape = other.split(".")
+                cell_types = {self.samples.cell_type[name] for name in (sample, another)}
+                assemblies = {self.assembly_name(name) for name in (sample, another)}
+                both = [name for name in maps[one] if name in maps[other]]
+                if shape == its_shape and len(cell_types) == 2 and len(assemblies) == 1 and both:
+                    compared[one, other] = both
+        return compared
+
+    @cached_property
     def pair_runs(self) -> list[Run]:
         """Runs whose prediction of a pair is a function of vectors, so that edits can move them."""
         return [run for run in self.map_runs if self.model(run.model).editable]
@@ -352,12 +371,13 @@ class Runs(Samples):
     def signal_attributions(self) -> list[str]:
         """`{run}.signals/{target}` of predictors with gradients, by attribution.targets.
 
-        Predictors of bases have those targets that one window holds.
+        Predictors of bases have those targets that one window holds. Targets are regions of the
+        assembly that the predictor was trained on.
         """
         return [
             f"{run}.signals/{name}"
             for run in self.predictor_runs
-            if self.model(run.model).gradients
+            if self.model(run.model).gradients and not self.application(run.model, run.sample)
             for name, regions in self.attribution_targets.items()
             if self._holds(self.predictors[run.model], regions)
         ]
@@ -566,6 +586,12 @@ class Runs(Samples):
             and not missing_signals(self, plan, cell_type)
         }
 
+    def application(self, predictor: str, sample: str) -> dict[str, bool]:
+        """What `apply_predictor` is told beside the files; nothing on the assembly of training."""
+        trained = self.predictors[predictor].samples[0]
+        other = self.assembly_name(trained) != self.assembly_name(sample)
+        return {"other_assembly": True} if other else {}
+
     def compared_controls(self, map: str) -> dict[str, dict[str, str]]:
         """Predictor that is compared on a map -> its `control_stores` there."""
         return {
@@ -578,6 +604,11 @@ class Runs(Samples):
         plan = self.predictors[predictor]
         name = self.assembly_name(plan.samples[0])
         return f"results/sequence/{name}.fa.gz" if plan.reads_sequence else ""
+
+    def edits_of_signals(self, run: Run) -> str:
+        """What was edited in the signals of a run's cell type, as `edit_signals` writes it."""
+        store = self.store_of(self.predictors[run.model], run.sample)
+        return f"results/signals/{store}.edits.tsv"
 
     def read_by(self, run: Run) -> list[str]:
         """Signals and sequence that the predictor of a run reads; none of another model."""

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chromloom.models.epiphany.module import Epiphany, band_of
+from chromloom.errors import InputError
+from chromloom.models.epiphany.module import Epiphany, band_of, stripes_of
 from chromloom.models.epiphany.settings import EpiphanySettings
 
 LEAST = 1e-6
@@ -101,3 +102,43 @@ class FittedEpiphany:
         elif self.settings.target == "nb_z":
             ratio = 1 + ratio * scale
         return torch.log(ratio.clamp(min=LEAST))
+
+    @torch.no_grad()
+    def perceive(self, ratio: np.ndarray) -> np.ndarray:
+        """Perceptual score of a map: what the discriminator takes for observed.
+
+        Parameters
+        ----------
+        ratio : ndarray, (n_distances, n)
+            Contact over expected in band layout; NaN = not known, 0 to the discriminator.
+
+        Returns
+        -------
+        ndarray, (n // stripes,), float32
+            Of whole frames of stripes from the start of the chromosome: probability of being
+            observed, 0 to 1.
+
+        Raises
+        ------
+        InputError
+            The network was trained without a discriminator.
+        """
+        if not self.settings.adversarial:
+            raise InputError(
+                "a perceptual score needs a predictor with a discriminator; train with "
+                "adversarial: true"
+            )
+        target = np.asarray(ratio, float)
+        if self.settings.target == "value":
+            target = target * self.scale[:, None]
+        elif self.settings.target == "nb_z":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                target = (target - 1) / self.scale[:, None]
+        stripes = stripes_of(np.log2(target + 1) if self.settings.log2 else target)
+        size = self.settings.stripes
+        frames = np.nan_to_num(stripes[: len(stripes) // size * size], posinf=0, neginf=0)
+        frames = frames.reshape(-1, size, stripes.shape[1]).astype(np.float32)
+        if not len(frames):
+            return np.empty(0, np.float32)
+        given = torch.as_tensor(frames, device=self.network.fc.weight.device)
+        return torch.sigmoid(self.network.discriminator(given)).cpu().numpy()
