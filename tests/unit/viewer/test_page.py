@@ -33,7 +33,7 @@ def photograph(study, tmp_path_factory):
             *(f"--screenshot={picture}", "--dump-dom"),
         ]
         address = f"http://localhost:{server.server_port}/#{view}"
-        page = subprocess.run([*command, address], capture_output=True, text=True, timeout=60)
+        page = subprocess.run([*command, address], capture_output=True, text=True, timeout=180)
         ready = re.search('data-ready="([0-9,]*)"', page.stdout)
         assert ready, page.stdout[-300:] + page.stderr[-300:]
         pixels = (matplotlib.image.imread(picture)[..., :3] * 255).round().astype(int)
