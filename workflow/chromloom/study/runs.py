@@ -298,12 +298,13 @@ class Runs(Samples):
     def unseen(self) -> dict[Run, str]:
         """Predicted maps to show, those of systems, not of baselines -> a held-out chromosome.
 
-        "" where every chromosome was, by the fold that predicts it.
+        Beside the observed map, if that is analysed. "" where every chromosome was held out, by the
+        fold that predicts it.
         """
         return {
             run: (*self.predictors[run.model].test, "")[0]
             for run in self.predictor_runs
-            if run.sample in self.mapped and self.model(run.model).article
+            if run.map in self.maps and self.model(run.model).article
         }
 
     @cached_property
