@@ -85,11 +85,6 @@ def trans_required(wildcards):
     return f"results/qc/trans/{wildcards.sample}.tsv" if reads else []
 
 
-def joint_fit(wildcards):
-    """Joint fit that a model starts from, for the models of several maps."""
-    return STUDY.joint_fit(wildcards.model, wildcards.resolution, wildcards.norm) or []
-
-
 def training_gpus(wildcards):
     """GPUs that training of a model has a use for, where the config allows one."""
     return int(config["device"] != "cpu" and STUDY.model(wildcards.model).gpu)
@@ -109,12 +104,6 @@ def memory(base, per_pair):
         return attempt * round(base + per_pair * pairs / 1e6)
 
     return mem_mb
-
-
-def hic_source(wildcards):
-    """The sample's .hic, whose stored vectors are taken where the norm is one of juicer's."""
-    source = STUDY.hic_source(wildcards.sample)
-    return source if source and wildcards.norm != "ICE" else []
 
 
 def observed_map(wildcards):

@@ -4,7 +4,9 @@
 rule normalize_contacts:
     input:
         mcool="results/contacts/{sample}.mcool",
-        source=hic_source,
+        source=lambda wildcards: (
+            STUDY.hic_vectors(wildcards.sample, wildcards.norm) or []
+        ),
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
     output:
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",

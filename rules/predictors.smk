@@ -527,7 +527,7 @@ rule epiphany_fig6:
     benchmark:
         "benchmarks/epiphany_fig6.tsv"
     conda:
-        "../envs/plot.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2000,

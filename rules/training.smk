@@ -56,7 +56,10 @@ rule fit_joint:
 rule train_model:
     input:
         trans=trans_required,
-        joint=joint_fit,
+        joint=lambda wildcards: (
+            STUDY.joint_fit(wildcards.model, wildcards.resolution, wildcards.norm)
+            or []
+        ),
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         expected="results/normalized/{sample}.{resolution}.{norm}.expected.tsv",
         code=lambda wildcards: STUDY.model_code(wildcards.model),

@@ -536,7 +536,9 @@ def test_a_hic_is_told_by_content_and_by_name_while_it_is_not_there(study, tmp_p
     (tmp_path / "named.hic").write_bytes(b"\x89HDF")
     files = {"A": "deposited", "B": "named.hic", "C": "yet.hic", "D": "a.cool"}
     built = study(**{sample: {"contacts": file} for sample, file in files.items()})
-    assert [built.hic_source(sample) for sample in files] == ["deposited", "", "yet.hic", ""]
+    found = [built.hic_vectors(sample, "KR") for sample in files]
+    assert found == ["deposited", "", "yet.hic", ""]
+    assert not any(built.hic_vectors(sample, "ICE") for sample in files)
 
 
 SIGNALS = "signal\tcell_type\tassembly\tpath\ttransform\treference\n"
@@ -785,6 +787,17 @@ def test_maps_after_edits_of_signals_are_shown_beside_those_of_the_cell_type_as_
     assert built.edits_of_signals(after) == "results/signals/A-masked.100.edits.tsv"
     assert built.shown_predictors == ("A.10000.ICE", ["mine", "ridge"])
     assert predicting().edited_signals == []
+
+
+def test_a_study_of_predictors_alone_draws_what_they_can_show(predicting, tmp_path):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\t*\thg38\tno")
+    config = {"labels": "labels.tsv"}
+    built = predicting(config=config, A={"models": "mine"})
+    assert {figure for figure, panels in built.panels.items() if panels} == {"fig3"}
+    assert built.agreement_panels["fig3a"]["stems"] == ["A.10000.ICE.mine"]
+    both = predicting(config=config, A={})
+    assert both.agreement_panels["fig3a"]["stems"] == ["A.10000.ICE.eig"]
+    assert both.panels["fig6"]
 
 
 def test_the_column_models_chooses_among_predictors(predicting):

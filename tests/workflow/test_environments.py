@@ -42,7 +42,7 @@ STAND_IN = Path(__file__).parent / "conda_stand_in"
 ON_PYPI = json.loads((STAND_IN / "on_pypi.json").read_text())
 """Conda package -> name on PyPI, where the two differ by more than case."""
 
-NOT_PYTHON = {"python"}
+NOT_PYTHON = {"python", "pip"}
 
 LOADS_MODELS = "chromloom.models.registry.load"
 """A function whose use is to import what the table of models names."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 CONFIGS = sorted(
     str(path.relative_to(Path(__file__).parents[2]))
@@ -118,8 +119,14 @@ def test_a_variant_is_asked_for_what_its_model_can(snakemake, tmp_path):
     }
 
 
-def test_a_study_of_vectors_alone_is_planned_with_what_they_can_show(snakemake, tmp_path):
-    command = [*DEMO, "--dry-run", "--config", "training={models: [pca]}"]
+def test_a_study_of_vectors_alone_is_planned_with_what_they_can_show(
+    snakemake, tmp_path, repo_root
+):
+    config = yaml.safe_load((repo_root / "config" / "demo" / "config.yaml").read_text())
+    del config["predictors"]
+    config["training"] = {"models": ["pca"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = ["--configfile", str(tmp_path / "config.yaml"), "--dry-run"]
     done = snakemake(tmp_path, *command)
     assert "Drawing figure 3" in done.stdout
     assert "Drawing figure 4" in done.stdout

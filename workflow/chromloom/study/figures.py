@@ -84,6 +84,8 @@ class Figures(Runs):
         editable, predicted = self.shown(self.pair_runs), self.shown(self.map_runs)
         classified = self.shown(self.classified)
         labelled = editable and self.labels_of(self.focus_sample)
+        # Predictors are attributed to signals or bases, not to bins.
+        explained = labelled and editable[0].model not in self.predictors
         drawn = editable and self.config["perturbation"]["maps"]
         duplicated = drawn and self.shown_duplications
         has = {
@@ -91,8 +93,8 @@ class Figures(Runs):
             "fig3": predicted,
             "fig4": classified,
             "fig4f": len(classified) > 1,
-            "fig6a": labelled and self.config["attribution"]["domains"],
-            "fig6": labelled,
+            "fig6a": explained and self.config["attribution"]["domains"],
+            "fig6": explained,
             "fig6b": self.shown(self.attributed),
             "fig7": duplicated,
             "fig7d": duplicated and self.shown_compared_edits,
@@ -216,15 +218,19 @@ class Figures(Runs):
         ]
 
     def _by_model(self, map: str, *, replicate: bool = False) -> dict[str, Any]:
-        """Models of a map, by their decoders where there are any; scored on it or its replicate."""
+        """Models of a map, by their decoders where there are any, or predictors where none is.
+
+        They are scored on the map or on its replicate.
+        """
         sample, decoders = map.split(".")[0], self.config["reconstruction"]["decoders"]
         other = self.samples.against[sample]
         ending = "-replicate" if replicate else ""
         runs = [run for run in self.runs if run.map == map]
+        predicted = [run for run in runs if run in self.map_runs]
         return {
             "by": "model",
             "stems": [f"{run}.{decoder}{ending}" for run in runs for decoder in decoders]
-            or [str(run) for run in runs if run in self.map_runs],
+            or [str(run) for run in predicted or self.predictor_runs if run.map == map],
             "scored": [[sample, other], [other, other]] if replicate else [[sample] * 2],
         }
 

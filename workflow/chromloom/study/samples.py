@@ -164,9 +164,12 @@ class Samples:
         except InputError as error:
             raise InputError(f"{self.config['samples']}, sample {sample!r}: {error}") from None
 
-    def hic_source(self, sample: str) -> str:
-        """A sample's contact map where that is a .hic, told by content once it is there; or ""."""
-        source = self.sources.get(sample, "")
+    def hic_vectors(self, sample: str, norm: str) -> str:
+        """A sample's .hic, whose stored vectors are taken where the norm is one of juicer's; or "".
+
+        Told by content once it is there.
+        """
+        source = self.sources.get(sample, "") if norm != "ICE" else ""
         return source if source and is_hic(source) else ""
 
     def dataset_of_file(self, file: str) -> dict[str, str]:
