@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.errors import InputError
 from chromloom.kernels import counts
 from chromloom.kernels.counts import drawn_products
 from chromloom.kernels.threads import n_threads
@@ -329,6 +330,15 @@ def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path, monkeypa
     for name, value in found[0].items():
         for other in found[1:]:
             np.testing.assert_array_equal(value, other[name])
+
+
+def test_a_fit_that_runs_out_of_bounds_is_an_error(tiny_map_path):
+    normalized = NormalizedMap(tiny_map_path)
+    R, S = eigen_representation(normalized, "chr1", 4, seed=0)
+    with pytest.raises(InputError, match=r"chr1: the fit of counts ran out of bounds; check"):
+        likelihood_representation(
+            normalized, "chr1", R * 1e3, S, n_knots=5, sweeps=5, dispersion=0.01
+        )
 
 
 def test_a_chromosome_smaller_than_the_representation(tiny_map_path):

@@ -28,6 +28,7 @@ from scipy.linalg import inv
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from chromloom.errors import InputError
 from chromloom.kernels.counts import (
     counts_of,
     drawn_products,
@@ -527,6 +528,11 @@ def likelihood_representation(
         (n_knots, d, d), `offset` (n_knots,) and, with `barrier`, `barrier` (n_knots,), the heights;
         the barriers of the bins are then the last column of an embedding of d + 1, and S's last row
         and column are 0.
+
+    Raises
+    ------
+    InputError
+        The fit diverged.
     """
     model = CountModel(
         normalized,
@@ -540,7 +546,16 @@ def likelihood_representation(
         seed=seed,
     )
     with threadpool_limits(1, user_api="blas"):  # its products are too small to share
-        model.fit(sweeps)
+        try:
+            model.fit(sweeps)
+        except np.linalg.LinAlgError:
+            model.R[:] = np.nan
+    if not np.isfinite(model.R).all():
+        raise InputError(
+            f"{normalized.path}, {chrom}: the fit of counts ran out of bounds; check that the map "
+            "holds counts and not normalised values, or fit it together with another map of the "
+            "assembly (key joint)"
+        )
     axes, S, spread = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)
     out[model.position] = axes
