@@ -96,7 +96,7 @@ def test_training_writes_a_predictor_and_gains_on_validation(
     train_akita(
         "akita-small", [tiny_map_path, tiny_map_path], [], split, tmp_path / "out",
         genome_path=tiny_genome_path, max_distance=90_000, seed=2,
-        options={**tiny_akita, "loss": loss, "epochs": 3, "ordered": False},
+        options={**tiny_akita, "loss": loss, "epochs": 12},
     )  # fmt: skip
     history = pd.read_csv(tmp_path / "out" / "history.tsv", sep="\t")
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
