@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -30,7 +31,7 @@ TEXT = ("sample", "against", "cell_type", "model", "task", "edit", "name", "grou
         "detail")  # fmt: skip
 
 
-class OpenedFile:
+class OpenedFile(ABC):
     """A file that is opened when first read, and anew in every process that it is sent to.
 
     A context manager closes it; it is opened again when it is read.
@@ -39,8 +40,9 @@ class OpenedFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
+    @abstractmethod
     def _open(self) -> Any:
-        raise NotImplementedError
+        """Open the file."""
 
     @cached_property
     def _file(self) -> Any:
