@@ -98,9 +98,7 @@ def test_elements_are_those_of_the_predicted_map(model):
     source = Decay()
     steps = [Edit("", "deletion", "chr2", 500_000, 900_000)]
     prediction = predict_edit(source, lay_out_for(source, put_together("c", steps)), flank=200_000)
-    main = type("In", (), {"edited": prediction.edited, "positions": prediction.positions,
-                           "values": prediction.in_edited})  # fmt: skip
-    before, after = model._interactions(prediction, main, source)
+    before, after = model._interactions(prediction, prediction.chromosomes[0], source)
     np.testing.assert_allclose(before["frequency"], 1, rtol=1e-6)
     np.testing.assert_allclose(after["frequency"], 1, rtol=1e-6)
     assert after["end2"].max() <= before["end2"].max() - 400_000

@@ -117,7 +117,8 @@ def perturb(
     )
     layouts = [lay_out_for(source, one) for one in edits]
     for layout in layouts:  # what cannot be predicted is told before anything is written
-        source.layout(layout)
+        for chromosome in layout.chromosomes:
+            source.layout(chromosome)
     tables = []
     for one, layout in zip(edits, layouts):
         prediction = predict_edit(source, layout, flank=flank)
@@ -130,7 +131,7 @@ def perturb(
             "%s: %d of %d pairs predicted anew, mean |change| within 2 Mb %.3g",
             one.edit,
             prediction.n_predicted,
-            np.isfinite(prediction.in_edited).sum(),
+            sum(np.isfinite(own.values).sum() for own in prediction.chromosomes),
             table.set_index("metric")["value"]["mean_abs_difference_2Mb"],
         )
     if edit is None:
@@ -243,8 +244,7 @@ def write_prediction(
 ) -> None:
     """Write one edit's folder; see `perturb`."""
     edit, resolution = prediction.edited.edit, source.bins.resolution
-    chromosomes = [InEdited(prediction.edited, prediction.positions, prediction.in_edited)]
-    lift, shown = _one_below_another([*chromosomes, *prediction.others], source)
+    lift, shown = _one_below_another(prediction.chromosomes, source)
     about = {
         "edit": edit.edit,
         "kind": edit.kind,

@@ -76,6 +76,11 @@ class Prediction:
     others: tuple[InEdited, ...] = ()
 
     @property
+    def chromosomes(self) -> tuple[InEdited, ...]:
+        """All edited chromosomes, that of the edit first."""
+        return (InEdited(self.edited, self.positions, self.in_edited), *self.others)
+
+    @property
     def difference(self) -> np.ndarray:
         """Edited minus wild type in reference coordinates, (k, k), float64."""
         return self.on_reference - self.wild_type
@@ -163,8 +168,8 @@ def heterozygous(prediction: Prediction) -> Prediction:
     on two chromosomes, keep half.
     """
     together = np.zeros(prediction.wild_type.shape, bool)
-    for layout in (prediction.edited, *(one.edited for one in prediction.others)):
-        kept = np.isin(prediction.bins, layout.source)
+    for one in prediction.chromosomes:
+        kept = np.isin(prediction.bins, one.edited.source)
         together |= kept[:, None] & kept[None, :]
     edited = np.where(together, prediction.on_reference, 0.0)
     return replace(prediction, on_reference=(prediction.wild_type + edited) / 2)

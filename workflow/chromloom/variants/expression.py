@@ -83,10 +83,7 @@ class ExpressionModel:
         if kind in IN_PLACE and prediction.edited.edit.method != "shift":
             row = {"score": SCORE, "item": "", "value": np.nan, "reason": IN_PLACE[kind]}
             return pd.DataFrame([row])
-        main = InEdited(prediction.edited, prediction.positions, prediction.in_edited)
-        tables = [
-            self._levels(prediction, one, source, flank) for one in (main, *prediction.others)
-        ]
+        tables = [self._levels(prediction, one, source, flank) for one in prediction.chromosomes]
         table = pd.concat(tables, ignore_index=True)
         before = table.groupby("gene", sort=False).agg(
             name=("name", "first"), level=("level_before", "first"), copies=("copies", "sum")

@@ -58,8 +58,8 @@ def variant_maps(
             continue
         found[name] = ""  # keeps its place
         windows[name] = contiguous_maps(prediction, source)
-        layouts = (prediction.edited, *(one.edited for one in prediction.others))
-        pieces, table = [list(layout.pieces) for layout in layouts], source.bins.table
+        pieces = [list(one.edited.pieces) for one in prediction.chromosomes]
+        table = source.bins.table
     if windows:
         # Cut bins make windows of one model a bin longer or shorter than those of another.
         common = sorted(set.intersection(*(set(run.tolist()) for run, _ in windows.values())))
