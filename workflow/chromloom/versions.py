@@ -18,7 +18,7 @@ VERSIONS = {
     "attribution": 3,
     "edits": 2,
     "perturbation": 6,
-    "variants": 3,
+    "variants": 4,
     "expression": 3,
     "structure": 1,
     "sequence_analysis": 1,

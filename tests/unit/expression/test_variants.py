@@ -84,9 +84,10 @@ def test_genes_of_both_derivative_chromosomes_keep_their_copies(model):
     np.testing.assert_allclose(change[far], 0, atol=1e-6)
 
 
-def test_what_no_signal_shows_says_so(model):
+@pytest.mark.parametrize("method", ["average", "shift"])  # edits of a file have that of knockouts
+def test_what_no_signal_shows_says_so(model, method):
     source = Decay()
-    snv = Edit("s", "substitution", "chr2", 500_000, 500_001, alt="T")
+    snv = Edit("s", "substitution", "chr2", 500_000, 500_001, method=method, alt="T")
     prediction = predict_edit(source, lay_out_for(source, snv), flank=200_000)
     (row,) = model.score(prediction, source, flank=FLANK, zygosity="homozygous").itertuples()
     assert np.isnan(row.value)

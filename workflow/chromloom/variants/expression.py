@@ -79,9 +79,9 @@ class ExpressionModel:
         Signals go with the pieces of the edited chromosomes. Elements of genes, for models that
         read them, are those of the predicted map, before and after.
         """
-        kind = prediction.edited.edit.kind
-        if kind in IN_PLACE and prediction.edited.edit.method != "shift":
-            row = {"score": SCORE, "item": "", "value": np.nan, "reason": IN_PLACE[kind]}
+        edit = prediction.edited.edit
+        if edit.kind in IN_PLACE and (edit.kind, edit.method) != ("knockout", "shift"):
+            row = {"score": SCORE, "item": "", "value": np.nan, "reason": IN_PLACE[edit.kind]}
             return pd.DataFrame([row])
         tables = [self._levels(prediction, one, source, flank) for one in prediction.chromosomes]
         table = pd.concat(tables, ignore_index=True)
