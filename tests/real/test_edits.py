@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from chromloom.edits.bins import lay_out
-from chromloom.edits.pieces import edited_pieces, take
+from chromloom.edits.pieces import edited_chromosomes, take
 from chromloom.edits.read import fit_bins, read_rows
 from chromloom.edits.reference import check_reference
 from chromloom.edits.signals import edited_codes
@@ -88,6 +88,6 @@ def test_small_variants_of_yeast_are_spelled_as_their_vcf_says(real_data, repo_r
             check_reference(rows, genome, on_mismatch="refuse")
         for row in checked[:-1]:
             at, spelled = expected[row.id]
-            pieces = edited_pieces(row.edit, sizes)
+            pieces = edited_chromosomes(row.edit, sizes)[row.edit.chrom]
             codes = edited_codes(genome, take(pieces, at - 20, at - 20 + len(spelled)))
             assert "".join("ACGTN"[code] for code in codes) == spelled

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from chromloom.edits.edit import Edit
-from chromloom.edits.pieces import Piece, edited_pieces
+from chromloom.edits.pieces import Piece, edited_chromosomes
 from chromloom.errors import InputError
 from chromloom.expression.edited import (
     COLUMNS,
@@ -24,7 +24,7 @@ EDGES = [-10_000, -1_000, 0, 1_000, 10_000]
 
 
 def pieces_of(kind, start, end, **more):
-    return edited_pieces(Edit("e", kind, "chr2", start, end, **more), SIZES)
+    return edited_chromosomes(Edit("e", kind, "chr2", start, end, **more), SIZES)["chr2"]
 
 
 def train(genes, marks, folder, model, options):

@@ -199,10 +199,10 @@ def _rounded(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> Edit:
             f"edit '{edit.edit}': it changes {edit.end - edit.start:,} bases into "
             f"{len(edit.alt):,} others; use a model that reads sequence"
         )
-    length = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
-    if edit.kind in ("insertion", "deletion", "duplication", "inversion") and length < resolution:
+    moved = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
+    if edit.kind in ("insertion", "deletion", "duplication", "inversion") and moved < resolution:
         raise InputError(
-            f"edit '{edit.edit}': {length:,} bp are less than one bin of {resolution:,} bp; use a "
+            f"edit '{edit.edit}': {moved:,} bp are less than one bin of {resolution:,} bp; use a "
             "finer model, or a knockout (KO) of the bin"
         )
     if edit.kind in JOINED:
@@ -241,7 +241,7 @@ def _cut(edit: Edit, chrom: str, pieces: list[Piece], bins: Bins) -> EditedChrom
     left: list[Piece] = []  # of cut bins
 
     def put_together() -> None:
-        total = sum(piece.end - piece.start for piece in left)
+        total = length(left)
         n = max(1, round(total / resolution)) if total else 0
         for k in range(n):
             here = take(left, total * k // n, total * (k + 1) // n)
@@ -256,7 +256,7 @@ def _cut(edit: Edit, chrom: str, pieces: list[Piece], bins: Bins) -> EditedChrom
             parts[len(ends) - 1] = tuple(here)
             sources.append(np.array([bins.extent(largest.chrom)[0] + middle // resolution]))
             strands.append(1 if largest.strand == "+" else -1)
-            ends.append(ends[-1] + sum(piece.end - piece.start for piece in here))
+            ends.append(ends[-1] + length(here))
         left.clear()
 
     for piece in pieces:

@@ -34,11 +34,6 @@ class Piece:
     bases: str = ""
 
 
-def edited_pieces(edit: Edit, chromsizes: Mapping[str, int]) -> list[Piece]:
-    """Pieces of the edited chromosome that is named after the edit's; see `edited_chromosomes`."""
-    return edited_chromosomes(edit, chromsizes)[edit.chrom]
-
-
 def edited_chromosomes(edit: Edit, chromsizes: Mapping[str, int]) -> Chromosomes:
     """The chromosomes that an edit changes, as pieces of the reference.
 

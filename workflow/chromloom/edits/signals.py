@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from chromloom.edits.pieces import Piece
+from chromloom.edits.pieces import Piece, length
 from chromloom.sequence.fasta import Genome, encode, reverse_complement
 from chromloom.signals.features import BinInputs, mirrored_signals
 from chromloom.signals.store import SignalStore
@@ -26,19 +26,14 @@ def part_inputs(source: BinInputs, pieces: Sequence[Piece]) -> np.ndarray:
 
 def edited_codes(genome: Genome, pieces: Iterable[Piece]) -> np.ndarray:
     """Sequence of joined pieces of the reference, (length,), uint8; see `sequence.fasta`."""
-    return np.concatenate([np.zeros(0, np.uint8), *(spell(genome, piece) for piece in pieces)])
-
-
-def spell(genome: Genome, piece: Piece, lo: int = 0, hi: int | None = None) -> np.ndarray:
-    """Bases [lo, hi) of a piece, all of it by default, (hi - lo,), uint8."""
-    size = piece.end - piece.start
-    hi = size if hi is None else hi
-    a, b = (lo, hi) if piece.strand == "+" else (size - hi, size - lo)
-    if piece.bases:
-        codes = encode(piece.bases[a:b].encode())
-    else:
-        codes = genome.read(piece.chrom, piece.start + a, piece.start + b)
-    return codes if piece.strand == "+" else reverse_complement(codes)
+    spelled = [np.zeros(0, np.uint8)]
+    for piece in pieces:
+        if piece.bases:
+            codes = encode(piece.bases.encode())
+        else:
+            codes = genome.read(piece.chrom, piece.start, piece.end)
+        spelled.append(codes if piece.strand == "+" else reverse_complement(codes))
+    return np.concatenate(spelled)
 
 
 def part_features(
@@ -103,8 +98,7 @@ def part_signals(
         Each the value at its middle; NaN in inserted bases. Stranded signals change places in a
         piece that is turned round.
     """
-    length = sum(piece.end - piece.start for piece in pieces)
-    middles = ((np.arange(step) + 0.5) * length / step).astype(int)
+    middles = ((np.arange(step) + 0.5) * length(pieces) / step).astype(int)
     return signals_at(store, pieces, middles, signals)
 
 

@@ -233,7 +233,7 @@ def predict_edited(
     store : SignalStore
         Of the cell type.
     pieces : sequence of Piece
-        The edited chromosome (`edits.pieces.edited_pieces`).
+        The edited chromosome (`edits.pieces.edited_chromosomes`).
     chrom : str
         Chromosome that is edited: its genes that are not in the edited one have lost their copies.
     flank : int

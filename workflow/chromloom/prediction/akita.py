@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from chromloom.edits.bins import EditedChromosome
-from chromloom.edits.signals import spell
+from chromloom.edits.pieces import length, take
+from chromloom.edits.signals import edited_codes
 from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
 from chromloom.genome.bins import blank_band, make_bins
@@ -178,18 +179,15 @@ class AkitaMap(AppliedMap):
         return maps[self._targets].mean(axis=0)
 
     def read(
-        self, chrom: str, start: int, length: int, edited: EditedChromosome | None = None
+        self, chrom: str, start: int, size: int, edited: EditedChromosome | None = None
     ) -> np.ndarray:
-        """Codes (length,), uint8, of a window of a chromosome, or of its edited form."""
+        """Codes (size,), uint8, of a window of a chromosome, or of its edited form."""
         if edited is None:
-            return self._genome.read(chrom, start, start + length)
-        codes = np.full(length, N, np.uint8)
-        at = 0
-        for piece in edited.pieces:
-            a, b = max(start, at), min(start + length, at + piece.end - piece.start)
-            if a < b:
-                codes[a - start : b - start] = spell(self._genome, piece, a - at, b - at)
-            at += piece.end - piece.start
+            return self._genome.read(chrom, start, start + size)
+        codes = np.full(size, N, np.uint8)
+        own = edited_codes(self._genome, take(edited.pieces, start, start + size))
+        first = max(-start, 0)
+        codes[first : first + len(own)] = own
         if edited.replaced.any():
             self._replace(codes, start, chrom, edited)
         return codes
@@ -201,10 +199,10 @@ class AkitaMap(AppliedMap):
             starts = self.bins["start"].to_numpy()[first:last]
             return np.append(starts, self.bins["end"].to_numpy()[last - 1])
         if self._edited[0] is not edited:
-            length = (self.bins["end"] - self.bins["start"]).to_numpy()[edited.source]
+            sizes = (self.bins["end"] - self.bins["start"]).to_numpy()[edited.source]
             for position, pieces in edited.parts.items():
-                length[position] = sum(piece.end - piece.start for piece in pieces)
-            self._edited = edited, np.append(0, np.cumsum(length))
+                sizes[position] = length(pieces)
+            self._edited = edited, np.append(0, np.cumsum(sizes))
         return self._edited[1]
 
     def _replace(self, codes: np.ndarray, start: int, chrom: str, edited: EditedChromosome) -> None:

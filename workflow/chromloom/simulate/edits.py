@@ -11,7 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from chromloom.edits.edit import COMPOUND, Edit, check_edit
-from chromloom.edits.pieces import Piece, edited_chromosomes
+from chromloom.edits.pieces import Piece, edited_chromosomes, length
 from chromloom.errors import InputError
 from chromloom.simulate.plan import COVERS, POINTS, Plan
 
@@ -80,7 +80,7 @@ def rearrange(plan: Plan, pieces: Mapping[str, Sequence[Piece]]) -> Plan:
     """
     sizes = plan.chromsizes.copy()
     for chrom, parts in pieces.items():
-        sizes[chrom] = sum(part.end - part.start for part in parts)
+        sizes[chrom] = length(parts)
     tables = {}
     for name in (*COVERS, *POINTS):
         old = getattr(plan, name)
