@@ -16,7 +16,7 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.akita import AkitaMap, apply_akita
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import lay_out_for, readings
+from chromloom.prediction.source import lay_out_for
 from chromloom.sequence.fasta import Genome, N, reverse_complement
 from chromloom.training.akita import train_akita
 from chromloom.training.splits import split_chromosomes
@@ -177,14 +177,14 @@ def test_each_side_of_a_junction_is_predicted_by_the_fold_of_its_chromosome(sour
 
 
 def test_readings_are_shifts_and_strands_and_their_mean_is_the_source(source):
-    one = readings(source, [0])
+    one = source.readings([0])
     assert len(one) == 2
     n = len(source.bins.mask("chr2"))
     bands = [reading.band("chr2", 0, n) for reading in one]
     assert not np.allclose(bands[0], bands[1], rtol=1e-3, equal_nan=True)
     mean = np.exp(np.mean(np.log(bands), axis=0))
     np.testing.assert_allclose(mean, source.band("chr2", 0, n), rtol=1e-4)
-    moved = readings(source, [-700, 0])
+    moved = source.readings([-700, 0])
     assert len(moved) == 4
     assert not np.allclose(moved[0].band("chr2", 0, n), bands[0], rtol=1e-3, equal_nan=True)
     np.testing.assert_array_equal(moved[2].band("chr2", 0, n), bands[0])
@@ -197,7 +197,7 @@ def test_variants_are_scored_with_their_spread_over_readings(source, tmp_path):
     assert (table["n_readings"] == 4).all()
     scores = [
         score_prediction(predict_variant(one, edit, flank=200_000), source)
-        for one in readings(source, [-700, 0])
+        for one in source.readings([-700, 0])
     ]
     own = [one.set_index("score")["value"]["mean_square_change"] for one in scores]
     assert table["sd_readings"]["mean_square_change"] == pytest.approx(np.std(own, ddof=1))

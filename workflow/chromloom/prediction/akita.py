@@ -124,7 +124,7 @@ class AkitaMap(AppliedMap):
         self._genome = Genome(self.config["genome"])
         self._edited: tuple[EditedChromosome | None, np.ndarray] = (None, np.array([]))
 
-    def readings(self, shifts: Sequence[int]) -> list["AkitaMap"]:
+    def readings(self, shifts: Sequence[int] = (0,)) -> list["AkitaMap"]:
         """Itself with windows moved by each shift (bp), on each strand that it was trained on."""
         both = all(fitted.settings.windows.mirror for fitted in self._fitted.values())
         made = []

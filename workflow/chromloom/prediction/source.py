@@ -106,10 +106,13 @@ class EditableMap(MapSource, Protocol):
         where it may depend on anything, so that every pair is predicted anew.
     cuts_bins : bool
         It reads what lies inside bins, so that edits need not be rounded to whole bins.
+    genome_path : str
+        Sequence that it reads, or "".
     """
 
     context: int | None
     cuts_bins: bool = False
+    genome_path: str = ""
 
     def layout(self, edited: EditedChromosome) -> EditedChromosome:
         """What `band` predicts of an edited chromosome: which reference bin each position is.
@@ -122,6 +125,17 @@ class EditableMap(MapSource, Protocol):
             The source cannot predict this edit.
         """
         ...
+
+    def readings(self, shifts: Sequence[int] = (0,)) -> Sequence["EditableMap"]:
+        """Itself once for each way in which it can read the same.
+
+        Parameters
+        ----------
+        shifts : sequence of int
+            bp by which windows of sequence are moved: what reads these gives every shift on every
+            strand that it was trained on.
+        """
+        return [self]
 
 
 def n_distances(source: MapSource, n: int, lo: int, max_dist: int | None = None) -> int:
@@ -191,24 +205,6 @@ def lay_out_for(source: MapSource, edit: Edit) -> EditedChromosome:
     """
     source = require_editable(source)
     return lay_out(edit, source.bins, parts=source.cuts_bins)
-
-
-def readings(source: EditableMap, shifts: Sequence[int] = (0,)) -> list[EditableMap]:
-    """A source once for each way in which it can read the same; itself, where there is but one.
-
-    Parameters
-    ----------
-    source : EditableMap
-    shifts : sequence of int
-        bp by which windows of sequence are moved.
-
-    Returns
-    -------
-    list of EditableMap
-        What a source that reads sequence in windows gives as its `readings`: every shift on every
-        strand that it was trained on.
-    """
-    return source.readings(shifts) if hasattr(source, "readings") else [source]
 
 
 def require_editable(source: MapSource) -> EditableMap:

@@ -11,9 +11,7 @@ from chromloom.sequence.fasta import Genome, encode
 
 BESIDE = 20  # bins on either side that are mostly unmasked
 TRIES = 200
-SEARCHED = (
-    10_000  # bp after a random place in which the bases that a variant changes are looked for
-)
+SEARCHED = 10_000  # bp from a random place on, in which the bases of a variant are looked for
 
 
 def size_class(edit: Edit) -> str:

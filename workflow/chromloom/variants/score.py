@@ -22,7 +22,6 @@ from chromloom.prediction.source import (
     EditableMap,
     MapSource,
     lay_out_for,
-    readings,
     require_editable,
 )
 from chromloom.sequence.fasta import Genome
@@ -80,7 +79,7 @@ def score_variants(
     expression : ExpressionModel, optional
         Tells the change of expression of genes, of variants alone.
     shifts : sequence of int
-        bp by which what reads sequence in windows moves them, see `source.readings`.
+        bp by which what reads sequence in windows moves them, see `EditableMap.readings`.
     zygosity : {"homozygous", "heterozygous"}
         Variants and controls are on both homologues, or on one, see `predict.heterozygous`.
     mode, name, device
@@ -103,7 +102,7 @@ def score_variants(
         open_source(model_dir, map_path, name=name, device=device, mode=mode, motifs=motifs)
     )
     with ExitStack() as stack:
-        path = getattr(source, "genome_path", "")
+        path = source.genome_path
         genome = stack.enter_context(Genome(path)) if path else None
         drawn = draw_controls(edits, source.bins, number=controls, seed=seed, genome=genome)
     tasks = [(edit, False) for edit in edits]
@@ -158,8 +157,7 @@ def score_variant(
     Scores are those of the mean of all readings (of logarithms), their spread is over single ones.
     Where the source cannot predict the variant, all values are NaN and the reason says why.
     """
-    sources = readings(source, shifts)
-    found = [predict_variant(one, edit, flank=flank) for one in sources]
+    found = [predict_variant(one, edit, flank=flank) for one in source.readings(shifts)]
     predictions = [one for one in found if isinstance(one, Prediction)]
     if not predictions:
         names = [name for name in NO_CHANGE if name != EXPRESSION or expression]
