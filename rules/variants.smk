@@ -180,7 +180,7 @@ rule draw_variant:
             {
                 path
                 for run in STUDY.variant_runs
-                if run.map == "{sample}.{resolution}.{norm}".format(**wildcards)
+                if run.map == map_of(wildcards)
                 for path in STUDY.read_by(run)
             }
         ),

@@ -5,6 +5,7 @@
     chromloom edit MODEL MAP EDITS OUT_FOLDER
     chromloom compare MAP MAP OUT.tsv
     chromloom motifs GENOME.fa OUT.bed
+    chromloom windows MAP GENOME.fa.gz OUT_FOLDER
     chromloom mutate MODEL SITES.bed OUT.tsv
     chromloom import PUBLISHED.pth hg19.chrom.sizes OUT_FOLDER
     chromloom view STUDY_FOLDER

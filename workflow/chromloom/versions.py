@@ -16,7 +16,7 @@ VERSIONS = {
     "reconstruction": 5,
     "classification": 3,
     "attribution": 3,
-    "edits": 2,
+    "edits": 3,
     "perturbation": 6,
     "variants": 4,
     "expression": 3,

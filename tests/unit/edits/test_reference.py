@@ -52,3 +52,13 @@ def test_without_a_model_of_sequence_changes_of_bases_are_left_out(rows):
     assert kinds == ["deletion", "deletion", "deletion"]
     assert left[0].reason == "sequence"
     assert "no model of this study reads sequence" in left[0].detail
+
+
+def test_bases_are_left_out_of_steps_and_counted_where_the_file_does_not_tell_them(tmp_path):
+    (tmp_path / "e.tsv").write_text(
+        "compound\tkind\tchrom\tstart\tend\talt\n"
+        "case\tdeletion\tchr1\t2\t4\t\ncase\tsubstitution\tchr1\t8\t11\tA\n"
+    )
+    (row,) = leave_out_bases(read_rows(tmp_path / "e.tsv", chromsizes=SIZES))
+    assert (row.edit, row.reason) == (None, "sequence")
+    assert row.detail.startswith("changes 3 bases into 1 others")

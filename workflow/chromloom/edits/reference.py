@@ -37,11 +37,11 @@ def check_reference(rows: Sequence[Row], genome: Genome, *, on_mismatch: str) ->
     """
     told, checked, wrong = 0, [], []
     for row in rows:
-        steps = [] if row.edit is None else [e for e in row.edit.steps or (row.edit,) if e.ref]
+        steps = [e for e in row.edit.steps or (row.edit,) if e.ref] if row.edit else []
         told += bool(steps)
-        differ = [text for step in steps if (text := _difference(step, genome))]
-        checked.append(row.left_out("reference", differ[0]) if differ else row)
-        wrong += [f"line {row.line}: {differ[0]}"] if differ else []
+        differ = next(filter(None, (_difference(step, genome) for step in steps)), "")
+        checked.append(row.left_out("reference", differ) if differ else row)
+        wrong += [f"line {row.line}: {differ}"] if differ else []
     if not wrong:
         return checked
     text = f"{len(wrong):,} of {told:,} variants with bases do not match the reference; {wrong[0]}"
@@ -56,13 +56,18 @@ def check_reference(rows: Sequence[Row], genome: Genome, *, on_mismatch: str) ->
 
 def leave_out_bases(rows: Sequence[Row]) -> list[Row]:
     """Rows of a study of which no model reads sequence: changes of bases are left out."""
-    detail = "changes {} bases into {} others, and no model of this study reads sequence"
-    return [
-        row.left_out("sequence", detail.format(len(row.edit.ref), len(row.edit.alt)))
-        if row.edit is not None and row.edit.kind == "substitution"
-        else row
-        for row in rows
-    ]
+    kept = []
+    for row in rows:
+        steps = (row.edit.steps or (row.edit,)) if row.edit else ()
+        changed = next((step for step in steps if step.kind == "substitution"), None)
+        if changed is not None:
+            row = row.left_out(
+                "sequence",
+                f"changes {changed.end - changed.start:,} bases into {len(changed.alt):,} others, "
+                "and no model of this study reads sequence",
+            )
+        kept.append(row)
+    return kept
 
 
 def _difference(edit: Edit, genome: Genome) -> str:

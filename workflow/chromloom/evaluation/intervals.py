@@ -262,13 +262,13 @@ def _collect(source, observed, held_out, seed) -> dict[tuple, np.ndarray]:
     rng = np.random.default_rng(seed)
     found: dict[tuple, list[np.ndarray]] = {}
     chroms = [c for c in source.bins.chromnames if c in observed.chromnames]
-    by_chrom = len(chroms) >= 3
     resolution = source.bins.resolution
     limit = distance_bins(min(MAX_DISTANCE, source.max_distance or MAX_DISTANCE), resolution)
     groups = _groups(source.ignore_diags, limit)
     for chrom in chroms:
         n = len(source.bins.mask(chrom))
         inside = _region_of(chrom, n, resolution, held_out)
+        parts = _parts(chrom, chroms, n, resolution)
         for lo in range(0, n, ROWS):
             hi = min(lo + ROWS, n)
             predicted = source.band(chrom, lo, hi, max_dist=limit)
@@ -277,13 +277,11 @@ def _collect(source, observed, held_out, seed) -> dict[tuple, np.ndarray]:
             i = np.arange(lo, hi)
             j = np.minimum(i + np.arange(len(predicted))[:, None], n - 1)
             known &= (inside[i] >= 0) & (inside[i] == inside[j])
-            part = np.full(hi - lo, -1) if by_chrom else i * resolution // BLOCK % BLOCKS
             for group in groups:
                 rows = slice(group[0], min(group[1], len(predicted)))
-                for number in np.unique(part):
-                    own = known[rows] & (part == number)
+                for label, there in parts.items():
+                    own = known[rows] & there[lo:hi]
                     pairs = np.stack([truth[rows][own], predicted[rows][own]]).astype(float)
-                    label = chrom if by_chrom else f"blocks {number + 1} of {BLOCKS}"
                     if pairs.shape[1]:
                         found.setdefault((label, group), []).append(pairs)
     joined = {key: np.concatenate(pairs, axis=1) for key, pairs in found.items()}
@@ -315,14 +313,20 @@ def _collect_scores(source, observed, held_out) -> dict[tuple[str, str], np.ndar
         deep = [depths(score) for score in scores]
         changed = np.where(is_boundary(scores[0]), deep[1] - deep[0], np.nan)
         differ = {"insulation": scores[1] - scores[0], "boundary": changed}
-        part = np.arange(n) * resolution // BLOCK % BLOCKS
-        for number in [-1] if len(chroms) >= 3 else np.unique(part):
-            label = chrom if number < 0 else f"blocks {number + 1} of {BLOCKS}"
+        for label, there in _parts(chrom, chroms, n, resolution).items():
             for name, values in differ.items():
-                known = own & np.isfinite(values) & ((part == number) | (number < 0))
+                known = own & there & np.isfinite(values)
                 if known.any():
                     found.setdefault((name, label), []).append(values[known])
     return {key: np.concatenate(values) for key, values in found.items()}
+
+
+def _parts(chrom: str, chroms: Sequence[str], n: int, resolution: int) -> dict[str, np.ndarray]:
+    """Bins of a chromosome, (n,) bool, by part: the chromosome, or blocks where there are few."""
+    if len(chroms) >= 3:
+        return {chrom: np.ones(n, bool)}
+    block = np.arange(n) * resolution // BLOCK % BLOCKS
+    return {f"blocks {k + 1} of {BLOCKS}": block == k for k in np.unique(block)}
 
 
 def _rows(source: MapSource, chrom: str, lo: int, hi: int, limit: int) -> np.ndarray:

@@ -113,8 +113,11 @@ def judge_model(
     ]
     if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
         anchors = anchor_bins(plan, source.bins)
-        tables.insert(0, _judge_attribution(source.model, observed, anchors))
-        tables.append(_judge_knockouts(source, observed, plan, anchors, max_sites, rng))
+        tables = [
+            _judge_attribution(source.model, observed, anchors),
+            *tables,
+            _judge_knockouts(source, observed, plan, anchors, max_sites, rng),
+        ]
     table = pd.concat(tables, ignore_index=True).assign(
         sample=source.sample,
         resolution=source.bins.resolution,

@@ -85,13 +85,13 @@ class Catalogue:
     def __init__(self, study: str | Path, genes: str | Path | None = None) -> None:
         self.study = Path(study).resolve()
         self.maps = _numbered("map", self._maps())
-        self.tracks = _numbered("track", self._tracks())
-        self.features = _numbered("features", self._features(genes))
         if not self.maps:
             raise InputError(
                 f"{study} has no map to look at, as results/normalized/….cool; give the folder "
                 "that a study was run in (runs/demo after `make demo`)"
             )
+        self.tracks = _numbered("track", self._tracks())
+        self.features = _numbered("features", self._features(genes))
 
     def describe(self) -> dict:
         """What the page shows to choose from; chromosomes are those on which a map has pixels."""
@@ -131,11 +131,13 @@ class Catalogue:
                 yield Layer("signal", f"{signal}: {cell_type}", path, signal)
 
     def _features(self, genes: str | Path | None) -> Iterator[Layer]:
-        if genes and self.maps:
+        if genes:
             uri = next(iter(resolutions(self.maps["map0"].path).values()))
             yield Layer("genes", f"genes: {Path(genes).name}", Path(genes), uri)
         for kind, pattern in FEATURES:
-            for path in self._found(pattern) if not (genes and kind == "genes") else ():
+            if genes and kind == "genes":
+                continue
+            for path in self._found(pattern):
                 name = path.parent.name if "analysis" in pattern else path.name.split(".")[0]
                 yield Layer(kind, f"{kind}: {name}", path)
 

@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in ("localhost", "127.0.0.1"):
+        if (self.headers.get("Host") or "").partition(":")[0] not in ("localhost", "127.0.0.1"):
             return self._answer(b"ask for localhost", "text/plain", HTTPStatus.FORBIDDEN)
         url = urlsplit(self.path)
         try:
