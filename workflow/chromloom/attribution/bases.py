@@ -5,7 +5,6 @@ gradients start from N everywhere, so that the attribution of a position is that
 there; they add up to the difference from there, which is written beside them.
 """
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +12,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from chromloom.attribution.gradients import attribute_score
 from chromloom.attribution.pairs import chosen_pairs
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
 from chromloom.models.akita.module import one_hot
 from chromloom.prediction.akita import AkitaMap
 from chromloom.signals.tracks import write_bigwig
-
-logger = logging.getLogger(__name__)
 
 
 def attribute_bases(
@@ -52,8 +49,6 @@ def attribute_bases(
         Regions that are none or of two chromosomes, that one window does not hold, or without a
         predicted pair.
     """
-    from captum.attr import IntegratedGradients, Saliency
-
     chrom, i, d = chosen_pairs(source, regions)
     fitted, resolution = source.fitted(chrom), source.bins.resolution
     settings, network = fitted.settings, fitted.network
@@ -70,39 +65,19 @@ def attribute_bases(
     rows, columns = (torch.as_tensor(each) for each in (i - first, i + d - first))
 
     def score(read: torch.Tensor) -> torch.Tensor:
-        maps = network.fold(network.mix(network.tower(read)))[:, source.config["targets"]]
-        values = maps.mean(dim=1)[:, rows, columns].mean(dim=1)
-        if not settings.windows.mirror:
-            return values
-        turned = torch.ones(len(read), dtype=torch.bool, device=read.device)
-        other = network.fold(network.mix(network.tower(read.flip(1, 2))), turned)
-        return (
-            values + other[:, source.config["targets"]].mean(dim=1)[:, rows, columns].mean(1)
-        ) / 2
+        strands = [network.fold(network.mix(network.tower(read)))]
+        if settings.windows.mirror:
+            turned = torch.ones(len(read), dtype=torch.bool, device=read.device)
+            strands.append(network.fold(network.mix(network.tower(read.flip(1, 2))), turned))
+        maps = torch.stack(strands).mean(dim=0)[:, source.config["targets"]].mean(dim=1)
+        return maps[:, rows, columns].mean(dim=1)
 
-    nothing = torch.zeros_like(bases)
-    if method == "saliency":
-        values = Saliency(score).attribute(bases.requires_grad_(), abs=False) * bases
-    else:
-        values = IntegratedGradients(score).attribute(
-            bases, baselines=nothing, n_steps=steps, internal_batch_size=1
-        )
-    per_base = values[0].sum(dim=0).detach().cpu().numpy().astype(float)
-    with torch.no_grad():
-        full, empty = float(score(bases)), float(score(nothing))
-    error = abs(per_base.sum() - (full - empty)) / max(abs(full - empty), 1e-12)
-    row = {
-        "method": method,
-        "n_pairs": len(i),
-        "score": full,
-        "score_without": empty,
-        "sum": float(per_base.sum()),
-        "error": float(error) if method == "integrated" else np.nan,
-    }
-    logger.info("%s of %s: %s", method, " x ".join(regions), row)
-    out_dir = Path(out_dir)
+    values = attribute_score(
+        score, bases, torch.zeros_like(bases), Path(out_dir) / "completeness.tsv",
+        method=method, steps=steps, n_pairs=len(i), weight=bases,
+    )  # fmt: skip
+    per_base = values.sum(axis=0)
     a, b = max(start, 0), min(start + len(codes), int(source.bins.chromsizes[chrom]))
     table = pd.DataFrame({"chrom": chrom, "start": np.arange(a, b), "end": np.arange(a + 1, b + 1)})
     table["value"] = per_base[a - start : b - start]
-    write_bigwig(table, "value", out_dir / "bases.bw", source.bins.chromsizes)
-    write_tsv(pd.DataFrame([row]), out_dir / "completeness.tsv")
+    write_bigwig(table, "value", Path(out_dir) / "bases.bw", source.bins.chromsizes)

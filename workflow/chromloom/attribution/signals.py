@@ -5,7 +5,6 @@ gradients start from no signal at all (the article of Epiphany sets its baseline
 add up to the difference from there, which is written beside them. Missing signals are constant.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,16 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from chromloom.attribution.gradients import attribute_score
 from chromloom.attribution.pairs import chosen_pairs
 from chromloom.errors import InputError
-from chromloom.files import write_tsv
 from chromloom.models.predictor import Constants
 from chromloom.prediction.predicted import PredictedMap
 from chromloom.signals.tracks import write_bigwig
-
-logger = logging.getLogger(__name__)
-
-METHODS = ("integrated", "saliency")
 
 
 def attribute_signals(
@@ -46,9 +41,7 @@ def attribute_signals(
         the other.
     out_dir : path
         Gets `{signal}.bw`, in bins of what the predictor reads (those of the map, or of the
-        signals), and `completeness.tsv`: method, n_pairs, score (the scalar), score_without (of no
-        signal), sum (of all attributions), error (of sum against the difference, relative; NaN of
-        saliency).
+        signals), and `completeness.tsv`, see `attribution.gradients.attribute_score`.
     method : {"integrated", "saliency"}
         Integrated gradients, or the gradient at the signals as they are.
     steps : int
@@ -60,8 +53,6 @@ def attribute_signals(
         No predictor with gradients, regions that are none or of two chromosomes, or no predicted
         pair in them.
     """
-    from captum.attr import IntegratedGradients, Saliency
-
     chrom, i, d = chosen_pairs(source, regions)
     first, features, fitted, constants = source.around(chrom, int(i.min()), int((i + d).max()) + 1)
     if not hasattr(fitted, "ratio"):
@@ -72,29 +63,12 @@ def attribute_signals(
     nothing = constants.centre[:, None] * np.ones_like(features)
     without = torch.as_tensor(np.where(known, nothing, missing).astype(np.float32))[None]
     score = _scorer(fitted, constants, known.any(axis=0), (d, i - first))
-    if method == "saliency":
-        values = Saliency(score).attribute(given.requires_grad_(), abs=False)
-    else:
-        values = IntegratedGradients(score).attribute(
-            given, baselines=without, n_steps=steps, internal_batch_size=1
-        )
-    values = values[0].detach().numpy().astype(float)
-    with torch.no_grad():
-        full, empty = float(score(given)), float(score(without))
-    error = abs(values.sum() - (full - empty)) / max(abs(full - empty), 1e-12)
-    row = {
-        "method": method,
-        "n_pairs": len(i),
-        "score": full,
-        "score_without": empty,
-        "sum": float(values.sum()),
-        "error": float(error) if method == "integrated" else np.nan,
-    }
-    logger.info("%s of %s: %s", method, " x ".join(regions), row)
-    out_dir = Path(out_dir)
+    values = attribute_score(
+        score, given, without, Path(out_dir) / "completeness.tsv",
+        method=method, steps=steps, n_pairs=len(i),
+    )  # fmt: skip
     for signal, table in _tables(source, constants, chrom, first, values).items():
-        write_bigwig(table, "value", out_dir / f"{signal}.bw", source.bins.chromsizes)
-    write_tsv(pd.DataFrame([row]), out_dir / "completeness.tsv")
+        write_bigwig(table, "value", Path(out_dir) / f"{signal}.bw", source.bins.chromsizes)
 
 
 def _scorer(fitted, constants: Constants, known: np.ndarray, pairs) -> Callable[[Tensor], Tensor]:
