@@ -9,12 +9,7 @@ from chromloom.prediction.open import open_source
 
 output, source = snakemake.output, snakemake.input
 with job_log(snakemake.log[0]):
-    own = open_source(
-        Path(source.weights).parent,
-        None,
-        name=snakemake.wildcards.model,
-        device=snakemake.params.device,
-    )
+    own = open_source(Path(source.weights).parent, None, device=snakemake.params.device)
     sizes = own.bins.chromsizes.to_dict()
     parsed = [parse_region(region, sizes) for region in snakemake.params.regions]
     if len(chroms := sorted({chrom for chrom, *_ in parsed})) > 1:

@@ -8,12 +8,7 @@ from chromloom.prediction.open import open_source
 
 params, source = snakemake.params, snakemake.input
 with job_log(snakemake.log[0]):
-    own = open_source(
-        Path(source.weights).parent,
-        None,
-        name=snakemake.wildcards.model,
-        device=snakemake.params.device,
-    )
+    own = open_source(Path(source.weights).parent, None, device=params.device)
     asked = dict(params.insertion)
     segment = read_segment(own, asked.pop("segment"))
     chrom = held_out_chromosomes(own)[0]

@@ -9,12 +9,7 @@ from chromloom.prediction.open import open_source
 source, params = snakemake.input, snakemake.params
 drawn = {"draws": params.draws, "seed": params.seed}
 with job_log(snakemake.log[0]):
-    own = open_source(
-        Path(source.weights).parent,
-        source.cool,
-        name=snakemake.wildcards.model,
-        device=snakemake.params.device,
-    )
+    own = open_source(Path(source.weights).parent, source.cool, device=params.device)
     sites = read_sites(own, source.motifs or None, threshold=params.threshold)
     windows = mutate_motifs(own, sites, **drawn)
     ranked = rank_motifs(windows, sites)

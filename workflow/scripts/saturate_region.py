@@ -9,12 +9,7 @@ from chromloom.signals.tracks import write_bigwig
 
 output, source = snakemake.output, snakemake.input
 with job_log(snakemake.log[0]):
-    own = open_source(
-        Path(source.weights).parent,
-        None,
-        name=snakemake.wildcards.model,
-        device=snakemake.params.device,
-    )
+    own = open_source(Path(source.weights).parent, None, device=snakemake.params.device)
     sizes = own.bins.chromsizes
     table = saturate(own, *parse_region(snakemake.params.region, sizes.to_dict()))
     write_tsv(table, output.table)

@@ -9,12 +9,7 @@ from chromloom.prediction.open import open_source
 
 source, params = snakemake.input, snakemake.params
 with job_log(snakemake.log[0]):
-    own = open_source(
-        Path(source.weights).parent,
-        source.cool,
-        name=snakemake.wildcards.model,
-        device=snakemake.params.device,
-    )
+    own = open_source(Path(source.weights).parent, source.cool, device=params.device)
     observed, masked = NormalizedMap(source.cool), None
     if source.masked:
         masked = read_intervals(source.masked, "bed", observed.bins.chromsizes, what="masked")
