@@ -261,15 +261,14 @@ def plot_region(
     boundaries : sequence of ndarray
         Bins, counted from the start: those drawn in black, then in blue.
     """
-    values, limits, difference = {
-        "ratio": (np.log2(np.maximum(ratio, 2.0**-3)), (-3, 3), True),
-        "called": (ratio, (-1.2, 1.2), True),
-        "change": (ratio, change_limits([np.triu(ratio)]), True),
+    values, limits = {
+        "ratio": (np.log2(np.maximum(ratio, 2.0**-3)), (-3, 3)),
+        "called": (ratio, (-1.2, 1.2)),
+        "change": (ratio, change_limits([np.triu(ratio)])),
     }[kind]
     starts = start + np.arange(len(values)) * resolution
-    plot_triangle(values, starts, resolution, ax, limits=limits, difference=difference)
-    tip = (len(values) * resolution) / 1e6
-    ax.set_ylim(0, min(reach / 1e6, tip))
+    plot_triangle(values, starts, resolution, ax, limits=limits, difference=True)
+    ax.set_ylim(0, min(reach, len(values) * resolution) / 1e6)
     for bins, colour in zip(boundaries, ("0", PALETTE[0])):
         for bin in bins:
             ax.axvline((start + (bin + 0.5) * resolution) / 1e6, color=colour, lw=0.6, ls="--")

@@ -112,12 +112,9 @@ class FittedAkita:
                 read(first - self.settings.crop), device=self.network.head.weight.device
             )[None]
             turned = torch.ones(1, dtype=torch.bool, device=codes.device)
-            if strand:
-                values = self.network(codes, turned if strand == "-" else None)
-            else:
-                values = self.network(codes)
-                if self.settings.windows.mirror:
-                    values = (values + self.network(codes, turned)) / 2
+            values = self.network(codes, turned if strand == "-" else None)
+            if not strand and self.settings.windows.mirror:
+                values = (values + self.network(codes, turned)) / 2
             self._maps[place] = values[0].float().cpu().numpy()
             if len(self._maps) > KEPT:
                 self._maps.popitem(last=False)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chromloom.genome.bins import find_runs
 from chromloom.models.akita.module import Akita, reverse_complement
 
 
@@ -75,7 +76,7 @@ class Window:
                 towers[k, :, first:last] = values[:, a:b]
         return towers
 
-    def _changed(self, codes: np.ndarray) -> list[tuple[int, int]]:
+    def _changed(self, codes: np.ndarray) -> list[list[int]]:
         """Runs [first, last) of bins that the changed bases reach."""
         size, reach = self.network.bin_size, self.network.tower_reach
         at = np.flatnonzero(codes != self.codes)
@@ -83,9 +84,7 @@ class Window:
         edges = np.zeros(n + 1, np.int64)
         np.add.at(edges, np.maximum((at - reach) // size, 0), 1)
         np.add.at(edges, np.minimum((at + reach) // size + 1, n), -1)
-        inside = np.r_[False, np.cumsum(edges[:-1]) > 0, False]
-        borders = np.flatnonzero(inside[1:] != inside[:-1])
-        return list(zip(borders[::2].tolist(), borders[1::2].tolist()))
+        return find_runs(np.cumsum(edges[:-1]) > 0).tolist()
 
     def _tensor(self, codes: np.ndarray) -> Tensor:
         tensor = torch.as_tensor(codes, device=self.network.head.weight.device)
