@@ -11,12 +11,16 @@ from chromloom.errors import InputError
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.contigs import read_sequences_bed
 from chromloom.sequence.fasta import write_genome
-from chromloom.training.windows import TargetSettings, make_target, write_windows
+from chromloom.training.windows import TargetSettings, crop_map, target_map, write_windows
 
 N = 64
 DIST = np.abs(np.subtract.outer(np.arange(N), np.arange(N)))
 PLAIN = TargetSettings(coarse_grain=False, sigma=0, crop=0)
 DECAY = 100 / (1 + DIST)
+
+
+def make_target(balanced, counts, settings):
+    return crop_map(target_map(balanced, counts, settings), settings)
 
 
 def square(target, ignore_diags=2, crop=0):

@@ -26,7 +26,7 @@ from chromloom.sequence.fasta import Genome, N
 from chromloom.training.fold import open_maps
 from chromloom.training.splits import bins_of_role
 from chromloom.training.stretches import expected_strength, read_counts
-from chromloom.training.windows import TargetSettings, read_window, target_map
+from chromloom.training.windows import TargetSettings, learnable_map
 
 logger = logging.getLogger(__name__)
 
@@ -305,26 +305,16 @@ def _window(
     square = np.full((size, size), np.nan)
     if chrom not in observed.chromnames:
         return square
-    filtered = observed.mask(chrom)
-    share = filtered[a:b].mean()
-    if share > making.most_filtered:
-        return (
-            f"{share:.0%} of its bins are filtered in {observed.path}, at most "
-            f"{making.most_filtered:.0%} may be"
-        )
     i, j = max(a, first), min(b, first + size)
     if j - i <= making.ignore_diags or b - a < FEWEST:
         return "too few of its bins are of one role"
-    balanced, counts = read_window(observed, chrom, a, b)
-    if not counts.any():
-        return f"it has no contacts in {observed.path}"
-    values = target_map(balanced, counts, making)
-    if not np.isfinite(values).all():
-        return f"values stay missing after interpolation in {observed.path}"
+    values = learnable_map(observed, chrom, a, b, making)
+    if isinstance(values, str):
+        return f"{values} ({observed.path})"
     if making.clip and np.abs(values).max() > making.clip * (1 + 1e-6):
-        return f"values are beyond the clip of {making.clip} in {observed.path}"
+        return f"values are beyond the clip of {making.clip} ({observed.path})"
     if not values.any():
-        return f"it is 0 throughout in {observed.path}"
+        return f"it is 0 throughout ({observed.path})"
     square[i - first : j - first, i - first : j - first] = values[i - a : j - a, i - a : j - a]
     return square
 

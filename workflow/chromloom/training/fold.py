@@ -30,8 +30,8 @@ def open_maps(paths: Sequence[str | Path]) -> list[NormalizedMap]:
         if observed.resolution != first.resolution or observed.assembly != first.assembly:
             raise InputError(
                 f"{observed.path} ({observed.assembly}, {observed.resolution} bp) and {first.path} "
-                f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; train "
-                "a predictor on maps of one"
+                f"({first.assembly}, {first.resolution} bp) differ in assembly or bin size; "
+                "give maps of one"
             )
     return opened
 

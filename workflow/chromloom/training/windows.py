@@ -31,6 +31,7 @@ from chromloom.sequence.contigs import (
     write_statistics,
 )
 from chromloom.sequence.fasta import Genome, N
+from chromloom.training.fold import open_maps
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,10 @@ class TargetSettings:
     most_filtered: float = 0.5
 
 
-def make_target(
+def target_map(
     balanced: np.ndarray, counts: np.ndarray, settings: TargetSettings = TargetSettings()
 ) -> np.ndarray:
-    """Target of one window.
+    """Log O/E of one window, before it is cropped.
 
     Parameters
     ----------
@@ -80,18 +81,9 @@ def make_target(
 
     Returns
     -------
-    ndarray, (n_targets,), float16
-        Upper triangle of the cropped map from diagonal `ignore_diags`, by rows. Without NaN.
+    ndarray, (n, n), float64
+        Without NaN.
     """
-    inside = slice(settings.crop, len(balanced) - settings.crop)
-    values = target_map(balanced, counts, settings)[inside, inside]
-    return values[np.triu_indices(len(values), settings.ignore_diags)].astype(np.float16)
-
-
-def target_map(
-    balanced: np.ndarray, counts: np.ndarray, settings: TargetSettings = TargetSettings()
-) -> np.ndarray:
-    """Log O/E of one window, (n, n), float64, before it is cropped; arguments as `make_target`."""
     from cooltools.lib.numutils import (
         adaptive_coarsegrain,
         interp_nan,
@@ -130,6 +122,13 @@ def target_map(
             values, settings.sigma, truncate=settings.width // 2 / settings.sigma
         )
     return values
+
+
+def crop_map(values: np.ndarray, settings: TargetSettings = TargetSettings()) -> np.ndarray:
+    """Target (n_targets,), float16: the upper triangle of a cropped map (n, n), by rows."""
+    inside = slice(settings.crop, len(values) - settings.crop)
+    cropped = values[inside, inside]
+    return cropped[np.triu_indices(len(cropped), settings.ignore_diags)].astype(np.float16)
 
 
 def write_windows(
@@ -176,15 +175,9 @@ def write_windows(
         Maps of two assemblies or bin sizes, a window that is no multiple of bins, or targets that
         cannot be learnt from: the message names the first window and the cause.
     """
-    opened = [NormalizedMap(path) for path in maps]
+    opened = open_maps(maps)
     first = opened[0]
     size = first.resolution
-    for observed in opened[1:]:
-        if observed.resolution != size or observed.assembly != first.assembly:
-            raise InputError(
-                f"{observed.path} ({observed.assembly}, {observed.resolution} bp) and {first.path} "
-                f"({first.assembly}, {size} bp) differ in assembly or bin size; give maps of one"
-            )
     if length % size:
         raise InputError(
             f"{first.path} has bins of {size} bp, which do not fill a window of {length:,} bp; "
@@ -251,22 +244,29 @@ def _write_targets(opened, windows, path: Path, settings: TargetSettings) -> int
                         f"{where}: it is no whole number of the map's bins of {size} bp; make the "
                         "map at the bin size of the windows, or other windows"
                     )
-                filtered = observed.mask(chrom)[lo:hi].mean()
-                if filtered > settings.most_filtered:
-                    raise InputError(
-                        f"{where}: {filtered:.0%} of its bins are filtered, at most "
-                        f"{settings.most_filtered:.0%} may be; leave the window out"
-                    )
-                balanced, counts = read_window(observed, chrom, lo, hi)
-                if not counts.any():
-                    raise InputError(f"{where}: it has no contacts; leave the window out")
-                target = make_target(balanced, counts, settings)
-                if not np.isfinite(target).all():
-                    raise InputError(
-                        f"{where}: values stay missing after interpolation; leave the window out"
-                    )
-                store[number, :, k] = target
+                made = learnable_map(observed, chrom, lo, hi, settings)
+                if isinstance(made, str):
+                    raise InputError(f"{where}: {made}; leave the window out")
+                store[number, :, k] = crop_map(made, settings)
     return shape[1]
+
+
+def learnable_map(
+    observed: NormalizedMap, chrom: str, lo: int, hi: int, settings: TargetSettings
+) -> np.ndarray | str:
+    """`target_map` of the bins [lo, hi), or why it cannot be learnt from."""
+    filtered = observed.mask(chrom)[lo:hi].mean()
+    if filtered > settings.most_filtered:
+        return (
+            f"{filtered:.0%} of its bins are filtered, at most {settings.most_filtered:.0%} may be"
+        )
+    balanced, counts = read_window(observed, chrom, lo, hi)
+    if not counts.any():
+        return "it has no contacts"
+    values = target_map(balanced, counts, settings)
+    if not np.isfinite(values).all():
+        return "values stay missing after interpolation"
+    return values
 
 
 def read_window(
