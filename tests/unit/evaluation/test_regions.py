@@ -1,9 +1,12 @@
 """Scores of the maps of single windows."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.errors import InputError
 from chromloom.evaluation.regions import measure_seams, score_regions
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.akita import SequenceWindow
@@ -51,6 +54,13 @@ def test_elements_are_masked_before_predicting(tiny_akita_source, observed):
     assert table["n_masked"].tolist() == [1, 0]
     assert table["pearson_masked"].iloc[0] != table["pearson"].iloc[0]
     assert table["pearson_masked"].iloc[1] == table["pearson"].iloc[1]
+
+
+def test_a_source_that_is_masked_throughout_has_no_region(tiny_akita_source, observed):
+    masked = copy.copy(tiny_akita_source)
+    masked.bins = masked.bins.with_mask(np.ones(len(masked.bins), bool))
+    with pytest.raises(InputError, match="chr3 have no window of 12 bins of which 50% are known"):
+        score_regions(masked, observed)
 
 
 def test_seams_are_compared_with_other_rows(tiny_akita_source):

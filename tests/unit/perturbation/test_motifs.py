@@ -12,12 +12,12 @@ from chromloom.perturbation.motifs import (
     invert_sites,
     map_loci,
     mutate_motifs,
-    randomise_sites,
     rank_motifs,
     read_sites,
 )
 from chromloom.prediction.observed import DistanceMean
 from chromloom.sequence.fasta import reverse_complement
+from chromloom.sequence.motifs import randomise_sites
 
 
 def test_sites_are_drawn_anew_and_the_rest_is_kept():
@@ -92,6 +92,8 @@ def test_what_is_not_predicted_from_sequence_is_refused(tiny_akita_source, tiny_
     sites = pd.DataFrame({"chrom": ["chr3"], "start": [5], "end": [9], "name": ["x"]})
     with pytest.raises(InputError, match="does not predict chr9"):
         mutate_motifs(tiny_akita_source, sites, chroms=["chr9"])
+    with pytest.raises(InputError, match="there is no instance; give other motifs"):
+        mutate_motifs(tiny_akita_source, sites[:0])
     with pytest.raises(InputError, match="reads no sequence"):
         mutate_motifs(DistanceMean(NormalizedMap(tiny_map_path)), sites)
 

@@ -114,6 +114,8 @@ def test_regions_and_segments_that_do_not_fit_are_refused(tiny_akita_source, wri
         saturate(tiny_akita_source, "chr3", 0, 100_000)
     with pytest.raises(InputError, match="does not predict chr7"):
         saturate(tiny_akita_source, "chr7", 0, 10)
+    with pytest.raises(InputError, match="does not predict chr7"):
+        delete_combinations(tiny_akita_source, "chr7", [(10, 20)])
     with pytest.raises(InputError, match="at most 80,000 bp in all"):
         insert_segments(tiny_akita_source, "chr3", np.zeros(50_000, np.uint8), copies=(2,))
     known = tiny_akita_source.read("chr3", 0, 300_000)

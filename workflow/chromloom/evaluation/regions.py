@@ -6,6 +6,7 @@ them in one dimension.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,11 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.akita import (
     SequenceWindow,
     held_out_chromosomes,
+    held_out_windows,
     require_bases,
-    windows_along,
 )
 from chromloom.prediction.source import MapSource
-from chromloom.sequence.fasta import N
+from chromloom.sequence.motifs import randomise_sites
 from chromloom.signals.tracks import read_track
 
 SIGMA = 1.0
@@ -103,16 +104,15 @@ def score_regions(
     Raises
     ------
     InputError
-        The source reads no sequence, no chromosome was held out, or one has no prediction.
+        The source reads no sequence, no chromosome was held out, one has no prediction, or there is
+        no window.
     """
     source = require_bases(source)
-    own = held_out_chromosomes(source, chroms)
-    tables = []
-    for chrom in own:
+    rows = []
+    for chrom, windows in groupby(held_out_windows(source, chroms), lambda own: own.chrom):
         seen = ObservedWindows(observed, chrom)
         elements = None if masked is None else masked[masked["chrom"] == chrom]
-        rows = []
-        for window in windows_along(source, chrom):
+        for window in windows:
             lo, hi = window.predicted
             target = window.pairs(seen.window(lo // observed.resolution, len(window.unchanged)))
             row = {"chrom": chrom, "start": lo, "end": hi}
@@ -120,8 +120,7 @@ def score_regions(
             if elements is not None:
                 row |= _without(window, elements, target, draws, seed)
             rows.append(row)
-        tables.append(pd.DataFrame(rows))
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.DataFrame(rows)
     for name, path in (tracks or {}).items():
         values = read_track(path, table[["chrom", "start", "end"]], observed.bins.chromsizes)
         table[f"mean_{name}"] = values
@@ -143,7 +142,7 @@ def measure_seams(source: MapSource, chroms: Sequence[str] | None = None) -> pd.
     Raises
     ------
     InputError
-        As `score_regions`.
+        The source reads no sequence, no chromosome was held out, or one has no prediction.
     """
     source = require_bases(source)
     table = []
@@ -187,13 +186,9 @@ def _without(
     inside = elements[(elements["end"] > start) & (elements["start"] < end)]
     values = window.unchanged
     if len(inside):
-        rng, variants = np.random.default_rng([seed, max(start, 0)]), []
-        for _ in range(draws):
-            codes = window.codes.copy()
-            for a, b in zip(inside["start"] - start, inside["end"] - start):
-                a, b = max(a, 0), min(b, len(codes))
-                codes[a:b] = rng.integers(0, N, b - a)
-            variants.append(codes)
+        rng = np.random.default_rng([seed, max(start, 0)])
+        places = list(zip(inside["start"] - start, inside["end"] - start))
+        variants = [randomise_sites(window.codes, places, rng) for _ in range(draws)]
         values = np.mean(list(window.maps(variants)), axis=0)
     scores = _agreement(window.pairs(values), target)
     return {"n_masked": len(inside)} | {

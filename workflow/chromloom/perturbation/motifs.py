@@ -9,11 +9,13 @@ less that of the changed one.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from chromloom.errors import InputError
 from chromloom.evaluation.regions import ObservedWindows
 from chromloom.genome.intervals import read_intervals
 from chromloom.genome.regions import parse_region
@@ -21,22 +23,12 @@ from chromloom.normalize.maps import NormalizedMap
 from chromloom.prediction.akita import (
     SequenceWindow,
     held_out_chromosomes,
+    held_out_windows,
     require_bases,
-    windows_along,
 )
 from chromloom.prediction.source import MapSource
 from chromloom.sequence.fasta import Genome, reverse_complement
-from chromloom.sequence.motifs import find_sites, read_matrices
-
-
-def randomise_sites(
-    codes: np.ndarray, sites: Iterable[tuple[int, int]], rng: np.random.Generator
-) -> np.ndarray:
-    """Codes (length,), uint8, with random bases at the sites [start, end)."""
-    changed = codes.copy()
-    for start, end in sites:
-        changed[start:end] = rng.integers(0, 4, end - start)
-    return changed
+from chromloom.sequence.motifs import find_sites, randomise_sites, read_matrices
 
 
 def invert_sites(codes: np.ndarray, sites: Iterable[tuple[int, int]]) -> np.ndarray:
@@ -87,18 +79,17 @@ def mutate_motifs(
     Raises
     ------
     InputError
-        The source reads no sequence, no chromosome was held out, or one has no prediction.
+        The source reads no sequence, no chromosome was held out, one has no prediction, there is no
+        window, or no instance of a motif.
     """
     source = require_bases(source)
-    names = sorted(set(sites["name"]))
-    return pd.DataFrame(
-        [
-            row
-            for chrom in held_out_chromosomes(source, chroms)
-            for window in windows_along(source, chrom)
-            for row in _mutate_window(window, sites[sites["chrom"] == chrom], names, draws, seed)
-        ]
-    )
+    names, rows = sorted(set(sites["name"])), []
+    if not names:
+        raise InputError("motifs: there is no instance; give other motifs, or a larger threshold")
+    for chrom, windows in groupby(held_out_windows(source, chroms), lambda own: own.chrom):
+        here = sites[sites["chrom"] == chrom]
+        rows += [row for own in windows for row in _mutate_window(own, here, names, draws, seed)]
+    return pd.DataFrame(rows)
 
 
 def _mutate_window(
@@ -108,9 +99,10 @@ def _mutate_window(
     inside = sites[(sites["start"] >= start) & (sites["end"] <= start + len(codes))]
     before = window.pairs(window.unchanged)
     lo, hi = window.predicted
-    for name in names:
-        named = inside[inside["name"] == name]
-        places = list(zip((named["start"] - start).tolist(), (named["end"] - start).tolist()))
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+    for name, a, b in zip(inside["name"], inside["start"] - start, inside["end"] - start):
+        found[name].append((a, b))
+    for name, places in found.items():
         drawn, turned = [window.unchanged] * draws, window.unchanged
         if places:
             rng = np.random.default_rng([seed, lo, draws])

@@ -12,7 +12,12 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.genome.regions import parse_region
-from chromloom.prediction.akita import AkitaMap, SequenceWindow, require_bases
+from chromloom.prediction.akita import (
+    AkitaMap,
+    SequenceWindow,
+    held_out_chromosomes,
+    require_bases,
+)
 from chromloom.prediction.source import MapSource
 from chromloom.sequence.fasta import BASES, N, encode, reverse_complement
 
@@ -92,10 +97,11 @@ def delete_combinations(
     Raises
     ------
     InputError
-        The source reads no sequence; no region, too many, overlapping ones, or ones that are not
-        within half a window.
+        The source reads no sequence or does not predict the chromosome; no region, too many,
+        overlapping ones, or ones that are not within half a window.
     """
     source = require_bases(source)
+    held_out_chromosomes(source, [chrom])
     regions = sorted(regions)
     if not 1 <= len(regions) <= MOST_DELETIONS:
         raise InputError(
@@ -261,11 +267,7 @@ def _orientations(n: int) -> list[str]:
 
 def _around(source: AkitaMap, chrom: str, start: int, end: int) -> SequenceWindow:
     """The window that has a region in the middle of what it predicts."""
-    if chrom not in source.fold_of:
-        raise InputError(
-            f"'{source.name}' does not predict {chrom}; expected some of "
-            f"{', '.join(source.fold_of)}"
-        )
+    held_out_chromosomes(source, [chrom])
     size, resolution = source.fitted(chrom).settings.size, source.bins.resolution
     if not 0 < end - start <= size * resolution // 2:
         raise InputError(

@@ -300,17 +300,30 @@ class SequenceWindow:
         }
 
 
-def windows_along(
-    source: AkitaMap, chrom: str, *, most_masked: float = 0.5
+def held_out_windows(
+    source: AkitaMap, chroms: Sequence[str] | None = None, *, most_masked: float = 0.5
 ) -> Iterator[SequenceWindow]:
-    """Windows whose predicted parts lie side by side along a chromosome.
+    """Windows whose predicted parts lie side by side along `held_out_chromosomes`.
 
     Those of which more than `most_masked` of the predicted bins are masked are left out.
+
+    Raises
+    ------
+    InputError
+        As `held_out_chromosomes`, or no window is left.
     """
-    mask, size = source.bins.mask(chrom), source.fitted(chrom).settings.size
-    for first in range(0, len(mask) - size + 1, size):
-        if mask[first : first + size].mean() <= most_masked:
-            yield SequenceWindow.at(source, chrom, first)
+    own, size, n = held_out_chromosomes(source, chroms), 0, 0
+    for chrom in own:
+        mask, size = source.bins.mask(chrom), source.fitted(chrom).settings.size
+        for first in range(0, len(mask) - size + 1, size):
+            if mask[first : first + size].mean() <= most_masked:
+                n += 1
+                yield SequenceWindow.at(source, chrom, first)
+    if not n:
+        raise InputError(
+            f"'{source.name}': {', '.join(own)} have no window of {size} bins of which "
+            f"{1 - most_masked:.0%} are known; hold longer chromosomes out"
+        )
 
 
 def require_bases(source: MapSource) -> AkitaMap:

@@ -1,4 +1,4 @@
-"""Matrices of motifs from files, and instances in sequences, with strand, by FIMO (memelite)."""
+"""Motifs: matrices from files, instances in sequences, with strand, by FIMO (memelite)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ import pandas as pd
 from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.sequence.ctcf import CTCF_COUNTS
-from chromloom.sequence.fasta import Genome, encode, read_sequences
+from chromloom.sequence.fasta import Genome, N, encode, read_sequences
 
 CHUNK = 5_000_000
 PSEUDOCOUNT = 0.1
@@ -135,6 +135,17 @@ def read_matrices(path: str | Path | None = None) -> dict[str, np.ndarray]:
         name if names.count(name) == 1 else f"{name} {number}": matrix
         for number, name, matrix in found
     }
+
+
+def randomise_sites(
+    codes: np.ndarray, sites: Iterable[tuple[int, int]], rng: np.random.Generator
+) -> np.ndarray:
+    """Codes (length,), uint8, with random bases at the sites [start, end), as far as they reach."""
+    changed = codes.copy()
+    for start, end in sites:
+        inside = slice(max(start, 0), min(end, len(codes)))
+        changed[inside] = rng.integers(0, N, inside.stop - inside.start)
+    return changed
 
 
 def _read_meme(path: Path) -> list[tuple[str, str, np.ndarray]]:
