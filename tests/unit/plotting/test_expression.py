@@ -140,4 +140,8 @@ def test_classes_and_marks_at_elements_are_drawn():
     )  # fmt: skip
     ax = plot_element_marks(marks)
     assert [bar.get_height() for bar in ax.patches] == [1, 2, 3, 4]
+    few = marks.assign(mean=[np.nan, np.nan, 3, 4])  # a group without genes
+    assert [bar.get_height() for bar in plot_element_marks(few).patches][2:] == [3, 4]
+    none = plot_element_marks(marks.assign(mean=np.nan))
+    assert "no gene with elements" in none.texts[0].get_text().replace("\n", " ")
     plt.close("all")

@@ -193,9 +193,8 @@ def plot_windows(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = No
     ----------
     scores : DataFrame
         model, window (bp), metric, value, low, high.
-    metric : str
-        A key of `METRIC_NAMES`.
-    ax : Axes, optional
+    metric, ax
+        As for `plot_scores`.
 
     Returns
     -------
@@ -227,9 +226,8 @@ def plot_strata(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = Non
     ----------
     scores : DataFrame
         stratum, model, n_genes, metric, against, difference, difference_low, difference_high.
-    metric : str
-        A key of `METRIC_NAMES`.
-    ax : Axes, optional
+    metric, ax
+        As for `plot_scores`.
 
     Returns
     -------
@@ -293,9 +291,8 @@ def plot_transfer(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = N
     ----------
     scores : DataFrame
         trained_on, cell_type, metric, value.
-    metric : str
-        A key of `METRIC_NAMES`.
-    ax : Axes, optional
+    metric, ax
+        As for `plot_scores`.
 
     Returns
     -------
@@ -360,14 +357,13 @@ def plot_element_marks(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Axes
     """
     ax = ax or plt.subplots(figsize=(3, 2.6))[1]
-    matrix = table.pivot_table(index="signal", columns="group", values="mean")
-    signals = table["signal"].drop_duplicates()
-    groups = table.drop_duplicates("group")
-    width = 0.8 / len(groups)
-    for k, row in enumerate(groups.itertuples()):
+    if table["mean"].isna().all():
+        return say_empty(ax, "no gene with elements has an impact")
+    signals, width = table["signal"].drop_duplicates(), 0.8 / table["group"].nunique()
+    for k, (group, own) in enumerate(table.groupby("group", sort=False)):
         place = np.arange(len(signals)) - 0.4 + width * (k + 0.5)
-        label = f"{row.group} ({row.n_genes:,})"
-        ax.bar(place, matrix.loc[signals, row.group], width, label=label)
+        label = f"{group} ({own['n_genes'].iloc[0]:,})"
+        ax.bar(place, own.set_index("signal")["mean"][signals], width, label=label)
     ax.set_xticks(range(len(signals)), signals, rotation=45, ha="right")
     ax.set_ylabel("Mean over elements, log scale")
     ax.legend(fontsize="x-small")
