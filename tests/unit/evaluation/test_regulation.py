@@ -52,7 +52,9 @@ def test_elements_that_overlap_intervals_are_counted():
             ("b", "chr2", 0, 50)]  # fmt: skip
     intervals = pd.DataFrame({"chrom": "chr1", "start": [150, 20, 90], "end": [160, 30, 100]})
     genes = pd.DataFrame({"gene": ["a", "b", "c"]})
-    assert count_elements(pd.DataFrame(rows, columns=names), genes, intervals).tolist() == [1, 1, 0]
+    elements = pd.DataFrame(rows, columns=names)
+    assert count_elements(elements, genes, intervals).tolist() == [1, 1, 0]
+    assert count_elements(elements, genes, intervals.head(0)).tolist() == [0, 0, 0]
 
 
 def test_tested_pairs_are_read_with_ids_or_names(tmp_path):

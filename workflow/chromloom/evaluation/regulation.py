@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import bioframe
 import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu, spearmanr
@@ -128,14 +129,10 @@ def count_elements(
     intervals : DataFrame
         chrom, start, end.
     """
-    over = np.zeros(len(elements), dtype=bool)
-    for chrom, rows in elements.groupby("chrom").indices.items():
-        own = intervals[intervals["chrom"] == chrom]
-        start, end = np.sort(own["start"].to_numpy()), np.sort(own["end"].to_numpy())
-        # Intervals that start before the element's end, less those that end up to its start.
-        first = np.searchsorted(end, elements["start"].to_numpy()[rows], side="right")
-        last = np.searchsorted(start, elements["end"].to_numpy()[rows], side="left")
-        over[rows] = last > first
+    if elements.empty or intervals.empty:  # which bioframe cannot count
+        return np.zeros(len(genes), dtype=np.int64)
+    place = ["chrom", "start", "end"]
+    over = bioframe.count_overlaps(elements[place], intervals[place])["count"].to_numpy() > 0
     number = elements["gene"][over].value_counts()
     return genes["gene"].map(number).fillna(0).to_numpy(dtype=np.int64)
 
@@ -177,8 +174,7 @@ def mean_marks(
         "least impact": order[:n],
         "all": order,
     }
-    longest = int(np.diff(elements.first).max(initial=1))
-    values, _ = elements.binned(longest, marks.linear)  # (n_signals, E)
+    values = elements.means(marks.linear)  # (n_signals, E)
     rows = []
     for group, chosen in groups.items():
         own = np.isin(elements.gene, chosen)

@@ -51,8 +51,7 @@ def apply_control(marks: Marks, control: str, *, seed: int) -> Marks:
 
 
 def _no_elements(marks: Marks, rng: np.random.Generator) -> Marks:
-    nothing = np.empty(0, dtype=np.int64)
-    return replace(marks, elements=marks.known_elements().take(nothing, nothing, nothing))
+    return marks.without_elements()
 
 
 def _shuffled_elements(marks: Marks, rng: np.random.Generator) -> Marks:
@@ -108,7 +107,7 @@ def _promoter_only(marks: Marks, rng: np.random.Generator) -> Marks:
     side = PROMOTER // marks.bin_size
     around[:, :, : middle - side] = around[:, :, middle + side :] = np.nan
     alone = replace(marks, around=around, body=np.full_like(marks.body, np.nan))
-    return alone if marks.elements is None else _no_elements(alone, rng)
+    return alone if marks.elements is None else alone.without_elements()
 
 
 def _permuted_marks(marks: Marks, rng: np.random.Generator) -> Marks:

@@ -124,11 +124,12 @@ def screen_elements(
             change[np.isin(owner, held)] = remove_elements(model, own)
             places = [marks.signals.index(signal) for signal in own.signals]
             by_signal[held[:, None], places] = remove_signals(model, own)
-            impact[held, 4] = model.predict(own)[0] - model.predict(_alone(own))[0]
+            alone = own.without_elements()
+            impact[held, 4] = model.predict(own)[0] - model.predict(alone)[0]
             if isinstance(model, NetworkModel) and model.has_impact:
                 for k, task in enumerate(("clf", "reg")):
                     impact[held, k] = model.impact(own, task)
-                    impact[held, 2 + k] = model.impact(own, task, against=_alone(own))
+                    impact[held, 2 + k] = model.impact(own, task, against=alone)
         of_elements.append(change)
         of_signals.append(by_signal)
         impacts.append(impact)
@@ -148,12 +149,6 @@ def screen_elements(
     table = genes[["gene", "level"]].assign(**dict(zip(IMPACTS, mean.T)))
     table.insert(1, "n_elements", np.bincount(owner, minlength=len(genes)))
     write_tsv(table, impact_path)
-
-
-def _alone(marks: Marks) -> Marks:
-    """The genes without any element."""
-    nothing = np.empty(0, dtype=np.int64)
-    return replace(marks, elements=marks.known_elements().take(nothing, nothing, nothing))
 
 
 def _spread(changes: np.ndarray) -> pd.DataFrame:

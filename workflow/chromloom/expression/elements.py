@@ -133,6 +133,11 @@ class ElementMarks:
         mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
         return scale_marks(mean, linear), first
 
+    def means(self, linear: Sequence[int]) -> np.ndarray:
+        """Mean of each element, (n_signals, E), float32, as of `binned`."""
+        longest = int(np.diff(self.first).max(initial=1))
+        return self.binned(longest, linear)[0]
+
     def _turned_bins(self) -> np.ndarray:
         """Numbers of the bins, those of turned elements in reverse."""
         n = np.diff(self.first)

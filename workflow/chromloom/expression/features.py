@@ -192,6 +192,17 @@ class Marks:
             )
         return self.elements
 
+    def without_elements(self) -> "Marks":
+        """The genes without any element.
+
+        Raises
+        ------
+        InputError
+            They have none to begin with.
+        """
+        nothing = np.empty(0, dtype=np.int64)
+        return replace(self, elements=self.known_elements().take(nothing, nothing, nothing))
+
     def of_elements(self) -> np.ndarray:
         """What simple models see of a gene's elements, as columns of a table.
 
@@ -207,8 +218,7 @@ class Marks:
             The features have no elements.
         """
         elements = self.known_elements()
-        longest = int(np.diff(elements.first).max(initial=1))
-        values, _ = elements.binned(longest, self.linear)  # (n_signals, E)
+        values = elements.means(self.linear)  # (n_signals, E)
         table = np.zeros((len(self), 2 * len(values) + 1), np.float32)
         weight = np.bincount(elements.gene, elements.frequency, minlength=len(self))
         for k, row in enumerate(values):
