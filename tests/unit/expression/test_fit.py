@@ -13,7 +13,8 @@ from chromloom.expression.fit import (
     fold_dirs,
     predict_expression,
     random_folds,
-    train_expression,
+    read_features,
+    train_fold,
     train_folds,
 )
 from chromloom.files import read_tsv, write_tsv
@@ -46,8 +47,8 @@ def files(genes, marks, element_table, store, tmp_path):
 
 
 def train(folder, model, fold, out="model", **options):
-    train_expression(
-        folder / "genes.tsv", folder / "marks.h5", folder / f"{out}{fold}",
+    train_fold(
+        *read_features(folder / "genes.tsv", folder / "marks.h5"), folder / f"{out}{fold}",
         model=model, fold=fold, options=MODELS[model] | options,
     )  # fmt: skip
 
@@ -167,7 +168,7 @@ def test_a_network_that_predicts_one_number_is_said_to(files, marks, caplog):
 
 def test_what_does_not_fit_is_refused(files, genes, marks):
     with pytest.raises(InputError, match="does not predict expression"):
-        train_expression(files / "genes.tsv", files / "marks.h5", files / "m", model="eig", fold=0)
+        train_folds(files / "genes.tsv", files / "marks.h5", files / "m", model="eig")
     with pytest.raises(InputError, match=r"no gene is in fold 7; there are \[0, 1, 2\]"):
         train(files, "marks-ridge", 7)
     with pytest.raises(InputError, match="settings depths are unknown"):
@@ -236,6 +237,9 @@ def test_weights_of_other_shapes_are_refused(files):
     train(files, "marks-network", 1)
     (files / "model1" / "member2.safetensors").unlink()
     with pytest.raises(CheckpointError, match="weights do not fit the settings beside them"):
+        predict(files, folds=[1])
+    (files / "model1" / "encoding.npz").write_bytes(b"PK\3\4 cut")
+    with pytest.raises(CheckpointError, match=r"encoding\.npz cannot be read"):
         predict(files, folds=[1])
 
 

@@ -5,7 +5,7 @@ at or above the median of the cell type. Settings are chosen on chromosomes with
 genes; nothing of a test gene enters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -245,9 +245,7 @@ class SimpleModel:
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
         values = self.settings.features(marks)
-        levels, probabilities = zip(*(part.predict(values) for part in self.parts))
-        odds = np.mean([logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in probabilities], axis=0)
-        return np.mean(levels, axis=0), expit(odds)
+        return average([part.predict(values) for part in self.parts])
 
     def save(self, folder: str | Path) -> None:
         """Write to a folder that exists."""
@@ -258,6 +256,13 @@ class SimpleModel:
     def load(cls, folder: str | Path, settings: SimpleSettings, *, n_signals: int) -> "SimpleModel":
         """Read from a folder."""
         return cls(settings, [kind.load(Path(folder)) for kind in PARTS[settings.preset]])
+
+
+def average(told: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the levels and of the log odds that several models tell of genes."""
+    levels, probabilities = zip(*told)
+    odds = np.mean([logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in probabilities], axis=0)
+    return np.mean(levels, axis=0), expit(odds)
 
 
 def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

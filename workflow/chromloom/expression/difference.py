@@ -3,7 +3,6 @@
 Genes are those of both cell types; the change is the level in the second minus that in the first.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ import pandas as pd
 from scipy.special import expit
 from torch import Tensor, nn
 
-from chromloom.errors import CheckpointError, InputError
+from chromloom.errors import InputError
 from chromloom.expression.baselines import SimpleSettings, ridge_weights, spread
 from chromloom.expression.features import Marks
-from chromloom.expression.fit import read_features
+from chromloom.expression.fit import read_config, read_features
 from chromloom.expression.network import (
     Inputs,
     Settings,
@@ -261,10 +260,7 @@ def open_difference(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     CheckpointError
         The folder is not one.
     """
-    try:
-        config = json.loads((Path(folder) / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
+    config = read_config(folder)
     settings = model_settings(config["model"], **config["options"])
     kind = load(find_model(config["model"]).trained)
     return kind.load(folder, settings, n_signals=len(config["signals"])), config

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from chromloom.edits.pieces import Piece
+from chromloom.edits.pieces import Piece, length
 from chromloom.edits.signals import signals_at
 from chromloom.expression.elements import gather_elements
 from chromloom.expression.features import REACH, gather_marks
@@ -48,7 +48,7 @@ class EditedSignals:
         self.store, self.pieces = store, pieces
         self.signals, self.transforms = store.signals, store.transforms
         self.bin_size = store.bin_size
-        self.length = sum(piece.end - piece.start for piece in pieces)
+        self.length = length(pieces)
         self.chromsizes = pd.Series({chrom: self.length})
 
     def read(

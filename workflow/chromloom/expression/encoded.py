@@ -9,12 +9,11 @@ averaged.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from chromloom.errors import CheckpointError
 from chromloom.expression.baselines import WindowSettings, spread
 from chromloom.expression.features import Marks
+from chromloom.expression.network import load_weights, save_network
 
 _FEWEST = 100  # genes with a value above 0 that quantiles are told from
 
@@ -167,7 +167,7 @@ class EncodedModel:
             **self.encoding.arrays,  # type: ignore[arg-type]
         )
         for k, network in enumerate(self.networks):
-            save_file(dict(network.state_dict()), Path(folder) / f"member{k}.safetensors")
+            save_network(network, Path(folder) / f"member{k}.safetensors")
 
     @classmethod
     def load(
@@ -180,21 +180,19 @@ class EncodedModel:
         CheckpointError
             Weights are missing, damaged or of other shapes.
         """
-        folder, networks = Path(folder), []
+        folder = Path(folder)
         try:
-            with np.load(folder / "encoding.npz", allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            with open(folder / "encoding.npz", "rb") as handle, np.load(handle) as file:
+                arrays = dict(file)
             mean, scale = arrays.pop("target")
             n = len(arrays["feature"]) + len(arrays["mean"])
-            for k in range(settings.members):
-                network = _new_network(n, settings)
-                network.load_state_dict(load_file(folder / f"member{k}.safetensors"))
-                networks.append(network)
-        except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise CheckpointError(
-                f"{folder}: weights do not fit the settings beside them "
-                f"({str(error).splitlines()[0]}); train the model again"
+                f"{folder}: encoding.npz cannot be read ({error}); train the model again"
             ) from error
+        networks = [_new_network(n, settings) for _ in range(settings.members)]
+        for k, network in enumerate(networks):
+            load_weights(network, folder / f"member{k}.safetensors", "the settings beside them")
         return cls(settings, Encoding(arrays), networks, (float(mean), float(scale)))
 
 

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.expression.baselines import SimpleModel
+from chromloom.expression.baselines import SimpleModel, average
 from chromloom.expression.controls import apply_control
 from chromloom.expression.encoded import EncodedModel
 from chromloom.expression.features import Marks, open_marks
@@ -30,24 +29,6 @@ Fitted = SimpleModel | NetworkModel | EncodedModel
 """What a model of the table leads to (`trained`); one that is registered has the same methods."""
 SPLITS = ("chromosome", "random")
 PREDICTION_COLUMNS = [*COLUMNS, "predicted_level", "predicted_high"]
-
-
-def train_expression(
-    table_path: str | Path,
-    marks_path: str | Path,
-    out_dir: str | Path,
-    *,
-    model: str,
-    fold: int,
-    options: Mapping[str, Any] | None = None,
-    seed: int = 1,
-    device: str = "cpu",
-) -> None:
-    """Train a model on the genes of all folds but one; see `train_fold`."""
-    genes, marks = read_features(table_path, marks_path)
-    train_fold(
-        genes, marks, out_dir, model=model, fold=fold, options=options, seed=seed, device=device
-    )
 
 
 def train_fold(
@@ -184,7 +165,7 @@ def predict_expression(
     table_path, marks_path : str or Path
         As `build_genes` wrote them; of the cell type trained on, or of another.
     model_dirs : sequence of str or Path
-        As `train_expression` wrote them.
+        As `train_folds` wrote them.
     path : str or Path
         Table to write, `PREDICTION_COLUMNS`.
     unseen : bool
@@ -199,10 +180,8 @@ def predict_expression(
     genes, marks = read_features(table_path, marks_path)
     level, high = np.full(len(genes), np.nan), np.full(len(genes), np.nan)
     if unseen:
-        found = [fold.model.predict(fold.seen(marks)) for fold in map(open_fold, model_dirs)]
-        levels, probabilities = zip(*found)
-        odds = [logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in probabilities]
-        level, high = np.mean(levels, axis=0), expit(np.mean(odds, axis=0))
+        folds = map(open_fold, model_dirs)
+        level, high = average([fold.model.predict(fold.seen(marks)) for fold in folds])
     else:
         for held, own, model in open_folds(genes, marks, model_dirs):
             level[held], high[held] = model.predict(own)
@@ -265,16 +244,26 @@ def open_fold(folder: str | Path) -> Fold:
     CheckpointError
         The folder is no trained model.
     """
-    folder = Path(folder)
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
+    folder, config = Path(folder), read_config(folder)
     splits = read_tsv(folder / "splits.tsv", rows=config.get("rows", {}).get("splits.tsv"))
     settings = model_settings(config["model"], **config["options"])
     kind: type[Fitted] = load(find_model(config["model"]).trained)
     model = kind.load(folder, settings, n_signals=len(config["signals"]))
     return Fold(model, config, splits.loc[splits["part"] == "test", "chrom"].tolist())
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """What was written beside a trained model, its `config.json`.
+
+    Raises
+    ------
+    CheckpointError
+        The folder has none.
+    """
+    try:
+        return json.loads((Path(folder) / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not a trained model ({error}); train it") from error
 
 
 def open_folds(
@@ -287,7 +276,7 @@ def open_folds(
     genes, marks
         As of `read_features`.
     model_dirs : sequence of str or Path
-        As `train_expression` wrote them.
+        As `train_folds` wrote them.
 
     Yields
     ------

@@ -276,12 +276,23 @@ def load_network(path: Path, settings: Settings, n_signals: int, task: str) -> n
         Weights are missing, damaged or of other shapes.
     """
     network = new_network(settings, n_signals, task)
+    load_weights(network, path, f"{n_signals} signals and the settings beside them")
+    return network
+
+
+def load_weights(network: nn.Module, path: Path, what: str) -> None:
+    """Set the weights of a network to those of a file; `what` they should fit, for the message.
+
+    Raises
+    ------
+    CheckpointError
+        Weights are missing, damaged or of other shapes.
+    """
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         first = str(error).splitlines()
         raise CheckpointError(
-            f"{path}: weights do not fit {n_signals} signals and the settings beside them "
-            f"({' '.join(first[:2]).strip()}); train the model again"
+            f"{path}: weights do not fit {what} ({' '.join(first[:2]).strip()}); train the model "
+            "again"
         ) from error
-    return network

@@ -195,7 +195,7 @@ EIG: dict[str, Any] = {
 }
 EXPRESSION: dict[str, Any] = {
     "module": "",
-    "train": "chromloom.expression.fit:train_expression",
+    "train": "chromloom.expression.fit:train_folds",
     "source": "",
     "reads": frozenset({"signals"}),
     "gives": frozenset({"expression"}),
