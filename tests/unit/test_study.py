@@ -605,6 +605,10 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
     assert built.expressed == {"A": "E116"}
     training = {"model": "marks-ridge", "seed": 3, "options": {"body": False}}
     assert built.expression_training("near") == training
+    own = {"genes_of": {"B": "mouse.gtf"}, "tables": {"B": "mouse.tsv"}}
+    built = study({"signals": "signals.tsv", "expression": asked | own})
+    assert built.genes_of("A") == ("genes.gtf", "rpkm.tsv")
+    assert built.genes_of("B") == ("mouse.gtf", "mouse.tsv")
     for changes, message in (
         ({"table": ""}, "expression.genes is given and expression.table is not"),
         ({"genes": ""}, "expression.table is given and expression.genes is not"),
