@@ -1,4 +1,4 @@
-"""Expression from files to scores and figure, as a user runs it: signals and genes, no contacts."""
+"""Expression from files to scores and panels, as a user runs it: signals and genes, no maps."""
 
 import json
 
@@ -8,6 +8,12 @@ import yaml
 from chromloom.files import read_tsv
 
 SIZES = {"chr1": 1_000_000, "chr2": 1_000_000, "chr3": 1_000_000}
+TINY = {
+    "model": "chromoformer", "bin_sizes": [500, 2000], "size": 8, "feedforward": 8, "hidden": 8,
+    "pair_feedforward": 8, "regulation_layers": 1, "regulation_heads": 2,
+    "regulation_head_size": 4, "regulation_feedforward": 8, "epochs": 1,
+}  # fmt: skip
+MODELS = ["marks-ridge", "tiny", "tiny-permuted-marks"]
 
 
 def write_expression_study(folder):
@@ -27,8 +33,15 @@ def write_expression_study(folder):
         for one, other in zip(ends, ends[2:])
         if one[0] == other[0]
     ]
+    tested = [
+        "\t".join([*other, one.split("\t")[3], str(k % 2)])
+        for k, (one, other) in enumerate(zip(genes, ends[2:]))
+    ]
     texts = {
         "interactions.bedpe": pairs,
+        "domains.bed": ["chr1\t0\t500000"],
+        "active.bed": [line for line in genes if line.startswith("chr1")],
+        "tested.tsv": ["chrom\tstart\tend\tgene\tregulated", *tested],
         "genes.bed": genes,
         "rpkm.tsv": values,
         "H3K4me3.broadPeak": peaks,
@@ -50,35 +63,44 @@ def write_expression_study(folder):
             "genes": "genes.bed",
             "table": "rpkm.tsv",
             "columns": {"A": "E116"},
-            "models": ["marks-ridge", "permuted", "marks-elements"],
+            "models": ["marks-ridge", "tiny"],
             "interactions": {"A": "interactions.bedpe"},
-            "controls": ["shuffled-elements"],
-            "options": {"permuted": {"model": "marks-ridge", "permute": ["all"]}},
+            "controls": ["permuted-marks"],
+            "options": {"tiny": TINY},
             "folds": "chromosome",
+            "screen": ["tiny"],
+            "tested": {"A": "tested.tsv"},
+            "domains": {"A": "domains.bed"},
+            "kinds_of_elements": {"active": "active.bed"},
         },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def test_expression_is_predicted_and_scored_from_signals_alone(snakemake, tmp_path):
+def test_expression_is_predicted_scored_and_drawn_without_maps(snakemake, tmp_path):
     write_expression_study(tmp_path)
-    configfile = str(tmp_path / "config.yaml")
-    snakemake(tmp_path, "--configfile", configfile, "--cores", "2", "chromoformer_fig2")
+    gene = "results/figures/chromoformer/genes/A.tiny.ENSG1000.png"
+    targets = ["chromoformer_fig2", "chromoformer", gene]
+    snakemake(tmp_path, "--configfile", str(tmp_path / "config.yaml"), "--cores", "2", *targets)
     results = tmp_path / "results" / "expression"
     scores = read_tsv(results / "A.scores.tsv").set_index(["chrom", "model", "metric"])["value"]
     assert scores["all", "marks-ridge", "auc"] > 0.8
-    assert scores["all", "marks-ridge", "r"] > scores["all", "permuted", "r"] + 0.4
+    assert scores["all", "marks-ridge", "r"] > scores["all", "tiny-permuted-marks", "r"] + 0.4
     folds = sorted(path.name for path in (results / "A.marks-ridge").iterdir() if path.is_dir())
     assert folds == ["0", "1", "2"]
-    config = json.loads((results / "A.permuted" / "0" / "config.json").read_text())
+    config = json.loads((results / "A.tiny-permuted-marks" / "0" / "config.json").read_text())
     assert config["signals"] == ["H3K4me3"]
+    assert config["control"] == "permuted-marks"
     elements = read_tsv(results / "A.elements.tsv")
     assert elements.groupby("gene").size().max() >= 2
-    config = json.loads(
-        (results / "A.marks-elements-shuffled-elements" / "0" / "config.json").read_text()
-    )
-    assert config["control"] == "shuffled-elements"
-    figure = tmp_path / "results" / "figures" / "chromoformer" / "fig2.tsv"
-    assert set(read_tsv(figure)["model"]) == {
-        "marks-ridge", "permuted", "marks-elements", "marks-elements-shuffled-elements"
+    assert read_tsv(results / "A.impact_counts.tsv")["active"].max() >= 2
+    assert set(read_tsv(results / "A.tested.tsv")["ranking"]) >= {"screen", "distance"}
+    assert "within domain" in set(read_tsv(results / "A.strata.tsv")["stratum"])
+    assert (results / "A.tiny.attribution" / "H3K4me3.bw").exists()
+    figures = tmp_path / "results" / "figures" / "chromoformer"
+    assert set(read_tsv(figures / "fig2.tsv")["model"]) == set(MODELS)
+    assert set(read_tsv(figures / "fig3.A.tsv")["model"]) == {"tiny", "chromoformer", *MODELS}
+    assert {path.name for path in figures.glob("*.png")} == {
+        "fig2.png", "fig3.A.png", "fig4.A.tiny.png", "fig5.A.png", "fig7.A.png"
     }  # fmt: skip
+    assert (tmp_path / gene).exists()

@@ -28,6 +28,7 @@ with job_log(snakemake.log[0]):
     write_tsv(assess_impact(impact, genes, counts), output.tests)
     write_tsv(mean_marks(impact, genes, marks), output.marks)
     write_tsv(pd.concat([impact, pd.DataFrame(counts)], axis=1), output.counts)
-    tested = read_tested(source.tested, genes, chromsizes) if source.tested else None
-    found = evaluate_screen(screen, tested) if tested is not None else pd.DataFrame({"ranking": []})
+    found = pd.DataFrame(columns=["ranking"])
+    if source.tested:
+        found = evaluate_screen(screen, read_tested(source.tested, genes, chromsizes))
     write_tsv(found, output.tested)
