@@ -1,5 +1,6 @@
 """Running Snakemake as a user does: in a process of its own, in a folder of its own."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -64,9 +65,19 @@ def plan(repo_root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def undisturbed(snakemake, tmp_path_factory) -> Path:
-    """Folder of the small study, run to its end on this machine; not to be changed."""
-    folder = write_study(tmp_path_factory.mktemp("undisturbed"))
-    started = time.monotonic()
-    snakemake(folder, "--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS)
-    (folder / "seconds.txt").write_text(str(time.monotonic() - started))
+    """Folder of the small study, run to its end on this machine; not to be changed.
+
+    It is that of all workers: the first that asks for it makes it, and the others wait.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "undisturbed"
+    with (shared / "undisturbed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "seconds.txt").exists():
+            write_study(folder)
+            started = time.monotonic()
+            snakemake(folder, "--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS)
+            (folder / "seconds.txt").write_text(str(time.monotonic() - started))
     return folder

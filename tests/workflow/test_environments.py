@@ -1,16 +1,17 @@
 """The conda environments of the rules hold what their scripts import, in the versions of the lock.
 
 Conda itself cannot be run in the tests. The import closure of every script is read from the source
-(imports within functions included), and a stand-in `conda` builds each environment by pip.
+(imports within functions included), and a stand-in `conda` builds each environment of links to the
+packages of the interpreter that the tests run in, which are those of the lock.
 """
 
 import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import requires
@@ -41,6 +42,9 @@ IMPORTED_AS = {
 STAND_IN = Path(__file__).parent / "conda_stand_in"
 ON_PYPI = json.loads((STAND_IN / "on_pypi.json").read_text())
 """Conda package -> name on PyPI, where the two differ by more than case."""
+
+PACKAGES = {"PACKAGES": sysconfig.get_path("purelib")}
+"""What the stand-in makes environments of."""
 
 NOT_PYTHON = {"python", "pip"}
 
@@ -208,11 +212,16 @@ def eager(path: Path, seen: set[Path]) -> set[str]:
 def planner(tmp_path_factory) -> Path:
     """A virtual environment of Snakemake and pandas alone, as a user of conda has it."""
     folder = tmp_path_factory.mktemp("planner")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--no-compile"]
-    pip += ["--disable-pip-version-check", "--constraint", str(ROOT / "requirements.txt")]
-    subprocess.run([*pip, "snakemake", "pandas"], check=True)
-    return folder
+    (folder / "planner.yaml").write_text("dependencies:\n  - snakemake\n  - pandas\n")
+    create_env(folder / "planner.yaml", folder / "env")
+    return folder / "env"
+
+
+def create_env(file: Path, prefix: Path) -> None:
+    """What `conda env create` does."""
+    command = [sys.executable, str(STAND_IN / "bin" / "conda"), "env", "create"]
+    command += ["--file", str(file), "--prefix", str(prefix)]
+    subprocess.run(command, env=os.environ | PACKAGES, check=True)
 
 
 @pytest.mark.slow
@@ -220,7 +229,7 @@ def test_every_script_runs_or_imports_in_its_env_alone(planner, undisturbed, tmp
     """The chain up to representations by `--sdm conda`; all other scripts' imports, env by env."""
     folder = write_study(tmp_path / "study")
     path = f"{STAND_IN / 'bin'}{os.pathsep}{planner / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
-    environment = {**os.environ, "PATH": path}
+    environment = {**os.environ, **PACKAGES, "PATH": path}
     command = [str(planner / "bin" / "python"), "-m", "snakemake", "--sdm", "conda"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(folder / "config.yaml"), "--cores", "2", *TARGETS]
@@ -234,8 +243,7 @@ def test_every_script_runs_or_imports_in_its_env_alone(planner, undisturbed, tmp
         prefix = made.get((ROOT / env).read_text())
         if prefix is None:
             prefix = tmp_path / Path(env).stem
-            create = ["conda", "env", "create", "--file", str(ROOT / env), "--prefix", str(prefix)]
-            subprocess.run(create, env=environment, check=True)
+            create_env(ROOT / env, prefix)
         scripts = [ROOT / "workflow" / "scripts" / f"{rule}.py" for rule in rules]
         modules = set().union(*(closure(script)[0] for script in scripts))
         names = sorted({str(module_file(n).relative_to(LIBRARY)) for n in modules} - GPU_ONLY)
@@ -247,4 +255,3 @@ def test_every_script_runs_or_imports_in_its_env_alone(planner, undisturbed, tmp
             [str(prefix / "bin" / "python"), "-I", "-c", program], capture_output=True, text=True
         )
         assert tried.returncode == 0, f"{env}: {tried.stderr}"
-    shutil.rmtree(tmp_path)  # gigabytes of environments, which pytest would keep

@@ -67,7 +67,6 @@ def copy_study(undisturbed: Path, folder: Path, *, without: list[str]) -> Path:
 
 def finish(snakemake, folder: Path, cores: int = 1) -> None:
     """Run to the end, with another number of threads than the undisturbed study had."""
-    snakemake(folder, *arguments(folder), "--unlock")
     snakemake(folder, *arguments(folder, cores))
 
 

@@ -194,6 +194,12 @@ def test_a_seed_gives_the_same_bits(maps, fitted, tmp_path):
     assert again.read_bytes() == fitted[0].read_bytes()
 
 
+def test_a_fit_that_runs_out_of_bounds_is_an_error(maps, monkeypatch, tmp_path):
+    monkeypatch.setattr(JointModel, "fit", lambda self, sweeps: np.linalg.cholesky(-np.eye(2)))
+    with pytest.raises(InputError, match=r"chr1: the fit of counts ran out of bounds"):
+        fit_joint(maps[0], tmp_path / "j.safetensors", tmp_path / "j.tsv", options=OPTIONS)
+
+
 def test_what_cannot_be_fitted_jointly_is_refused(maps, fitted, tiny_map_path, tmp_path):
     out = tmp_path / "x.safetensors", tmp_path / "x.tsv"
     with pytest.raises(InputError, match=r"joint fit of deep; expected two"):

@@ -58,9 +58,14 @@ class PredictorPlan:
     other_assemblies: tuple[str, ...]
 
     @property
+    def reads_bases(self) -> bool:
+        """Whether it reads the bases of the assembly's sequence."""
+        return "sequence" in find_model(self.model).reads
+
+    @property
     def reads_sequence(self) -> bool:
         """Whether it reads the sequence of the assembly: features of bins, or bases."""
-        return bool(self.sequence) or "sequence" in find_model(self.model).reads
+        return bool(self.sequence) or self.reads_bases
 
     @property
     def folds(self) -> list[int]:

@@ -385,7 +385,7 @@ class Runs(Samples):
 
     def _holds(self, plan: PredictorPlan, regions: list[str]) -> bool:
         """Whether regions lie within what one window of a predictor of bases predicts."""
-        if "sequence" not in find_model(plan.model).reads:
+        if not plan.reads_bases:
             return True
         # Lengths of chromosomes may not be known yet: a whole one has no end here, and is too long.
         ends = [region.rpartition(":")[2].replace(",", "").split("-") for region in regions]
@@ -398,7 +398,7 @@ class Runs(Samples):
     @cached_property
     def base_runs(self) -> list[Run]:
         """Predictors of bases on samples with a map."""
-        return [run for run in self.map_runs if "sequence" in self.model(run.model).reads]
+        return [run for run in self.map_runs if run.model in self.base_predictors]
 
     @property
     def region_tracks(self) -> dict[str, str]:
@@ -562,11 +562,7 @@ class Runs(Samples):
     @property
     def base_predictors(self) -> list[str]:
         """Predictors of bases."""
-        return [
-            name
-            for name, plan in self.predictors.items()
-            if "sequence" in find_model(plan.model).reads
-        ]
+        return [name for name, plan in self.predictors.items() if plan.reads_bases]
 
     def target_options(self, plan: PredictorPlan) -> dict[str, Any]:
         """Options that what a predictor of bases learns from depends on."""

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy.stats import false_discovery_control
-from threadpoolctl import threadpool_limits
 
 from chromloom.errors import InputError
 from chromloom.files import atomic_path, write_tsv
@@ -26,7 +25,12 @@ from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.hierarchy import JointModel
-from chromloom.training.likelihood import CountModel, principal_axes, turned_spread
+from chromloom.training.likelihood import (
+    CountModel,
+    fit_within_bounds,
+    principal_axes,
+    turned_spread,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ def fit_joint(
     Raises
     ------
     InputError
-        One map only, maps of different bins, or a model that has no such fit.
+        One map only, maps of different bins, a model that has no such fit, or a fit that diverged.
     """
     settings = model_settings(model, **(options or {}))
     if not isinstance(settings, HiCLSTMSettings) or settings.fit.start != "likelihood":
@@ -91,7 +95,9 @@ def fit_joint(
         if present:
             tables += _fit_chromosome(present, chrom, number, settings, seed, tensors)
     table = pd.concat(tables) if tables else pd.DataFrame(columns=COLUMNS)
-    table["q_value"] = table.groupby(["sample", "other"])["p_value"].transform(_q_values)
+    table["q_value"] = table.groupby(["sample", "other"])["p_value"].transform(
+        false_discovery_control
+    )
     with atomic_path(out) as path:
         save_file(tensors, path)
     write_tsv(table[COLUMNS], differences)
@@ -112,10 +118,6 @@ def read_joint(path: str | Path, sample: str) -> tuple[dict[str, np.ndarray], st
     own = {name: tensors[f"{sample}/{name}"] for name in ("embedding", "spread", "offset")}
     shared = {name: tensors[name] for name in ("S", "barrier") if name in tensors}
     return own | shared, hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def _q_values(p: pd.Series) -> np.ndarray:
-    return false_discovery_control(p)
 
 
 def _empty(opened: Mapping[str, NormalizedMap], settings: HiCLSTMSettings) -> dict[str, np.ndarray]:
@@ -161,8 +163,8 @@ def _fit_chromosome(
         for normalized in maps.values()
     ]
     joint = JointModel(models)
-    with threadpool_limits(1, user_api="blas"):  # its products are too small to share
-        joint.fit(fit.sweeps)
+    paths = ", ".join(str(normalized.path) for normalized in maps.values())
+    fit_within_bounds(joint, fit.sweeps, where=f"{paths}, {chrom}")
     shared, turn = principal_axes(joint.R, models[0].S[-1])
     r, n = len(turn), len(R)
     whole = np.zeros((n, r))

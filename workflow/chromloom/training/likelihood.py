@@ -21,7 +21,7 @@ of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each p
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import inv
@@ -493,6 +493,26 @@ def _symmetric_counts(normalized: NormalizedMap, chrom: str, unmasked: np.ndarra
     return csr_matrix((counts, indices, pointer), shape=(n, n))
 
 
+def fit_within_bounds(model: Any, sweeps: int, *, where: str, otherwise: str = "") -> None:
+    """Fit a `CountModel`, or the `JointModel` of several maps.
+
+    Raises
+    ------
+    InputError
+        The fit diverged.
+    """
+    with threadpool_limits(1, user_api="blas"):  # its products are too small to share
+        try:
+            model.fit(sweeps)
+        except np.linalg.LinAlgError:
+            model.R[:] = np.nan
+    if not np.isfinite(model.R).all():
+        raise InputError(
+            f"{where}: the fit of counts ran out of bounds; check that the map holds counts and "
+            f"not normalised values{otherwise}"
+        )
+
+
 def likelihood_representation(
     normalized: NormalizedMap,
     chrom: str,
@@ -545,17 +565,12 @@ def likelihood_representation(
         barrier=barrier,
         seed=seed,
     )
-    with threadpool_limits(1, user_api="blas"):  # its products are too small to share
-        try:
-            model.fit(sweeps)
-        except np.linalg.LinAlgError:
-            model.R[:] = np.nan
-    if not np.isfinite(model.R).all():
-        raise InputError(
-            f"{normalized.path}, {chrom}: the fit of counts ran out of bounds; check that the map "
-            "holds counts and not normalised values, or fit it together with another map of the "
-            "assembly (key joint)"
-        )
+    fit_within_bounds(
+        model,
+        sweeps,
+        where=f"{normalized.path}, {chrom}",
+        otherwise=", or fit it together with another map of the assembly (key joint)",
+    )
     axes, S, spread = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)
     out[model.position] = axes
