@@ -12,7 +12,7 @@ CHROMOFORMER = (
     + expand(
         "results/expression/{cell_type}.{model}.attribution",
         cell_type=STUDY.expressed,
-        model=STUDY.attentive[:1],
+        model=STUDY.attributed_expression[:1],
     )
 )
 if config["expression"]["screen"]:
@@ -224,7 +224,7 @@ rule attribute_genes:
         "benchmarks/attribute_genes/{cell_type}.{model}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
-        model=one_of(STUDY.attentive),
+        model=one_of(STUDY.attributed_expression),
     conda:
         "../envs/torch.yaml"
     threads: 2

@@ -82,6 +82,10 @@ def test_models_without_attention_are_refused(trained, tmp_path):
     files = trained("marks-ridge", {"edges": [-10_000, 0, 10_000]})
     with pytest.raises(InputError, match="no attention and no gradients by bin; name chromoformer"):
         attend_genes(*files, tmp_path / "a.tsv", tmp_path / "b.tsv")
+    files = trained("chromoformer-embedding", TINY | {"windows": 2})
+    attend_genes(*files, tmp_path / "a.tsv", tmp_path / "b.tsv")
+    with pytest.raises(InputError, match=r"beside its bins \(windows=2\), which attributions"):
+        attribute_genes(*files, tmp_path / "out", SIZES)
 
 
 def test_one_gene_has_its_maps_and_tracks(trained, driven):

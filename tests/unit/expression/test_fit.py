@@ -35,6 +35,7 @@ MODELS = {
     "marks-ridge": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "marks-mean": {"edges": [-10_000, -1_000, 0, 1_000, 10_000]},
     "chromoformer-embedding": TINY,
+    "chromoformer-windows": TINY | {"windows": 4, "dropout": 0.1},
 }
 
 
@@ -49,7 +50,7 @@ def files(genes, marks, element_table, store, tmp_path):
 def train(folder, model, fold, out="model", **options):
     train_fold(
         *read_features(folder / "genes.tsv", folder / "marks.h5"), folder / f"{out}{fold}",
-        model=model, fold=fold, options=MODELS[model] | options,
+        model=model.replace("windows", "embedding"), fold=fold, options=MODELS[model] | options,
     )  # fmt: skip
 
 
@@ -62,8 +63,12 @@ def predict(folder, out="model", folds=(0, 1, 2)):
 
 
 @pytest.mark.parametrize(
-    "model", ["marks-elements", "marks-mean", "marks-network", "chromoformer-embedding"]
-)
+    "model",
+    [
+        "marks-elements", "marks-mean", "marks-network", "chromoformer-embedding",
+        "chromoformer-windows",
+    ],
+)  # fmt: skip
 def test_expression_of_held_out_chromosomes_is_told_from_marks(files, model):
     for fold in range(3):
         train(files, model, fold)

@@ -89,6 +89,19 @@ def test_the_fast_path_gives_the_numbers_and_gradients_of_the_whole(batch, parts
         torch.testing.assert_close(fast, full, atol=1e-5, rtol=1e-4)
 
 
+def test_windows_are_read_beside_the_bins_by_both_paths(batch):
+    torch.manual_seed(2)
+    marks, elements = batch
+    settings = replace(SMALL, windows=4, dropout=0.5)
+    network = Chromoformer(settings, 3, "reg", n_windows=7).eval()
+    windows = torch.rand(5, 7)
+    told = network(marks, elements, windows)
+    torch.testing.assert_close(told, network.forward_full(marks, elements, windows))
+    assert (told - network(marks, elements, windows.roll(1, dims=0))).abs().min() > 0
+    names = Chromoformer(replace(SMALL, dropout=0.5), 3, "reg").state_dict()
+    assert list(names) == list(Chromoformer(SMALL, 3, "reg").state_dict())
+
+
 def test_a_wrong_query_would_be_seen(batch):
     torch.manual_seed(2)
     marks, _ = batch

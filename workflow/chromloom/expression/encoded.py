@@ -1,15 +1,12 @@
 """A network on the mean marks around a gene that ties gradient-boosted trees: `marks-network`.
 
-Each mean is encoded piece by piece between its quantiles (Gorishniy et al., NeurIPS 2022, "On
-embeddings for numerical features in tabular deep learning", Section 3.2), so that a network finds
-thresholds as trees do. Level and class have one network with two outputs; several trainings are
-averaged.
+Each mean is encoded piece by piece between its quantiles (`expression.encoding`). Level and class
+have one network with two outputs; several trainings are averaged.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -18,12 +15,10 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from chromloom.errors import CheckpointError
-from chromloom.expression.baselines import WindowSettings, spread
+from chromloom.expression.baselines import WindowSettings
+from chromloom.expression.encoding import Encoding
 from chromloom.expression.features import Marks
 from chromloom.expression.network import load_weights, save_network
-
-_FEWEST = 100  # genes with a value above 0 that quantiles are told from
 
 
 @dataclass(frozen=True)
@@ -66,54 +61,6 @@ class EncodedSettings(WindowSettings):
         "members": (1, 1_000),
     }
     POSITIVE = ("learning_rate",)
-
-
-class Encoding:
-    """Features piece by piece, beside themselves standardised.
-
-    Attributes
-    ----------
-    arrays : dict of ndarray
-        mean, scale (n_features,); feature, low, high (n_pieces,): borders of the pieces.
-    """
-
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
-        self.arrays = arrays
-
-    @classmethod
-    def fit(cls, values: np.ndarray, pieces: int) -> "Encoding":
-        """Borders of the pieces of training genes, (n_genes, n_features)."""
-        feature, low, high = [], [], []
-        for k, column in enumerate(values.T):
-            positive = column[column > 0]
-            borders = np.array([0.0, 1.0])
-            if len(positive) >= _FEWEST:
-                quantiles = np.quantile(positive, np.linspace(0, 1, pieces + 1))
-                borders = np.unique(np.append(0, quantiles))
-            feature += [k] * (len(borders) - 1)
-            low += list(borders[:-1])
-            high += list(borders[1:])
-        mean, scale = spread(values)
-        return cls(
-            {
-                "mean": mean,
-                "scale": scale,
-                "feature": np.array(feature),
-                "low": np.array(low),
-                "high": np.array(high),
-            }
-        )
-
-    def apply(self, values: np.ndarray) -> Tensor:
-        """Encoded features, (n_genes, n_pieces + n_features), float32.
-
-        Each piece is 0 below it, 1 above it and linear within, less a half.
-        """
-        a = self.arrays
-        share = (values[:, a["feature"]] - a["low"]) / (a["high"] - a["low"])
-        standard = (values - a["mean"]) / a["scale"]
-        parts = [np.clip(share, 0, 1) - 0.5, standard / 2]
-        return torch.from_numpy(np.hstack(parts).astype(np.float32))
 
 
 class EncodedModel:
@@ -161,11 +108,7 @@ class EncodedModel:
 
     def save(self, folder: str | Path) -> None:
         """Write to a folder that exists."""
-        np.savez(
-            Path(folder) / "encoding.npz",
-            target=np.array(self.target),
-            **self.encoding.arrays,  # type: ignore[arg-type]
-        )
+        self.encoding.save(folder, target=np.array(self.target))
         for k, network in enumerate(self.networks):
             save_network(network, Path(folder) / f"member{k}.safetensors")
 
@@ -180,20 +123,14 @@ class EncodedModel:
         CheckpointError
             Weights are missing, damaged or of other shapes.
         """
-        folder = Path(folder)
-        try:
-            with open(folder / "encoding.npz", "rb") as handle, np.load(handle) as file:
-                arrays = dict(file)
-            mean, scale = arrays.pop("target")
-            n = len(arrays["feature"]) + len(arrays["mean"])
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise CheckpointError(
-                f"{folder}: encoding.npz cannot be read ({error}); train the model again"
-            ) from error
-        networks = [_new_network(n, settings) for _ in range(settings.members)]
+        encoding, beside = Encoding.load(folder, ["target"])
+        mean, scale = beside["target"]
+        networks = [_new_network(encoding.size, settings) for _ in range(settings.members)]
         for k, network in enumerate(networks):
-            load_weights(network, folder / f"member{k}.safetensors", "the settings beside them")
-        return cls(settings, Encoding(arrays), networks, (float(mean), float(scale)))
+            load_weights(
+                network, Path(folder) / f"member{k}.safetensors", "the settings beside them"
+            )
+        return cls(settings, encoding, networks, (float(mean), float(scale)))
 
 
 def _new_network(n: int, settings: EncodedSettings) -> nn.Module:

@@ -12,7 +12,9 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.expression.features import Marks
+from chromloom.expression.baselines import WindowSettings
+from chromloom.expression.encoding import Encoding
+from chromloom.expression.features import EDGES, Marks
 from chromloom.expression.train import Batches, train_network
 from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements
 from chromloom.models.expression.settings import OUTPUTS, RivalSettings
@@ -23,10 +25,11 @@ Settings = ChromoformerSettings | RivalSettings
 _BATCH = 512  # genes predicted at a time
 
 
-def new_network(settings: Settings, n_marks: int, task: str) -> nn.Module:
+def new_network(settings: Settings, n_marks: int, task: str, n_windows: int = 0) -> nn.Module:
     """The network that settings are of; its forward takes what `Inputs.batch` gives."""
     module = load(find_model(model_named(settings.preset)).module)
-    return module(settings, n_marks, task)
+    windows = {"n_windows": n_windows} if n_windows else {}
+    return module(settings, n_marks, task, **windows)
 
 
 class Inputs:
@@ -36,6 +39,8 @@ class Inputs:
     ----------
     marks : Marks
     settings : Settings
+    encoding : Encoding, optional
+        Of the mean marks in windows, for a network that reads them.
 
     Raises
     ------
@@ -43,10 +48,11 @@ class Inputs:
         The network reads elements and there are none, or reads farther than the features reach.
     """
 
-    def __init__(self, marks: Marks, settings: Settings) -> None:
+    def __init__(self, marks: Marks, settings: Settings, encoding: Encoding | None = None) -> None:
         near = marks.within(settings.reach)
         self.promoters = [torch.from_numpy(near.binned(size)) for size in settings.bin_sizes]
         self.elements = marks.known_elements() if settings.parts == "all" else None
+        self.windows = encoding and encoding.apply(read_windows(marks, settings.reach))
         self._binned = []
         if self.elements is not None:
             turn = settings.turn_elements
@@ -57,11 +63,15 @@ class Inputs:
 
     def batch(
         self, rows: Tensor, device: str = "cpu"
-    ) -> tuple[list[Tensor], list[Elements] | None]:
-        """Promoters and elements of some genes; the latter None of a network that has none."""
+    ) -> tuple[list[Tensor], list[Elements] | None, *tuple[Tensor, ...]]:
+        """Promoters and elements of some genes, the latter None of a network that has none.
+
+        Of a network that reads windows, these are a third part, (B, n_windows).
+        """
         promoters = [part[rows].to(device) for part in self.promoters]
+        windows = () if self.windows is None else (self.windows[rows].to(device),)
         if self.elements is None:
-            return promoters, None
+            return promoters, None, *windows
         chosen, gene = self.elements.find(rows.numpy())
         rank = self.elements.rank[chosen]
         alike = (
@@ -82,7 +92,18 @@ class Inputs:
                     most,
                 )
             )
-        return promoters, parts
+        return promoters, parts, *windows
+
+
+def read_windows(marks: Marks, reach: int) -> np.ndarray:
+    """Mean marks in the windows that simple models read, those within so many bp of the TSS.
+
+    Returns
+    -------
+    ndarray, (n_genes, n_features), float32
+    """
+    edges = tuple(edge for edge in EDGES if abs(edge) <= reach)
+    return WindowSettings("windows", edges).features(marks)
 
 
 def _padded(
@@ -120,10 +141,11 @@ def fit_network(
     *,
     seed: int,
     device: str,
+    n_windows: int = 0,
 ) -> tuple[nn.Module, list[dict]]:
     """A new network of a task, trained, and its history; see `train.train_network`."""
     torch.manual_seed(seed)
-    network = new_network(settings, n_marks, task).to(device)
+    network = new_network(settings, n_marks, task, n_windows).to(device)
     with threadpool_limits(1):  # the products of a batch are too small to share
         history = train_network(
             network, inputs, torch.from_numpy(target), genes, settings, seed=seed, device=device
@@ -150,12 +172,15 @@ class NetworkModel:
         By task, clf and reg.
     history : DataFrame
         As of `train.train_network`, of both tasks.
+    encoding : Encoding, optional
+        Of the windows that the networks read.
     """
 
     settings: Settings
     networks: dict[str, nn.Module]
     history: pd.DataFrame
     device: str = "cpu"
+    encoding: Encoding | None = None
 
     @classmethod
     def fit(
@@ -172,7 +197,10 @@ class NetworkModel:
         No gene but these is looked at.
         """
         device = str(resolve_device(device))
-        inputs = Inputs(marks, settings)
+        encoding = None
+        if settings.windows:
+            encoding = Encoding.fit(read_windows(marks, settings.reach), settings.windows)
+        inputs = Inputs(marks, settings, encoding)
         targets = {
             "clf": genes["high"].to_numpy(dtype=np.int64),
             "reg": genes["level"].to_numpy(dtype=np.float32),
@@ -180,14 +208,19 @@ class NetworkModel:
         networks, history = {}, []
         for task, target in targets.items():
             networks[task], rows = fit_network(
-                task, inputs, target, genes, settings, len(marks.signals), seed=seed, device=device
-            )
+                task, inputs, target, genes, settings, len(marks.signals), seed=seed,
+                device=device, n_windows=encoding.size if encoding else 0,
+            )  # fmt: skip
             history += rows
-        return cls(settings, networks, pd.DataFrame(history), device)
+        return cls(settings, networks, pd.DataFrame(history), device, encoding)
+
+    def inputs(self, marks: Marks) -> Inputs:
+        """What the networks read of genes."""
+        return Inputs(marks, self.settings, self.encoding)
 
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
-        inputs = Inputs(marks, self.settings)
+        inputs = self.inputs(marks)
         found = {
             task: apply_network(network, inputs, len(marks), self.device)
             for task, network in self.networks.items()
@@ -225,8 +258,8 @@ class NetworkModel:
                 f"model '{self.settings.preset}' has no promoter and regulatory embedding to tell "
                 "an impact of elements from; name a chromoformer with elements"
             )
-        inputs, found = Inputs(marks, self.settings), []
-        others = Inputs(against, self.settings) if against is not None else None
+        inputs, found = self.inputs(marks), []
+        others = self.inputs(against) if against is not None else None
         network.eval()
         with torch.no_grad():
             for rows in torch.arange(len(marks)).split(_BATCH):
@@ -244,6 +277,8 @@ class NetworkModel:
         """Write weights and history to a folder that exists."""
         for task, network in self.networks.items():
             save_network(network, Path(folder) / f"{task}.safetensors")
+        if self.encoding is not None:
+            self.encoding.save(folder)
         self.history.to_csv(Path(folder) / "history.tsv", sep="\t", index=False)
 
     @classmethod
@@ -255,11 +290,15 @@ class NetworkModel:
         CheckpointError
             Weights are missing, damaged or of other shapes.
         """
+        encoding = Encoding.load(folder)[0] if settings.windows else None
+        n_windows = encoding.size if encoding else 0
         networks = {
-            task: load_network(Path(folder) / f"{task}.safetensors", settings, n_signals, task)
+            task: load_network(
+                Path(folder) / f"{task}.safetensors", settings, n_signals, task, n_windows
+            )
             for task in OUTPUTS
         }
-        return cls(settings, networks, pd.DataFrame())
+        return cls(settings, networks, pd.DataFrame(), encoding=encoding)
 
 
 def save_network(network: nn.Module, path: Path) -> None:
@@ -267,7 +306,9 @@ def save_network(network: nn.Module, path: Path) -> None:
     save_file({name: x.cpu().contiguous() for name, x in network.state_dict().items()}, path)
 
 
-def load_network(path: Path, settings: Settings, n_signals: int, task: str) -> nn.Module:
+def load_network(
+    path: Path, settings: Settings, n_signals: int, task: str, n_windows: int = 0
+) -> nn.Module:
     """A network with the weights of a file.
 
     Raises
@@ -275,7 +316,7 @@ def load_network(path: Path, settings: Settings, n_signals: int, task: str) -> n
     CheckpointError
         Weights are missing, damaged or of other shapes.
     """
-    network = new_network(settings, n_signals, task)
+    network = new_network(settings, n_signals, task, n_windows)
     load_weights(network, path, f"{n_signals} signals and the settings beside them")
     return network
 

@@ -51,6 +51,11 @@ class ChromoformerSettings(Settings):
     regulation_layers, regulation_heads, regulation_head_size, regulation_feedforward : int
     hidden : int
         Of the head.
+    windows : int
+        Pieces that each mean in windows around the TSS is encoded in (`expression.encoding`), to be
+        read beside the bins by a hidden layer of its own; 0, as in the article, for none.
+    dropout : float
+        In the head, and of the windows.
     add_promoter, frequency_per_head : bool
         What the public code does and the article does not say.
     turn_elements : bool
@@ -83,6 +88,8 @@ class ChromoformerSettings(Settings):
     regulation_head_size: int = 32
     regulation_feedforward: int = 256
     hidden: int = 128
+    windows: int = 0
+    dropout: float = 0.0
     add_promoter: bool = False
     frequency_per_head: bool = False
     turn_elements: bool = False
@@ -114,6 +121,8 @@ class ChromoformerSettings(Settings):
         "regulation_head_size": (1, 65_536),
         "regulation_feedforward": (1, 65_536),
         "hidden": (1, 65_536),
+        "windows": (0, 1_000),
+        "dropout": (0, 0.999),
         "epochs": (1, 1_000_000),
         "batch_size": (1, 1_000_000),
         "clip": (0, 1e9),
@@ -419,21 +428,31 @@ class Chromoformer(nn.Module):
     n_marks : int
     task : {"clf", "reg"}
         Two logits (low, high), or the level.
+    n_windows : int
+        Numbers that the encoded windows of a gene are; 0 where they are not read.
     """
 
-    def __init__(self, settings: ChromoformerSettings, n_marks: int, task: str = "clf") -> None:
+    def __init__(
+        self, settings: ChromoformerSettings, n_marks: int, task: str = "clf", n_windows: int = 0
+    ) -> None:
         super().__init__()
         self.settings, self.task = settings, task
         self.resolutions = nn.ModuleList(
             OneResolution(settings, n_marks) for _ in settings.bin_sizes
         )
+        size, hidden = settings.size * len(settings.bin_sizes), settings.hidden
+        self.windows = _hidden(n_windows, settings) if n_windows else None
         self.head = nn.Sequential(
-            nn.Linear(settings.size * len(settings.bin_sizes), settings.hidden),
-            nn.ReLU(),
-            nn.Linear(settings.hidden, OUTPUTS[task]),
+            *_hidden(size + hidden * bool(n_windows), settings),
+            nn.Linear(hidden, OUTPUTS[task]),
         )
 
-    def forward(self, marks: list[Tensor], elements: list[Elements] | None = None) -> Tensor:
+    def forward(
+        self,
+        marks: list[Tensor],
+        elements: list[Elements] | None = None,
+        windows: Tensor | None = None,
+    ) -> Tensor:
         """Logits or level of genes, by the fast path.
 
         Parameters
@@ -442,24 +461,35 @@ class Chromoformer(nn.Module):
             One per bin size; the TSS lies in bin n // 2.
         elements : list of Elements, optional
             One per bin size; not of settings with `parts` "embedding".
+        windows : Tensor, (B, n_windows), optional
+            Encoded windows of a network that reads them.
 
         Returns
         -------
         Tensor, (B, 2) or (B, 1)
         """
         cropped = None if elements is None else [part.cropped() for part in elements]
-        return self.head(self._vectors(marks, cropped, full=False))
+        return self._told(self._vectors(marks, cropped, full=False), windows)
 
-    def forward_full(self, marks: list[Tensor], elements: list[Elements] | None = None) -> Tensor:
+    def forward_full(
+        self,
+        marks: list[Tensor],
+        elements: list[Elements] | None = None,
+        windows: Tensor | None = None,
+    ) -> Tensor:
         """The same by every query of every layer, as the article computes it."""
-        return self.head(self._vectors(marks, elements, full=True))
+        return self._told(self._vectors(marks, elements, full=True), windows)
 
     def embeddings(
-        self, marks: list[Tensor], elements: list[Elements] | None = None
+        self,
+        marks: list[Tensor],
+        elements: list[Elements] | None = None,
+        windows: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Embeddings of the TSS before and after its elements are read, (B, size * n_sizes) each.
 
-        Core promoter and regulatory embedding of the article, of all bin sizes.
+        Core promoter and regulatory embedding of the article, of all bin sizes; windows are in
+        neither.
         """
         cropped = None if elements is None else [part.cropped() for part in elements]
         parts = cast("Iterable[OneResolution]", self.resolutions)
@@ -484,9 +514,23 @@ class Chromoformer(nn.Module):
             maps.append(part.embedding.full(queries, bins)[1])
         return maps
 
+    def _told(self, vectors: Tensor, windows: Tensor | None) -> Tensor:
+        """Logits or level, of the embeddings of all bin sizes and the windows."""
+        if self.windows is not None:
+            vectors = torch.cat([vectors, self.windows(windows)], dim=1)
+        return self.head(vectors)
+
     def _vectors(
         self, marks: list[Tensor], elements: list[Elements] | None, *, full: bool
     ) -> Tensor:
         own: Sequence[Elements | None] = elements or [None] * len(marks)
         vectors = [part(x, some, full=full) for part, x, some in zip(self.resolutions, marks, own)]
         return torch.cat(vectors, dim=1)  # (B, size * n_sizes)
+
+
+def _hidden(n_inputs: int, settings: ChromoformerSettings) -> nn.Sequential:
+    """A hidden layer; its weights are named alike with and without dropout."""
+    active: nn.Module = nn.ReLU()
+    if settings.dropout:
+        active = nn.Sequential(active, nn.Dropout(settings.dropout))
+    return nn.Sequential(nn.Linear(n_inputs, settings.hidden), active)

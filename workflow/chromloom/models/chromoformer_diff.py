@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chromloom.errors import InputError
 from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings
 
 
@@ -23,10 +24,20 @@ class ChromoformerDiff(nn.Module):
     settings : ChromoformerSettings
     n_marks : int
     task : {"diff"}
+
+    Raises
+    ------
+    InputError
+        Windows are asked for, which its heads do not read.
     """
 
     def __init__(self, settings: ChromoformerSettings, n_marks: int, task: str = "diff") -> None:
         super().__init__()
+        if settings.windows:
+            raise InputError(
+                f"model '{settings.preset}' reads no windows beside its bins; leave out windows="
+                f"{settings.windows}"
+            )
         self.settings, self.task = settings, task
         self.trunk = Chromoformer(settings, n_marks, "reg")
         self.trunk.head = nn.Sequential()

@@ -135,13 +135,19 @@ class Runs(Samples):
 
     @property
     def attentive(self) -> list[str]:
-        """Models of expression that have attention and gradients by bin."""
+        """Models of expression that have attention by bin."""
         module = find_model("chromoformer").module
         return [
             name
             for name in self.expression_trained
             if self.expression_model(name).module == module and name not in self.expression_controls
         ]
+
+    @property
+    def attributed_expression(self) -> list[str]:
+        """Those of `attentive` whose predictions can be attributed to bins: all that they read."""
+        training = {name: self.expression_training(name)["options"] for name in self.attentive}
+        return [name for name, options in training.items() if not options.get("windows")]
 
     def expression_code(self, name: str) -> list[str]:
         """Files of a model of expression that a plugin registers; none for one of the library."""

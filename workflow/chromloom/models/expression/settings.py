@@ -89,6 +89,7 @@ class RivalSettings(Settings):
     }
     POSITIVE = ("learning_rate",)
     turn_elements: ClassVar[bool] = False
+    windows: ClassVar[int] = 0
     decay: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
