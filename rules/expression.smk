@@ -23,6 +23,7 @@ rule build_genes:
         signals=f"results/signals/{{cell_type}}.{config['expression']['bin_size']}.h5",
         interactions=lambda wildcards: STUDY.interactions_of(wildcards.cell_type)[0]
         or [],
+        added=lambda wildcards: list(STUDY.added_to(wildcards.cell_type).values()),
     output:
         table="results/expression/{cell_type}.genes.tsv",
         marks="results/expression/{cell_type}.marks.h5",
@@ -49,6 +50,7 @@ rule build_genes:
         min_frequency=config["expression"]["min_frequency"],
         max_elements=config["expression"]["max_elements"],
         max_distance=config["expression"]["max_distance"],
+        added=lambda wildcards: list(STUDY.added_to(wildcards.cell_type)),
         version=VERSIONS["expression"],
     message:
         "Gathering genes of {wildcards.cell_type} and the marks around them"

@@ -43,7 +43,7 @@ ROOMS = {
     "prediction": {
         *("edits", "genome", "models", "normalize", "representations", "sequence", "signals"),
     },
-    "expression": {"edits", "genome", "models", "normalize", "signals"},
+    "expression": {"edits", "genome", "models", "normalize", "representations", "signals"},
     "evaluation": {
         *("analysis", "expression", "genome", "normalize", "prediction", "sequence", "signals"),
     },

@@ -649,6 +649,22 @@ def test_elements_come_from_files_or_from_maps_of_the_study(predicting, tmp_path
     assert built.expression_models == [
         "marks-mean", "chromoformer", "chromoformer-no-elements", "chromoformer-shuffled-elements",
     ]  # fmt: skip
+    added = {
+        "vectors": "results/representations/A.10000.ICE.eig.parquet",
+        "E1": "results/analysis/A.10000.ICE/E1.bw",
+        "other": str(tmp_path / "x.bedpe"),
+    }
+    reading = asked | {"models": ["marks-mean"], "options": {"marks-mean": {"added": ["E1"]}}}
+    adding = predicting(config={"expression": reading | {"added": {"A": added}}})
+    assert adding.added_to("A") == added
+    assert adding.added_to("B") == {}
+    for changes, message in (
+        ({"A": {"E1": "results/analysis/A.5.ICE/E1.bw"}}, "neither a file nor a result of the stu"),
+        ({"A": {"x": str(tmp_path / "x.bedpe")}}, "'marks-mean' reads the added feature 'E1', wh"),
+        ({"C": {"E1": "e.bw"}}, "expression.added: no expression of 'C' is predicted; expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            predicting(config={"expression": reading | {"added": changes}})
     screen = {"screen": ["chromoformer-no-elements"], "interactions": {"A": "A.10000.ICE"}}
     with pytest.raises(InputError, match="'chromoformer-no-elements' is the control no-elements"):
         predicting(config={"expression": asked | screen})

@@ -20,4 +20,5 @@ with job_log(snakemake.log[0]):
         min_frequency=params.min_frequency,
         max_elements=params.max_elements,
         max_distance=params.max_distance,
+        added=dict(zip(params.added, source.added)),
     )

@@ -5,12 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chromloom.errors import InputError
+from chromloom.expression.added import read_added
 from chromloom.expression.build import build_genes
 from chromloom.expression.features import open_marks
 from chromloom.files import read_tsv
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.bins import make_bins
+from chromloom.representations.parquet import write_representations
 from chromloom.signals.sheet import SignalSource
+from chromloom.signals.tracks import write_bigwig
 from chromloom.signals.write import bin_signals
 
 SIZES = {"chr1": 400_000, "chr2": 400_000}
@@ -89,3 +93,24 @@ def test_without_interactions_there_are_no_elements(folder):
     assert elements.empty
     assert marks.elements is None
     assert len(marks) == 24
+
+
+def test_added_features_are_what_files_have_at_the_tss(folder):
+    build(folder)
+    genes = read_tsv(folder / "genes.tsv")
+    bins = make_bins(pd.Series(SIZES), 10_000)
+    values = np.arange(2 * len(bins), dtype=np.float32).reshape(-1, 2)
+    values[3] = np.nan  # a masked bin
+    table = bins.assign(masked=np.isnan(values[:, 0]), r0=values[:, 0], r1=values[:, 1])
+    write_representations(table, folder / "vectors.parquet")
+    write_bigwig(table[table["chrom"] == "chr1"], "r0", folder / "track.bw", pd.Series(SIZES))
+    added = {"vectors": folder / "vectors.parquet", "track": folder / "track.bw"}
+    _, marks = build(folder, added=added)
+    first = bins.index[bins["start"] == 0][(genes["chrom"] == "chr2").astype(int)]
+    np.testing.assert_array_equal(marks.added["vectors"], values[first + genes["tss"] // 10_000])
+    on_second = (genes["chrom"] == "chr2").to_numpy()
+    assert np.isnan(marks.added["track"][on_second]).all()
+    np.testing.assert_array_equal(marks.added["track"][~on_second, 0],
+                                  marks.added["vectors"][~on_second, 0])  # fmt: skip
+    with pytest.raises(InputError, match=r"'track': .*has nothing at the TSS of any of the 12"):
+        read_added({"track": folder / "track.bw"}, genes[on_second], pd.Series(SIZES))

@@ -1,9 +1,12 @@
 """Marks around genes: they run with the gene, and windows are means of what is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from chromloom.errors import InputError
+from chromloom.expression.baselines import SimpleSettings
 from chromloom.expression.features import gather_marks, open_marks
 
 
@@ -105,3 +108,29 @@ def test_what_does_not_fit_is_refused(store, genes, marks, new_store, new_genes)
         gather_marks(store, genes.assign(chrom="chr21"))
     with pytest.raises(InputError, match="signal 'x' has no value around any of the 30 genes"):
         gather_marks(new_store(np.nan), new_genes(5))
+
+
+def test_added_features_follow_their_genes(marks, tmp_path):
+    numbers = np.arange(2.0 * len(marks)).reshape(-1, 2).astype(np.float32)
+    numbers[5] = np.nan
+    marks = replace(marks, added={"vectors": numbers, "E1": -numbers[:, :1]})
+    marks.save(tmp_path / "marks.h5")
+    for own in (marks, open_marks(tmp_path / "marks.h5"), marks.of(np.arange(len(marks)))):
+        settings = SimpleSettings.of("marks-ridge", parts="added", added=["E1", "vectors"])
+        features = settings.features(own)
+        np.testing.assert_array_equal(features[7], [-14, 14, 15])
+        assert (features[5] == 0).all()
+    np.testing.assert_array_equal(marks.of([7, 3]).added["vectors"], numbers[[7, 3]])
+    edges = [-10_000, 0, 10_000]
+    beside = SimpleSettings.of("marks-ridge", edges=edges, added=["vectors"]).features(marks)
+    np.testing.assert_array_equal(beside[:, :-2], marks.windows(edges))
+    np.testing.assert_array_equal(beside[7, -2:], [14, 15])
+    moved = marks.permuted(["vectors"], seed=1)
+    np.testing.assert_array_equal(moved.around, marks.around)
+    np.testing.assert_array_equal(np.sort(moved.added["vectors"], axis=0), np.sort(numbers, axis=0))
+    assert not np.array_equal(moved.added["vectors"], numbers, equal_nan=True)
+    np.testing.assert_array_equal(moved.added["E1"], marks.added["E1"])
+    with pytest.raises(InputError, match="reads the added feature 'PC2', which these genes have n"):
+        marks.of_added(["PC2"])
+    with pytest.raises(InputError, match=r"added features alone .* and names none"):
+        SimpleSettings.of("marks-ridge", parts="added")

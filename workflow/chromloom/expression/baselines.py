@@ -36,17 +36,21 @@ class WindowSettings(Settings):
     preset : str
     edges : tuple of int
         bp from the TSS; borders of the windows.
-    parts : {"promoter", "all", "elements"}
-        Features of the promoter (and body) alone, with those of the elements, or of these alone.
+    parts : {"promoter", "all", "elements", "added"}
+        Features of the promoter (and body) alone, with those of the elements, of these alone, or
+        those of `added` alone.
     body : bool
         Whether the mean over the gene's body is a feature; False is the promoter alone.
+    added : tuple of str
+        Names of features that are read beside these (`expression.added`).
     """
 
     edges: tuple[int, ...] = EDGES
     parts: str = "promoter"
     body: bool = True
+    added: tuple[str, ...] = ()
 
-    CHOICES: ClassVar = {"parts": ("promoter", "all", "elements")}
+    CHOICES: ClassVar = {"parts": ("promoter", "all", "elements", "added")}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,9 +58,21 @@ class WindowSettings(Settings):
             raise InputError(
                 f"edges {list(self.edges)} of model '{self.preset}'; expected rising numbers"
             )
+        if self.parts == "added" and not self.added:
+            raise InputError(
+                f"model '{self.preset}' reads added features alone (parts: added) and names none; "
+                "name some in its setting added"
+            )
 
     def features(self, marks: Marks) -> np.ndarray:
         """What the model sees, (n_genes, n_features), float32."""
+        found = [] if self.parts == "added" else [self._of_marks(marks)]
+        if self.added:
+            found.append(marks.of_added(self.added))
+        return np.hstack(found)
+
+    def _of_marks(self, marks: Marks) -> np.ndarray:
+        """Features of marks at the promoter and the elements."""
         if self.parts == "elements":
             return marks.of_elements()
         reach = marks.around.shape[2] // 2 * marks.bin_size

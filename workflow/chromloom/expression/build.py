@@ -1,12 +1,13 @@
 """The files that models of expression learn from: genes, their elements and marks."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from chromloom.expression.added import read_added
 from chromloom.expression.elements import gather_elements
 from chromloom.expression.features import REACH, gather_marks
 from chromloom.expression.interactions import (
@@ -41,6 +42,7 @@ def build_genes(
     min_frequency: float = 1.5,
     max_elements: int = 8,
     max_distance: int = 2_000_000,
+    added: Mapping[str, str | Path] | None = None,
 ) -> None:
     """Write the genes of a cell type with expression and fold, their elements, and their marks.
 
@@ -68,6 +70,8 @@ def build_genes(
     max_distance : int
         bp; pairs of a map that are farther apart are not read. Nearer ones than `features.REACH`
         are not either, since the promoter's own bins show them.
+    added : mapping, optional
+        Files of features beside the marks, by name; see `added.read_added`.
     """
     with SignalStore(store_path) as store:
         genes = read_genes(genes_path, store.chromsizes, transcript=transcript)
@@ -98,6 +102,7 @@ def build_genes(
             )  # fmt: skip
             own = gather_elements(store, table, elements, signals=names, longest=2 * REACH)
             marks = replace(marks, elements=own)
+        marks = replace(marks, added=read_added(added or {}, table, store.chromsizes))
     marks.save(marks_path)
     write_tsv(elements, elements_path)
     write_tsv(table[COLUMNS].astype({"high": int}), table_path)

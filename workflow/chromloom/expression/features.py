@@ -6,7 +6,7 @@ same one. Bins are those of the signal store, so the TSS lies somewhere within i
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Marks:
         Mean over the bins of the gene, NaN where most are missing.
     elements : ElementMarks, optional
         Of the elements that touch the genes; None where no interactions are given.
+    added : dict of ndarray, (n_genes, n_numbers), float32
+        Features beside the marks, by name (`expression.added`); NaN = missing.
     """
 
     genes: np.ndarray
@@ -55,6 +57,7 @@ class Marks:
     around: np.ndarray
     body: np.ndarray
     elements: ElementMarks | None = None
+    added: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.genes)
@@ -68,6 +71,7 @@ class Marks:
             around=self.around[rows],
             body=self.body[rows],
             elements=self.elements and self.elements.of(rows),
+            added={name: values[rows] for name, values in self.added.items()},
         )
 
     def select(self, signals: Sequence[str], transforms: Sequence[str], bin_size: int) -> "Marks":
@@ -228,19 +232,42 @@ class Marks:
         table[:, -1] = np.bincount(elements.gene, minlength=len(self))
         return table
 
+    def of_added(self, names: Sequence[str]) -> np.ndarray:
+        """Added features, side by side; 0 where nothing is known; (n_genes, n_numbers), float32.
+
+        Raises
+        ------
+        InputError
+            The genes lack one.
+        """
+        for name in names:
+            if name not in self.added:
+                raise InputError(
+                    f"the model reads the added feature {name!r}, which these genes have not "
+                    f"(they have {', '.join(self.added) or 'none'}); name its file in "
+                    "expression.added"
+                )
+        nothing = np.empty((len(self), 0), np.float32)
+        return np.nan_to_num(np.hstack([nothing, *(self.added[name] for name in names)]))
+
     def permuted(self, signals: Sequence[str], *, seed: int) -> "Marks":
-        """The marks with some signals exchanged between genes, all of them alike.
+        """The marks with some signals or added features exchanged between genes, all of them alike.
 
         At elements they are exchanged between the bins of all elements.
         """
-        missing = [name for name in signals if name not in self.signals]
+        known = [*self.signals, *self.added]
+        missing = [name for name in signals if name not in known]
         if missing:
             raise InputError(
-                f"signal {missing[0]!r} cannot be permuted; there are {', '.join(self.signals)}"
+                f"signal {missing[0]!r} cannot be permuted; there are {', '.join(known)}"
             )
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
-        chosen = [self.signals.index(name) for name in signals]
+        chosen = [self.signals.index(name) for name in signals if name in self.signals]
+        added = {
+            name: values[order] if name in signals else values
+            for name, values in self.added.items()
+        }
         around, body = self.around.copy(), self.body.copy()
         around[:, chosen], body[:, chosen] = around[order][:, chosen], body[order][:, chosen]
         elements = self.elements
@@ -248,7 +275,7 @@ class Marks:
             values = elements.values.copy()
             values[chosen] = values[chosen][:, rng.permutation(values.shape[1])]
             elements = replace(elements, values=values)
-        return replace(self, around=around, body=body, elements=elements)
+        return replace(self, around=around, body=body, elements=elements, added=added)
 
     def save(self, path: str | Path) -> None:
         """Write the marks as HDF5, atomically."""
@@ -261,8 +288,10 @@ class Marks:
             file.create_dataset("around", data=self.around, chunks=shape, compression="lzf")
             if self.elements is not None:
                 group = file.create_group("elements")
-                for field in fields(self.elements):
-                    group[field.name] = getattr(self.elements, field.name)
+                for part in fields(self.elements):
+                    group[part.name] = getattr(self.elements, part.name)
+            for name, values in self.added.items():
+                file[f"added/{name}"] = values
 
 
 def open_marks(path: str | Path) -> Marks:
@@ -282,6 +311,7 @@ def open_marks(path: str | Path) -> Marks:
             around=file["around"][:],
             body=file["body"][:],
             elements=_read_elements(file),
+            added={name: values[:] for name, values in file.get("added", {}).items()},
         )
 
 

@@ -13,6 +13,9 @@ from chromloom.study.runs import Run
 from chromloom.study.samples import simulated_path
 from chromloom.training.splits import split_chromosomes
 
+TRACKS = ("E1", "insulation")
+"""Tracks of a map that genes can be given beside their marks."""
+
 
 def check_study(study: Figures) -> None:
     """Refuse what a study contradicts itself in.
@@ -337,12 +340,38 @@ def check_expression(study: Figures) -> None:
                 f"expression.difference_models: {name!r} does not predict the change between two "
                 f"cell types; expected some of {', '.join(can)}, or variants of them"
             )
-    for cell_type in asked["interactions"]:
-        if study.expressed and cell_type not in study.expressed:
-            raise InputError(
-                f"expression.interactions: no expression of {cell_type!r} is predicted; expected "
-                f"some of {', '.join(study.expressed)}"
-            )
+    for key in ("interactions", "added"):
+        for cell_type in asked[key]:
+            if study.expressed and cell_type not in study.expressed:
+                raise InputError(
+                    f"expression.{key}: no expression of {cell_type!r} is predicted; expected "
+                    f"some of {', '.join(study.expressed)}"
+                )
+    check_added(study)
+
+
+def check_added(study: Figures) -> None:
+    """Refuse features beside the marks that are no files or results, or that no cell type has."""
+    made = [f"results/analysis/{map}/{name}.bw" for map in study.analysed for name in TRACKS]
+    made += [f"results/representations/{run}.parquet" for run in study.runs]
+    for cell_type, named in study.config["expression"]["added"].items():
+        for name, path in study.added_to(cell_type).items():
+            elsewhere = simulated_path(path)[1] or named[name].startswith("dataset:")
+            if not (elsewhere or path in made or Path(path).is_file()):
+                raise InputError(
+                    f"expression.added: {path!r} ({name!r} of {cell_type!r}) is neither a file nor "
+                    f"a result of the study; those are {', '.join(made) or 'none'}"
+                )
+    for model in study.expression_trained:
+        for name in study.expression_training(model)["options"].get("added", []):
+            for cell_type in study.expressed:
+                known = study.added_to(cell_type)
+                if name not in known:
+                    raise InputError(
+                        f"expression.options: {model!r} reads the added feature {name!r}, which "
+                        f"{cell_type!r} has not; expression.added names "
+                        f"{', '.join(known) or 'none'}"
+                    )
 
 
 def check_splits(study: Figures) -> None:

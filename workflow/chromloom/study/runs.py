@@ -122,6 +122,11 @@ class Runs(Samples):
             return self.map_path(name), "count"
         return self.dataset_path(name), ""
 
+    def added_to(self, cell_type: str) -> dict[str, str]:
+        """Files of the features that are read beside the marks of a cell type, by name."""
+        named = self.config["expression"]["added"].get(cell_type, {})
+        return {name: self.dataset_path(path) for name, path in named.items()}
+
     def expression_model(self, name: str) -> Model:
         """The line of the model of expression that a name stands for."""
         return find_model(resolve_model(name, self.expression_options)[0])
@@ -225,6 +230,11 @@ class Runs(Samples):
         if cell_type not in self.expressed:
             return []
         model = self.config["variants"]["expression"] or asked["models"][0]
+        if added := self.expression_training(model)["options"].get("added"):
+            raise InputError(
+                f"variants.expression: {model!r} reads added features ({', '.join(added)}), which "
+                "edited chromosomes have not; name a model without"
+            )
         return [
             f"results/expression/{cell_type}.{model}",
             f"results/expression/{cell_type}.genes.tsv",
@@ -649,6 +659,7 @@ class Runs(Samples):
             *self.config["expression"]["tables"].values(),
             self.config["variants"]["genes"],
             *self.config["expression"]["interactions"].values(),
+            *(path for own in self.config["expression"]["added"].values() for path in own.values()),
             *self.config["sequences"].values(),
             *self.region_tracks.values(),
             self.masked_elements,
