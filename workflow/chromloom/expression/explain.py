@@ -17,7 +17,7 @@ from torch import Tensor
 from chromloom.errors import InputError
 from chromloom.expression.features import Marks
 from chromloom.expression.fit import open_folds, read_features
-from chromloom.expression.network import NetworkModel
+from chromloom.expression.network import Inputs, NetworkModel
 from chromloom.files import atomic_path, write_tsv
 from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings
 from chromloom.signals.tracks import write_bigwig
@@ -60,10 +60,10 @@ def attend_genes(
     totals: dict[tuple[str, int], np.ndarray] = {}
     for held, own, model in open_folds(genes, marks, model_dirs):
         settings, networks = _chromoformer(model)
-        inputs = model.inputs(own)
+        inputs = Inputs(own, settings)
         for task, network in networks.items():
             for rows in torch.arange(len(own)).split(_BATCH):
-                promoters, *_ = inputs.batch(rows)
+                promoters, _ = inputs.batch(rows)
                 with torch.no_grad():
                     maps = network.attention(promoters, tss=True)
                 kind = high[held[rows.numpy()]]
@@ -143,7 +143,7 @@ def attend_gene(
     one = genes.iloc[rows].reset_index(drop=True)
     for _, own, model in open_folds(one, marks.of(rows), model_dirs):
         settings, networks = _chromoformer(model)
-        promoters, *_ = model.inputs(own).batch(torch.arange(1))
+        promoters, _ = Inputs(own, settings).batch(torch.arange(1))
         with torch.no_grad():
             maps = networks["clf"].attention(promoters)
         return GeneAttention(
@@ -239,7 +239,7 @@ def attribute_genes(
                 f"model '{settings.preset}' reads means in windows beside its bins (windows="
                 f"{settings.windows}), which attributions to bins leave out; name one without"
             )
-        network, inputs = networks[task], model.inputs(own)
+        network, inputs = networks[task], Inputs(own, settings)
         for rows in torch.arange(len(own)).split(_BATCH):
             promoters, elements = inputs.batch(rows)
             score = _score(network, elements)

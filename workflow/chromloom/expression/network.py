@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,9 @@ class Inputs:
         near = marks.within(settings.reach)
         self.promoters = [torch.from_numpy(near.binned(size)) for size in settings.bin_sizes]
         self.elements = marks.known_elements() if settings.parts == "all" else None
-        self.windows = encoding and encoding.apply(read_windows(marks, settings.reach))
+        self.windows = None
+        if encoding is not None:
+            self.windows = encoding.apply(read_windows(marks, settings.reach))
         self._binned = []
         if self.elements is not None:
             turn = settings.turn_elements
@@ -61,12 +64,11 @@ class Inputs:
                 for size in settings.bin_sizes
             ]
 
-    def batch(
-        self, rows: Tensor, device: str = "cpu"
-    ) -> tuple[list[Tensor], list[Elements] | None, *tuple[Tensor, ...]]:
+    def batch(self, rows: Tensor, device: str = "cpu") -> tuple[Any, ...]:
         """Promoters and elements of some genes, the latter None of a network that has none.
 
-        Of a network that reads windows, these are a third part, (B, n_windows).
+        A list of each, by bin size. Of a network that reads windows these are a third part,
+        (B, n_windows).
         """
         promoters = [part[rows].to(device) for part in self.promoters]
         windows = () if self.windows is None else (self.windows[rows].to(device),)

@@ -19,7 +19,7 @@ _SPREAD = 1e-3  # predictions of a batch that differ less are all the same
 class Batches(Protocol):
     """What a network reads of genes."""
 
-    def batch(self, rows: Tensor, device: str = "cpu") -> tuple[Any, Any]:
+    def batch(self, rows: Tensor, device: str = "cpu") -> tuple[Any, ...]:
         """Arguments of the network for genes of these numbers."""
 
 
