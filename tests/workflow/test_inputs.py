@@ -84,10 +84,12 @@ def keys(schema, path=""):
         yield path + name, rule
         if "properties" in rule:
             yield from keys(rule, f"{path}{name}.")
-        if isinstance(below := rule.get("additionalProperties"), dict):
-            yield f"{path}{name}.*", below
+        below, place = rule, f"{path}{name}"
+        while isinstance(below := below.get("additionalProperties"), dict):
+            place += ".*"
+            yield place, below
             if "properties" in below:
-                yield from keys(below, f"{path}{name}.*.")
+                yield from keys(below, f"{place}.")
         if isinstance(rule.get("items"), dict):
             yield f"{path}{name}[]", rule["items"]
 
@@ -265,6 +267,7 @@ def test_what_a_rule_reads_of_a_study_is_its_own_input(everything):
         "predict_map": {"results/sequence/my.fa.gz"},
         "evaluate_reconstruction": {"results/sequence/my.fa.gz"},
         "calibrate_intervals": {"results/sequence/my.fa.gz"},
+        "build_genes": {"E1.bw", "capture.bedpe"},
         "train_expression": {"toy.py"},
         "classify_bins": {"labels.tsv", "x.bed", "y.bed"},
         "classify_withheld": {"labels.tsv", "x.bed", "y.bed"},
