@@ -58,8 +58,8 @@ ROOMS = {
         *("prediction", "sequence", "signals"),
     },
     "simulate": {
-        *("analysis", "attribution", "edits", "genome", "normalize", "perturbation"),
-        *("prediction", "sequence", "signals"),
+        *("analysis", "attribution", "edits", "evaluation", "genome", "normalize"),
+        *("perturbation", "prediction", "sequence", "signals"),
     },
     "study": {
         *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),

@@ -14,7 +14,7 @@ VERSIONS = {
     "training": 6,
     "predictors": 7,
     "reconstruction": 5,
-    "classification": 3,
+    "classification": 4,
     "attribution": 3,
     "edits": 3,
     "perturbation": 6,

@@ -186,6 +186,43 @@ def test_transfer_from_another_map(tables, parquet):
         classify_transfer(parquet, narrow, sheet, settings=FAST)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_transfer_holds_out_the_blocks_of_chromosomes_that_both_maps_have(
+    tables, bins, monkeypatch, parquet, shared
+):
+    """Features that name their row; the tested map has the same bins, or other chromosomes."""
+    seen = []
+
+    def record(classifier, train, validation, test, n_classes, settings):
+        seen.append([set(X[:, 0].astype(int)) for X in (train[0], validation[0], test)])
+        return np.full((len(test), n_classes), 0.5)
+
+    monkeypatch.setattr(classify, "fit_predict", record)
+    numbered = pd.read_parquet(parquet)
+    numbered["r0"] = np.where(numbered["masked"], np.nan, np.arange(len(numbered)))
+    paths = [tables[2] / f"{name}{shared}.50000.ICE.numbered.parquet" for name in ("one", "two")]
+    at = slice(None)
+    if not shared:
+        first = numbered["chrom"] == numbered["chrom"].iloc[0]
+        at, numbered = numbered[~first].index, numbered[first]
+    numbered.to_parquet(paths[0])
+    pd.read_parquet(parquet).loc[at].assign(r0=numbered["r0"] if shared else 0.0).to_parquet(
+        paths[1]
+    )
+    settings = replace(FAST, classifiers=("linear",), n_boot=2)
+    classify_transfer(*paths, tables[1], settings=settings)
+    if not shared:
+        assert len(seen) == 3, "one classifier a task"
+        return
+    block, _ = assign_bins(bins, tables[0].splits)
+    assert len(seen) == 3 * 3
+    for train, validation, test in seen:
+        parts = [{block[k] for k in part} for part in (train, validation, test)]
+        assert train
+        assert test
+        assert not parts[2] & (parts[0] | parts[1])
+
+
 def test_a_file_without_names_is_an_error(tables, tmp_path):
     with pytest.raises(InputError, match="expected a file"):
         classify_representations(tmp_path / "table.parquet", tables[1])

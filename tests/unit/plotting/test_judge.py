@@ -120,6 +120,26 @@ def test_edits_are_shown_by_model_and_kind():
     assert len(figure.axes) == 1
 
 
+def test_maps_are_shown_beside_edits():
+    models = judged(["weave", "akita"])
+    models = models[models["measure"] == "edit_pearson"]
+    maps = pd.DataFrame(
+        {
+            **{"sample": "genome1", "measure": "map_pearson", "item": "2-10", "p_value": np.nan},
+            "model": ["weave", "weave", "akita", "akita"],
+            "method": ["model", "counts"] * 2,
+            "value": [0.8, 0.9, 0.7, 0.9],
+            "n": 5,
+        }
+    )
+    figure, medians = simulated.plot_edits(pd.concat([maps, models], ignore_index=True))
+    medians = medians.set_index("method")
+    assert list(medians.columns) == ["map, 2-10 bins", *simulated.KINDS]
+    found = medians["map, 2-10 bins"].dropna().to_dict()
+    assert found == {"weave": 0.8, "akita": 0.7, "counts": 0.9}
+    assert {"0.80", "0.70", "0.90"} <= {text.get_text() for text in figure.axes[0].texts}
+
+
 def test_predictors_are_left_out_of_what_asks_for_vectors():
     both = judged(["weave", "hiclstm-refined"])
     both = both[(both["model"] != "weave") | (both["measure"] == "edit_pearson")]

@@ -7,10 +7,13 @@ from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.prediction.observed import ObservedMap
 from chromloom.prediction.open import open_source
+from chromloom.simulate.contacts import expected_contacts
 from chromloom.simulate.judge import (
     anchor_bins,
     area_under_curve,
+    judge_map,
     judge_model,
     knock_out_and_simulate,
     summarise_edits,
@@ -88,6 +91,51 @@ def test_insulation_is_judged_in_a_diamond_of_ten_bins(judged, plan, tiny_map_pa
     assert row["value"] == pytest.approx(expected, abs=1e-9)
     assert row["n"] == anchors.sum() > 3
     assert (judged["model"] == "tried").all()
+
+
+class Partly(ObservedMap):
+    """A map that is predicted up to 400 kb, chr2 held out from training."""
+
+    max_distance = 400_000
+    held_out = (("chr2", 100_000, 700_000),)
+
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        """Not the counts, and not everywhere."""
+        band = super().band(chrom, lo, hi, max_dist=max_dist).astype(float) ** 2
+        if chrom == "chr2" and lo == 0:
+            band[5, 30] = np.nan
+        return band
+
+
+def test_maps_are_held_to_the_simulated_one_where_they_are_predicted(plan, tiny_map_path):
+    observed = NormalizedMap(tiny_map_path)
+    table = judge_map(Partly(observed), observed, plan).set_index(["item", "method"])
+    assert table.index.get_level_values("item").unique().tolist() == ["2-10", "10-40"]
+    n = len(observed.mask("chr2"))
+    counts = observed.band("chr2", 0, n, max_dist=41).astype(float)
+    truth = expected_contacts(plan, "chr2", 10_000, visible=False)[:41]
+    correlations = {"model": [], "counts": []}
+    pairs = 0
+    for d in range(2, 10):
+        own = np.arange(10, 70 - d)
+        own = own[np.isfinite(counts[d, own]) & np.isfinite(truth[d, own])]
+        own = own[(d != 5) | (own != 30)]
+        pairs += len(own)
+        mean = counts[d, own].mean()
+        for name, values in (("model", counts[d, own] ** 2), ("counts", counts[d, own])):
+            log = [np.log(v * mean / v.mean() + 0.5) for v in (values, truth[d, own])]
+            correlations[name].append(np.corrcoef(*log)[0, 1])
+    for name, own in correlations.items():
+        assert table.loc[("2-10", name), "value"] == pytest.approx(np.mean(own), abs=1e-6)
+        assert table.loc[("2-10", name), "n"] == pairs
+    whole = judge_map(ObservedMap(observed), observed, plan).set_index(["item", "method"])
+    assert (
+        (whole.xs("model", level="method") == whole.xs("counts", level="method"))
+        .all()
+        .drop("p_value")
+        .all()
+    )
+    assert whole.loc[("2-10", "model"), "n"] > 2 * pairs
 
 
 def edits(own, other, kind="deletion"):

@@ -13,7 +13,8 @@ Protocols in the table:
                inside the held-out blocks
 `published`    as the released code: 3 folds of shuffled rows (one tests, one stops the training,
                one trains), the first N unlabelled bins as negatives, 11-point mAP
-`from-SAMPLE`  trained on all labels of another map, tested on this one
+`from-SAMPLE`  trained on labels of another map, tested on this one; where both have a chromosome,
+               on blocks that are not tested, as `honest`
 =============  ===================================================================================
 """
 
@@ -268,6 +269,9 @@ def classify_transfer(
 ) -> ClassificationTables:
     """Train on the labels of one map, test on those of another (chromosome or cell type).
 
+    Where both maps have a chromosome, labels of one place are alike in both, and so are vectors of
+    a joint fit: every block of 5 Mb is then told by what was learnt elsewhere.
+
     Parameters
     ----------
     train_parquet, test_parquet : str or Path
@@ -295,6 +299,9 @@ def classify_transfer(
     labels = [load_labels(sheet.loc[common], bins) for bins, _, sheet in sides]
     splits = make_splits(sides[1][0], n_folds=settings.n_folds, seed=settings.seed)
     own_block = assign_bins(sides[0][0], make_splits(sides[0][0], seed=settings.seed))[0]
+    folds = [assign_bins(bins, splits)[1] for bins, _, _ in sides]
+    if not set(sides[0][0]["chrom"]) & set(sides[1][0]["chrom"]):
+        folds[1] = np.zeros_like(folds[1])  # nothing to hold out: one classifier tells all
     collected = _Collector(_names(test_parquet), settings)
     for task in [task for task in common if task in labels[0] and task in labels[1]]:
         samples = []
@@ -307,15 +314,10 @@ def classify_transfer(
             sample["y"] = sample["y"].map(number)
         samples = [sample.dropna(subset="y").astype({"y": int}) for sample in samples]
         features = [_features(X, sample) for (_, X, _), sample in zip(sides, samples)]
-        held = _validation(own_block[samples[0]["bin1"]], settings.seed)
-        y = samples[0]["y"].to_numpy()
+        samples[0]["block"] = own_block[samples[0]["bin1"]]
         samples[1]["block"] = assign_bins(sides[1][0], splits)[0][samples[1]["bin1"]]
         for classifier in settings.classifiers:
-            found = fit_predict(
-                classifier, (features[0][~held], y[~held]), (features[0][held], y[held]),
-                features[1], len(shared),
-                replace(settings.classifier, seed=settings.seed),
-            )  # fmt: skip
+            found = _transfer(classifier, samples, features, folds, len(shared), settings)
             collected.add(labels[1][task], tuple(shared), classifier, protocol, samples[1], found)
     tables = collected.tables(splits)
     tables.write(out, details)
@@ -400,6 +402,28 @@ def _cross_predict(
         found[test] = fit_predict(
             classifier, (X[train], y[train]), (X[held], y[held]), X[test], n_classes,
             replace(settings.classifier, seed=settings.seed),
+        )  # fmt: skip
+    return found
+
+
+def _transfer(classifier, samples, features, folds, n_classes, settings) -> np.ndarray:
+    """Probabilities of the second map's rows by classifiers of the first, (n, n_classes).
+
+    Folds are those of the second map's blocks, for the bins of both; as in `_cross_predict`.
+    """
+    (train, test), y = samples, samples[0]["y"].to_numpy()
+    ends, own = ([fold[rows[name]] for name in ("bin1", "bin2")]
+                 for fold, rows in zip(folds, samples))  # fmt: skip
+    found = np.full((len(test), n_classes), np.nan)
+    for fold in np.unique(own[0]):
+        tested = (own[0] == fold) & (own[1] == fold)
+        used = (ends[0] != fold) & (ends[1] != fold)
+        held = np.zeros(len(train), dtype=bool)
+        held[used] = _validation(train["block"].to_numpy()[used], settings.seed)
+        used &= ~held
+        found[tested] = fit_predict(
+            classifier, (features[0][used], y[used]), (features[0][held], y[held]),
+            features[1][tested], n_classes, replace(settings.classifier, seed=settings.seed),
         )  # fmt: skip
     return found
 

@@ -130,8 +130,8 @@ def plot_simulated(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     ----------
     table : DataFrame
         As for `summarise_genomes`, the rows of all genomes and models. Of predictors, which have
-        no vectors, only edits are judged: they are left out, unless there are no others, where
-        edits alone are drawn (`plot_edits`).
+        no vectors, only maps and edits are judged: they are left out, unless there are no others,
+        where these alone are drawn (`plot_edits`).
 
     Returns
     -------
@@ -170,7 +170,7 @@ def plot_simulated(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def plot_edits(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """How well each model predicts each kind of edit, beside what needs no model.
+    """How well each model predicts the map and each kind of edit, beside what needs no model.
 
     Parameters
     ----------
@@ -180,15 +180,19 @@ def plot_edits(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     Figure, DataFrame
-        And the numbers: method, then a column per kind of edit: median over genomes of Pearson's r
-        between predicted and simulated log2 change (itself a median over edits), NaN where it is
-        not defined.
+        And the numbers: method, then a column per stratum of the map (`map, 2-10 bins`) and kind of
+        edit: median over genomes of Pearson's r between the predicted and the simulated map, and
+        log2 change (itself a median over edits), NaN where it is not defined.
     """
-    own = table[table["measure"] == "edit_pearson"]
-    of_models = own["method"].str.startswith("model, ")
-    name = np.where(own["method"] == "model, lifted", own["model"], own["model"] + ", "
-                    + own["method"].str.removeprefix("model, "))  # fmt: skip
-    own = own.assign(row=np.where(of_models, name, own["method"]))
+    own = table[table["measure"].isin(["map_pearson", "edit_pearson"])]
+    of_models = own["method"].str.startswith("model")
+    mode = own["method"].str.removeprefix("model").str.removeprefix(", ").replace("lifted", "")
+    name = own["model"] + np.where(mode == "", "", ", " + mode)
+    maps = own["measure"] == "map_pearson"
+    own = own.assign(
+        row=np.where(of_models, name, own["method"]),
+        item=np.where(maps, "map, " + own["item"] + " bins", own["item"]),
+    )
     rows = [*pd.unique(own.loc[of_models, "row"]), *pd.unique(own.loc[~of_models, "row"])]
     kinds = list(pd.unique(own["item"]))
     medians = own.pivot_table(index="row", columns="item", values="value", aggfunc="median")
@@ -202,10 +206,10 @@ def plot_edits(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         text, dark = ("–", False) if np.isnan(value) else (f"{value:.2f}", abs(value) > 0.6)
         ax.text(n, k, text, ha="center", va="center", color="w" if dark else "k", fontsize=8)
     ax.axhline(len(pd.unique(own.loc[of_models, "row"])) - 0.5, color="k", lw=0.8)
-    ax.set_xticks(range(len(kinds)), kinds)
+    ax.set_xticks(range(len(kinds)), [kind.replace(", ", ",\n") for kind in kinds])
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)
-    ax.set_title("Pearson r of predicted with simulated change", loc="left")
+    ax.set_title("Pearson r of prediction and simulation", loc="left")
     return figure, medians.rename_axis("method").reset_index()
 
 

@@ -1,12 +1,14 @@
-"""A trained model compared with the truth of a simulated genome: attribution, edits, knockouts.
+"""A trained model compared with the truth of a simulated genome: its map, attribution and edits.
 
-What is asked, and against what: loop anchors found by attribution, against degree, insulation and
+What is asked, and against what: the map without noise, against the counts; loop anchors found by
+attribution, against degree, insulation and
 the leading eigenvector; completeness of integrated gradients; predicted against simulated change
 of edits, against rules that need no model (`perturbation.simple`); knockouts of single bins,
 against the same genome simulated without the CTCF sites of the bin. `plotting.judge` shows
 several genomes side by side.
 """
 
+import itertools
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,13 +24,19 @@ from chromloom.attribution.aggregate import bins_overlapping
 from chromloom.attribution.attribute import attribute_chromosome
 from chromloom.attribution.scores import contrast_directions
 from chromloom.edits.edit import knockouts
+from chromloom.evaluation.by_distance import DistanceSums, mean_correlation
+from chromloom.evaluation.maps import rows_in
+from chromloom.evaluation.predictors import read_band
+from chromloom.evaluation.statistics import STRATA, STRATUM_EDGES
 from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.perturbation.predict import predict_edit
 from chromloom.prediction.hiclstm import MODES, HiCLSTMMap
+from chromloom.prediction.observed import ObservedMap
 from chromloom.prediction.open import open_source
-from chromloom.prediction.source import MapSource, lay_out_for
+from chromloom.prediction.source import MapSource, distance_bins, lay_out_for
+from chromloom.simulate.contacts import expected_contacts
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
 from chromloom.simulate.plan import Plan, read_plan
@@ -42,6 +50,8 @@ ANCHOR_DISTANCE = 400_000  # pairs that attribution of anchors explains, bp
 STRONG = 0.6  # CTCF strength of a strong anchor
 KNOCKOUT_REACH = 200_000
 KNOCKOUT_METHODS = ("average", "zero", "shift")
+N_STRATA = 4
+"""Strata of distance in which maps are judged: up to 200 bins."""
 
 
 def judge_model(
@@ -83,7 +93,9 @@ def judge_model(
     Returns
     -------
     DataFrame
-        Columns of `COLUMNS`; of predictors, which have no vectors of bins, the rows of edits alone.
+        Columns of `COLUMNS`; of predictors, which have no vectors of bins, the rows of the map and
+        of edits alone.
+        `map_pearson`: see `judge_map`.
         `anchor_auroc`: area under the ROC curve of bins with a simulated loop
         anchor among unmasked bins, n anchors (degree and eigenvector: the better sign).
         `completeness_error`: one row per chromosome, n bins. `edit_pearson`: median over n edits of
@@ -107,9 +119,12 @@ def judge_model(
         }
     source = sources["lifted"]
     tables = [
-        _judge_edits(sources[mode], observed, plan, mode, n_edits, seed)
-        for mode in modes
-        if mode in sources
+        judge_map(source, observed, plan),
+        *(
+            _judge_edits(sources[mode], observed, plan, mode, n_edits, seed)
+            for mode in modes
+            if mode in sources
+        ),
     ]
     if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
         anchors = anchor_bins(plan, source.bins)
@@ -126,6 +141,62 @@ def judge_model(
     )[COLUMNS]
     write_tsv(table, out)
     return table
+
+
+def judge_map(source: MapSource, observed: NormalizedMap, plan: Plan) -> pd.DataFrame:
+    """Hold a predicted map to the simulated one without noise, beside what was counted.
+
+    Parameters
+    ----------
+    source : MapSource
+        Of predictors, what they held out from training is judged.
+    observed : NormalizedMap
+    plan : Plan
+        Of the map's genome.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `ROW`: `map_pearson`, the mean over the distances of a stratum (item) of
+        Pearson's r of log O/E at one distance, of the prediction (method `model`) and of the map
+        itself (`counts`) with the simulated map, over the same n pairs: both predicted and covered.
+        All are brought to the counts of the map at each distance. Strata that a model does not
+        predict to their end, and chromosomes without what was held out, are left out.
+    """
+    limit = int(STRATUM_EDGES[N_STRATA])
+    if source.max_distance is not None:
+        limit = min(limit, distance_bins(source.max_distance, observed.resolution))
+    counted = ObservedMap(observed, observed.sample)
+    sums = {"model": DistanceSums(limit), "counts": DistanceSums(limit)}
+    for chrom in observed.chromnames:
+        inside = rows_in(observed, chrom, source.held_out)
+        if not inside.any():
+            continue
+        n, depth = len(inside), min(limit, len(inside))
+        j = np.minimum(np.arange(depth)[:, None] + np.arange(n), n - 1)
+        bands = {
+            "model": read_band(source, chrom, n, depth),
+            "counts": read_band(counted, chrom, n, depth),
+            "truth": expected_contacts(plan, chrom, observed.resolution, visible=False)[:depth],
+        }
+        known = np.logical_and.reduce([np.isfinite(band) for band in bands.values()])
+        known &= inside & inside[j]
+        means = {name: _means(band, known) for name, band in bands.items()}
+        expected = np.broadcast_to(means["counts"], known.shape)
+        scaled = {
+            name: np.where(known, band * expected / np.maximum(means[name], 1e-300), np.nan)
+            for name, band in bands.items()
+        }
+        for name, own in sums.items():
+            own.add(scaled[name], scaled["truth"], expected, expected, expected, expected)
+    strata = list(zip(STRATA, itertools.pairwise(STRATUM_EDGES)))[:N_STRATA]
+    rows = []
+    for stratum, (lo, hi) in strata:
+        for name, own in sums.items() if hi <= limit else []:
+            part = own.sums[lo:hi]
+            r = float(mean_correlation(part[None])[0])
+            rows.append(("map_pearson", stratum, name, r, np.nan, int(part[:, 0].sum())))
+    return pd.DataFrame(rows, columns=ROW)
 
 
 def anchor_bins(plan: Plan, bins: Bins) -> np.ndarray:
@@ -201,6 +272,13 @@ def knock_out_and_simulate(
                     row[f"{name}, {part}"] = change
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _means(band: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mean of the known pairs of each distance, (D, 1); 0 where there are none."""
+    return np.where(known, band, 0).sum(axis=1, keepdims=True) / np.maximum(
+        known.sum(axis=1, keepdims=True), 1
+    )
 
 
 def _judge_attribution(model, observed, anchors):
