@@ -7,6 +7,7 @@ import re
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from chromloom.errors import InputError, explain
@@ -34,6 +35,10 @@ def too_much_memory():
         (OSError("write failed (errno = 28, error message = 'No space')"), "the disk is full"),
         (OSError("[Errno 28] Error writing bytes to file"), "the disk is full"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "ulimit -v"),
+        (pd.errors.ParserError("C error: out of memory"), r"memory ran out \(C error"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory", "a.cool"), "memory ran out"),
+        (ImportError("libx.so: failed to map segment from shared object"), "memory ran out"),
+        (RuntimeError("can't start new thread"), "memory ran out"),
         (MemoryError(), r"memory ran out \(MemoryError\); give the job more"),
     ],
 )

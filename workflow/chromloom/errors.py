@@ -18,6 +18,16 @@ REFUSALS = {
     errno.EIO: "the disk cannot be read or written",
 }
 
+# How libraries say that they were given no memory: torch, pandas, the C library, the loader of
+# shared objects, and Python, whose new thread finds no room for its stack.
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "Cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+)
+
 
 class ChromloomError(Exception):
     """Base of every exception raised on purpose; scripts show it without a traceback."""
@@ -35,21 +45,35 @@ class ConvergenceError(ChromloomError):
     """An iterative method (balancing, training) did not reach its tolerance."""
 
 
-def explain(error: Exception) -> str | None:
+def explain(error: BaseException) -> str | None:
     """One line for an error that is no fault of the program; None for others.
 
     These are a `ChromloomError` and what the machine refuses: memory, room, permissions.
-    HDF5, parquet and torch tell the latter in the text of errors of their own.
+    HDF5, parquet and torch tell the latter in the text of errors of their own. What failed for lack
+    of memory is no damaged file, though its reader may say so.
     """
     if isinstance(error, ChromloomError):
+        cause = error.__cause__
+        while cause:
+            if said := _lack_of_memory(cause):
+                return said
+            cause = cause.__cause__
         return str(error)
+    if said := _lack_of_memory(error):
+        return said
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return (
-            f"memory ran out ({text or 'MemoryError'}); give the job more (a limit of the shell: "
-            "`ulimit -v`, of a cluster: `--set-resources RULE:mem_mb=…`), or run fewer at once"
-        )
     number = getattr(error, "errno", None)
     if number is None and (found := re.search(r"errno[ =]+(\d+)|\[Errno (\d+)\]", text)):
         number = int(found[1] or found[2])
     return f"{text}; {REFUSALS[number]}" if number in REFUSALS else None
+
+
+def _lack_of_memory(error: BaseException) -> str | None:
+    """What to do where memory was refused, be it that of a new thread; None for other errors."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
+        return (
+            f"memory ran out ({text or 'MemoryError'}); give the job more (a limit of the shell: "
+            "`ulimit -v`, of a cluster: `--set-resources RULE:mem_mb=…`), or run fewer at once"
+        )
+    return None

@@ -2,9 +2,10 @@
 
 import shutil
 
+import pandas as pd
 import pytest
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, explain
 from chromloom.normalize.maps import NormalizedMap, expected_path
 
 
@@ -31,6 +32,16 @@ def test_a_damaged_expected_table_is_found(own_map, change, message):
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=message):
         _ = NormalizedMap(own_map).expected_table
+
+
+def test_a_table_that_no_memory_was_left_for_is_not_called_damaged(own_map, monkeypatch):
+    def read(path):
+        raise pd.errors.ParserError("Error tokenizing data. C error: out of memory")
+
+    monkeypatch.setattr("chromloom.normalize.maps.read_tsv", read)
+    with pytest.raises(InputError) as caught:
+        _ = NormalizedMap(own_map).expected_table
+    assert explain(caught.value).startswith("memory ran out (Error tokenizing data.")
 
 
 def test_a_block_that_cannot_be_decompressed_is_found(own_map):

@@ -294,6 +294,7 @@ class NormalizedMap(OnBins):
         path = expected_path(self.path)
         if not path.is_file():
             raise InputError(f"{path} is missing; it is written with {self.path}: normalise again")
+        cause = None
         try:
             table = read_tsv(path)
             regions = self.view_df[self.view_df["chrom"].isin(self.chromnames)]
@@ -308,9 +309,11 @@ class NormalizedMap(OnBins):
             if not damage and len(table) != rows:
                 damage = f"it has {len(table)} rows of {rows}"
         except (OSError, KeyError, ValueError) as error:
-            damage = repr(error)
+            damage, cause = repr(error), error
         if damage:
-            raise InputError(f"{path} is damaged ({damage}); normalise {self.path} again")
+            raise InputError(
+                f"{path} is damaged ({damage}); normalise {self.path} again"
+            ) from cause
         return table
 
     def pixels(self, chrom: str, lo: int = 0, hi: int | None = None) -> pd.DataFrame:
