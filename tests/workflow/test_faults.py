@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -109,8 +109,9 @@ def test_snakemake_killed_at_random_moments(start, snakemake, undisturbed, tmp_p
     [("normalize_contacts", "kill"), ("train_model", "kill"), ("train_model", "memory")],
 )
 def test_a_job_that_dies(start, snakemake, undisturbed, tmp_path, rule, fault):
-    output = {"normalize_contacts": NORMALIZED, "train_model": WEIGHTS}[rule]
-    folder = copy_study(undisturbed, tmp_path / "study", without=[output, *TARGETS])
+    lost = {"normalize_contacts": [NORMALIZED, *TARGETS], "train_model": [WEIGHTS, TARGETS[0]]}
+    folder = copy_study(undisturbed, tmp_path / "study", without=lost[rule])
+    output = lost[rule][0]
     process = start(folder)
     job = job_process(process, rule)
     if fault == "kill":
@@ -120,6 +121,7 @@ def test_a_job_that_dies(start, snakemake, undisturbed, tmp_path, rule, fault):
         resource.prlimit(job, resource.RLIMIT_AS, (400 << 20, 400 << 20))
     assert process.wait(timeout=300) != 0
     assert not (folder / output).exists()
+    assert "damaged" not in (folder / "run.log").read_text()
     finish(snakemake, folder)
     assert differences(folder, undisturbed) == []
 
@@ -163,9 +165,48 @@ def test_a_full_disk(snakemake, undisturbed, small_disk):
     assert differences(small_disk, undisturbed) == []
 
 
+@pytest.fixture
+def read_only():
+    """Makes a folder read-only, for root too, and gives the function that ends it."""
+    mounted = []
+
+    def end() -> None:
+        while mounted:
+            subprocess.run(["umount", str(mounted.pop())], check=True)
+
+    def make(folder: Path) -> Callable[[], None]:
+        command = ["mount", "--bind", str(folder), str(folder)]
+        if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a mount needs root")
+        mounted.append(folder)
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        return end
+
+    yield make
+    end()
+
+
+@pytest.mark.slow
+def test_results_that_may_only_be_read(snakemake, undisturbed, tmp_path, read_only):
+    folder = copy_study(undisturbed, tmp_path / "study", without=[])
+    end = read_only(folder / "results")
+    done = snakemake(folder, *arguments(folder))
+    assert "Nothing to be done" in done.stdout + done.stderr
+    end()
+    (folder / TARGETS[0]).unlink()
+    end = read_only(folder / "results")
+    done = snakemake(folder, *arguments(folder), check=False)
+    assert done.returncode
+    assert "Traceback" not in done.stderr
+    assert "Write-protected output files" in done.stdout + done.stderr
+    end()
+    finish(snakemake, folder)
+    assert differences(folder, undisturbed) == []
+
+
 @pytest.mark.slow
 def test_a_second_run_in_the_same_folder_is_refused(start, snakemake, undisturbed, tmp_path):
-    folder = copy_study(undisturbed, tmp_path / "study", without=[WEIGHTS, *TARGETS])
+    folder = copy_study(undisturbed, tmp_path / "study", without=[WEIGHTS, TARGETS[0]])
     process = start(folder)
     job_process(process, "train_model")
     second = snakemake(folder, *arguments(folder), check=False)
