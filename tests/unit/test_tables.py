@@ -276,3 +276,20 @@ def test_the_library_reads_text_nowhere_else(repo_root):
         if re.search(r"pd\.read_(csv|table)\b", path.read_text())
     }
     assert found == own
+
+
+def test_an_old_header_in_a_comment_is_not_the_header(tmp_path):
+    path = write(tmp_path, "#sample\tdepth\nsample\tdepth\tnote\nA\t3\tx\n")
+    assert read_table(path, SHEET)["note"].tolist() == ["x"]
+
+
+def test_a_header_of_any_columns_may_be_a_comment_and_quoted(tmp_path):
+    path = write(tmp_path, '# of 2026\n#"gene"\t"K562"\nG1\t5\nG2\t1.5e3\n')
+    table = read_table(path, None)
+    assert list(table) == ["gene", "K562"]
+    assert table["gene"].tolist() == ["G1", "G2"]
+    assert table.index.tolist() == [3, 4]
+    named = write(tmp_path, "#made\tby\nname\tkind\nG1\tx\n")
+    assert list(read_table(named, None)) == ["name", "kind"]  # the first line is no row of numbers
+    numbered = write(tmp_path, "#a\t1\nG1\t2\nG2\t3\n")
+    assert list(read_table(numbered, None)) == ["G1", "2"]

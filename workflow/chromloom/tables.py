@@ -55,6 +55,7 @@ _NOT_TEXT = {
     b"\x26\xfc\x8f\x88": "a bigWig",
     b"\xeb\xf2\x89\x87": "a bigBed",
 }
+NUMBER = re.compile(r"[-+]?\d[\d.]*([eE][-+]?\d+)?")
 _SKIPPED = re.compile(r"#|\s*$|(track|browser)( |\t\D|$)")
 
 
@@ -357,16 +358,30 @@ def _listed(columns: Contract | None) -> str:
 
 
 def _take_header(text, numbers, comments, columns, sep):
-    """Names of the columns, and the rows below them."""
-    for comment in reversed(comments):
-        names = _split(comment.strip(), sep)
-        if columns and set(_required(columns)) <= set(names):
-            return names, text, numbers
+    """Names of the columns, and the rows below them.
+
+    They stand in the first line; or in a comment, where the first line lacks a required one or,
+    where any will do, is a row of as many cells that has numbers.
+    """
     line, _, rest = text.partition("\n")
-    names = _split(line, sep)
+    names = _header_names(line, sep)
+    above = [_header_names(comment.strip(), sep) for comment in reversed(comments)]
+    if columns is not None:
+        required = set(_required(columns))
+        above = [] if required <= set(names) else [own for own in above if required <= set(own)]
+    else:
+        is_row = any(map(NUMBER.fullmatch, names))
+        above = [own for own in above if is_row and len(own) == len(names)]
+        above = [own for own in above if not any(map(NUMBER.fullmatch, own))]
+    return (above[0], text, numbers) if above else (names, rest, numbers[1:])
+
+
+def _header_names(line: str, sep: str) -> list[str]:
+    """Cells of a header without the quotation marks that R writes, and without empty last ones."""
+    names = [re.sub(r'^"(.*)"$', r"\1", name) for name in _split(line, sep)]
     while names and not names[-1]:
         names.pop()
-    return names, rest, numbers[1:]
+    return names
 
 
 def _check_header(header, columns, place, strict) -> None:

@@ -19,7 +19,7 @@ VERSIONS = {
     "edits": 3,
     "perturbation": 6,
     "variants": 4,
-    "expression": 3,
+    "expression": 4,
     "structure": 1,
     "sequence_analysis": 1,
     "plotting": 1,

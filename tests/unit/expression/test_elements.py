@@ -37,12 +37,17 @@ LOOPS = (
     "1\t100600\t101000\t1\t700000\t702000\t0,255,255\t40\t5\t10\n"
     "1\t100000\t101000\t1\t500000\t501000\t0,255,255\t15\t5\t10\n"
 )
+NEW_LOOPS = LOOPS.replace("o\te_bl\te_donut\n", "observed\texpectedBL\texpectedDonut\n")
+NEW_LOOPS = "#" + NEW_LOOPS.replace("\n", "\n# juicer_tools version 1.22.01\n", 1)
 BARE = LOCI.replace("frag1\tfrag2\tcount\tnorm_freq\tp\n", "").replace("\t0.1", "")
 
 
 @pytest.mark.parametrize(
-    "text", [BEDPE, LOCI, LOOPS, BARE, "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\n"
-             + BEDPE], ids=["bedpe", "loci", "loops", "bare", "header"]
+    "text", [BEDPE, LOCI, LOOPS, NEW_LOOPS, BARE, "# 3DIV\n\n" + LOCI, "#" + LOCI,
+             LOCI.replace("100000-101000", "100,000-101,000") + "S.1:1-2\tS.1:5-9\t1\t2\t0\n",
+             "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\n"
+             + BEDPE], ids=["bedpe", "loci", "loops", "new loops", "bare", "comment", "named in comment",
+                       "commas", "header"]
 )  # fmt: skip
 def test_elements_are_what_touches_the_tss_most(tmp_path, text):
     path = tmp_path / "interactions.txt"
@@ -62,7 +67,9 @@ def test_interactions_of_another_assembly_or_too_rare_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"line 2: chr1:2700000.* another assembly"):
         read_interactions(path, SIZES)
     path.write_text(LOCI.replace("700000.702000", "2700000.2702000"))
-    with pytest.raises(InputError, match=r"line 3: chr1:2,702,000 lies beyond .* another assembly"):
+    with pytest.raises(
+        InputError, match=r"line 3: chr1:2,700,000-2,702,000 lies beyond .* another"
+    ):
         read_interactions(path, SIZES)
     path.write_text(LOCI.replace("chr1.100600.101000", "somewhere"))
     with pytest.raises(InputError, match="line 3: 'somewhere' is no locus"):
@@ -73,6 +80,22 @@ def test_interactions_of_another_assembly_or_too_rare_are_refused(tmp_path):
         find_elements(GENES, interactions, min_frequency=5)
     with pytest.raises(InputError, match="none of 3 interactions has the TSS of one of the 3"):
         find_elements(GENES.assign(tss=0), interactions)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("chr1.700000.702000", "chr1_700000_702000", "line 3: 'chr1_700000_702000' is no locus"),
+        ("chr1.700000.702000", "chr1.702000.700000", "line 3: .* has no length"),
+        ("\t4\t", "\t4,5\t", "line 3: norm_freq '4,5' is not a number"),
+        ("\t4\t", "\tinf\t", "line 3: norm_freq 'inf' is not a number"),
+    ],
+)
+def test_no_row_of_loci_is_passed_over(tmp_path, old, new, message):
+    path = tmp_path / "interactions.tsv"
+    path.write_text(LOCI.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_interactions(path, SIZES)
 
 
 def test_interactions_without_a_frequency_are_all_taken(tmp_path):

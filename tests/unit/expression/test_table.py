@@ -47,6 +47,11 @@ def test_roadmaps_table_is_read_as_it_comes(written):
     assert table["high"].tolist() == [True, True, False]
 
 
+def test_tables_of_r_and_with_a_header_in_a_comment_lose_no_gene(written):
+    for text in ('"id"\t"x"\n"G1"\t1\n"G2"\t2\n', "#id\tx\nG1\t1\nG2\t2\n"):
+        assert read_expression(written(text), GENES)["value"].tolist() == [1, 2]
+
+
 def test_a_table_of_one_cell_type_needs_no_column_and_counts_become_per_million(written):
     table = read_expression(written("id\tcounts\nG1\t30\nG2\t10\n"), GENES, unit="counts")
     assert table["value"].tolist() == [750_000, 250_000]
@@ -62,6 +67,10 @@ def test_a_table_of_one_cell_type_needs_no_column_and_counts_become_per_million(
         ("id\tx\nG1\t-1\nG2\t4\n", {}, "x '-1' is not a number from 0"),
         ("id\tx\nG1\t0\nG2\t0\nG3\t4\n", {}, "no median divides them"),
         ("id\tx\nG1\t1\nG1\t2\n", {}, "rows of the same gene"),
+        ("id\tx\nG1\tinf\nG2\t2\n", {}, "line 2: x is inf; expected numbers, or NA"),
+        ("G1\t1\nG2\t2\n", {}, "starts with the row G1 1; expected a line with the names"),
+        ("id,x\nG1,2\n", {"column": "x"}, "has one column, 'id,x'; expected .* by tabs"),
+        ("id\tx\nG1\tNA\n", {}, "has no number in column 'x'"),
     ],
 )
 def test_bad_tables_are_refused_in_one_line(written, text, options, message):

@@ -94,6 +94,8 @@ def test_a_second_copy_of_a_gene_is_left_out(written):
         ("gene\tchrom\tstart\nA\t1\t5\n", "column 'strand' is missing"),
         ("gene\tchrom\tstrand\nA\t1\t+\n", "column 'tss' is missing"),
         ("# nothing\n", "is empty; expected GTF"),
+        (GFF.replace("mRNA", "CDS").replace("gene\t", "region\t"),
+         "has rows of region, CDS; expected transcript, mRNA, gene or exon in column 3"),
         ("chrUn\t10\t90\tA\t0\t+\n", "none of its chromosome names"),
         (GTF.replace('gene_id "ENSG2.1"', 'gene_ "ENSG2.1"'), "line 6: the row has no gene id"),
     ],
@@ -124,3 +126,39 @@ def test_ids_of_another_annotation_are_counted_and_named(written):
         match_genes(ids, genes, source="x")
     with pytest.raises(InputError, match=r"rows of the same gene \(ENSG1\.4\)"):
         match_genes(["ENSG1.1", "ENSG1.2"], genes, source="x")
+
+
+def test_quoted_values_may_hold_semicolons_and_names_of_other_tags(written):
+    odd = 'note "see; gene_id X";  gene_id  "ENSG1" ;gene_name "A;B"'
+    row = "1\tx\ttranscript\t101\t900\t.\t+\t.\t"
+    assert read_genes(written(row + odd + "\n"), SIZES)[["gene", "name"]].to_numpy().tolist() == [
+        ["ENSG1", "A;B"]
+    ]
+    bare = "gene_id G1 ; gene_name a b"
+    genes = read_genes(written(f"{row}{bare}\n"), SIZES)
+    assert genes[["gene", "name"]].to_numpy().tolist() == [["G1", "a b"]]
+    coded = "ID=x;Parent=gene-A%2C1"
+    assert read_genes(written(f"{row}{coded}\n"), SIZES)["gene"].tolist() == ["A,1"]
+
+
+def test_genes_whose_transcripts_are_of_other_kinds_are_genes(written):
+    other = "2\tx\tgene\t5001\t6000\t.\t+\t.\tID=gene:ENSG3\n"
+    other += "2\tx\tlnc_RNA\t5001\t6000\t.\t+\t.\tID=transcript:T5;Parent=gene:ENSG3\n"
+    genes = read_genes(written(GFF + other), SIZES)
+    assert genes["gene"].tolist() == ["ENSG1", "ENSG2", "ENSG3"]
+    assert genes["start"].tolist() == [100, 1000, 5000]  # ENSG1 is that of its transcripts
+
+
+def test_tables_of_the_browser_are_read_with_their_symbols(written):
+    text = "#bin\tname\tchrom\tstrand\ttxStart\ttxEnd\tname2\n"
+    text += "585\tNM_1\tchr1\t+\t100\t900\tAAA\n585\tNM_2\tchr1\t-\t200\t800\tBBB\n"
+    genes = read_genes(written(text), SIZES)
+    assert genes[["gene", "tss"]].to_numpy().tolist() == [["AAA", 100], ["BBB", 799]]
+    named = read_genes(written("chrom\tstart\tend\tname\tscore\tstrand\n" + BED), SIZES)
+    assert named["gene"].tolist() == ["ENSG1", "ENSG2"]
+
+
+def test_rows_elsewhere_of_a_gene_are_counted(written, caplog):
+    with caplog.at_level("INFO"):
+        read_genes(written(BED + "chr1\t10\t90\tENSG1\t0\t-\n"), SIZES)
+    assert "1 rows on a second chromosome or strand" in caplog.text

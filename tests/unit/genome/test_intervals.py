@@ -160,3 +160,20 @@ def test_a_file_without_bytes_is_allowed_where_an_analysis_wrote_it(tmp_path):
     path.write_text("")
     with pytest.raises(InputError, match="loops"):
         read_intervals(path, "bedpe", CHROMSIZES)
+
+
+def test_pairs_of_which_an_end_is_not_known_are_left_out(tmp_path):
+    path = tmp_path / "pairs.bedpe"
+    known = "chr1\t10\t20\tchr1\t50\t60\n"
+    path.write_text("chr21\t10\t20\tchr21\t-1\t-1\nchr1\t-1\t-1\tchr1\t10\t20\n" + known)
+    assert read_intervals(path, "bedpe", CHROMSIZES)["line"].tolist() == [3]
+
+
+def test_scores_of_pairs_are_numbers_or_there_are_none(tmp_path):
+    path = tmp_path / "pairs.bedpe"
+    row = "chr1\t10\t20\tchr1\t50\t60\tx\t{}\n".format
+    path.write_text(row("3") + row(".") + row("3,5"))
+    with pytest.raises(InputError, match="line 3: score '3,5' is not a number, and others are"):
+        read_intervals(path, "bedpe", CHROMSIZES)
+    path.write_text(row("high") + row("low"))
+    assert read_intervals(path, "bedpe", CHROMSIZES)["score"].isna().all()

@@ -21,13 +21,13 @@ from chromloom.genome.bins import Bins, pairs_by_distance
 from chromloom.genome.intervals import read_intervals
 from chromloom.genome.names import harmonise_names
 from chromloom.normalize.maps import open_finest, read_cis_pixels
-from chromloom.tables import Column, open_text, read_table
+from chromloom.tables import MISSING, Column, open_text, read_table
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ["chrom", "start1", "end1", "start2", "end2", "frequency"]
 ELEMENT_COLUMNS = ["gene", "rank", "chrom", "start", "end", "distance", "frequency"]
-_LOCUS = re.compile(r"^(\w+)[:.](\d+)[-.](\d+)$")
+_LOCUS = re.compile(r"(\S+?)[:.](\d{1,3}(?:,\d{3})+|\d+)[-.](\d{1,3}(?:,\d{3})+|\d+)")
 _FREQUENCIES = (
     "frequency", "freq", "normalized_freq", "norm_freq", "dist_res", "score", "oe", "value",
 )  # fmt: skip
@@ -56,18 +56,18 @@ def read_interactions(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing or malformed, or an interval lies beyond its chromosome.
+        The file is missing or malformed, an interval lies beyond its chromosome, or some of the
+        frequencies are no numbers.
     """
     cells = _first_row(path)
-    loci = [k for k, cell in enumerate(cells) if _LOCUS.match(cell)]
-    if len(loci) >= 2:
+    loci = [k for k, cell in enumerate(cells) if _LOCUS.fullmatch(cell)]
+    if len(loci) >= 2 and not all(cell.isdigit() for cell in cells[1:3]):
         return _read_loci(path, loci[:2], chromsizes)
     if {"chr1", "x1", "y2"} <= {cell.lower() for cell in _first_row(path, header=True)}:
         rows = read_intervals(path, "hiccups", chromsizes, what="interaction table")
         rows["score"] = _donut(path, rows["line"])
     else:
         rows = read_intervals(path, "bedpe", chromsizes, what="interaction table")
-    rows = rows[(rows["start2"] >= 0) & (rows["start"] >= 0)]
     names = {"start": "start1", "end": "end1", "score": "frequency"}
     return rows.rename(columns=names)[COLUMNS].reset_index(drop=True)
 
@@ -254,47 +254,70 @@ def _first_row(path: str | Path, *, header: bool = False) -> list[str]:
 
 
 def _read_loci(path: str | Path, places: Sequence[int], chromsizes: pd.Series) -> pd.DataFrame:
+    header, above = [], 0
     with open_text(path, what="interaction table") as handle:
-        cells = next(line for line in handle if line.strip()).rstrip("\r\n").split("\t")
-    names = [f"column {k + 1}" for k in range(len(cells))]
-    if not any(_LOCUS.match(cell) for cell in cells):
-        names = [cell.strip().lower().lstrip("#") or name for cell, name in zip(cells, names)]
+        for line in handle:
+            cells = [cell.strip() for cell in line.rstrip("\r\n").split("\t")]
+            if any(map(_LOCUS.fullmatch, cells)):
+                break
+            header = [cell.lower().lstrip("#") for cell in cells] if line.strip() else header
+            above += 1
+    header = header if len(header) == len(cells) else [""] * len(cells)
+    names = [name or f"column {k}" for k, name in enumerate(header, start=1)]
     rows = read_table(path, {name: Column(required=False) for name in names},
-                      what="interaction table", names=names)  # fmt: skip
-    rows = rows[rows[names[places[0]]].str.match(_LOCUS)]
-    others = [name for k, name in enumerate(names) if k not in places]
-    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in others}
-    usual = [name for name in _FREQUENCIES if name in numbers]
-    frequency = usual or [name for name, column in numbers.items() if column.notna().any()][-1:]
+                      what="interaction table", names=names).loc[above + 1:]  # fmt: skip
     table = pd.DataFrame(index=rows.index)
     for side, place in enumerate(places, start=1):
-        parts = rows[names[place]].str.extract(_LOCUS)
+        parts = rows[names[place]].str.extract(f"^{_LOCUS.pattern}$")
         for line in parts.index[parts[0].isna()]:
             raise InputError(
                 f"interaction table {path}, line {line}: {rows.loc[line, names[place]]!r} is no "
                 "locus; expected chrom:start-end or chrom.start.end"
             )
         table[f"chrom{side}"] = parts[0]
-        table[[f"start{side}", f"end{side}"]] = parts[[1, 2]].astype(np.int64)
+        for column, part in ((f"start{side}", parts[1]), (f"end{side}", parts[2])):
+            table[column] = part.str.replace(",", "").astype(np.int64)
     names_of = harmonise_names(
         pd.unique(table[["chrom1", "chrom2"]].to_numpy().ravel()), chromsizes, source=str(path)
     )
-    table["frequency"] = numbers[frequency[0]] if frequency else np.nan
+    table["frequency"] = _frequency(rows.drop(columns=[names[place] for place in places]), path)
     table["chrom"] = table["chrom1"].map(names_of)
     table = table[table["chrom"].notna() & (table["chrom"] == table["chrom2"].map(names_of))]
-    ends = table[["end1", "end2"]].max(axis=1)
-    for line in table.index[ends > table["chrom"].map(chromsizes) + 1]:
-        row = table.loc[line]
-        raise InputError(
-            f"interaction table {path}, line {line}: {row['chrom']}:{ends[line]:,} lies beyond "
-            f"the chromosome's {chromsizes[row['chrom']]:,} bp; is it of another assembly?"
-        )
+    for side in (1, 2):
+        start, end = table[f"start{side}"], table[f"end{side}"]
+        for line in table.index[(end <= start) | (end > table["chrom"].map(chromsizes) + 1)]:
+            chrom = table.loc[line, "chrom"]
+            raise InputError(
+                f"interaction table {path}, line {line}: {chrom}:{start[line]:,}-{end[line]:,} "
+                f"lies beyond the chromosome's {chromsizes[chrom]:,} bp or has no length; is it of "
+                "another assembly?"
+            )
     return table[COLUMNS].reset_index(drop=True)
 
 
+def _frequency(cells: pd.DataFrame, path: str | Path) -> pd.Series:
+    """The column of a usual name, else the last one of numbers; NaN where there is none."""
+    usual = [name for name in _FREQUENCIES if name in cells]
+    for name in usual or reversed(cells.columns):
+        numbers = pd.to_numeric(cells[name], errors="coerce")
+        bad = cells.index[~np.isfinite(numbers) & ~cells[name].isin(MISSING)]
+        if usual and len(bad):
+            raise InputError(
+                f"interaction table {path}, line {bad[0]}: {name} '{cells[name][bad[0]]}' is not a "
+                "number"
+            )
+        if not len(bad) and numbers.notna().any():
+            return numbers
+    return pd.Series(np.nan, cells.index)
+
+
 def _donut(path: str | Path, lines: pd.Series) -> np.ndarray:
-    """Observed over expected of HiCCUPS' loops on these lines, NaN where the file has none."""
-    columns = {name: Column(required=False) for name in ("o", "e_donut")}
+    """Observed over expected of HiCCUPS' loops on these lines, NaN where the file has none.
+
+    Its columns are called `o` and `e_donut`, and `observed` and `expectedDonut` since juicer 1.6.
+    """
+    numbers = ("o", "e_donut", "observed", "expectedDonut")
+    columns = {"x1": Column()} | {name: Column(float, required=False, low=0) for name in numbers}
     rows = read_table(path, columns, what="interaction table", sep=None).loc[lines]
-    observed, expected = (pd.to_numeric(rows[name], errors="coerce") for name in columns)
-    return (observed / expected).to_numpy()
+    expected = rows["e_donut"].fillna(rows["expectedDonut"])
+    return (rows["o"].fillna(rows["observed"]) / expected.where(expected > 0)).to_numpy()

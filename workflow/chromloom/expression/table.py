@@ -14,7 +14,7 @@ from chromloom.errors import InputError
 from chromloom.genome.genes import COLUMNS as GENE_COLUMNS
 from chromloom.genome.genes import match_genes
 from chromloom.genome.names import match_names
-from chromloom.tables import Column, read_table
+from chromloom.tables import NUMBER, Column, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +55,40 @@ def read_expression(
     Raises
     ------
     InputError
-        The file or column is missing, a value is negative, ids are not those of the genes, or all
-        genes are on one side of the median.
+        The file, its header or the column is missing, a value is negative or infinite, ids are not
+        those of the genes, or all genes are on one side of the median.
     """
     if unit not in UNITS:
         raise InputError(f"unit '{unit}' is unknown; expected one of {', '.join(UNITS)}")
     header = list(read_table(path, None, what="expression table").columns)
+    if len(header) < 2:
+        raise InputError(
+            f"expression table {path} has one column, {header[0][:60]!r}; expected ids of genes "
+            "and a column per cell type, separated by tabs"
+        )
     if not column and len(header) == 2:
         column = header[1]
+        if NUMBER.fullmatch(column):
+            raise InputError(
+                f"expression table {path} starts with the row {' '.join(header)}; expected a line "
+                "with the names of its columns above: add one"
+            )
     if column not in header[1:]:
         raise InputError(
             f"expression table {path} has no column '{column}'; it has "
             f"{', '.join(header[1:9])}{', …' if len(header) > 9 else ''}"
         )
     contract = {header[0]: Column(), column: Column(float, required=False, low=0)}
-    table = read_table(path, contract, what="expression table").dropna(subset=column)
+    table = read_table(path, contract, what="expression table", spreadsheet=True)
+    for line, value in table[column][np.isinf(table[column])].items():
+        raise InputError(
+            f"expression table {path}, line {line}: {column} is {value}; expected numbers, or NA"
+        )
+    table = table.dropna(subset=column)
+    if table.empty:
+        raise InputError(
+            f"expression table {path} has no number in column '{column}'; give one that has"
+        )
     values = table[column].to_numpy()
     rows = match_genes(list(table[header[0]]), genes, source=f"expression table {path}")
     if (rows < 0).any():

@@ -5,9 +5,11 @@ tables with a header. A gene has one row and one TSS; which of its transcripts g
 (`TRANSCRIPTS`).
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,15 @@ from chromloom.errors import InputError
 from chromloom.genome.names import harmonise_names
 from chromloom.tables import Column, open_text, read_table
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ["gene", "name", "chrom", "start", "end", "tss", "strand"]
 TRANSCRIPTS = ("outermost", "longest")
 """Whose TSS a gene has: its outermost transcript (the 5' end of the gene) or its longest one."""
 _GTF = ("chrom", "source", "feature", "start", "end", "score", "strand", "phase", "attributes")
 _HEADER = {
-    "gene": ("gene", "gene_id", "ensg", "ensembl_gene_id", "gene_name", "symbol"),
-    "name": ("name", "gene_name", "symbol"),
+    "gene": ("gene", "gene_id", "ensg", "ensembl_gene_id", "gene_name", "symbol", "name2", "name"),
+    "name": ("name2", "name", "gene_name", "symbol"),
     "chrom": ("chrom", "chr", "chromosome", "seqname", "seqnames"),
     "start": ("start", "txStart", "gene_start"),
     "end": ("end", "txEnd", "gene_end"),
@@ -144,28 +148,41 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _read_gtf(path) -> pd.DataFrame:
-    """Transcripts, else genes, else exons."""
+    """Transcripts, and genes of which the file has none of these kinds; else exons."""
     contract = {name: Column(required=name in ("chrom", "feature", "attributes")) for name in _GTF}
     contract |= {"start": Column(int, low=1), "end": Column(int, low=1)}
     rows = read_table(path, contract, what="gene table", names=_GTF)
-    for features in (("transcript", "mRNA"), ("gene",), ("exon",)):
-        chosen = rows[rows["feature"].isin(features)]
-        if len(chosen):
-            break
-    attributes = chosen["attributes"]
-    own = "gene_id" if (attributes.str.contains("gene_id", regex=False)).any() else None
-    ids = _attribute(attributes, own or ("ID" if features == ("gene",) else "Parent"))
-    ids = ids.str.removeprefix("gene:").str.removeprefix("gene-")
+    chosen = _of_features(rows, ("transcript", "mRNA"), "Parent")
+    genes = _of_features(rows, ("gene", "ncRNA_gene"), "ID")
+    chosen = pd.concat([chosen, genes[~genes["gene"].isin(chosen["gene"])]])
+    if chosen.empty:
+        chosen = _of_features(rows, ("exon",), "Parent")
+    if chosen.empty:
+        raise InputError(
+            f"gene table {path} has rows of {_three(rows['feature'].unique())}; expected "
+            "transcript, mRNA, gene or exon in column 3"
+        )
+    return chosen
+
+
+def _of_features(rows: pd.DataFrame, features: Sequence[str], key: str) -> pd.DataFrame:
+    """Rows of some features; the gene's id is its `gene_id`, else the value of `key` (GFF3)."""
+    rows = rows[rows["feature"].isin(features)]
+    attributes = rows["attributes"]
+    own = "gene_id" if attributes.str.contains("gene_id", regex=False).any() else key
+    ids = _attribute(attributes, own).str.removeprefix("gene:").str.removeprefix("gene-")
     names = _attribute(attributes, "gene_name")
     names = names.where(names.notna(), _attribute(attributes, "gene"))
-    return chosen[["chrom", "end", "strand"]].assign(
-        gene=ids, name=names.where(names.notna(), ids), start=chosen["start"] - 1
+    return rows[["chrom", "end", "strand"]].assign(
+        gene=ids, name=names.where(names.notna(), ids), start=rows["start"] - 1
     )
 
 
 def _attribute(attributes: pd.Series, key: str) -> pd.Series:
-    """`key "value";` of GTF or `key=value;` of GFF3."""
-    return attributes.str.extract(rf'(?:^|;)\s*{key}[ =]"?([^";]+)"?', expand=False)
+    """`key "value";` of GTF, in which quoted values may hold `;`, or `key=value;` of GFF3."""
+    before = r'^(?:(?:[^";]++|"[^"]*+")*+;)*?'
+    found = attributes.str.extract(rf'{before}\s*{key}(?:\s+|=)(?:"([^"]*)"|([^";]+))')
+    return found[0].where(found[0].notna(), found[1].str.strip().map(unquote, na_action="ignore"))
 
 
 def _read_bed(path) -> pd.DataFrame:
@@ -249,6 +266,13 @@ def _one_each(rows: pd.DataFrame, chromsizes: pd.Series, transcript: str) -> pd.
     own = rows["gene"].map(first["chrom"]) == rows["chrom"]
     own &= rows["gene"].map(first["strand"]) == rows["strand"]
     own &= (rows["start"] - rows["gene"].map(first["start"])).abs() <= 2_000_000
+    if not own.all():
+        logger.info(
+            "%d rows on a second chromosome or strand of their gene, or far from its first, are "
+            "left out (%s)",
+            (~own).sum(),
+            _three(rows.loc[~own, "gene"].unique()),
+        )
     rows = rows[own]
     if transcript == "longest":
         shorter = (rows["start"] - rows["end"]).sort_values(kind="stable").index

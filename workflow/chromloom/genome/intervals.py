@@ -14,7 +14,7 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.genome.names import harmonise_names
-from chromloom.tables import BED, BEDGRAPH, BEDPE, Column, read_table
+from chromloom.tables import BED, BEDGRAPH, BEDPE, MISSING, Column, read_table
 
 # An interval may overshoot its chromosome when its end is rounded up to a grid of bins.
 GRID, MAX_OVERSHOOT = 1_000, 100_000
@@ -132,10 +132,21 @@ def _arrowhead(path, what) -> pd.DataFrame:
 
 
 def _bedpe(path, what) -> pd.DataFrame:
-    """chrom1 start1 end1 chrom2 start2 end2 [name score], or [score] as the 7th and last column."""
+    """chrom1 start1 end1 chrom2 start2 end2 [name score], or [score] as the 7th and last column.
+
+    Rows with an unknown end (-1) are left out.
+    """
     contract = {name: column for name, column in BEDPE.items() if not name.startswith("strand")}
     table = read_table(path, contract, what=what, names=list(contract), sep=None)
     score = table["name"] if (table["score"] == "").all() else table["score"]
+    words = score.index[_floats(score).isna() & ~score.isin(MISSING)]
+    if score.name == "score" and 0 < len(words) < len(score):
+        raise InputError(
+            f"{what} {path}, line {words[0]}: score '{score[words[0]]}' is not a number, and "
+            "others are; write numbers in column 8, or leave it empty"
+        )
+    known = (table[["start1", "end1", "start2", "end2"]] >= 0).all(axis=1)
+    table, score = table[known], score[known]
     columns = {"chrom1": "chrom", "start1": "start", "end1": "end"}
     return table.rename(columns=columns).assign(score=_floats(score), name="")
 
