@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument(
         "--matrices", type=Path, metavar="PATH",
-        help="other motifs: MEME or JASPAR text, or a folder of such files",
+        help="other motifs: MEME, JASPAR or HOMER text, or a folder of such files",
     )  # fmt: skip
     sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
 

@@ -21,6 +21,6 @@ VERSIONS = {
     "variants": 4,
     "expression": 4,
     "structure": 1,
-    "sequence_analysis": 1,
+    "sequence_analysis": 2,
     "plotting": 1,
 }

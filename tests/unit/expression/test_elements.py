@@ -46,8 +46,8 @@ BARE = LOCI.replace("frag1\tfrag2\tcount\tnorm_freq\tp\n", "").replace("\t0.1", 
     "text", [BEDPE, LOCI, LOOPS, NEW_LOOPS, BARE, "# 3DIV\n\n" + LOCI, "#" + LOCI,
              LOCI.replace("100000-101000", "100,000-101,000") + "S.1:1-2\tS.1:5-9\t1\t2\t0\n",
              "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\n"
-             + BEDPE], ids=["bedpe", "loci", "loops", "new loops", "bare", "comment", "named in comment",
-                       "commas", "header"]
+             + BEDPE],
+    ids=["bedpe", "loci", "loops", "new loops", "bare", "comment", "named", "commas", "header"]
 )  # fmt: skip
 def test_elements_are_what_touches_the_tss_most(tmp_path, text):
     path = tmp_path / "interactions.txt"

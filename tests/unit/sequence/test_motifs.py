@@ -1,5 +1,7 @@
 """Matrices of motifs from files of JASPAR and MEME, and their instances."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,32 @@ def test_jaspar_meme_and_folders_of_both_are_read(tmp_path):
     assert list(read_matrices()) == ["CTCF"]
 
 
+def test_rows_are_those_of_their_letters_and_numbers_may_be_scientific(tmp_path):
+    lines = JASPAR.splitlines()
+    turned = [lines[0], *reversed(lines[1:])]
+    texts = ["\n".join(turned), JASPAR.replace("87 ", "8.7E+01 "), "\ufeff" + JASPAR,
+             JASPAR.replace("A  [", "A|").replace(" ]", "").replace("\n", "\r\n")]  # fmt: skip
+    (tmp_path / "a").write_text(JASPAR)
+    plain = read_matrices(tmp_path / "a")["CTCF"]
+    for text in texts:
+        (tmp_path / "b").write_text(text)
+        np.testing.assert_allclose(read_matrices(tmp_path / "b")["CTCF"], plain)
+
+
+def test_homer_s_rows_are_positions(tmp_path):
+    rows = "0.2\t0.8\t0\t0\n0.95\t0\t0.05\t0\n0.25\t0.25\t0.25\t0.25\n0\t0\t0\t1\n"
+    (tmp_path / "h.motif").write_text(">CANT\tmine/x\t6.04\t-12\n" + rows)
+    (found,) = read_matrices(tmp_path / "h.motif").items()
+    assert found[0] == "mine/x"
+    np.testing.assert_allclose(found[1][:, 0], [0.2, 0.8, 0, 0])
+
+
+def test_hidden_files_of_a_folder_are_no_motifs(tmp_path):
+    (tmp_path / "m.meme.gz").write_bytes(gzip.compress(MEME.encode()))
+    (tmp_path / ".DS_Store").write_bytes(b"\0\1\xff")
+    assert list(read_matrices(tmp_path)) == ["Arnt"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -47,7 +75,24 @@ def test_jaspar_meme_and_folders_of_both_are_read(tmp_path):
         ("A 1 2\n", "holds no motif"),
         (">M1\n1 2\n1 2\n1 2\n", "matrix 'M1' has rows of 2, 2, 2 numbers; expected four"),
         (">M1\n1 2\n1 2\n1 2\n1\n", "rows of 2, 2, 2, 1 numbers"),
-        (">\n1\n1\n1\n1\n", "a matrix has no name|rows of"),
+        (">\n1\n1\n1\n1\n", "a matrix has no name"),
+        (JASPAR + JASPAR, "motif 'CTCF MA0139.1' is there twice; keep one"),
+        (JASPAR.replace("[ 87", "[ -87"), "matrix 'MA0139.1 CTCF' has .*none of them negative"),
+        (
+            JASPAR.replace("[ 87", "[ 8,7"),
+            "could not convert string to float: '8,7'; expected numbers",
+        ),
+        (MEME.replace("w= 2", "w= 3"), "matrix 'MA0004.1 Arnt' has rows of 4, 4 numbers; .* 3 of"),
+        (MEME.replace("alength= 4", "alength= 5").replace(" 0.0\n", " 0.0 0.0\n"), "rows of 5, 5"),
+        (
+            MEME.replace("0.2 0.8", "2 8"),
+            r"has \[2.0, 8.0, 0.0, 0.0\] at position 1",
+        ),
+        (MEME.replace("0.2", "a"), "could not convert string to float: 'a'"),
+        (
+            MEME.replace(" w= 2", ""),
+            "Arnt' has no letter-probability matrix with a width",
+        ),
     ],
 )
 def test_files_without_a_whole_matrix_are_refused(tmp_path, text, message):
@@ -57,10 +102,10 @@ def test_files_without_a_whole_matrix_are_refused(tmp_path, text, message):
 
 
 def test_missing_and_binary_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="none does not exist"):
         read_matrices(tmp_path / "none")
-    (tmp_path / "b").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(InputError, match="cannot be read as text"):
+    (tmp_path / "b").write_bytes(b"\xfa\xfe\x00\x80")
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         read_matrices(tmp_path / "b")
 
 
