@@ -55,7 +55,7 @@ _NOT_TEXT = {
     b"\x26\xfc\x8f\x88": "a bigWig",
     b"\xeb\xf2\x89\x87": "a bigBed",
 }
-NUMBER = re.compile(r"[-+]?\d[\d.]*([eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SKIPPED = re.compile(r"#|\s*$|(track|browser)( |\t\D|$)")
 
 

@@ -195,6 +195,7 @@ BAD_ROWS = {
     "circular": ({"circular": "maybe"}, "circular 'maybe'"),
     "task": ({"task": "a/b"}, "a/b"),
     "threshold": ({"threshold": "high"}, "threshold 'high'"),
+    "two dots": ({"threshold": "1.2.3"}, "threshold '1.2.3'"),
     "assembly": ({"assembly": "hg38"}, "hg38"),
     "path": ({"path": "absent.bed"}, r"absent\.bed"),
     "anchors": ({"kind": "anchors"}, "needs pairs"),

@@ -332,3 +332,12 @@ def test_roman_numerals_are_numbers_where_the_other_side_counts():
     assert match_names(["I", "X"], HG19) == {"I": "chr1", "X": "chrX"}
     autosomes = pd.Series(1, [f"chr{k}" for k in range(1, 20)])
     assert match_names(["1", "X"], autosomes) == {"1": "chr1", "X": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("GRCh38", "did you mean hg38"), ("HG19", "did you mean hg19"), ("dm6", "name one of these")],
+)
+def test_other_names_of_shipped_assemblies_are_told(name, hint):
+    with pytest.raises(InputError, match=f"'{name}' is neither shipped.*{hint}"):
+        load_assembly(name)

@@ -80,6 +80,7 @@ def test_what_is_written_is_read_and_says_what_akita_says(tmp_path):
     [
         ("chr1 0 100 train\nchr1 50 150 test\n", "the test window chr1:50-150 shares bases with a"),
         ("chr1 0 100 train\nchr1 200 250 test\n", "line 2: a window of 50 bp, the first has 100"),
+        ("chr1 100 0 train\n", "line 1: the window ends at 0, before its start 100"),
         ("chr1 0 100 training\n", "line 1: role 'training'; expected train, valid, test"),
         ("chr2 19999990 20000090 train\n", "line 1: the window ends beyond chr2"),
     ],

@@ -112,3 +112,23 @@ def test_files_that_are_no_genome(tmp_path):
     (tmp_path / "b").write_bytes(b"")
     with pytest.raises(InputError, match=r"cannot be read as bgzipped FASTA|no sequence"):
         Genome(tmp_path / "b").read("chr1", 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("letters", "message"),
+    [
+        (b"ACGT ACGT", "holds ' ' at base 5; expected letters of DNA"),
+        (b"MKLVACGT", "holds 'L' at base 3"),
+        (b"acgu", "holds 'u' at base 4"),
+    ],
+)
+def test_letters_that_are_no_bases_are_named(tmp_path, letters, message):
+    (tmp_path / "g.fa").write_bytes(fasta({"chr2": letters}))
+    with pytest.raises(InputError, match=f"sequence 'chr2' {message}"):
+        write_genome(tmp_path / "g.fa", tmp_path / "o.fa.gz", SIZES)
+
+
+def test_a_sequence_without_a_known_base_is_told(tmp_path, caplog):
+    (tmp_path / "g.fa").write_bytes(fasta({"chr1": b"N" * 643, "chr2": b"ANNNN"}))
+    write_genome(tmp_path / "g.fa", tmp_path / "o.fa.gz", SIZES)
+    assert [record.args[1] for record in caplog.records] == ["chr1"]

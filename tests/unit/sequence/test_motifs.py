@@ -80,7 +80,7 @@ def test_hidden_files_of_a_folder_are_no_motifs(tmp_path):
         (JASPAR.replace("[ 87", "[ -87"), "matrix 'MA0139.1 CTCF' has .*none of them negative"),
         (
             JASPAR.replace("[ 87", "[ 8,7"),
-            "could not convert string to float: '8,7'; expected numbers",
+            "to float: '8,7'; expected numbers",
         ),
         (MEME.replace("w= 2", "w= 3"), "matrix 'MA0004.1 Arnt' has rows of 4, 4 numbers; .* 3 of"),
         (MEME.replace("alength= 4", "alength= 5").replace(" 0.0\n", " 0.0 0.0\n"), "rows of 5, 5"),

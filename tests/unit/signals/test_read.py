@@ -288,6 +288,34 @@ def test_other_bad_files(tmp_path):
         read(tmp_path / "f.bam")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("track type=wiggle_0\nfixedStep chrom=chr1 start=1\n5\n", "is wiggle text; make a bigWig"),
+        ("variableStep chrom=chr1\n1 5\n", "is wiggle text"),
+        ("@HD\tVN:1.6\n", "is a SAM file; make a sorted BAM"),
+        ("<html>\n", "is a web page"),
+    ],
+)
+def test_other_formats_are_named_with_what_makes_a_track_of_them(tmp_path, text, message):
+    (tmp_path / "x.txt").write_text(text)
+    with pytest.raises(InputError, match=rf"signal 's' of 'cell': \S+x.txt {message}"):
+        read(tmp_path / "x.txt")
+
+
+def test_a_message_has_the_path_once(tmp_path):
+    path = write(tmp_path / "x.bedgraph", [("chr1", 0, 10, 1), ("chr1", 10, 20, "high")])
+    with pytest.raises(InputError, match=r"^signal 's' of 'cell': \S+x.bedgraph, line 2: value"):
+        read(path)
+
+
+def test_a_value_that_a_peak_does_not_have_is_none(tmp_path):
+    path = write(tmp_path / "x", [("chr1", 0, 10, "p", 5, ".", 7.5, -1, 3.5, 5)])
+    assert read(path, column="qValue")["s", "chr1"][0] == pytest.approx(0.35)
+    with pytest.raises(InputError, match="line 1: pValue is -1, which says that there is none"):
+        read(path, column="pValue")
+
+
 def row(**cells):
     return {"signal": "s", "cell_type": "A", "assembly": "x", "path": "f.bw"} | cells
 

@@ -56,7 +56,7 @@ import pandas as pd
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_name
 from chromloom.genome.intervals import FORMATS, read_intervals
-from chromloom.tables import Column, read_table
+from chromloom.tables import NUMBER, Column, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +218,7 @@ def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
             f"{where}: kind {row['kind']} needs pairs of intervals (format "
             f"{', '.join(sorted(_PAIRED))}), not {row['format']}"
         )
-    if row["threshold"] and not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", row["threshold"]):
+    if row["threshold"] and not NUMBER.fullmatch(row["threshold"]):
         raise InputError(f"{where}: threshold '{row['threshold']}' is not a number")
     if assembly not in (None, row["assembly"], assembly_name(row["assembly"])):
         raise InputError(

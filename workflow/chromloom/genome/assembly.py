@@ -4,6 +4,7 @@ Coordinates are 0-based and half-open. hg19, hg38 and mm10 are shipped in `resou
 assembly is a chromsizes file, or a folder that holds one.
 """
 
+import difflib
 import logging
 import re
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 LONGEST = 2**31 - 1
 #: Names that the file of an assembly's sequence may have in its folder.
 SEQUENCES = ("genome.fa.gz", "genome.fa", "genome.2bit")
+#: Names of the shipped assemblies elsewhere, in lower case.
+OTHER_NAMES = {"grch37": "hg19", "b37": "hg19", "grch38": "hg38", "grcm38": "mm10"}
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
 
@@ -89,9 +92,12 @@ def assembly_files(
             return {kind: path for kind, path in files.items() if path.is_file()}
     if Path(name_or_path).is_file():
         return {"chromsizes": Path(name_or_path)}
-    known = ", ".join(sorted(p.parent.name for p in resources.glob("*/chrom.sizes")))
+    known = sorted(p.parent.name for p in resources.glob("*/chrom.sizes"))
+    asked = str(name_or_path).lower()
+    near = [OTHER_NAMES[asked]] if asked in OTHER_NAMES else difflib.get_close_matches(asked, known)
+    hint = f"did you mean {near[0]}? Else" if near else "name one of these, or"
     raise InputError(
-        f"assembly '{name_or_path}' is neither shipped ({known}) nor a file; name one of these, or "
+        f"assembly '{name_or_path}' is neither shipped ({', '.join(known)}) nor a file; {hint} "
         "give the path of a chromsizes file (chromosome, length; tab-separated) or of a folder "
         "with chrom.sizes"
     )

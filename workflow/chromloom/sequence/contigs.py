@@ -171,6 +171,11 @@ def read_sequences_bed(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
             f"{path}, line {line}: role {table['role'][line]!r}; expected {', '.join(PUBLISHED)}"
         )
     lengths = table["end"] - table["start"]
+    for line in table.index[lengths <= 0]:
+        raise InputError(
+            f"{path}, line {line}: the window ends at {table['end'][line]:,}, before its start "
+            f"{table['start'][line]:,}; give start < end"
+        )
     for line in table.index[lengths != lengths.iloc[0]]:
         raise InputError(
             f"{path}, line {line}: a window of {lengths[line]:,} bp, the first has "

@@ -5,6 +5,7 @@ every other letter. `write_genome` makes of a FASTA file (plain, gzipped, bgzipp
 one bgzipped FASTA file with the assembly's names and its index beside it; `Genome` reads windows.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from chromloom.errors import InputError
 from chromloom.files import OpenedFile, atomic_path
 from chromloom.genome.names import harmonise_names
 
+logger = logging.getLogger(__name__)
+
 BASES = b"ACGT"
 N = 4
 """Code of a base that is not known."""
@@ -24,6 +27,8 @@ COMPLEMENT = np.array([3, 2, 1, 0, N], dtype=np.uint8)
 INDEX = (".fai", ".gzi")
 """What the names of the files of an index add to that of the FASTA file."""
 LINE = 60
+LETTERS = b"ACGTNRYSWKMBDHVX-.*"
+"""What a sequence of bases may hold, in either case."""
 TWO_BIT = (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
 _CODES = np.full(256, N, dtype=np.uint8)
 for _letters in (BASES, BASES.lower()):
@@ -182,6 +187,8 @@ def write_genome(
         with pysam.BGZFile(str(temporary), "w", None) as file:
             for name, letters in read_sequences(path):
                 if name in names:
+                    if not letters.strip(b"Nn"):
+                        logger.warning("%s: sequence '%s' holds no known base", path, name)
                     file.write(f">{names[name]}\n".encode())
                     file.write(_lines(letters))
         pysam.faidx(str(temporary))
@@ -198,6 +205,12 @@ def _lengths(path: str | Path) -> dict[str, int]:
     for name, letters in read_sequences(path):
         if name in lengths:
             raise InputError(f"{path}: sequence '{name}' occurs twice; keep one")
+        if other := letters.translate(None, LETTERS + LETTERS.lower()):
+            raise InputError(
+                f"{path}: sequence '{name}' holds {chr(other[0])!r} at base "
+                f"{letters.index(other[:1]) + 1:,}; expected letters of DNA: give the genome's "
+                "sequence, one name for each chromosome"
+            )
         lengths[name] = len(letters)
     return lengths
 

@@ -29,6 +29,14 @@ from chromloom.tables import Column, open_text, read_chunks, read_table
 BLOCK = 1 << 22  # bp of a bigWig held at a time
 # Alignments that are not counted: unmapped, secondary, duplicates, supplementary.
 _NOT_COUNTED = 4 + 256 + 1024 + 2048
+# What other files start with, which may be mistaken for tracks.
+_OTHERS = {
+    "fixedStep": ("wiggle text", "make a bigWig of it (wigToBigWig), or bedGraph"),
+    "variableStep": ("wiggle text", "make a bigWig of it (wigToBigWig), or bedGraph"),
+    "CRAM": ("a CRAM file", "make a sorted BAM of it (samtools view -b)"),
+    "@": ("a SAM file", "make a sorted BAM of it (samtools sort)"),
+    "<": ("a web page, which a download left", "fetch the file again"),
+}
 _PLACE = {"chrom": Column(), "start": Column(int, low=0), "end": Column(int, low=1)}
 
 
@@ -119,7 +127,7 @@ def read_signal(
 
 
 def _read_file(source, assembly, bin_size) -> Iterator[tuple[str, str, np.ndarray]]:
-    place = f"signal {source.signal!r} of {source.cell_type!r}: {source.path}"
+    place = f"{_what(source)} {source.path}"
     format = find_format(source)
     check_column(source, format, place)
     column, absent = FORMATS[format]
@@ -161,8 +169,7 @@ def find_format(source: SignalSource) -> str:
     path = Path(source.paths[0])
     if not path.is_file():
         raise InputError(
-            f"signal {source.signal!r} of {source.cell_type!r}: {path} does not exist; mend its "
-            "path in the sheet of signals"
+            f"{_what(source)} {path} does not exist; mend its path in the sheet of signals"
         )
     if source.format:
         return source.format
@@ -180,19 +187,26 @@ def find_format(source: SignalSource) -> str:
         return "bedgraph"
     if len(cells) in (9, 10) and all(numbers[6:]) and cells[5] in ("+", "-", "."):
         return "narrowPeak" if len(cells) == 10 else "broadPeak"
+    for start, (kind, remedy) in _OTHERS.items():
+        if cells[0].startswith(start):
+            raise InputError(f"{_what(source)} {path} is {kind}; {remedy}")
     raise InputError(
-        f"signal {source.signal!r} of {source.cell_type!r}: {path} has {len(cells)} columns, which "
-        f"do not tell its format; name it in the column format: {', '.join(FORMATS)}"
+        f"{_what(source)} {path} has {len(cells)} columns, which do not tell its format; name it "
+        f"in the column format: {', '.join(FORMATS)}"
     )
 
 
+def _what(source: SignalSource) -> str:
+    """What a file of a source is to the user, for messages; its path follows."""
+    return f"signal {source.signal!r} of {source.cell_type!r}:"
+
+
 def _first_cells(path: Path, source: SignalSource) -> list[str]:
-    what = f"signal {source.signal!r}, file"
-    with open_text(path, what=what) as file:
+    with open_text(path, what=_what(source)) as file:
         for line in file:
             if line.strip() and not line.startswith(("#", "track", "browser")):
                 return line.split("\t") if "\t" in line else line.split()
-    raise InputError(f"{what} {path} holds no rows; expected a track")
+    raise InputError(f"{_what(source)} {path} holds no rows; expected a track")
 
 
 def _is_number(cell: str) -> bool:
@@ -295,7 +309,9 @@ class _Sums:
 def _read_bedgraph(source, chromsizes, grids, zero, column, place, scale=1.0):
     contract = {**_PLACE, "value": Column(float)}
     sums = _Sums(grids, chromsizes, place)
-    for table in read_chunks(source.path, contract, what=place, names=list(contract), sep=None):
+    for table in read_chunks(
+        source.path, contract, what=_what(source), names=list(contract), sep=None
+    ):
         values = table["value"]
         wrong = values.index[np.isinf(values)]
         if source.transform == "log1p" and not len(wrong):
@@ -320,7 +336,7 @@ def _read_bedgraph(source, chromsizes, grids, zero, column, place, scale=1.0):
 def _read_tags(source, chromsizes, grids, zero, column, place):
     """Reads as BED: each over its bases."""
     sums, n_reads, n_bases = _Sums(grids, chromsizes, place), 0, 0
-    for table in read_chunks(source.path, _PLACE, what=place, names=list(_PLACE), sep=None):
+    for table in read_chunks(source.path, _PLACE, what=_what(source), names=list(_PLACE), sep=None):
         sums.add(table.assign(value=1.0))
         n_reads += len(table)
         n_bases += int((table["end"] - table["start"]).sum())
@@ -394,13 +410,19 @@ def _read_intervals(source, format, chromsizes, grids, zero, column, place):
     if number:
         contract[f"column{number}"] = Column(str if format == "segmentation" else float)
     contract = {name: contract[name] for name in names if name in contract}
-    table = read_table(source.path, contract, what=place, names=names, sep=None)
+    table = read_table(source.path, contract, what=_what(source), names=names, sep=None)
     table["end"] = table["end"].where(table["end"] > table["start"], table["start"] + 1)
     matched = harmonise_names(table["chrom"].unique(), chromsizes, source=place)
     table = _on_assembly(table, matched, chromsizes, place)
     value = table[f"column{number}"] if number and format != "segmentation" else 1.0
     table = table.assign(value=value)
     wrong = table.index[~np.isfinite(table["value"])]
+    if format in ("narrowPeak", "broadPeak") and number in (8, 9):
+        for line in table.index[table["value"] == -1]:
+            raise InputError(
+                f"{place}, line {line}: {column} is -1, which says that there is none; use the "
+                "column signalValue or presence"
+            )
     if len(wrong):
         raise InputError(
             f"{place}, line {wrong[0]}: column {column} is {table['value'][wrong[0]]}; expected a "
