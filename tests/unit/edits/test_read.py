@@ -110,6 +110,30 @@ def test_edits_files_that_cannot_be_read(tmp_path, name, text, message):
         read_edits(write(tmp_path, name, text), chromsizes=SIZES)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("e.bed", "chr1\t10\t20\tINS:a\n", "line 1: kind insertion needs a second place"),
+        ("e.bed", "chr1\t10\t20\tmine\n", "line 1: type 'mine' is none of .* KIND or KIND:name"),
+        ("e.tsv", "kind\tchrom\tstart\ninsertion\tchr1\t5\n", "line 2: kind insertion needs a"),
+        (
+            "e.tsv",
+            "kind\tchrom\tstart\tchrom2\tstart2\ntranslocation\tchr1\t5\tchr2\t9\n",
+            "line 2: a translocation needs strand and strand2",
+        ),
+        (
+            "e.tsv",
+            "edit\tcompound\tkind\tchrom\tstart\tend\na\t\tDEL\tchr1\t5\t9\n\ta\tDEL\tchr1\t15\t19\n",
+            "line 3: an edit and a compound edit are both called 'a'",
+        ),
+    ],
+)
+def test_what_an_edit_lacks_is_said(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_edits(tmp_path / name, chromsizes=pd.Series({"chr1": 100, "chr2": 100}))
+
+
 def test_bedpe_ends_come_in_either_order_and_strands_move_with_them(tmp_path):
     rows = [
         "chr1 500 501 chr1 700 701 one . + -",

@@ -409,3 +409,23 @@ def test_records_say_what_the_file_holds(tmp_path):
     assert first.info == {"IMPRECISE": "", "END": "7", "SVLEN": "-5"}
     assert first.genotypes == ((None, 1),)
     assert second == Fault(4, "chr1\tx", second.detail)
+
+
+def test_a_mate_that_names_another_junction_is_told(tmp_path):
+    titles = TITLES.removesuffix("\tFORMAT\tS1")
+    for alt, same in (("]1:100]N", True), ("]1:130]N", True), ("N[1:100[", False)):
+        records = ["1 100 a N N[2:500[ . PASS MATEID=b", f"2 500 b N {alt} . PASS MATEID=a"]
+        first, second = read_rows(vcf(tmp_path, *records, titles=titles))
+        assert first.edit.kind == "translocation"
+        assert second.reason == "mate"
+        assert ("whose junction is another" in second.detail) != same
+
+
+def test_a_phase_may_lead_a_genotype(tmp_path):
+    records = [
+        "1 100 |1 N <DEL> . PASS END=900 GT:DP |0|1:3 /0/0:5",
+        "1 100 b N <DEL> . PASS END=900 GT /0|0 .",
+    ]
+    meta = ["##fileformat=VCFv4.4"]
+    rows = read_rows(vcf(tmp_path, *records, meta=meta, titles=f"{TITLES}\tS2"))
+    assert [(row.id, row.reason) for row in rows] == [("|1", ""), ("b", "genotype")]

@@ -248,6 +248,8 @@ def problem(edit: Edit, chromsizes: Mapping[str, int]) -> str | None:
         return f"kind '{edit.kind}' is none of {known}"
     if edit.kind == "substitution" and not (edit.end > edit.start or edit.alt):
         return "a substitution needs bases (alt) or a region to take out; give them"
+    if edit.kind in JOINED and not edit.chrom2:
+        return f"kind {edit.kind} needs a second place (chrom2, start2, end2); write TSV or BEDPE"
     bare = edit.kind in JOINED or (edit.kind == "substitution" and edit.start == edit.end)
     places = [_breakpoint if bare else _region]
     ends = [(edit.chrom, edit.start, edit.end)]

@@ -277,6 +277,11 @@ def _read_tsv(path: Path) -> list[Row]:
         kind = _kind(values["kind"], path, line)
         if kind not in JOINED and "end" not in values:
             raise InputError(f"{path}, line {line}: a {kind} needs an end; fill it in")
+        if kind == "translocation" and not {"strand", "strand2"} <= set(values):
+            raise InputError(
+                f"{path}, line {line}: a translocation needs strand and strand2, + or -, which say "
+                "what is joined; fill them in"
+            )
         values = {"edit": "", "end": values["start"], "method": "", **values}
         edit = Edit(**{**values, "kind": kind})
         row = _row(line, edit.id or edit.edit, edit.chrom, edit.start, values["kind"], edit)
@@ -286,7 +291,7 @@ def _read_tsv(path: Path) -> list[Row]:
 
 def _read_vcf(path: Path, vcf_filter: str, vcf_genotype: str) -> list[Row]:
     rows: list[Row] = []
-    junctions: dict[object, vcf.Record] = {}
+    junctions: dict[object, tuple[vcf.Record, Edit]] = {}
     chains: dict[str, dict[int, Edit]] = {}  # event -> row -> junction
     for record in vcf.read_records(path):
         if isinstance(record, vcf.Fault):
@@ -347,21 +352,34 @@ def _check_wanted(record: vcf.Record, number: int, vcf_filter: str, vcf_genotype
         )
 
 
-def _check_mate(record: vcf.Record, edit: Edit, junctions: dict[object, vcf.Record]) -> None:
+def _check_mate(
+    record: vcf.Record, edit: Edit, junctions: dict[object, tuple[vcf.Record, Edit]]
+) -> None:
     """Raise NotAnEdit for the second of the two records that a junction has."""
-    ends = [(edit.chrom, edit.start, edit.strand), (edit.chrom2, edit.start2, edit.strand2)]
-    keys: list[object] = [
-        (edit.kind, edit.end if edit.kind != "translocation" else None, *sorted(ends))
-    ]
+    keys: list[object] = [(edit.kind, *_ends(edit))]
     keys += [record.id] if record.id else []
     mates = record.info.get("MATEID", "").split(",")
     for key in [keys[0], *mates]:
         if key in junctions:
-            first = junctions[key]
-            raise NotAnEdit(
-                "mate", f"the other end of the junction of line {first.line} ({first.id or '.'})"
-            )
-    junctions.update(dict.fromkeys(keys, record))
+            first, other = junctions[key]
+            detail = f"the other end of the junction of line {first.line} ({first.id or '.'})"
+            if edit.kind != other.kind or not all(map(_is_near, _ends(edit), _ends(other))):
+                detail = f"mate of line {first.line} ({first.id}), whose junction is another; that "
+                detail += "of the first line is taken"
+            raise NotAnEdit("mate", detail)
+    junctions.update(dict.fromkeys(keys, (record, edit)))
+
+
+def _ends(edit: Edit) -> list[tuple[str, int, str]]:
+    """Chromosome, place and strand of both ends of a junction, in an order of their own."""
+    if edit.kind != "translocation":
+        return [(edit.chrom, edit.start, "+"), (edit.chrom, edit.end, "+")]
+    ends = [(edit.chrom, edit.start, edit.strand), (edit.chrom2, edit.start2, edit.strand2)]
+    return sorted(ends)
+
+
+def _is_near(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
+    return one[::2] == other[::2] and abs(one[1] - other[1]) < SNAPPED
 
 
 def _row(line, id, chrom, position, type, edit) -> Row:
@@ -375,7 +393,10 @@ def _kind(text: str, path: Path, line: int) -> str:
     try:
         return kind_of(text)
     except NotAnEdit as error:
-        raise InputError(f"{path}, line {line}: {error}") from None
+        raise InputError(
+            f"{path}, line {line}: {error}; write it in column "
+            + ("4, as KIND or KIND:name" if suffix_of(path) == ".bed" else "'kind'")
+        ) from None
 
 
 def _with_method(row: Row, method: str, path: Path) -> Row:
@@ -412,6 +433,12 @@ def _compounds(
         first = rows[own[0]]
         edits = [row.edit for row in (rows[number] for number in own) if row.edit]
         merged |= set(own[1:]) if path else set()
+        alone = (row for row, of in zip(rows, names) if not of)
+        if path and any(row.edit and row.edit.edit == name for row in alone):
+            raise InputError(
+                f"{path}, line {first.line}: an edit and a compound edit are both called '{name}'; "
+                "give one another name"
+            )
         for number in own[1:]:
             detail = f"part of the event {name} of line {first.line}"
             made[number] = rows[number].left_out("event", detail)

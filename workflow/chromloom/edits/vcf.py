@@ -22,6 +22,7 @@ BASES = re.compile("[ACGTUNRYSWKMBDHV]+", re.IGNORECASE)
 BREAKEND = re.compile(r"(?P<before>[^\[\]]*)(?P<bracket>[\[\]])(?P<mate>.+)[\[\]](?P<after>.*)")
 # Delly's tag CT: which ends of the two sides are connected, the 3' end of what is kept to the left.
 CONNECTIONS = {"3to5": "+-", "5to3": "-+", "3to3": "++", "5to5": "--"}
+_LEADING_PHASE = re.compile(r"(^|\t)[|/](?=[\d.])")
 SMALL = 50  # bases of a variant that is not called structural
 _COMPLEMENT = str.maketrans("ACGTUNRYSWKMBDHV", "TGCAANYRSWMKVHDB")
 
@@ -211,6 +212,10 @@ def _tidy(path, tidy: Path) -> list[int]:
                 if not numbers:
                     out.writelines(_header(header, titles or line))
                 numbers.append(number)
+                cells = line.split("\t", 9)
+                if len(cells) == 10:  # VCF 4.4 may lead a genotype with a phase, htslib does not
+                    cells[9] = _LEADING_PHASE.sub(r"\1", cells[9])
+                    line = "\t".join(cells)
                 out.write(line if line.endswith("\n") else line + "\n")
         if not numbers:
             out.writelines(_header(header, titles))
@@ -254,7 +259,8 @@ def _record(records, number: int, line: str) -> Record | Fault:
         detail = (
             "not separated by tabs"
             if n_columns == 1
-            else f"no VCF record ({n_columns} columns; is POS a number, are there alleles?)"
+            else f"no VCF record ({n_columns} columns; is POS a number, are there alleles, and as "
+            "many samples as in the header?)"
         )
         return Fault(number, line, detail)
 

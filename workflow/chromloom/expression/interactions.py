@@ -254,7 +254,8 @@ def _first_row(path: str | Path, *, header: bool = False) -> list[str]:
 
 
 def _read_loci(path: str | Path, places: Sequence[int], chromsizes: pd.Series) -> pd.DataFrame:
-    header, above = [], 0
+    header: list[str] = []
+    above = 0  # lines above the first row
     with open_text(path, what="interaction table") as handle:
         for line in handle:
             cells = [cell.strip() for cell in line.rstrip("\r\n").split("\t")]
