@@ -56,7 +56,7 @@ def test_rows_are_those_of_their_letters_and_numbers_may_be_scientific(tmp_path)
 
 def test_homer_s_rows_are_positions(tmp_path):
     rows = "0.2\t0.8\t0\t0\n0.95\t0\t0.05\t0\n0.25\t0.25\t0.25\t0.25\n0\t0\t0\t1\n"
-    (tmp_path / "h.motif").write_text(">CANT\tmine/x\t6.04\t-12\n" + rows)
+    (tmp_path / "h.motif").write_text(">CAGT\tmine/x\t6.04\t-12\n" + rows)
     (found,) = read_matrices(tmp_path / "h.motif").items()
     assert found[0] == "mine/x"
     np.testing.assert_allclose(found[1][:, 0], [0.2, 0.8, 0, 0])
