@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 import torch  # noqa: E402
 
+from chromloom.expression.train import OPTIMIZERS  # noqa: E402
 from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements  # noqa: E402
 
 BATCH, N_ELEMENTS, LENGTH, N_MARKS = 64, 8, 4_800, 7
@@ -51,7 +52,7 @@ def measure(path, repeats):
     network = Chromoformer(settings, N_MARKS)
     marks, elements = draw(settings)
     run = network.forward if path == "fast" else network.forward_full
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
+    optimizer = OPTIMIZERS[settings.optimizer](network.parameters(), lr=settings.learning_rate)
     truth = torch.arange(BATCH) % 2
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     forward, step = [], []

@@ -9,7 +9,8 @@ layers). Their vectors at the TSS are concatenated and lead to a head of one hid
 **Fast path.** Only the vector at the TSS of Embedding and Pairwise is used, nothing mixes bins
 after an Embedding's one layer or within Pairwise, and keys and values are linear in the marks plus
 a constant table of positions. So one query instead of one per bin, in the space of marks and
-positions, gives the same numbers (`forward`); `forward_full` computes every bin as the article
+positions, gives the same numbers (`forward`), and so does the promoter's query alone in the last
+Regulation layer; `forward_full` computes every bin as the article
 does, and its attention maps. Both use the same parameters.
 
 Where the article and its public code differ (described, never copied): the article's residual
@@ -22,6 +23,7 @@ are masked, so that padding has no influence.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, cast
 
 import torch
@@ -141,8 +143,9 @@ class ChromoformerSettings(Settings):
             )
 
 
+@cache
 def positions(n: int, size: int) -> Tensor:
-    """Table of positions, (n, size), float32: equation 1."""
+    """Table of positions, (n, size), float32, not to be written to: equation 1."""
     place = torch.arange(n, dtype=torch.float64)[:, None]
     rate = 10000.0 ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     table = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], dim=2)
@@ -260,7 +263,9 @@ class GatedAttention(nn.Module):
         )
         self.norm_after = nn.LayerNorm(size)
 
-    def forward(self, x: Tensor, bias: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, bias: Tensor, present: Tensor, *, promoter_alone: bool = False
+    ) -> Tensor:
         """Update the promoter (row 0) and its elements.
 
         Parameters
@@ -270,22 +275,25 @@ class GatedAttention(nn.Module):
             Interaction frequencies, added to the scores of row 0.
         present : Tensor, (B, 1 + k), bool
             Rows that are not padding.
+        promoter_alone : bool
+            Return row 0 alone, which is all that is used of the last layer.
 
         Returns
         -------
-        Tensor, (B, 1 + k, size)
+        Tensor, (B, rows, size)
         """
+        rows, x = x, x[:, :1] if promoter_alone else x
         q, k, v = (
-            layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
+            layer(own).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer, own in ((self.query, x), (self.key, rows), (self.value, rows))
         )
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, heads, 1 + k, 1 + k)
+        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, heads, rows, 1 + k)
         first = torch.zeros(x.shape[1], 1, dtype=x.dtype, device=x.device)
         first[0] = 1
         weight = self.frequency.expand(self.heads)[:, None, None]
         scores = scores + weight * (first * bias[:, None])[:, None]
         attention = scores.masked_fill(~present[:, None, None], -math.inf).softmax(dim=-1)
-        mixed = (attention @ v).transpose(1, 2).flatten(2)  # (B, 1 + k, heads * head_size)
+        mixed = (attention @ v).transpose(1, 2).flatten(2)  # (B, rows, heads * head_size)
         x = self.norm(x + self.output(mixed * torch.sigmoid(self.gate(x))))
         return self.norm_after(x + self.feedforward(x))
 
@@ -330,7 +338,7 @@ class OneResolution(nn.Module):
         if self.project_element is None:
             return promoter
         pairs = self._pairs(promoter, every, elements)
-        return self._regulate(promoter, pairs, elements)
+        return self._regulate(promoter, pairs, elements, full=full)
 
     def embed(self, marks: Tensor) -> Tensor:
         """Core promoter embedding at the TSS, (B, size), by the fast path."""
@@ -360,7 +368,7 @@ class OneResolution(nn.Module):
         return x[:, x.shape[1] // 2]
 
     def _regulate(
-        self, promoter: Tensor, pairs: Tensor | None, elements: "Elements | None"
+        self, promoter: Tensor, pairs: Tensor | None, elements: "Elements | None", *, full: bool
     ) -> Tensor:
         rows = 1 if elements is None else 1 + elements.most
         x = promoter.new_zeros(len(promoter), rows, promoter.shape[1])
@@ -372,8 +380,9 @@ class OneResolution(nn.Module):
             x = x.index_put(place, pairs)
             bias = bias.index_put(place, elements.frequency)
             present = present.index_put(place, torch.ones_like(elements.gene, dtype=torch.bool))
-        for layer in self.regulation:
-            x = layer(x, bias, present)
+        for k, layer in enumerate(self.regulation, start=1):
+            alone = k == len(self.regulation) and not full
+            x = layer(x, bias, present, promoter_alone=alone)
         return x[:, 0] + promoter if self.add_promoter else x[:, 0]
 
 
