@@ -1,4 +1,8 @@
-"""A trained Akita as a predictor: maps of overlapping windows, averaged along a chromosome."""
+"""A trained Akita as a predictor: maps of overlapping windows, averaged along a chromosome.
+
+Of the tower, which takes most of the time, what a window has in common with the one before it is
+kept: bins that neither window's ends reach.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -7,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chromloom.models.akita.module import Akita
+from chromloom.models.akita.module import Akita, reverse_complement
 from chromloom.models.akita.settings import AkitaSettings
 
 KEPT = 64
@@ -27,6 +31,7 @@ class FittedAkita:
     def __init__(self, network: Akita) -> None:
         self.network, self.settings = network.eval(), network.settings
         self._maps: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._towers: dict[bool, tuple[np.ndarray, Tensor]] = {}  # of the last window, by strand
 
     @classmethod
     def of_tensors(
@@ -108,14 +113,39 @@ class FittedAkita:
         """Map of the window whose first predicted bin is `first`, (n_targets, size, size)."""
         place = (key, first)
         if place not in self._maps:
-            codes = torch.as_tensor(
-                read(first - self.settings.crop), device=self.network.head.weight.device
-            )[None]
-            turned = torch.ones(1, dtype=torch.bool, device=codes.device)
-            values = self.network(codes, turned if strand == "-" else None)
+            codes = read(first - self.settings.crop)
+            values = self._read(codes, strand == "-")
             if not strand and self.settings.windows.mirror:
-                values = (values + self.network(codes, turned)) / 2
+                values = (values + self._read(codes, True)) / 2
             self._maps[place] = values[0].float().cpu().numpy()
             if len(self._maps) > KEPT:
                 self._maps.popitem(last=False)
         return self._maps[place]
+
+    def _read(self, codes: np.ndarray, turned: bool) -> Tensor:
+        """Map (1, n_targets, size, size) of a window, read as either strand."""
+        network, n = self.network, self.settings.window
+        step, size = self.settings.step, network.bin_size
+        around = -(-network.tower_reach // size)
+        before, tower = self._towers.get(turned), None
+        if before is not None and n > step + 2 * around:
+            own, kept = before
+            if np.array_equal(own[step * size :], codes[: -step * size]):
+                ends = codes[: 2 * around * size], codes[(n - step - 2 * around) * size :]
+                left, right = (self._pool(part, turned) for part in ends)
+                middle = kept[..., step + around : n - around]
+                tower = torch.cat([left[..., :around], middle, right[..., around:]], dim=-1)
+        if tower is None:
+            tower = self._pool(codes, turned)
+        self._towers[turned] = codes, tower
+        if not turned:
+            return network.fold(network.mix(tower))
+        strand = torch.ones(1, dtype=torch.bool, device=tower.device)
+        return network.fold(network.mix(tower.flip(-1)), strand)
+
+    def _pool(self, codes: np.ndarray, turned: bool) -> Tensor:
+        """The tower of whole bins (1, filters, bins), in the order of the first strand."""
+        own = torch.as_tensor(codes, device=self.network.head.weight.device)[None]
+        if turned:
+            return self.network.pool(reverse_complement(own)).flip(-1)
+        return self.network.pool(own)
