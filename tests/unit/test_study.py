@@ -605,6 +605,10 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
     assert built.expressed == {"A": "E116"}
     training = {"model": "marks-ridge", "seed": 3, "options": {"body": False}}
     assert built.expression_training("near") == training
+    variant = {"near": {"model": "chromoformer", "parts": "embedding"}}
+    options = {"models": ["near"], "options": variant}
+    built = study({"signals": "signals.tsv", "expression": asked | options})
+    assert built.expression_models == ["near"]  # it reads no elements: no controls of them
     own = {"genes_of": {"B": "mouse.gtf"}, "tables": {"B": "mouse.tsv"}}
     built = study({"signals": "signals.tsv", "expression": asked | own})
     assert built.genes_of("A") == ("genes.gtf", "rpkm.tsv")
@@ -618,6 +622,10 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         (
             {"models": ["chromoformer"]},
             "'chromoformer' reads elements, and 'A' has no inter",
+        ),
+        (
+            {"models": ["far"], "options": {"far": {"model": "marks-ridge", "parts": "all"}}},
+            "'far' reads elements, and 'A' has no inter",
         ),
         ({"interactions": {"A": "no.bedpe"}}, "'no.bedpe' of 'A' is neither a file nor a map"),
         ({"screen": ["marks-mean"]}, "takes elements away, and 'A' has no interactions"),

@@ -305,7 +305,7 @@ def check_expression(study: Figures) -> None:
                 f"expression.screen: {name!r} is the control {control}, which sees other elements "
                 "or marks than the genes have; name the model itself"
             )
-    reading = [name for name in asked["models"] if "contacts" in study.expression_model(name).reads]
+    reading = [name for name in asked["models"] if study.reads_elements(name)]
     for cell_type in study.expressed:
         path, strength = study.interactions_of(cell_type)
         if reading and not path:

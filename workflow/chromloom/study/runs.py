@@ -16,6 +16,8 @@ from chromloom.study.samples import Samples, listed, simulated_path
 
 # HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
 LOOP_RESOLUTIONS = range(4_000, 28_001)
+WITH_ELEMENTS = ("all", "elements")
+"""Values of the setting `parts` of models of expression that read elements."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,18 @@ class Runs(Samples):
     def expression_controls(self) -> dict[str, dict[str, Any]]:
         """Controls of the models that read elements: name -> settings."""
         asked = self.config["expression"]
-        controlled = [
-            name
-            for name in asked["models"]
-            if "contacts" in find_model(resolve_model(name, asked["options"])[0]).reads
-        ]
+        controlled = [name for name in asked["models"] if self.reads_elements(name)]
         return {
             f"{name}-{control}": {"model": name, "control": control}
             for name in controlled
             for control in asked["controls"]
         }
+
+    def reads_elements(self, name: str) -> bool:
+        """Whether a model of expression reads elements, by its setting parts where it has one."""
+        model, options = resolve_model(name, self.config["expression"]["options"])
+        parts = options.get("parts", find_model(model).defaults.get("parts"))
+        return "contacts" in find_model(model).reads if parts is None else parts in WITH_ELEMENTS
 
     @property
     def expression_models(self) -> list[str]:
