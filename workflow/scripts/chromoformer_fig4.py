@@ -29,5 +29,6 @@ with job_log(snakemake.log[0]):
         ax.set_title(signal)
     for ax in [*upper[len(maps) :], *lower[len(tracks) :]]:
         ax.axis("off")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(f"{snakemake.wildcards.cell_type}, {snakemake.wildcards.model}")
     save_figure(figure, attention, Path(snakemake.output.png).with_suffix(""))

@@ -92,6 +92,7 @@ def test_levels_are_drawn_with_the_correlation_of_either_half(impact):
 def test_removals_are_drawn_from_the_largest_change():
     screen = pd.DataFrame({"change_level": [-1.0, -0.5, 0.1]})
     signals = pd.DataFrame({"signal": ["a", "b"] * 3, "change_level": [0.1, -2, 0.2, -1, 0.1, -3]})
+    signals.loc[6] = ["c", np.nan]  # a signal that the model does not read
     ax = plot_removals(screen, signals)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["element", "b", "a"]
     plt.close("all")
@@ -104,6 +105,8 @@ def test_scores_are_drawn_by_window_and_by_set_of_genes():
     )  # fmt: skip
     ax = plot_windows(windows)
     assert ax.lines[0].get_xydata().tolist() == [[4, 0.8], [40, 0.9]]
+    spans = [span[:, 1].tolist() for part in ax.collections for span in part.get_segments()]
+    assert spans == [[0.6, 0.95]] * 3  # that of a single point, too
     assert "no model" in plot_windows(windows.head(0)).texts[0].get_text()
     strata = pd.DataFrame(
         {"stratum": ["some", "some", "all", "all"], "model": list("abab"), "n_genes": 20,

@@ -168,6 +168,7 @@ def plot_removals(screen: pd.DataFrame, signals: pd.DataFrame, ax: Axes | None =
         1.5 interquartile ranges.
     """
     ax = ax or plt.subplots(figsize=(2.6, 2.6))[1]
+    signals = signals.dropna(subset="change_level")  # others are not read by all models
     changes = {"element": screen["change_level"].to_numpy()}
     order = signals["change_level"].abs().groupby(signals["signal"]).mean()
     for name in order.sort_values(ascending=False).index:
@@ -208,14 +209,14 @@ def plot_windows(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = No
     for model, own in table.groupby("model", sort=False):
         kb = own["window"] / 1000
         ax.plot(kb, own["value"], marker="o", ms=3, lw=1, color=colours[model], label=model)
-        ax.fill_between(kb, own["low"], own["high"], color=colours[model], alpha=0.15, lw=0)
+        ax.vlines(kb, own["low"], own["high"], color=colours[model], lw=1)
     ax.set_xscale("log")
     ax.set_xticks(sorted(set(table["window"] / 1000)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
     ax.set_xlabel("Window around the TSS (kb)")
     ax.set_ylabel(METRIC_NAMES[metric])
-    ax.legend(fontsize="x-small")
+    ax.legend(fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
 
@@ -252,7 +253,7 @@ def plot_strata(scores: pd.DataFrame, metric: str = "auc", ax: Axes | None = Non
     numbers = table.drop_duplicates("stratum")["n_genes"]
     ax.set_yticks(range(len(strata)), [f"{s} ({n:,})" for s, n in zip(strata, numbers)])
     ax.set_ylim(len(strata) - 0.5, -0.5)
-    ax.set_xlabel(f"{METRIC_NAMES[metric]}, over {table['against'].iloc[0]}")
+    ax.set_xlabel(f"{METRIC_NAMES[metric]},\ndifference from {table['against'].iloc[0]}")
     ax.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
@@ -273,6 +274,7 @@ def plot_classes(
     Returns
     -------
     Axes
+        Without a legend, which is the same for all of a figure.
     """
     ax = ax or plt.subplots(figsize=(2.6, 2))[1]
     for column, colour, name in (("high", "#D55E00", "above median"), ("low", "0.5", "below")):
@@ -280,7 +282,6 @@ def plot_classes(
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
     ax.set_xlabel("From the TSS (kb)")
     ax.set_ylabel(label)
-    ax.legend(fontsize="x-small")
     return ax
 
 
@@ -366,7 +367,7 @@ def plot_element_marks(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.bar(place, own.set_index("signal")["mean"][signals], width, label=label)
     ax.set_xticks(range(len(signals)), signals, rotation=45, ha="right")
     ax.set_ylabel("Mean over elements, log scale")
-    ax.legend(fontsize="x-small")
+    ax.legend(fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
 
