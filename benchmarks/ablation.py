@@ -10,6 +10,7 @@ import argparse
 import logging
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -179,14 +180,11 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     logger.setLevel(logging.INFO)
-    rows = [
-        measure(Path(options.data) / "contacts", name, step, seed)
-        for name in options.maps
-        for step in options.steps
-        for seed in options.seeds
-    ]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_tsv(pd.DataFrame(rows), options.out)
+    rows = []
+    for seed, name, step in product(options.seeds, options.maps, options.steps):
+        rows.append(measure(Path(options.data) / "contacts", name, step, seed))
+        write_tsv(pd.DataFrame(rows), options.out)  # hours: what is measured is kept
     logger.info("\n%s", summarise(pd.DataFrame(rows)).to_string())
 
 
