@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.errors import InputError, explain
+from chromloom.errors import InputError, explain, nearest
 from chromloom.logs import job_log
 
 
@@ -82,3 +82,9 @@ def test_hdf5_on_a_full_disk_is_one_line():
     with pytest.raises(OSError, match="errno = 28") as caught:
         full_disk()
     assert "the disk is full" in explain(caught.value)
+
+
+def test_the_nearest_name_is_that_whatever_its_case():
+    assert nearest("EIG", ["pca", "eig"]) == "eig"
+    assert nearest("againstt", ["Against", "sample"]) == "Against"
+    assert nearest("xyz", ["pca", "eig"]) == ""

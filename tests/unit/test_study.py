@@ -458,6 +458,71 @@ def test_labels_may_name_the_assembly_or_its_file(study, tmp_path, written):
     assert built.classified == built.runs
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"A": {"against": "A"}}, "sample 'A': against is the sample itself"),
+        (
+            {"A": {"against": "B"}, "B": {"assembly": "hg19"}},
+            "against 'B' is on hg19, the sam",
+        ),
+        ({"A": {"against": "B"}, "B": {"resolutions": "25000"}}, "against 'B' has no map at 10000"),
+        ({"A": {"contacts": "-", "thin_of": "A", "fraction": ".5"}}, r"itself \(A -> A\); mend it"),
+        (
+            {"A": {"fine_tune_of": "B"}, "B": {"fine_tune_of": "A"}},
+            r"fine_tune_of leads back to itself \(A -> B -> A\)",
+        ),
+        ({"A": {}, "B": {"contacts": "-", "thin_of": "A"}}, "thin_of 'A' needs fraction; fill it"),
+        ({"A": {"fraction": ".5"}}, "fraction '.5' stands without thin_of"),
+        ({"A": {"edit": "x"}}, "edit 'x' stands without edit_of"),
+        ({"A": {}, "B": {"edit_of": "A"}}, "edit_of 'A' needs edit"),
+    ],
+)
+def test_rows_that_name_others_are_comparable_and_whole(study, rows, message):
+    with pytest.raises(InputError, match=message):
+        study(**rows)
+
+
+def test_replicates_may_name_each_other(study):
+    built = study(A={"against": "B", "resolutions": "10000, 25000"}, B={"against": "A"})
+    assert built.resolutions("A") == [10_000, 25_000]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"training": {"resolutions": [25_000]}},
+            "no map is written at 25000 bp; exp",
+        ),
+        (
+            {"training": {"options": {"eig": {"embeding_dim": 3}}}},
+            "training.options, 'eig': .* did you mean 'embedding_dim'",
+        ),
+        ({"training": {"options": {"eig": {"embedding_dim": "3"}}}}, "'eig': .* expected int"),
+        (
+            {"training": {"options": {"eg": {"embedding_dim": 3}}}},
+            "'eg' is unknown; did you mean",
+        ),
+        (
+            {"expression": {"options": {"marks-ridge": {"aplha": 3}}}},
+            "expression.options, 'marks",
+        ),
+    ],
+)
+def test_what_models_are_asked_for_is_checked_before_anything_runs(study, config, message):
+    with pytest.raises(InputError, match=message):
+        study(config)
+    own = {"split": "random", "without": ["x"], "permute": ["all"], "control": "no-elements"}
+    study({"expression": {"options": {"mine": {"model": "marks-ridge", **own}}}})
+
+
+def test_labels_are_of_the_cell_types_of_samples(study, tmp_path):
+    (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\ta\thg38\tno")
+    with pytest.raises(InputError, match=r"its cell types \(a\) are none of the samples' \(A\)"):
+        study({"labels": "labels.tsv"})
+
+
 def test_labels_of_another_assembly_are_refused_before_anything_runs(study, tmp_path):
     (tmp_path / "labels.tsv").write_text(LABELS + "X\tx.bed\tbed\tbinary\tA\thg19\tno")
     with pytest.raises(InputError, match=r"task 'X': its coordinates are of hg19, the map's of hg"):

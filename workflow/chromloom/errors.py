@@ -3,8 +3,10 @@
 A message names the thing, its value, what was expected and the remedy, in that order.
 """
 
+import difflib
 import errno
 import re
+from collections.abc import Iterable
 
 # What the machine may refuse, and the remedy.
 REFUSALS = {
@@ -77,3 +79,10 @@ def _lack_of_memory(error: BaseException) -> str | None:
             "`ulimit -v`, of a cluster: `--set-resources RULE:mem_mb=…`), or run fewer at once"
         )
     return None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like another, whatever its case; "" where none is."""
+    lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), list(lower), n=1)
+    return lower[near[0]] if near else ""

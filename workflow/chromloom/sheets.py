@@ -5,10 +5,10 @@ descriptions stand; what is said here is only what a schema cannot say (duplicat
 one row to another, names that become part of a path).
 """
 
-import difflib
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,17 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, nearest
 from chromloom.tables import Column, read_table
 
 # Sheet names become part of paths and of wildcards: no dot (it separates wildcards), no slash, and
 # no more than 80 characters, since two of them stand in one file name, which 255 bytes end.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+# Patterns of names in the schemas, in words.
+NAMES = {
+    "^[a-z][a-z0-9-]": "lower-case letters, digits and '-', starting with a letter",
+    "^[A-Za-z0-9][A-Za-z0-9_-]": "letters, digits, '_' and '-', starting with a letter or digit",
+}
 
 
 def check_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -142,10 +147,48 @@ def _check(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
         known = error.schema["properties"]
         name = next(key for key in error.instance if key not in known)
         raise InputError(f"{where}: unknown key {name!r}{_nearest(name, known)}")
-    expected = error.schema.get("description")
-    raise InputError(f"{where}: {error.message}" + (f"; expected: {expected}" if expected else ""))
+    message = error.message
+    if error.validator == "pattern":
+        form = next(
+            (words for start, words in NAMES.items() if error.validator_value.startswith(start)),
+            f"the form {error.validator_value}",
+        )
+        message = f"{error.instance!r} is not of {form}"
+    expected = error.schema.get("description") or _description_above(error, schema)
+    message += f"; expected: {expected}" if expected else ""
+    raise InputError(f"{where}: {message}{_remedy(error)}")
 
 
-def _nearest(name: str, known) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+def _description_above(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
+    """What the schema says of the list or the names that a value is among."""
+    path, found = list(error.absolute_schema_path), ""
+    for part in path[: path.index("anyOf")] if "anyOf" in path else path:
+        schema = schema[part]
+        if isinstance(schema, Mapping):
+            found = schema.get("description", found)
+    return found if isinstance(found, str) else ""
+
+
+def _remedy(error: jsonschema.ValidationError) -> str:
+    """How a value of another type is written in YAML; "" where it is not that."""
+    value, kind = error.instance, error.validator_value
+    if error.validator != "type":
+        return ""
+    if value is None:
+        return "; give it a value, or leave the key out"
+    if kind == "array" and not isinstance(value, Mapping):
+        return f"; write it in brackets: [{value}]"
+    if kind == "string" and not isinstance(value, Mapping | list):
+        return f"; write it in quotes: '{value}'"
+    if kind in ("integer", "number") and isinstance(value, str):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+            if kind == "number" or number.is_integer():
+                return f"; write {number if kind == 'number' else int(number)}"
+        return "; write a number without a unit"
+    return ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = nearest(name, known)
+    return f"; did you mean {near!r}?" if near else f"; known are {', '.join(known)}"

@@ -17,7 +17,6 @@ edits) is the business of the part of the library that asks for it.
 
 import bz2
 import csv
-import difflib
 import gzip
 import io
 import lzma
@@ -33,7 +32,7 @@ from typing import IO, Any, TextIO
 import numpy as np
 import pandas as pd
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, nearest
 
 BLOCK = 1 << 25  # characters parsed at a time
 FREE_BYTES, LARGEST_RATIO = 1 << 28, 200  # of what compressed text unpacks to
@@ -396,8 +395,8 @@ def _check_header(header, columns, place, strict) -> None:
         if header.count(name) > 1:
             raise InputError(f"{place}: the header names column '{name}' twice; keep one")
         if strict and name not in columns:
-            near = difflib.get_close_matches(name, list(columns), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(columns)}"
+            near = nearest(name, columns)
+            hint = f"did you mean '{near}'?" if near else f"known are {', '.join(columns)}"
             raise InputError(f"{place}: unknown column '{name}'; {hint}")
 
 

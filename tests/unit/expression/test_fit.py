@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_refused(files, genes, marks):
         train_folds(files / "genes.tsv", files / "marks.h5", files / "m", model="eig")
     with pytest.raises(InputError, match=r"no gene is in fold 7; there are \[0, 1, 2\]"):
         train(files, "marks-ridge", 7)
-    with pytest.raises(InputError, match="settings depths are unknown"):
+    with pytest.raises(InputError, match="setting 'depths' is unknown"):
         train(files, "marks-ridge", 0, depths=3)
     with pytest.raises(InputError, match=r"edges .* features reach 10,000 bp"):
         train(files, "marks-ridge", 0, edges=[-20_000, 0])

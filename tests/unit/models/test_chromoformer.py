@@ -145,7 +145,7 @@ def test_attention_of_bins_sums_to_one(batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sizes": 3}, "settings sizes are unknown"),
+        ({"sizes": 3}, "setting 'sizes' is unknown"),
         ({"parts": "pairs"}, "expected one of embedding, all"),
         ({"schedule": "cosine"}, "expected one of decay, one-cycle"),
         ({"bin_sizes": [100, 100]}, "expected some, once"),

@@ -113,7 +113,7 @@ def test_schedules_are_the_published_or_the_common_one():
     common = model_settings("deepchrome", training="common")
     assert (common.optimizer, common.batch_size, common.schedule) == ("adamw", 64, "one-cycle")
     assert model_settings("deepchrome", training="common", epochs=3).epochs == 3
-    with pytest.raises(InputError, match="settings depth are unknown"):
+    with pytest.raises(InputError, match="setting 'depth' is unknown"):
         model_settings("hm-crnn", depth=1)
     with pytest.raises(InputError, match="optimizer='lion' is unknown; expected one of sgd, adam"):
         model_settings("hm-crnn", optimizer="lion")

@@ -4,7 +4,6 @@ Coordinates are 0-based and half-open. hg19, hg38 and mm10 are shipped in `resou
 assembly is a chromsizes file, or a folder that holds one.
 """
 
-import difflib
 import logging
 import re
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, nearest
 from chromloom.genome.names import harmonise_names
 from chromloom.tables import BED, Column, read_table
 
@@ -94,8 +93,8 @@ def assembly_files(
         return {"chromsizes": Path(name_or_path)}
     known = sorted(p.parent.name for p in resources.glob("*/chrom.sizes"))
     asked = str(name_or_path).lower()
-    near = [OTHER_NAMES[asked]] if asked in OTHER_NAMES else difflib.get_close_matches(asked, known)
-    hint = f"did you mean {near[0]}? Else" if near else "name one of these, or"
+    near = OTHER_NAMES.get(asked) or nearest(asked, known)
+    hint = f"did you mean {near}? Else" if near else "name one of these, or"
     raise InputError(
         f"assembly '{name_or_path}' is neither shipped ({', '.join(known)}) nor a file; {hint} "
         "give the path of a chromsizes file (chromosome, length; tab-separated) or of a folder "

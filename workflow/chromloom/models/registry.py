@@ -7,7 +7,6 @@ registered by a Python file named in the config (`training.plugins`) or in the e
 CHROMLOOM_PLUGINS.
 """
 
-import difflib
 import importlib
 import importlib.util
 import os
@@ -21,7 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, nearest
 
 PLUGINS = "CHROMLOOM_PLUGINS"
 """Environment variable: Python files that register models, separated as PATH is."""
@@ -603,10 +602,10 @@ def resolve_model(name: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = nearest(name, (one for one in known if one != name))
     return (
         f"model '{name}' is unknown; "
-        + (f"did you mean '{near[0]}'? Expected" if near else "expected")
+        + (f"did you mean '{near}'? Expected" if near else "expected")
         + f" one of {', '.join(models())}, a variant in training.options, or a model "
         "registered by a file in training.plugins"
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Self, get_args, get_origin
 
-from chromloom.errors import InputError
+from chromloom.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,11 @@ class Settings(Part):
         """
         known = cls.option_names()
         if unknown := sorted(set(options) - set(known)):
+            near = nearest(unknown[0], known)
             raise InputError(
-                f"model settings {', '.join(unknown)} are unknown; expected some of "
-                f"{', '.join(sorted(known))}"
+                f"model setting {unknown[0]!r} is unknown; "
+                + (f"did you mean {near!r}? Expected" if near else "expected")
+                + f" some of {', '.join(sorted(known))}"
             )
         values = {}
         for field in fields(cls):

@@ -10,11 +10,14 @@ from chromloom.genome.regions import parse_region
 from chromloom.models.registry import model_settings, models
 from chromloom.study.figures import Figures
 from chromloom.study.runs import Run
-from chromloom.study.samples import simulated_path
+from chromloom.study.samples import REFERENCES, listed, simulated_path
 from chromloom.training.splits import split_chromosomes
 
 TRACKS = ("E1", "insulation")
 """Tracks of a map that genes can be given beside their marks."""
+
+# Options of a model of expression that say how it is trained, and are no settings of it.
+NO_SETTINGS = ("split", "without", "permute", "control")
 
 
 def check_study(study: Figures) -> None:
@@ -26,6 +29,9 @@ def check_study(study: Figures) -> None:
         Names that nothing has, chromosomes that the assembly does not have, models that cannot be
         trained on a map, splits that cannot be.
     """
+    check_partners(study)
+    check_resolutions(study)
+    check_options(study)
     check_measured_edits(study)
     check_boundaries(study)
     check_joint(study)
@@ -43,6 +49,60 @@ def check_study(study: Figures) -> None:
     check_windows(study)
     check_expression(study)
     _ = study.transfers  # checked as they are listed
+
+
+def check_partners(study: Figures) -> None:
+    """Refuse samples that are compared with, or made of, themselves or maps of another kind."""
+    samples = study.samples
+    for sample, row in samples.iterrows():
+        for column in REFERENCES:
+            where = f"{study.config['samples']}, sample {sample!r}: {column}"
+            seen = [str(sample)]
+            while seen[-1] and column in ("thin_of", "fine_tune_of"):
+                seen.append(samples.loc[seen[-1], column])
+                if seen[-1] in seen[:-1]:
+                    raise InputError(f"{where} leads back to itself ({' -> '.join(seen)}); mend it")
+            others = [] if column == "classify_from" else listed(row[column])
+            for other in others:
+                if other == sample:
+                    raise InputError(f"{where} is the sample itself; name another, or none")
+                if study.assembly_name(other) != study.assembly_name(sample):
+                    raise InputError(
+                        f"{where} {other!r} is on {study.assembly_name(other)}, the sample on "
+                        f"{study.assembly_name(sample)}; name a sample of the same assembly"
+                    )
+    for run in study.runs:
+        for column in ("against", "edit_of"):
+            other = samples[column][run.sample]
+            if other and run.resolution not in study.resolutions(other):
+                raise InputError(
+                    f"{study.config['samples']}, sample {run.sample!r}: {column} {other!r} has no "
+                    f"map at {run.resolution} bp; add it to its resolutions"
+                )
+
+
+def check_resolutions(study: Figures) -> None:
+    """Refuse bin sizes to train at that no map is written at."""
+    written = {size for sample in study.mapped for size in study.resolutions(sample)}
+    for size in study.config["training"]["resolutions"]:
+        if written and size not in written:
+            raise InputError(
+                f"training.resolutions: no map is written at {size} bp; expected some of "
+                f"{', '.join(map(str, sorted(written)))}, or add it to contacts.resolutions"
+            )
+
+
+def check_options(study: Figures) -> None:
+    """Refuse settings that models do not have."""
+    kinds = {"training": study.training, "expression": study.expression_training}
+    for key, training in kinds.items():
+        for name in study.config[key]["options"]:
+            asked = training(name)
+            own = {k: v for k, v in asked["options"].items() if k not in NO_SETTINGS}
+            try:
+                model_settings(asked["model"], **own)
+            except InputError as error:
+                raise InputError(f"{key}.options, {name!r}: {error}") from None
 
 
 def check_boundaries(study: Figures) -> None:

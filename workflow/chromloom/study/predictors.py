@@ -172,7 +172,10 @@ def plan_predictor(
         windows=study.dataset_path(asked["windows"]),
         other_assemblies=tuple(asked["other_assemblies"]),
     )
-    model_settings(plan.model, **plan.options)  # refused here where they are none
+    try:
+        model_settings(plan.model, **plan.options)
+    except InputError as error:
+        raise InputError(f"{where}, options: {error}") from None
     for sample in samples:
         if missing := missing_signals(study, plan, study.samples.cell_type[sample]):
             raise InputError(

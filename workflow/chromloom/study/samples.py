@@ -28,6 +28,13 @@ from chromloom.signals.sheet import SignalSource, signal_sources
 
 # Columns of the sample sheet that name other samples of it.
 REFERENCES = ("against", "thin_of", "fine_tune_of", "classify_from", "edit_of")
+DEPENDENT = {
+    "fraction": "thin_of",
+    "part": "thin_of",
+    "edit": "edit_of",
+    "fine_tune_region": "fine_tune_of",
+}
+"""Columns that say something of the sample that another column names."""
 # Files of the assembly of a simulated genome.
 SIMULATED_ASSEMBLY = ("chrom.sizes", "centromeres.bed", "blacklist.bed")
 SIMULATED_LENGTH = 50_000_000  # bp
@@ -381,6 +388,11 @@ class Samples:
             self.labels[cell_type] = [str(path) for paths in rows.path for path in paths]
             self.tasks[cell_type] = list(rows.task)
             self.elements[cell_type] = list(rows.task[rows.kind.isin(ELEMENTS)])
+        if not any(self.tasks.values()):
+            raise InputError(
+                f"{self.label_sheet}: its cell types ({', '.join(sheet.cell_type.unique())}) are "
+                f"none of the samples' ({', '.join(cell_types)}); write one of these, or * for all"
+            )
 
     def _read_signals(self) -> None:
         """Signals by cell type, and the assembly of each cell type's signals."""
@@ -501,6 +513,18 @@ class Samples:
         path = self.config["samples"]
         for sample, row in self.samples.iterrows():
             where = f"{path}, sample {sample!r}"
+            for column, other in DEPENDENT.items():
+                if row[column] and not row[other]:
+                    raise InputError(
+                        f"{where}: {column} {row[column]!r} stands without {other}, which says of "
+                        f"which sample; fill in {other}, or leave {column} empty"
+                    )
+            for column in ("fraction", "edit"):
+                if row[DEPENDENT[column]] and not row[column]:
+                    raise InputError(
+                        f"{where}: {DEPENDENT[column]} {row[DEPENDENT[column]]!r} needs {column}; "
+                        "fill it in"
+                    )
             if row.thin_of and row.contacts != "-":
                 raise InputError(
                     f"{where}: it is thinned from {row.thin_of!r} and has contacts "

@@ -114,7 +114,7 @@ def test_trans_pixels_are_unmasked_and_scaled_by_pair_of_chromosomes(tiny_map):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embeding_dim": 4}, "embeding_dim are unknown"),
+        ({"embeding_dim": 4}, "'embeding_dim' is unknown; did you mean 'embedding_dim'"),
         ({"embedding_dim": 0}, "out of range"),
         ({"embedding_dim": "4"}, "wrong type"),
         ({"cp_a": -1.0}, "cp_a=-1.0 must be above 0"),

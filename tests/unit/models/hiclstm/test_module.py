@@ -60,7 +60,7 @@ def test_overrides_keep_the_rest_of_the_preset():
     ("preset", "overrides", "message"),
     [
         ("papre", {}, "'papre' is unknown; expected one of paper"),
-        ("paper", {"hiden": 8}, "hiden are unknown"),
+        ("paper", {"hiden": 8}, "'hiden' is unknown"),
         ("paper", {"hidden_size": "8"}, "hidden_size='8' is of the wrong type; expected int"),
         ("paper", {"hidden_size": 9999}, "hidden_size=9999 is out of range"),
         ("paper", {"target": "counts"}, "target='counts' is unknown"),
