@@ -15,11 +15,11 @@ MODEL is the folder of a trained model, MAP a normalized map.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chromloom import __version__
-from chromloom.errors import explain
+from chromloom.errors import InputError, explain
 from chromloom.logs import setup_logging
 
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     setup_logging()
     try:
+        _check_files(options)
         options.run(options)
     except Exception as error:
         reason = explain(error)
@@ -36,6 +37,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"chromloom: {reason}\n")
         return 1
     return 0
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Refuse files and folders that are to be read and are not there."""
+    for name, value in vars(options).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and name != "out" and not path.exists():
+                raise InputError(f"{name} {path} does not exist; correct its path")
+
+
+def _whole(low: int) -> Callable[[str], int]:
+    """Reader of a whole number from `low` on."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low}")
+        return int(text)
+
+    return read
+
+
+def _p_value(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a p-value, above 0 and at most 1")
+    return value
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -165,7 +195,8 @@ def _parser() -> argparse.ArgumentParser:
 
     model = ("model", "folder of a trained model")
     observed = ("map", "normalized map (.cool) that the model was trained on")
-    distance = {"type": int, "metavar": "BP", "help": "only pairs up to this distance"}
+    some_map = ("map", "normalized map (results/normalized/….cool)")
+    distance = {"type": _whole(1), "metavar": "BP", "help": "only pairs up to this distance"}
     device = {"choices": ("auto", "cpu", "cuda"), "default": "auto"}
 
     sub = command(
@@ -188,11 +219,13 @@ def _parser() -> argparse.ArgumentParser:
         "edit", _edit, "predict the map after edits of the genome", model, observed,
         ("edits", "BED, BEDPE, VCF or TSV"), ("out", "folder, one folder per edit in it"),
     )  # fmt: skip
-    sub.add_argument("--flank", type=int, default=2_000_000, metavar="BP", help="default 2,000,000")
+    sub.add_argument(
+        "--flank", type=_whole(0), default=2_000_000, metavar="BP", help="default 2,000,000"
+    )
     sub.add_argument("--device", **device)
 
     command(
-        "compare", _compare, "agreement of two samples' maps by distance", observed,
+        "compare", _compare, "agreement of two samples' maps by distance", some_map,
         ("other", "normalized map of the same assembly and resolution"), ("out", ".tsv to write"),
     )  # fmt: skip
 
@@ -204,20 +237,24 @@ def _parser() -> argparse.ArgumentParser:
         "--matrices", type=Path, metavar="PATH",
         help="other motifs: MEME, JASPAR or HOMER text, or a folder of such files",
     )  # fmt: skip
-    sub.add_argument("--threshold", type=float, default=1e-4, help="largest p-value, default 1e-4")
+    sub.add_argument(
+        "--threshold", type=_p_value, default=1e-4, help="largest p-value, default 1e-4"
+    )
 
     sub = command(
-        "windows", _windows, "windows and targets of maps as Akita published them", observed,
+        "windows", _windows, "windows and targets of maps as Akita published them", some_map,
         ("genome", "results/sequence/….fa.gz"),
         ("out", "folder for sequences.bed, statistics.json and targets.h5"),
     )  # fmt: skip
     sub.add_argument("--also", type=Path, action="append", help="a further map; may be repeated")
-    sub.add_argument("--length", type=int, default=1 << 20, metavar="BP", help="default 1,048,576")
     sub.add_argument(
-        "--crop", type=int, default=32, metavar="BINS", help="on each side, default 32"
+        "--length", type=_whole(1), default=1 << 20, metavar="BP", help="default 1,048,576"
+    )
+    sub.add_argument(
+        "--crop", type=_whole(0), default=32, metavar="BINS", help="on each side, default 32"
     )
     sub.add_argument("--sequences", type=Path, metavar="BED", help="windows to take, as published")
-    sub.add_argument("--seed", type=int, default=1, help="of dealing contigs to roles")
+    sub.add_argument("--seed", type=_whole(0), default=1, help="of dealing contigs to roles")
 
     sub = command(
         "mutate", _mutate, "mutate motifs in the sequence that Akita reads, and rank them",
@@ -226,7 +263,9 @@ def _parser() -> argparse.ArgumentParser:
         ("out", ".tsv to write, by window; means by motif go to ….ranked.tsv beside it"),
     )  # fmt: skip
     sub.add_argument("--chrom", action="append", help="may be repeated; default what was held out")
-    sub.add_argument("--draws", type=int, default=3, help="random sequences of a motif, default 3")
+    sub.add_argument(
+        "--draws", type=_whole(1), default=3, help="random sequences of a motif, default 3"
+    )
     sub.add_argument("--device", **{**device, "default": "cpu"})
 
     command(
@@ -240,7 +279,7 @@ def _parser() -> argparse.ArgumentParser:
         ("study", "folder that the workflow ran in, with results/"),
     )  # fmt: skip
     sub.add_argument("--genes", type=Path, metavar="FILE", help="GTF, GFF3, BED or table")
-    sub.add_argument("--port", type=int, default=8890, help="default 8890; 0 for any")
+    sub.add_argument("--port", type=_whole(0), default=8890, help="default 8890; 0 for any")
     sub.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only say the address"
     )

@@ -272,6 +272,8 @@ class NormalizedMap(OnBins):
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._expected: dict[str, Expected] = {}
+        if not self.path.is_file():
+            raise InputError(f"map {path} does not exist; expected a normalised map (.cool)")
         try:
             self.clr = cooler.Cooler(str(path))
             metadata = self.clr.info["metadata"]

@@ -39,6 +39,8 @@ def open_source(
     InputError
         The map has other bins than the model, or an option is unknown.
     """
+    if not Path(model_dir).is_dir():
+        raise CheckpointError(f"{model_dir} is no folder; expected the folder of a trained model")
     try:
         config = json.loads((Path(model_dir) / "config.json").read_text())
         model, run = config["model"], "{sample}.{resolution}.{norm}.".format(**config)
