@@ -85,7 +85,9 @@ def test_masked_values_of_a_dump_are_left_out(files, extract):
     with (folder / "hic_chr1.txt").open("a") as handle:
         handle.write("0\t300000\tNaN\n")
     before = files.dense[0, 30]
-    assert extract(folder).dense(10_000)[0, 30] == before
+    result = extract(folder)
+    assert result.dense(10_000)[0, 30] == before
+    assert result.clr(10_000).info["metadata"]["reading"] == "1 pixels without a number left out"
 
 
 def test_single_cells_are_pooled_by_their_label(files, make_dense, extract, tmp_path):

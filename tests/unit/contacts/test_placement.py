@@ -306,3 +306,32 @@ def test_groups_that_hold_each_other_and_dead_links(files, extract):
         h5["gone"] = h5py.SoftLink("/nowhere")
         h5["far"] = h5py.ExternalLink("absent.h5", "/")
     np.testing.assert_array_equal(extract(path).dense(10_000), files.dense)
+
+
+def test_pixels_without_a_number_are_counted(files, extract):
+    def without(table):
+        counts = table["count"].astype(float)
+        return table.assign(count=counts.where(table.index != 3))
+
+    path = edit_pixels(files.cool(), without)
+    result = extract(path)
+    assert result.dense(10_000).sum() < files.dense.sum()
+    assert reading(result) == "1 pixels without a number left out"
+
+
+def test_bins_between_bases_and_maps_without_counts_are_refused(files, extract):
+    path = files.cool()
+    with h5py.File(path, "r+") as h5:
+        starts = h5["bins/start"][:].astype(float)
+        del h5["bins/start"]
+        h5["bins/start"] = starts
+    np.testing.assert_array_equal(extract(path).dense(10_000), files.dense)
+    with h5py.File(path, "r+") as h5:
+        h5["bins/start"][1:] = starts[1:] + 0.5
+    with pytest.raises(InputError, match="has bins that do not lie at whole numbers of bp"):
+        extract(path)
+    path = files.cool()
+    with h5py.File(path, "r+") as h5:
+        h5.move("pixels/count", "pixels/value")
+    with pytest.raises(InputError, match=r"has no counts \(its pixels have .*value"):
+        extract(path)

@@ -48,7 +48,13 @@ class BinTable:
             name.decode() if isinstance(name, bytes) else str(name) for name in group["chroms/name"]
         )
         columns = [group["chroms/length"], *(group["bins"][c] for c in ("chrom", "start", "end"))]
-        table = cls(names, *(np.asarray(column[:]).astype(np.int64) for column in columns))
+        values = [np.asarray(column[:]) for column in columns]
+        table = cls(names, *(column.astype(np.int64) for column in values))
+        if any((column % 1 != 0).any() for column in values if column.dtype.kind == "f"):
+            raise InputError(
+                f"{group.file.filename} has bins that do not lie at whole numbers of bp; bin the "
+                "read pairs again (.pairs can be given as they are)"
+            )
         known = (table.chrom >= 0) & (table.chrom < len(names))
         if not len(table.chrom) == len(table.start) == len(table.end) or not known.all():
             raise ValueError("its table of bins is inconsistent")
@@ -298,6 +304,10 @@ def stream_pixels(uri: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray
     with reading(path), h5py.File(path, "r") as h5:
         n = len(h5[group or "/"]["bins/start"])
         table = h5[group or "/"]["pixels"]
+        if "count" not in table:
+            raise InputError(
+                f"{uri} has no counts (its pixels have {', '.join(table)}); give the raw matrix"
+            )
         columns = [table[name] for name in ("bin1_id", "bin2_id", "count")]
         if len({len(column) for column in columns}) > 1:
             raise ValueError("the columns of its pixels differ in length")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def extract_contacts(
         write_mcool(
             out,
             lambda resolution: _counts(
-                reader.pixels(target, names, resolution), reader.path, float_counts
+                reader.pixels(target, names, resolution), reader.path, float_counts, reader.notes
             ),
             chromsizes=assembly.chromsizes,
             resolutions=resolutions,
@@ -125,13 +126,14 @@ def extract_contacts(
 
 
 def _counts(
-    chunks: Iterable[pd.DataFrame], path: str, float_counts: bool
+    chunks: Iterable[pd.DataFrame], path: str, float_counts: bool, notes: Counter
 ) -> Iterator[pd.DataFrame]:
     """Chunks with whole, positive counts as int32 (float64 with `float_counts`), zeros dropped."""
     for chunk in chunks:
         count = chunk["count"].to_numpy()
         usable = np.isfinite(count) & (count != 0)
         if not usable.all():
+            notes["pixels without a number left out"] += int((~np.isfinite(count)).sum())
             chunk, count = chunk[usable], count[usable]
         wrong = count < 0 if float_counts else (count < 0) | (count != np.floor(count))
         if wrong.any():

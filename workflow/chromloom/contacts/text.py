@@ -271,6 +271,7 @@ class DumpReader:
                     "were aligned to",
                 )
                 keep = np.isfinite(value) & (value != 0)
+                self.notes["pixels without a number left out"] += int((~np.isfinite(value)).sum())
                 yield upper(
                     offsets[chrom] + i[keep] // resolution,
                     offsets[chrom] + j[keep] // resolution,
