@@ -70,6 +70,10 @@ def test_tested_pairs_are_read_with_ids_or_names(tmp_path):
     path.write_text("chrom\tstart\tend\tgene\tregulated\nchr1\t5\t9\tMYC\t2\n")
     with pytest.raises(InputError, match="regulated"):
         read_tested(path, genes, sizes)
+    for place in ("9\t5", "5\t1001"):
+        path.write_text(f"chrom\tstart\tend\tgene\tregulated\nchr1\t{place}\tMYC\t1\n")
+        with pytest.raises(InputError, match=r"line 2: chr1:.* is not a region of the 1,000 bp"):
+            read_tested(path, genes, sizes)
 
 
 def test_marks_at_elements_of_extreme_genes(told):

@@ -112,7 +112,15 @@ def read_tested(path: str | Path, genes: pd.DataFrame, chromsizes: pd.Series) ->
         chrom=table["chrom"].map(names),
         regulated=table["regulated"].astype(bool),
     )
-    return table.dropna(subset=["gene", "chrom"])[list(columns)].reset_index(drop=True)
+    table = table.dropna(subset=["gene", "chrom"])
+    sizes = table["chrom"].map(chromsizes)
+    for line in table.index[(table["end"] <= table["start"]) | (table["end"] > sizes)]:
+        chrom, start, end = table.loc[line, ["chrom", "start", "end"]]
+        raise InputError(
+            f"table of tested pairs {path}, line {line}: {chrom}:{start}-{end} is not a region of "
+            f"the {chromsizes[chrom]:,} bp of {chrom}; is the table of another assembly?"
+        )
+    return table[list(columns)].reset_index(drop=True)
 
 
 def count_elements(

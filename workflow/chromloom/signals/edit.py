@@ -81,7 +81,10 @@ def read_signal_edits(path: str | Path, store: SignalStore) -> list[SignalEdit]:
                     f"{place}; expected {kind}:SIGNAL:chrom:start-end, where it is from"
                 )
             rest = found[1]
-            source = parse_region(found[2], store.chromsizes.to_dict())
+            try:
+                source = parse_region(found[2], store.chromsizes.to_dict())
+            except InputError as error:
+                raise InputError(f"{place}; {error}") from None
         edit = SignalEdit(kind, _named(rest, store, place), row.chrom, row.start, row.end, source)
         if source and _n_bins(edit.start, edit.end, store) != _n_bins(*source[1:], store):
             raise InputError(
