@@ -696,6 +696,8 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         ({"screen": ["marks-mean"]}, "takes elements away, and 'A' has no interactions"),
         ({"screen": ["eig"]}, "expression.screen: 'eig' does not predict expression"),
         ({"interactions": {"C": ""}}, "no expression of 'C' is predicted; expected some of A, B"),
+        ({"tested": {"a": "x"}}, "expression.tested: no expression of 'a' is predicted"),
+        ({"genes_of": {"C": "x"}}, "expression.genes_of: no expression of 'C' is predicted"),
     ):
         with pytest.raises(InputError, match=message):
             study({"signals": "signals.tsv", "expression": asked | changes})

@@ -196,7 +196,7 @@ def test_a_classifier_of_another_map_needs_its_resolution(snakemake, repo_root, 
     command = [*DEMO, "--dry-run", "--config", f"samples={tmp_path / 'samples.tsv'}"]
     done = snakemake(tmp_path, "fig4c", *command)
     assert "Classifying bins of A_rep2 by classifiers trained on A" in done.stdout
-    sheet["resolutions"] = ["20000", "", ""]
+    sheet["resolutions"], sheet["against"] = ["20000", "", ""], ""
     sheet.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
     done = snakemake(tmp_path, *command, check=False)
     assert "classify_from 'A' has no map at 10000 bp and ICE" in done.stdout + done.stderr

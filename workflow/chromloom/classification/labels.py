@@ -205,8 +205,8 @@ def read_task(
 
 def _check_row(row: dict[str, str], path: Path, assembly: str | None) -> None:
     where = f"{path}, task '{row['task']}'"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", row["task"]):
-        raise InputError(f"{where}: use letters, digits, '_' and '-'")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}", row["task"]):
+        raise InputError(f"{where}: use at most 80 letters, digits, '_' and '-'")
     known = {"format": list(FORMATS), "kind": KINDS, "circular": ["yes", "no"]}
     for column, values in known.items():
         if row[column] not in values:

@@ -400,7 +400,7 @@ def check_expression(study: Figures) -> None:
                 f"expression.difference_models: {name!r} does not predict the change between two "
                 f"cell types; expected some of {', '.join(can)}, or variants of them"
             )
-    for key in ("interactions", "added"):
+    for key in ("interactions", "added", "tested", "domains", "genes_of", "tables"):
         for cell_type in asked[key]:
             if study.expressed and cell_type not in study.expressed:
                 raise InputError(
