@@ -505,7 +505,7 @@ def test_replicates_may_name_each_other(study):
             "'eg' is unknown; did you mean",
         ),
         (
-            {"expression": {"options": {"marks-ridge": {"aplha": 3}}}},
+            {"expression": {"options": {"marks-ridge": {"alpah_": 3}}}},
             "expression.options, 'marks",
         ),
     ],

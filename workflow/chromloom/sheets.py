@@ -162,10 +162,11 @@ def _check(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
 def _description_above(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
     """What the schema says of the list or the names that a value is among."""
     path, found = list(error.absolute_schema_path), ""
+    rule: Any = schema
     for part in path[: path.index("anyOf")] if "anyOf" in path else path:
-        schema = schema[part]
-        if isinstance(schema, Mapping):
-            found = schema.get("description", found)
+        rule = rule[part]
+        if isinstance(rule, Mapping):
+            found = rule.get("description", found)
     return found if isinstance(found, str) else ""
 
 
