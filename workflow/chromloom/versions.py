@@ -12,7 +12,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 2,
     "training": 6,
-    "predictors": 7,
+    "predictors": 8,
     "reconstruction": 5,
     "classification": 4,
     "attribution": 3,

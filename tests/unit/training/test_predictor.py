@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from chromloom.errors import InputError
-from chromloom.models.predictor import Predictor
+from chromloom.models.predictor import Constants, Predictor
 from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import write_genome
@@ -89,14 +89,24 @@ def test_a_predictor_may_read_sequence_beside_or_in_place_of_signals(model, lear
     assert (alone.inputs["signals"], alone.inputs["sequence"]) == ([], {"kmers": 2, "orfs": 30})
 
 
-def test_signals_keep_their_zero_and_sequence_is_centred(learn, tiny_genome):
+def test_signals_lose_their_background_and_sequence_its_mean(learn, tiny_genome):
     folder = learn("both", "distance", genome_path=tiny_genome, sequence={"kmers": 1})
     constants = Predictor.load(folder).constants
-    np.testing.assert_array_equal(constants.centre[:6], 0)
+    assert (constants.centre[:6] < constants.mean[:6]).all()
     np.testing.assert_array_equal(constants.centre[6:], constants.mean[6:])
-    given = np.vstack([np.zeros((6, 1)), constants.mean[6:, None]])
-    np.testing.assert_array_equal(constants.prepare(given)[:8], 0)
+    given = constants.centre[:, None]
+    np.testing.assert_array_equal(constants.prepare(given), 0)
     np.testing.assert_allclose(constants.prepare(given * np.nan)[6:, 0], [0, 0, 1])
+
+
+def test_the_background_of_read_depth_is_no_signal():
+    peaks = np.zeros((2, 50))
+    peaks[:, ::7] = np.random.default_rng(0).random((2, 8))
+    peaks[1, 3:9], depth = np.nan, np.array([[3.0], [0.5]])
+    one, other = (Constants.of("ab", x, [1.0], n_signals=2) for x in (peaks, peaks + depth))
+    np.testing.assert_allclose(one.prepare(peaks), other.prepare(peaks + depth), atol=1e-6)
+    assert (one.prepare(peaks)[0, 1:7] == 0).all()
+    assert Constants.of("a", np.full((1, 3), np.nan), [1.0], n_signals=1).centre == 0
 
 
 def weights(folder):

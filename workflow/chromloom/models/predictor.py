@@ -23,6 +23,8 @@ from chromloom.models.trained import resolve_device
 FILES = ("model.safetensors", "config.json", "inputs.json")
 KEPT = ("mean", "scale", "centre", "expected")
 """Of `Constants`, beside the weights."""
+BACKGROUND = 0.1
+"""Share of the training bins in which a signal is at its background or lower."""
 
 
 class Fitted(Protocol):
@@ -66,8 +68,8 @@ class Constants:
     names : tuple of str
         Rows of what is read.
     mean, scale, centre : ndarray, (n_rows,), float64
-        0, 1 and 0 where it is read as it is. The centre is taken off: the mean of what has no
-        natural 0, 0 of the others.
+        0, 1 and 0 where it is read as it is. The centre is taken off: the background of signals
+        (quantile `BACKGROUND` of the training bins, 0 of peaks), the mean of other features.
     standardised : bool
     expected : ndarray, (n_distances,), float64
         Contact strength by distance.
@@ -94,8 +96,8 @@ class Constants:
     ) -> Self:
         """Constants of the features (n_features, n) of training bins.
 
-        The first `n_signals` are of signals, of which no mean is taken off, so that 0 stays no
-        signal.
+        The first `n_signals` are of signals, of which the background is taken off, so that 0 is no
+        signal, also of read depth, which is nowhere 0.
         """
         known = np.isfinite(features)
         n = np.maximum(known.sum(axis=1), 1)
@@ -103,7 +105,10 @@ class Constants:
         centred = np.where(known, features - mean[:, None], 0)
         scale = np.sqrt((centred**2).sum(axis=1, dtype=float) / n)
         scale, centre = np.where(scale > 0, scale, 1), mean.copy()
+        seen = known[:n_signals].any(axis=1)
+        background = np.nanquantile(features[:n_signals][seen], BACKGROUND, axis=1)
         centre[:n_signals] = 0
+        centre[:n_signals][seen] = background
         return cls(tuple(names), mean, scale, centre, np.asarray(expected, float))
 
     def tensors(self) -> dict[str, Tensor]:
