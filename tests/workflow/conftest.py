@@ -29,6 +29,8 @@ def snakemake_command(repo_root) -> Callable[..., tuple[list[str], dict]]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         data = os.environ.get("CHROMLOOM_REAL_DATA", str(repo_root.parent / "shared" / "data"))
         environment = {**os.environ, "PATH": path, "CHROMLOOM_REAL_DATA": data}
+        # Where it is set, every one of hundreds of jobs parses the library anew.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         return words, {"cwd": repo_root, "env": environment}
 
     return command
