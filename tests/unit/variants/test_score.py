@@ -104,6 +104,24 @@ def test_a_variant_without_effect_is_no_stronger_than_controls_without(tmp_path)
     assert joined["p_value"].tolist() == [1.0]
 
 
+def test_strong_effects_have_low_p_values_and_ranks_whatever_their_sign(tmp_path):
+    row = dict.fromkeys(TABLE, np.nan) | {"sample": "s", "resolution": 1, "norm": "ICE"}
+    row |= {"score": "scc", "kind": "deletion", "size_class": "c", "start": 0, "end": 1}
+    # The effect is the distance from 1, which is no change: 0.3, 0.1, 0.2, and 0.01 to 0.1.
+    values = {"strong": 0.7, "tied": 0.9, "beyond": 1.2}
+    rows = [{**row, "edit": e, "value": v, "control": False} for e, v in values.items()]
+    drawn = [1 - 0.01 * (k + 1) for k in range(10)]
+    # Two draws as far as "beyond" but for rounding, and beyond it; one above no change.
+    drawn += [1 - 0.2 * (1 - 1e-12), 1.25]
+    rows += [{**row, "edit": f"c{k}", "value": v, "control": True} for k, v in enumerate(drawn)]
+    rows += [{**row, "edit": "unknown", "control": False, "reason": "too small"}]
+    write_tsv(pd.DataFrame(rows), tmp_path / "m.tsv")
+    joined = join_scores({tmp_path / "m.tsv": "m"}, tmp_path / "out.tsv").set_index("edit")
+    assert joined["n_controls"].tolist() == [12] * 4
+    np.testing.assert_allclose(joined["p_value"], [1 / 13, 4 / 13, 3 / 13, np.nan])
+    assert joined["rank"].tolist() == [1, 3, 2, pd.NA]
+
+
 def test_hits_overlap_or_are_the_nearest():
     elements = {
         "genes": pd.DataFrame({"chrom": "chr1", "start": [100, 900], "end": [200, 950],
