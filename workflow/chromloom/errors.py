@@ -54,15 +54,14 @@ def explain(error: BaseException) -> str | None:
     HDF5, parquet and torch tell the latter in the text of errors of their own. What failed for lack
     of memory is no damaged file, though its reader may say so.
     """
-    if isinstance(error, ChromloomError):
-        cause = error.__cause__
-        while cause:
-            if said := _lack_of_memory(cause):
-                return said
-            cause = cause.__cause__
+    on_purpose = isinstance(error, ChromloomError)
+    cause = error.__cause__ if on_purpose else error
+    while cause:
+        if said := _lack_of_memory(cause):
+            return said
+        cause = cause.__cause__
+    if on_purpose:
         return str(error)
-    if said := _lack_of_memory(error):
-        return said
     text = " ".join(str(error).split())
     number = getattr(error, "errno", None)
     if number is None and (found := re.search(r"errno[ =]+(\d+)|\[Errno (\d+)\]", text)):

@@ -98,15 +98,28 @@ def test_a_simulated_signal_is_found_and_its_shuffle_is_not(tables, classifier):
     assert (row["n_positive"] == row["n_negative"]).all()
 
 
-def test_no_row_is_predicted_by_a_model_that_saw_its_block(tables, bins, monkeypatch, parquet):
-    """Features that name their row show which rows trained and which were tested."""
-    seen = []
+@pytest.fixture
+def seen(monkeypatch):
+    """Numbers of the rows that each classifier trains, stops and tests on: their first feature."""
+    rows = []
 
     def record(classifier, train, validation, test, n_classes, settings):
-        seen.append([set(X[:, 0].astype(int)) for X in (train[0], validation[0], test)])
+        rows.append([set(X[:, 0].astype(int)) for X in (train[0], validation[0], test)])
         return np.full((len(test), n_classes), 0.5)
 
     monkeypatch.setattr(classify, "fit_predict", record)
+    return rows
+
+
+def assert_no_block_is_shared(seen, block):
+    for train, validation, test in seen:
+        assert train
+        assert test
+        assert not {block[k] for k in test} & {block[k] for k in train | validation}
+
+
+def test_no_row_is_predicted_by_a_model_that_saw_its_block(tables, bins, seen, parquet):
+    """Features that name their row show which rows trained and which were tested."""
     numbered = pd.read_parquet(parquet)
     numbered["r0"] = np.arange(len(numbered), dtype=np.float32)
     numbered.loc[numbered["masked"], "r0"] = np.nan
@@ -117,11 +130,7 @@ def test_no_row_is_predicted_by_a_model_that_saw_its_block(tables, bins, monkeyp
     )
     block, _ = assign_bins(bins, tables[0].splits)
     assert len(seen) > 20
-    for train, validation, test in seen:
-        parts = [{block[k] for k in part} for part in (train, validation, test)]
-        assert train
-        assert test
-        assert not parts[2] & (parts[0] | parts[1])
+    assert_no_block_is_shared(seen, block)
 
 
 def test_pairs_are_tested_only_where_both_ends_are_held_out(tables, bins):
@@ -188,16 +197,9 @@ def test_transfer_from_another_map(tables, parquet):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_transfer_holds_out_the_blocks_of_chromosomes_that_both_maps_have(
-    tables, bins, monkeypatch, parquet, shared
+    tables, bins, seen, parquet, shared
 ):
-    """Features that name their row; the tested map has the same bins, or other chromosomes."""
-    seen = []
-
-    def record(classifier, train, validation, test, n_classes, settings):
-        seen.append([set(X[:, 0].astype(int)) for X in (train[0], validation[0], test)])
-        return np.full((len(test), n_classes), 0.5)
-
-    monkeypatch.setattr(classify, "fit_predict", record)
+    """The tested map has the same bins, or other chromosomes."""
     numbered = pd.read_parquet(parquet)
     numbered["r0"] = np.where(numbered["masked"], np.nan, np.arange(len(numbered)))
     paths = [tables[2] / f"{name}{shared}.50000.ICE.numbered.parquet" for name in ("one", "two")]
@@ -216,11 +218,7 @@ def test_transfer_holds_out_the_blocks_of_chromosomes_that_both_maps_have(
         return
     block, _ = assign_bins(bins, tables[0].splits)
     assert len(seen) == 3 * 3
-    for train, validation, test in seen:
-        parts = [{block[k] for k in part} for part in (train, validation, test)]
-        assert train
-        assert test
-        assert not parts[2] & (parts[0] | parts[1])
+    assert_no_block_is_shared(seen, block)
 
 
 def test_a_file_without_names_is_an_error(tables, tmp_path):

@@ -23,6 +23,7 @@ from chromloom.expression.features import Marks, open_marks
 from chromloom.expression.network import NetworkModel
 from chromloom.expression.table import COLUMNS, check_two_classes
 from chromloom.files import atomic_path, read_tsv, write_json, write_tsv
+from chromloom.models.expression.settings import TRAINING_OPTIONS
 from chromloom.models.registry import find_model, load, model_settings
 
 Fitted = SimpleModel | NetworkModel | EncodedModel
@@ -78,7 +79,8 @@ def train_fold(
     if "expression" not in line.gives:
         raise InputError(f"model '{model}' does not predict expression; name one that does")
     options = dict(options or {})
-    split = options.pop("split", "chromosome")
+    asked = {name: options.pop(name, usual) for name, usual in TRAINING_OPTIONS.items()}
+    split, permute, control = asked["split"], list(asked["permute"]), str(asked["control"])
     if split not in SPLITS:
         raise InputError(f"split '{split}' of '{model}'; expected {' or '.join(SPLITS)}")
     if split == "random":
@@ -87,8 +89,7 @@ def train_fold(
         raise InputError(f"no gene is in fold {fold}; there are {sorted(set(genes['fold']))}")
     train = (genes["fold"] != fold).to_numpy()
     check_two_classes(genes[train], f"training genes of fold {fold}")
-    marks = _without(marks, options.pop("without", []))
-    permute, control = list(options.pop("permute", [])), str(options.pop("control", ""))
+    marks = _without(marks, asked["without"])
     settings = model_settings(model, **options)
     seen = apply_control(_permuted(marks.of(train), permute, seed), control, seed=seed)
     kind: type[Fitted] = load(line.trained)

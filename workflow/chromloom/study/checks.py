@@ -7,6 +7,7 @@ from chromloom.classification.labels import ELEMENTS, read_label_sheet
 from chromloom.errors import InputError
 from chromloom.genome.names import select_chromosomes
 from chromloom.genome.regions import parse_region
+from chromloom.models.expression.settings import TRAINING_OPTIONS
 from chromloom.models.registry import model_settings, models
 from chromloom.study.figures import Figures
 from chromloom.study.runs import Run
@@ -16,8 +17,8 @@ from chromloom.training.splits import split_chromosomes
 TRACKS = ("E1", "insulation")
 """Tracks of a map that genes can be given beside their marks."""
 
-# Options of a model of expression that say how it is trained, and are no settings of it.
-NO_SETTINGS = ("split", "without", "permute", "control")
+CHAINED = ("thin_of", "fine_tune_of")
+"""Columns of the sample sheet by which a sample is made of another."""
 
 
 def check_study(study: Figures) -> None:
@@ -58,10 +59,11 @@ def check_partners(study: Figures) -> None:
         for column in REFERENCES:
             where = f"{study.config['samples']}, sample {sample!r}: {column}"
             seen = [str(sample)]
-            while seen[-1] and column in ("thin_of", "fine_tune_of"):
-                seen.append(samples.loc[seen[-1], column])
-                if seen[-1] in seen[:-1]:
-                    raise InputError(f"{where} leads back to itself ({' -> '.join(seen)}); mend it")
+            while column in CHAINED and (origin := samples.loc[seen[-1], column]):
+                if origin in seen:
+                    way = " -> ".join([*seen, origin])
+                    raise InputError(f"{where} leads back to itself ({way}); mend it")
+                seen.append(origin)
             others = [] if column == "classify_from" else listed(row[column])
             for other in others:
                 if other == sample:
@@ -98,7 +100,7 @@ def check_options(study: Figures) -> None:
     for key, training in kinds.items():
         for name in study.config[key]["options"]:
             asked = training(name)
-            own = {k: v for k, v in asked["options"].items() if k not in NO_SETTINGS}
+            own = {k: v for k, v in asked["options"].items() if k not in TRAINING_OPTIONS}
             try:
                 model_settings(asked["model"], **own)
             except InputError as error:

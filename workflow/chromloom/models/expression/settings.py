@@ -8,6 +8,10 @@ from chromloom.models.settings import Settings
 
 OUTPUTS = {"clf": 2, "reg": 1}
 """Numbers that a network of each task gives: two logits (low, high), or the level."""
+TRAINING_OPTIONS: dict[str, Any] = {
+    "split": "chromosome", "without": [], "permute": [], "control": "",
+}  # fmt: skip
+"""Options of every model of expression that say what it is trained on, and their defaults."""
 COMMON: dict[str, Any] = {
     "epochs": 25, "batch_size": 64, "optimizer": "adamw", "learning_rate": 1e-3,
     "schedule": "one-cycle", "keep": "last", "clip": 0.0,
