@@ -18,7 +18,7 @@ VERSIONS = {
     "attribution": 3,
     "edits": 3,
     "perturbation": 6,
-    "variants": 4,
+    "variants": 5,
     "expression": 4,
     "structure": 1,
     "sequence_analysis": 2,

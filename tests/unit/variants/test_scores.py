@@ -52,6 +52,20 @@ def test_a_variant_that_changes_nothing_has_the_scores_of_no_change(source):
     assert table.loc[table["score"] == "virtual_4c", "item"].tolist() == ["near"]
 
 
+def test_a_variant_whose_pairs_are_not_predicted_has_no_scores(source):
+    """Copies that lie farther apart than a model predicts: what is left has not changed."""
+    same = unchanged(predicted(source, "duplication", 500_000, 600_000))
+    copied = np.isin(same.bins, np.arange(50, 60))
+    same.on_reference[copied[:, None] | copied[None, :]] = np.nan
+    table = score_prediction(same, source, GENES)
+    assert table["value"].isna().all()
+    assert (
+        table["reason"].str.fullmatch(r"of [\d,]+ pairs .* alters, 0 are predicted both .*").all()
+    )
+    whole = predicted(source, "duplication", 500_000, 600_000)
+    assert score_prediction(whole, source)["value"].notna().all()
+
+
 def test_mean_changes_are_those_of_known_pairs(source):
     prediction = predicted(source, "inversion", 500_000, 600_000)
     table = score_prediction(prediction, source, GENES).set_index("score")

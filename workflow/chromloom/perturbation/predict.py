@@ -81,6 +81,15 @@ class Prediction:
         return (InEdited(self.edited, self.positions, self.in_edited), *self.others)
 
     @property
+    def together(self) -> np.ndarray:
+        """Pairs of `bins` that one edited chromosome has both of, (k, k), bool."""
+        found = np.zeros(self.wild_type.shape, bool)
+        for one in self.chromosomes:
+            kept = np.isin(self.bins, one.edited.source)
+            found |= kept[:, None] & kept[None, :]
+        return found
+
+    @property
     def difference(self) -> np.ndarray:
         """Edited minus wild type in reference coordinates, (k, k), float64."""
         return self.on_reference - self.wild_type
@@ -167,11 +176,7 @@ def heterozygous(prediction: Prediction) -> Prediction:
     the mean of the unedited and the edited chromosome. Pairs of bins that the edit removes, or puts
     on two chromosomes, keep half.
     """
-    together = np.zeros(prediction.wild_type.shape, bool)
-    for one in prediction.chromosomes:
-        kept = np.isin(prediction.bins, one.edited.source)
-        together |= kept[:, None] & kept[None, :]
-    edited = np.where(together, prediction.on_reference, 0.0)
+    edited = np.where(prediction.together, prediction.on_reference, 0.0)
     return replace(prediction, on_reference=(prediction.wild_type + edited) / 2)
 
 

@@ -34,6 +34,7 @@ NO_CHANGE = {
 """Scores, and their value where a variant changes nothing; distance from it is the effect."""
 BESIDE = 200_000  # bp; bins beside a variant, of which insulation and directionality are told
 DIRECTION = 500_000  # bp, contacts of a bin with each side
+KNOWN = 1 / 3  # of the pairs that a variant alters, at the least, for it to be scored
 PEAK, KEPT = 1.5, 1.25  # enrichment of a loop over its surroundings, and what still counts as one
 COLUMNS = ["score", "item", "value", "reason"]
 
@@ -63,13 +64,32 @@ def score_prediction(
         200 kb of (downstream - upstream) / (downstream + upstream) contacts to 500 kb; `E1`, |r| of
         the leading eigenvectors of log observed/expected; `loops_lost` and `loops_gained`, pairs
         that stand out of their surroundings in one map only; `virtual_4c`, mean |change| of the
-        pairs of the bin of a TSS. NaN where a score cannot be told, with the reason.
+        pairs of the bin of a TSS. NaN where a score cannot be told, with the reason: all are where
+        most pairs that the variant alters are farther apart than the model predicts, before or
+        after it, since what is left is what the variant leaves alone.
     """
+    unseen = _unseen(prediction, source)
     rows = [
-        (name, item, float(value), "" if np.isfinite(value) else _reason(name, source))
+        (name, item, np.nan, unseen)
+        if unseen
+        else (name, item, float(value), "" if np.isfinite(value) else _reason(name, source))
         for name, item, value in _scores(prediction, source, genes)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _unseen(prediction: Prediction, source: MapSource) -> str:
+    """Why a variant is not seen in the pairs that are predicted; "" where it is."""
+    before, after = (np.isfinite(x) for x in (prediction.wild_type, prediction.on_reference))
+    altered = (before & after & (prediction.wild_type != prediction.on_reference)).sum()
+    either = altered + ((before != after) & prediction.together).sum()
+    if altered >= KNOWN * either:
+        return ""
+    reach = "" if source.max_distance is None else f", up to {source.max_distance:,} bp"
+    return (
+        f"of {either:,} pairs that the variant alters, {altered:,} are predicted both before and "
+        f"after it{reach}"
+    )
 
 
 def _reason(name: str, source: MapSource) -> str:
