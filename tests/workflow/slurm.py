@@ -60,7 +60,7 @@ def why_not() -> str:
     """Why no SLURM can be brought up here; "" where it can. Installs it where apt is at hand."""
     if SLURM_CONF.exists() and not SLURM_CONF.read_text().startswith(MARK):
         return f"{SLURM_CONF} exists: this machine belongs to a cluster"
-    if all(map(shutil.which, DAEMONS)):
+    if all(map(_daemon, DAEMONS)):
         return "" if os.geteuid() == 0 else "bringing up SLURM needs root"
     if os.geteuid() or not shutil.which("apt-get"):
         return "SLURM is not installed, and installing it needs root and apt-get"
@@ -91,7 +91,7 @@ def running_slurm(folder: Path) -> Iterator[None]:
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o600)
     folder.chmod(0o755)
-    munge = ["munged", "--foreground", "--force", *(
+    munge = [_daemon("munged"), "--foreground", "--force", *(
         f"--{option}={folder / name}"
         for option, name in {
             "socket": "munge.socket", "key-file": "munge.key", "pid-file": "munge.pid",
@@ -100,12 +100,12 @@ def running_slurm(folder: Path) -> Iterator[None]:
     )]  # fmt: skip
     daemons = []
     try:
-        for command in [munge, ["slurmctld", "-D"], ["slurmd", "-D"]]:
-            with (folder / f"{command[0]}.out").open("w") as out:
+        for command in [munge, [_daemon("slurmctld"), "-D"], [_daemon("slurmd"), "-D"]]:
+            with (folder / f"{Path(command[0]).name}.out").open("w") as out:
                 daemons.append(
                     subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
                 )
-            if command[0] == "munged":
+            if command is munge:
                 _wait(lambda: (folder / "munge.socket").exists(), folder)
         _wait(lambda: "idle" in _ask(["sinfo", "--noheader"]), folder)
         yield
@@ -119,6 +119,11 @@ def running_slurm(folder: Path) -> Iterator[None]:
                 daemon.kill()
                 daemon.wait()
         SLURM_CONF.unlink(missing_ok=True)
+
+
+def _daemon(name: str) -> str | None:
+    """Path of a daemon, also where the PATH leaves out the folders of the administrator."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
 def _free_port() -> int:

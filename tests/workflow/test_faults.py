@@ -208,12 +208,14 @@ def test_results_that_may_only_be_read(snakemake, undisturbed, tmp_path, read_on
 def test_a_second_run_in_the_same_folder_is_refused(start, snakemake, undisturbed, tmp_path):
     folder = copy_study(undisturbed, tmp_path / "study", without=[WEIGHTS, TARGETS[0]])
     process = start(folder)
-    job_process(process, "train_model")
+    job = job_process(process, "train_model")
+    os.kill(job, signal.SIGSTOP)  # so that the first cannot end before the second begins
     second = snakemake(folder, *arguments(folder), check=False)
     assert second.returncode
     assert LOCKED in second.stderr
     assert "Traceback" not in second.stderr
-    assert process.poll() is None  # the first goes on
+    os.kill(job, signal.SIGCONT)
+    assert process.wait(timeout=300) == 0  # the first goes on
 
 
 def damage(path: Path, how: str) -> None:
