@@ -1,14 +1,17 @@
 """The joint fit of several maps: its equations, its file, and what a shallow map gains."""
 
+import hashlib
+
 import cooler
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 from scipy import stats
 
 from chromloom.errors import InputError
 from chromloom.files import read_tsv
-from chromloom.models.baselines.eig import eigen_representation
+from chromloom.models.baselines.eig import coverage, eigen_representation
 from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
@@ -141,11 +144,63 @@ def test_p_values_are_uniform_where_nothing_differs():
 
 
 @pytest.fixture(scope="module")
-def fitted(maps, tmp_path_factory):
+def fit(maps, tmp_path_factory):
+    """Paths of a joint fit, and the model that was fitted."""
     folder = tmp_path_factory.mktemp("fitted")
-    paths = folder / "both.safetensors", folder / "both.tsv"
-    fit_joint(maps[0], *paths, options=OPTIONS)
-    return paths
+    paths, made = (folder / "both.safetensors", folder / "both.tsv"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "chromloom.training.joint.JointModel",
+            lambda models: made.append(JointModel(models)) or made[0],
+        )
+        fit_joint(maps[0], *paths, options=OPTIONS)
+    return paths, made[0]
+
+
+@pytest.fixture(scope="module")
+def fitted(fit):
+    return fit[0]
+
+
+def test_the_file_says_what_was_fitted_in_axes_of_its_own(maps, fit):
+    """Log contact strengths, barriers and spreads are those of the fit, whatever turns the axes."""
+    (path, differences), joint = fit
+    tensors, own = load_file(path), {}
+    shared = tensors["shared/embedding"][joint.position].astype(float)
+    back = np.linalg.lstsq(joint.R, shared[:, :-1], rcond=None)[0]
+    np.testing.assert_allclose(joint.R @ back, shared[:, :-1], atol=1e-5)
+    np.testing.assert_allclose((shared**2).mean(axis=0), 1, rtol=1e-5)
+    read = coverage(NormalizedMap(maps[0]["deep"]), "chr1")[joint.position]
+    known = np.isfinite(read)
+    assert ((read[known] - read[known].mean()) @ shared[known, :-1] >= 0).all()
+    height = tensors["barrier"][0].astype(float)
+    S = tensors["S"][0, :, :-1, :-1].astype(float)
+    np.testing.assert_allclose(
+        height * shared[:, -1:], joint.models[0].barriers.height * joint.b[:, None], atol=1e-5
+    )
+    for sample, model in zip(("deep", "shallow"), joint.models):
+        embedding, spread = (
+            tensors[f"{sample}/{name}"][model.position].astype(float)
+            for name in ("embedding", "spread")
+        )
+        own[sample] = embedding[:, :-1]
+        strength = own[sample] @ S @ own[sample].T
+        np.testing.assert_allclose(strength, model.R @ model.S @ model.R.T, atol=1e-4)
+        wanted = np.einsum("ak,nab,bk->nk", back, model.covariance, back)
+        np.testing.assert_allclose(spread[:, :-1] ** 2, wanted, rtol=1e-3)
+        barriers = model.barriers
+        for found, b in ((embedding, barriers.b), (spread, np.sqrt(barriers.variance))):
+            np.testing.assert_allclose(
+                height * found[:, -1:], barriers.height * b[:, None], atol=1e-5
+            )
+        np.testing.assert_array_equal(tensors[f"{sample}/offset"][0], model.offset)
+        assert read_joint(path, sample)[1] == hashlib.sha256(path.read_bytes()).hexdigest()
+    table = read_tsv(differences)
+    bins = table["start"].to_numpy() // 1000
+    deep, shallow = (tensors[f"{sample}/embedding"][bins] for sample in own)
+    at_large = (deep - shallow)[:, :-1] @ S[-1] @ shared[:, :-1].T
+    np.testing.assert_allclose(table["change"], np.sqrt((at_large**2).mean(axis=1)), rtol=1e-3)
+    np.testing.assert_allclose(table["barrier_change"], (deep - shallow)[:, -1], atol=1e-4)
 
 
 def test_the_table_of_differences_finds_the_bins_that_change(maps, fitted):
