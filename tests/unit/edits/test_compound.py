@@ -2,11 +2,11 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chromloom.edits.bins import lay_out, unfit
-from chromloom.edits.edit import Edit, put_together
+from chromloom.edits.edit import Edit, problem, put_together
 from chromloom.edits.pieces import edited_chromosomes, length
 from chromloom.edits.read import edit_table, read_edits, read_rows
 from chromloom.errors import InputError
@@ -75,6 +75,8 @@ def test_a_copy_can_be_named():
         ([step("duplication", 20, 40), step("deletion", 20, 30, copy=3)], "there are 2 copies"),
         ([step("inversion", 20, 40), step("deletion", 30, 50)], "no longer in one piece"),
         ([step("deletion", 0, 50), step("deletion", 50, 100)], "leaves nothing of A"),
+        ([step("inversion", 0, 100), junction("A", 0, "+", "B", 20, "-")], "moved the end of A"),
+        ([step("deletion", 50, 100), junction("A", 50, "-", "B", 20, "-")], "step removed it"),
         ([step("deletion", 0, 50), step("knockout", 60, 70)], "step 2: a step of kind knockout"),
         ([step("deletion", 0, 50), step("deletion", 60, 700)], "step 2: A:60-700 does not lie"),
     ],
@@ -153,6 +155,143 @@ def test_ends_of_chromosomes_are_no_neighbours():
     fused = lay_out(junction("A", 100, "+", "B", 0, "-"), BINS)
     assert fused.source.tolist() == list(range(16))
     assert fused.run_end.tolist() == [10] * 10 + [16] * 6
+
+
+def turned(bases):
+    return [(chrom, at, "-" if strand == "+" else "+") for chrom, at, strand in bases[::-1]]
+
+
+class Dense:
+    """Chromosomes base by base, each with its strand: what steps mean, without pieces."""
+
+    def __init__(self, sizes):
+        self.whole = {c: [(c, at, "+") for at in range(n)] for c, n in sizes.items()}
+        self.made = {}
+
+    def make(self, step):
+        for chrom in (step.chrom, step.chrom2 if step.kind == "translocation" else step.chrom):
+            self.made.setdefault(chrom, self.whole[chrom])
+        if step.kind == "translocation":
+            first = self.side(step.chrom, step.start, step.strand)
+            return self.join(*first, *self.side(step.chrom2, step.start2, step.strand2))
+        if step.kind == "insertion" or step.start == step.end:
+            name, lo, strand = self.border(step)
+            hi = lo
+        else:
+            name, lo, hi, strand = self.region(step)
+        own, new = self.made[name], []
+        if step.kind == "duplication":
+            new = 2 * own[lo:hi]
+        elif step.kind == "inversion":
+            new = turned(own[lo:hi])
+        elif step.kind == "insertion":
+            new = self.whole[step.chrom2][step.start2 : step.end2]
+            new = new if step.strand2 == strand else turned(new)
+        elif step.kind == "substitution":
+            new = [("", base, "+") for base in step.alt]
+            new = new if strand == "+" else turned(new)
+        self.made[name] = own[:lo] + new + own[hi:]
+
+    def find(self, chrom, base, copy=1):
+        names = [chrom, *(name for name in self.made if name != chrom)]
+        found = [
+            (name, k, at[2])
+            for name in names
+            for k, at in enumerate(self.made[name])
+            if at[:2] == (chrom, base)
+        ]
+        if len(found) < copy:
+            raise InputError("gone")
+        return found[copy - 1]
+
+    def region(self, step):
+        name, first, strand = self.find(step.chrom, step.start, step.copy)
+        own, k = self.made[name], first
+        while own[k] != (step.chrom, step.end - 1, strand):
+            k += 1 if strand == "+" else -1
+            if not 0 <= k < len(own):
+                raise InputError("cut")
+            if own[k][0] and not (own[k][0] == step.chrom and step.start <= own[k][1] < step.end):
+                raise InputError("cut")
+        return name, min(first, k), max(first, k) + 1, strand
+
+    def border(self, step):
+        """Before the base, or behind the one before it where it is gone."""
+        there = [base for own in self.made.values() for base in own]
+        behind = not {(step.chrom, step.start, "+"), (step.chrom, step.start, "-")} & {*there}
+        name, k, strand = self.find(step.chrom, step.start - behind, step.copy)
+        return name, k + (behind == (strand == "+")), strand
+
+    def side(self, chrom, border, strand):
+        """A chromosome, where it is cut, and whether what lies left of the cut is kept."""
+        at_end = border == (0 if strand == "+" else len(self.whole[chrom]))
+        if at_end and self.made[chrom] == self.whole[chrom]:
+            return chrom, border, strand == "+"
+        name, k, now = self.find(chrom, border - (strand == "+"))
+        return name, k + (strand == now), strand == now
+
+    def join(self, name, at, left, name2, at2, left2):
+        own, other = self.made[name], self.made[name2]
+        if name == name2:
+            (lo, first), (hi, second) = sorted([(at, not left), (at2, not left2)])
+            if (lo, first) == (hi, second):
+                raise InputError("one side")
+            parts = {(False, True): [], (True, False): 2 * own[lo:hi]}
+            middle = parts.get((first, second), turned(own[lo:hi]))
+            self.made[name] = own if lo == hi else own[:lo] + middle + own[hi:]
+            return
+        parts = (own[:at], own[at:]), (other[:at2], other[at2:])
+        for new, keeps, keeps2 in ((name, left, left2), (name2, not left, not left2)):
+            kept, kept2 = (a if own else b for (a, b), own in zip(parts, (keeps, keeps2)))
+            kept2 = turned(kept2) if keeps == keeps2 else kept2
+            self.made[new] = kept + kept2 if keeps else kept2 + kept
+
+
+LITTLE = pd.Series({"A": 9, "B": 6})
+
+
+@st.composite
+def steps(draw):
+    chrom, chrom2 = draw(st.sampled_from(["AB", "BA", "AA"]))
+    kind = draw(st.sampled_from(["deletion", "duplication", "inversion", "insertion",
+                                 "substitution", "translocation"]))  # fmt: skip
+    lo, hi = sorted(draw(st.tuples(*[st.integers(0, int(LITTLE[chrom]))] * 2)))
+    lo2, hi2 = sorted(draw(st.tuples(*[st.integers(0, int(LITTLE[chrom2]))] * 2)))
+    signs, more = draw(st.tuples(st.sampled_from("+-"), st.sampled_from("+-"))), {}
+    if kind in ("insertion", "translocation"):
+        hi, hi2 = lo, (hi2 if kind == "insertion" else lo2)
+        more = dict(zip(("chrom2", "start2", "end2", "strand", "strand2"),
+                        (chrom2, lo2, hi2, *signs)))  # fmt: skip
+    if kind == "substitution":
+        more = {"alt": draw(st.sampled_from(["", "T", "TG"]))}
+    return step(kind, lo, hi, chrom, copy=draw(st.sampled_from([1, 1, 2])), **more)
+
+
+@settings(max_examples=60)
+@given(st.lists(steps(), min_size=1, max_size=4))
+def test_steps_mean_what_they_do_base_by_base(steps):
+    """Against chromosomes as lists of bases; what one refuses the other does."""
+    edit, dense = put_together("e", steps), Dense(LITTLE)
+    assume(problem(edit, LITTLE) is None)
+    dense.made[edit.chrom] = dense.whole[edit.chrom]
+    try:
+        for one in steps:
+            dense.make(one)
+        if not dense.made[edit.chrom]:
+            raise InputError("nothing left")
+    except InputError:
+        with pytest.raises(InputError):
+            edited_chromosomes(edit, LITTLE)
+        return
+    found = {
+        chrom: [
+            (piece.chrom, base, piece.strand)
+            for piece in pieces
+            for base in ([base for _, base in spelled(piece)] if piece.chrom else spelled(piece))
+        ]
+        for chrom, pieces in edited_chromosomes(edit, LITTLE).items()
+    }
+    assert found == {chrom: own for chrom, own in dense.made.items() if own}
 
 
 SHEET = """\

@@ -5,13 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from scipy.linalg import orthogonal_procrustes
+from scipy.optimize import approx_fprime, minimize
 from scipy.spatial.distance import pdist, squareform
+from scipy.stats import poisson, spearmanr
 
 from chromloom.errors import InputError
 from chromloom.files import read_tsv
 from chromloom.normalize.square import read_square
 from chromloom.plotting.structure import plot_chains
-from chromloom.structure.fit import fit_chain, fit_structure, score_chain
+from chromloom.structure.fit import _paths, _scale, fit_chain, fit_structure, score_chain
 from chromloom.structure.write import NEIGHBOURS, write_cif, write_pdb
 
 
@@ -84,6 +87,96 @@ def test_bins_that_no_contact_connects_have_no_coordinates():
     chain = fit_chain(strength)
     assert np.isnan(chain[60:]).all()
     assert np.isfinite(chain[:7]).all()
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0])
+def test_exact_contacts_give_the_distances_at_once(exponent):
+    distance, _ = simulate(40)
+    with np.errstate(divide="ignore"):
+        contacts = distance**-exponent
+    np.fill_diagonal(contacts, 0)
+    start = _scale(_paths(contacts, exponent))
+    np.testing.assert_allclose(squareform(pdist(start)), distance, atol=1e-6)
+
+
+def fits(contacts, monkeypatch, **options):
+    """Loss and start of each fit, that of all bins last, and the chain."""
+    found = []
+
+    def record(loss, start, **more):
+        found.append((loss, start))
+        return minimize(loss, start, **more)
+
+    monkeypatch.setattr("chromloom.structure.fit.minimize", record)
+    return found, fit_chain(contacts, **options)
+
+
+def test_the_loss_is_the_likelihood_of_poisson_counts_and_its_gradient(monkeypatch):
+    _, contacts = simulate(30, contacts=20_000)
+    contacts = np.delete(np.delete(contacts, 7, axis=0), 7, axis=1)
+    contacts[3, 9] = contacts[9, 3] = np.nan
+    loss, start = fits(contacts, monkeypatch, exponent=2.5)[0][-1]
+    i, j = np.nonzero(np.triu(np.isfinite(contacts), 1))
+
+    def likelihood(flat):
+        x = flat.reshape(-1, 3)
+        mean = np.linalg.norm(x[i] - x[j], axis=1) ** -2.5
+        mean *= contacts[i, j].sum() / mean.sum()  # the most likely factor
+        return poisson.logpmf(contacts[i, j], mean).sum() / contacts[i, j].sum()
+
+    other = start + np.random.default_rng(0).normal(scale=0.1, size=len(start))
+    change = likelihood(other) - likelihood(start)
+    assert loss(start)[0] - loss(other)[0] == pytest.approx(change)
+    np.testing.assert_allclose(
+        loss(other)[1], approx_fprime(other, lambda x: loss(x)[0]), atol=1e-5
+    )
+
+
+def test_a_fit_starts_where_that_of_larger_bins_ended(monkeypatch):
+    """On a smooth chain within half a step, though pairs of bins side by side are unknown."""
+    t = np.arange(121)
+    x = np.c_[8 * np.sin(t / 8), 8 * np.cos(t / 8), 0.3 * t]
+    contacts = (squareform(pdist(x)) + np.eye(len(t))) ** -0.5
+    contacts[np.abs(np.subtract.outer(t, t)) < 2] = np.nan
+    found, _ = fits(contacts, monkeypatch, exponent=0.5)
+    assert [len(start) // 3 for _, start in found] == [31, 61, 121]
+    start = found[-1][1].reshape(-1, 3)
+    x, start = x - x.mean(axis=0), start - start.mean(axis=0)
+    turn, factor = orthogonal_procrustes(start, x)
+    away = np.linalg.norm(start @ turn * factor / (start**2).sum() - x, axis=1)
+    assert away.mean() < 0.25
+    assert away.max() < 0.5
+
+
+def test_the_diagonal_is_not_looked_at():
+    _, contacts = simulate(60)
+    chain = fit_chain(contacts)
+    np.fill_diagonal(contacts, 1e6)
+    np.testing.assert_array_equal(fit_chain(contacts), chain)
+
+
+def test_scores_of_a_chain_are_those_of_plain_loops():
+    rng = np.random.default_rng(0)
+    _, contacts = simulate(25, contacts=5_000)
+    np.fill_diagonal(contacts, 1e6)
+    chain = rng.normal(size=(25, 3)) + 5
+    chain[4] = np.nan
+    pairs = [(i, j) for i in range(25) for j in range(i + 1, 25)
+             if not {4, 7} & {i, j}]  # fmt: skip
+    value, near = (np.array(v) for v in zip(
+        *[(contacts[i, j], -np.linalg.norm(chain[i] - chain[j])) for i, j in pairs]))  # fmt: skip
+    along = np.array([j - i for i, j in pairs])
+    scores = score_chain(chain, contacts)
+    assert scores["n_bins"] == 24
+    assert scores["spearman"] == pytest.approx(spearmanr(value, near)[0])
+    assert scores["spearman_distance"] == pytest.approx(spearmanr(value, -along)[0])
+    sizes = np.bincount(along)
+    long = [d for d in range(1, 25) if sizes[d] >= 10]
+    within = [spearmanr(value[along == d], near[along == d])[0] for d in long]
+    assert scores["within_distance"] == pytest.approx(np.average(within, weights=sizes[long]))
+    placed = np.delete(chain, 4, axis=0)
+    square = np.mean([(x - y) ** 2 for x in placed for y in placed], axis=0).sum() / 2
+    assert scores["radius_of_gyration"] == pytest.approx(np.sqrt(square))
 
 
 @pytest.fixture

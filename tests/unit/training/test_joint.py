@@ -184,6 +184,7 @@ def test_the_file_says_what_was_fitted_in_axes_of_its_own(maps, fit):
             for name in ("embedding", "spread")
         )
         own[sample] = embedding[:, :-1]
+        np.testing.assert_allclose(own[sample], model.R @ back, atol=1e-4)
         strength = own[sample] @ S @ own[sample].T
         np.testing.assert_allclose(strength, model.R @ model.S @ model.R.T, atol=1e-4)
         wanted = np.einsum("ak,nab,bk->nk", back, model.covariance, back)

@@ -136,8 +136,12 @@ def lift_pieces(pieces: Iterable[Piece], chrom: str, resolution: int) -> pd.Data
 def _make(step: Edit, made: Chromosomes, chromsizes: Mapping[str, int]) -> None:
     """Make one edit on chromosomes as they are."""
     if step.kind == "translocation":
-        first = _side(made, step.chrom, step.start, step.strand)
-        _join(first, _side(made, step.chrom2, step.start2, step.strand2), made)
+        sides = (
+            (step.chrom, step.start, step.strand),
+            (step.chrom2, step.start2, step.strand2),
+        )
+        first, second = (_side(made, *side, int(chromsizes[side[0]])) for side in sides)
+        _join(first, second, made)
         return
     if step.kind == "orientation" or (step.kind == "knockout" and step.method != "shift"):
         return
@@ -248,14 +252,17 @@ def _border(made: Chromosomes, step: Edit, size: int) -> tuple[str, int, str]:
     return name, at + (strand == "+"), strand
 
 
-def _side(made: Chromosomes, chrom: str, border: int, side: str) -> tuple[str, int, str]:
+def _side(made: Chromosomes, chrom: str, border: int, side: str, size: int) -> tuple[str, int, str]:
     """The side of a border that is kept, on chromosomes as they are."""
     kept = border - 1 if side == "+" else border
     found = _places(made, chrom, kept)
     if not found:  # at the end of a chromosome there is no base to keep
-        size = length(made[chrom])
-        if border == (0 if side == "+" else size) and len(made[chrom]) == 1:
-            return chrom, border, side
+        if border == (0 if side == "+" else size):
+            if made[chrom] == [Piece(chrom, 0, size)]:
+                return chrom, border, side
+            raise InputError(
+                f"an earlier step moved the end of {chrom} at {border:,}; correct the steps"
+            )
         _place(made, chrom, kept)
     name, at, strand = found[0]
     if strand == "-":
