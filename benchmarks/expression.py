@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import torch  # noqa: E402
 
 from chromloom.expression.train import OPTIMIZERS  # noqa: E402
-from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements  # noqa: E402
+from chromloom.models.chromoformer import Chromoformer, Elements  # noqa: E402
+from chromloom.models.expression.settings import ChromoformerSettings  # noqa: E402
 
 BATCH, N_ELEMENTS, LENGTH, N_MARKS = 64, 8, 4_800, 7
 GENES, EPOCHS = 18_955, 10

@@ -10,12 +10,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from chromloom.evaluation.expression import evaluate_expression
-from chromloom.expression.baselines import SimpleModel, SimpleSettings
+from chromloom.expression.baselines import SimpleModel
 from chromloom.expression.difference import DifferenceRidge, pair_genes
 from chromloom.expression.elements import gather_elements
 from chromloom.expression.features import Marks, gather_marks
 from chromloom.expression.interactions import find_elements, read_interactions
 from chromloom.expression.network import NetworkModel
+from chromloom.expression.settings import SimpleSettings
 from chromloom.expression.table import add_folds, read_expression
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.genes import read_genes

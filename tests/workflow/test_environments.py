@@ -179,11 +179,12 @@ def test_the_lock_pins_what_its_packages_need():
 
 
 def test_planning_needs_no_more_than_snakemake_has():
-    """rules/common.smk runs in Snakemake's own environment."""
+    """rules/common.smk runs in Snakemake's own environment, and so do the settings of models."""
     lines = (ROOT / "rules" / "common.smk").read_text().splitlines()
     imports = [line for line in lines if line.startswith(("import ", "from "))]
+    settings = [model.settings.partition(":")[0] for model in MODELS.values()]
     needed = set()
-    for module in with_rooms(line.split()[1] for line in imports):
+    for module in with_rooms([*(line.split()[1] for line in imports), *settings]):
         if source := module_file(module):
             needed |= eager(source, set())
     assert needed <= {"jsonschema", "numpy", "pandas", "yaml"}

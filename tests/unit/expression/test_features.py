@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.expression.baselines import SimpleSettings
 from chromloom.expression.features import gather_marks, open_marks
+from chromloom.expression.settings import SimpleSettings
 
 
 def slow_marks(store, genes, reach):
@@ -117,12 +117,12 @@ def test_added_features_follow_their_genes(marks, tmp_path):
     marks.save(tmp_path / "marks.h5")
     for own in (marks, open_marks(tmp_path / "marks.h5"), marks.of(np.arange(len(marks)))):
         settings = SimpleSettings.of("marks-ridge", parts="added", added=["E1", "vectors"])
-        features = settings.features(own)
+        features = own.seen_by(settings)
         np.testing.assert_array_equal(features[7], [-14, 14, 15])
         assert (features[5] == 0).all()
     np.testing.assert_array_equal(marks.of([7, 3]).added["vectors"], numbers[[7, 3]])
     edges = [-10_000, 0, 10_000]
-    beside = SimpleSettings.of("marks-ridge", edges=edges, added=["vectors"]).features(marks)
+    beside = marks.seen_by(SimpleSettings.of("marks-ridge", edges=edges, added=["vectors"]))
     np.testing.assert_array_equal(beside[:, :-2], marks.windows(edges))
     np.testing.assert_array_equal(beside[7, -2:], [14, 15])
     moved = marks.permuted(["vectors"], seed=1)

@@ -6,105 +6,22 @@ genes; nothing of a test gene enters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from chromloom.errors import InputError
-from chromloom.expression.features import EDGES, Marks
+from chromloom.expression.features import Marks
+from chromloom.expression.settings import SimpleSettings
 from chromloom.expression.table import inner_groups
-from chromloom.models.settings import Settings
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 """Ridge penalties to choose from, of standardised features."""
 INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)
 """The same of the logistic regression."""
 ROUNDS, PATIENCE = 600, 30
-
-
-@dataclass(frozen=True)
-class WindowSettings(Settings):
-    """Which means of marks a model sees.
-
-    Attributes
-    ----------
-    preset : str
-    edges : tuple of int
-        bp from the TSS; borders of the windows.
-    parts : {"promoter", "all", "elements", "added"}
-        Features of the promoter (and body) alone, with those of the elements, of these alone, or
-        those of `added` alone.
-    body : bool
-        Whether the mean over the gene's body is a feature; False is the promoter alone.
-    added : tuple of str
-        Names of features that are read beside these (`expression.added`).
-    """
-
-    edges: tuple[int, ...] = EDGES
-    parts: str = "promoter"
-    body: bool = True
-    added: tuple[str, ...] = ()
-
-    CHOICES: ClassVar = {"parts": ("promoter", "all", "elements", "added")}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.edges) < 2 or any(a >= b for a, b in pairwise(self.edges)):
-            raise InputError(
-                f"edges {list(self.edges)} of model '{self.preset}'; expected rising numbers"
-            )
-        if self.parts == "added" and not self.added:
-            raise InputError(
-                f"model '{self.preset}' reads added features alone (parts: added) and names none; "
-                "name some in its setting added"
-            )
-
-    def features(self, marks: Marks) -> np.ndarray:
-        """What the model sees, (n_genes, n_features), float32."""
-        found = [] if self.parts == "added" else [self._of_marks(marks)]
-        if self.added:
-            found.append(marks.of_added(self.added))
-        return np.hstack(found)
-
-    def _of_marks(self, marks: Marks) -> np.ndarray:
-        """Features of marks at the promoter and the elements."""
-        if self.parts == "elements":
-            return marks.of_elements()
-        reach = marks.around.shape[2] // 2 * marks.bin_size
-        if max(-self.edges[0], self.edges[-1]) > reach:
-            raise InputError(
-                f"edges of model '{self.preset}' from {self.edges[0]:,} to {self.edges[-1]:,} bp; "
-                f"features reach {reach:,} bp"
-            )
-        values = marks.windows(self.edges)
-        if not self.body:
-            kept = [not name.endswith(":body") for name in marks.window_names(self.edges)]
-            values = values[:, kept]
-        return values if self.parts == "promoter" else np.hstack([values, marks.of_elements()])
-
-
-@dataclass(frozen=True)
-class SimpleSettings(WindowSettings):
-    """Settings of the simple models.
-
-    Attributes
-    ----------
-    depth : int
-        Of the trees.
-    learning_rate : float
-        Of the trees.
-    """
-
-    depth: int = 4
-    learning_rate: float = 0.05
-
-    RANGES: ClassVar = {"depth": (1, 30)}
-    POSITIVE = ("learning_rate",)
 
 
 class Ridge:
@@ -254,13 +171,13 @@ class SimpleModel:
         device: str = "cpu",
     ) -> "SimpleModel":
         """Fit to training genes: one row of `marks` per row of `genes` (chrom, level, high)."""
-        values = settings.features(marks)
+        values = marks.seen_by(settings)
         kinds = PARTS[settings.preset]
         return cls(settings, [kind.fit(values, genes, settings, seed=seed) for kind in kinds])
 
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
-        values = self.settings.features(marks)
+        values = marks.seen_by(self.settings)
         return average([part.predict(values) for part in self.parts])
 
     def save(self, folder: str | Path) -> None:

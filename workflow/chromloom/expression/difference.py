@@ -15,7 +15,7 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from chromloom.errors import InputError
-from chromloom.expression.baselines import SimpleSettings, ridge_weights, spread
+from chromloom.expression.baselines import ridge_weights, spread
 from chromloom.expression.features import Marks
 from chromloom.expression.fit import read_config, read_features
 from chromloom.expression.network import (
@@ -26,6 +26,7 @@ from chromloom.expression.network import (
     load_network,
     save_network,
 )
+from chromloom.expression.settings import SimpleSettings
 from chromloom.expression.table import inner_groups
 from chromloom.files import atomic_path, write_json, write_tsv
 from chromloom.models.registry import find_model, load, model_settings, models
@@ -186,7 +187,7 @@ class DifferenceRidge:
 
 
 def _both(first: Marks, second: Marks, settings: SimpleSettings) -> np.ndarray:
-    one, other = settings.features(first), settings.features(second)
+    one, other = first.seen_by(settings), second.seen_by(settings)
     return np.hstack([one, other, other - one])
 
 

@@ -4,9 +4,7 @@ Each mean is encoded piece by piece between its quantiles (`expression.encoding`
 have one network with two outputs; several trainings are averaged.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,52 +13,10 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from chromloom.expression.baselines import WindowSettings
 from chromloom.expression.encoding import Encoding
 from chromloom.expression.features import Marks
 from chromloom.expression.network import load_weights, save_network
-
-
-@dataclass(frozen=True)
-class EncodedSettings(WindowSettings):
-    """Settings of the network.
-
-    Attributes
-    ----------
-    pieces : int
-        Of each feature, between quantiles of its values above 0.
-    hidden : int
-        Of both hidden layers.
-    dropout, weight_decay, learning_rate : float
-        The rate rises to `learning_rate` and falls to nothing (one-cycle, AdamW).
-    steps, passes : int
-        At most so many steps, and so many passes over the genes.
-    batch_size : int
-    members : int
-        Trainings that are averaged.
-    """
-
-    pieces: int = 8
-    hidden: int = 256
-    dropout: float = 0.5
-    weight_decay: float = 0.2
-    learning_rate: float = 3e-3
-    steps: int = 700
-    passes: int = 10
-    batch_size: int = 128
-    members: int = 3
-
-    RANGES: ClassVar = {
-        "pieces": (1, 1_000),
-        "hidden": (1, 65_536),
-        "dropout": (0, 0.999),
-        "weight_decay": (0, 1e6),
-        "steps": (2, 10_000_000),
-        "passes": (1, 1_000_000),
-        "batch_size": (1, 1_000_000),
-        "members": (1, 1_000),
-    }
-    POSITIVE = ("learning_rate",)
+from chromloom.expression.settings import EncodedSettings
 
 
 class EncodedModel:
@@ -84,7 +40,7 @@ class EncodedModel:
         device: str = "cpu",
     ) -> "EncodedModel":
         """Fit to training genes: one row of `marks` per row of `genes` (level, high)."""
-        values = settings.features(marks)
+        values = marks.seen_by(settings)
         encoding = Encoding.fit(values, settings.pieces)
         inputs = encoding.apply(values)
         level = genes["level"].to_numpy(dtype=np.float32)
@@ -101,7 +57,7 @@ class EncodedModel:
     @torch.no_grad()
     def predict(self, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
         """Level, log2(value + 1), and probability of being high, (n_genes,) each."""
-        inputs = self.encoding.apply(self.settings.features(marks))
+        inputs = self.encoding.apply(marks.seen_by(self.settings))
         told = torch.stack([net.eval()(inputs) for net in self.networks]).double().mean(dim=0)
         mean, scale = self.target
         return told[:, 0].numpy() * scale + mean, expit(told[:, 1].numpy())

@@ -19,7 +19,8 @@ from chromloom.expression.features import Marks
 from chromloom.expression.fit import open_folds, read_features
 from chromloom.expression.network import Inputs, NetworkModel
 from chromloom.files import atomic_path, write_tsv
-from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings
+from chromloom.models.chromoformer import Chromoformer
+from chromloom.models.expression.settings import ChromoformerSettings
 from chromloom.signals.tracks import write_bigwig
 
 logger = logging.getLogger(__name__)

@@ -16,12 +16,11 @@ import pandas as pd
 
 from chromloom.errors import InputError
 from chromloom.expression.elements import ElementMarks, Signals, scale_marks
+from chromloom.expression.settings import EDGES, WindowSettings
 from chromloom.files import atomic_path
 
 REACH = 20_000
 """bp on both sides of the TSS; Chromoformer's 40 kb."""
-EDGES = (-20_000, -10_000, -5_000, -2_000, -1_000, -300, 300, 1_000, 2_000, 5_000, 10_000, 20_000)
-"""bp; borders of the windows around the TSS that simple models see, beside the gene's body."""
 _MASKED = 0.5  # a body or window with less known is missing
 
 
@@ -175,6 +174,35 @@ class Marks:
         """Names of the columns of `windows`: signal:from..to or signal:body."""
         spans = [*(f"{lo}..{hi}" for lo, hi in pairwise(edges)), "body"]
         return [f"{signal}:{span}" for signal in self.signals for span in spans]
+
+    def seen_by(self, settings: WindowSettings) -> np.ndarray:
+        """What a model sees, (n_genes, n_features), float32.
+
+        Raises
+        ------
+        InputError
+            Its windows reach farther than the features, or it reads elements and there are none.
+        """
+        found = [] if settings.parts == "added" else [self._means_for(settings)]
+        if settings.added:
+            found.append(self.of_added(settings.added))
+        return np.hstack(found)
+
+    def _means_for(self, settings: WindowSettings) -> np.ndarray:
+        """Means of marks at the promoter and the elements."""
+        if settings.parts == "elements":
+            return self.of_elements()
+        edges, reach = settings.edges, self.around.shape[2] // 2 * self.bin_size
+        if max(-edges[0], edges[-1]) > reach:
+            raise InputError(
+                f"edges of model '{settings.preset}' from {edges[0]:,} to {edges[-1]:,} bp; "
+                f"features reach {reach:,} bp"
+            )
+        values = self.windows(edges)
+        if not settings.body:
+            kept = [not name.endswith(":body") for name in self.window_names(edges)]
+            values = values[:, kept]
+        return values if settings.parts == "promoter" else np.hstack([values, self.of_elements()])
 
     @property
     def linear(self) -> list[int]:

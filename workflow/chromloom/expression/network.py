@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from chromloom.errors import CheckpointError, InputError
-from chromloom.expression.baselines import WindowSettings
 from chromloom.expression.encoding import Encoding
-from chromloom.expression.features import EDGES, Marks
+from chromloom.expression.features import Marks
+from chromloom.expression.settings import EDGES, WindowSettings
 from chromloom.expression.train import Batches, train_network
-from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings, Elements
-from chromloom.models.expression.settings import OUTPUTS, RivalSettings
+from chromloom.models.chromoformer import Chromoformer, Elements
+from chromloom.models.expression.settings import OUTPUTS, ChromoformerSettings, RivalSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import resolve_device
 
@@ -105,7 +105,7 @@ def read_windows(marks: Marks, reach: int) -> np.ndarray:
     ndarray, (n_genes, n_features), float32
     """
     edges = tuple(edge for edge in EDGES if abs(edge) <= reach)
-    return WindowSettings("windows", edges).features(marks)
+    return marks.seen_by(WindowSettings("windows", edges))
 
 
 def _padded(

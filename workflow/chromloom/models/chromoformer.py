@@ -24,123 +24,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from chromloom.errors import InputError
-from chromloom.models.expression.settings import OUTPUTS
-from chromloom.models.settings import Settings
-
-
-@dataclass(frozen=True)
-class ChromoformerSettings(Settings):
-    """Architecture and schedule; defaults are the article's.
-
-    Attributes
-    ----------
-    preset : str
-    bin_sizes : tuple of int
-        bp; one set of transformers each.
-    reach : int
-        bp on both sides of the TSS.
-    parts : {"embedding", "all"}
-        Embedding transformers alone (no elements), or all three.
-    size, heads, feedforward : int
-        Embedding: vector, heads, hidden size of the feed-forward layer.
-    pair_layers, pair_heads, pair_feedforward : int
-    regulation_layers, regulation_heads, regulation_head_size, regulation_feedforward : int
-    hidden : int
-        Of the head.
-    windows : int
-        Pieces that each mean in windows around the TSS is encoded in (`expression.encoding`), to be
-        read beside the bins by a hidden layer of its own; 0, as in the article, for none.
-    dropout : float
-        In the head, and of the windows.
-    add_promoter, frequency_per_head : bool
-        What the public code does and the article does not say.
-    turn_elements : bool
-        Elements of genes on the reverse strand run with the gene, as promoters do. Neither the
-        article nor its code turns them.
-    epochs, batch_size : int
-    learning_rate, decay : float
-        AdamW; the rate is multiplied by `decay` after every epoch.
-    optimizer : {"adamw", "adam", "sgd"}
-    clip : float
-        Largest norm of gradients; 0 for any.
-    keep : {"last", "best"}
-        Epoch that is kept: the last one, as in the article, or the one with the least loss on
-        chromosomes held out of the training genes.
-    schedule : {"decay", "one-cycle"}
-        The article's, or a rate that rises to `learning_rate` and falls to nothing by the step.
-    """
-
-    bin_sizes: tuple[int, ...] = (100, 500, 2000)
-    reach: int = 20_000
-    parts: str = "all"
-    size: int = 128
-    heads: int = 2
-    feedforward: int = 128
-    pair_layers: int = 2
-    pair_heads: int = 2
-    pair_feedforward: int = 256
-    regulation_layers: int = 6
-    regulation_heads: int = 8
-    regulation_head_size: int = 32
-    regulation_feedforward: int = 256
-    hidden: int = 128
-    windows: int = 0
-    dropout: float = 0.0
-    add_promoter: bool = False
-    frequency_per_head: bool = False
-    turn_elements: bool = False
-    epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 3e-5
-    decay: float = 0.87
-    schedule: str = "decay"
-    optimizer: str = "adamw"
-    clip: float = 0.0
-    keep: str = "last"
-
-    CHOICES: ClassVar = {
-        "parts": ("embedding", "all"),
-        "schedule": ("decay", "one-cycle"),
-        "optimizer": ("adamw", "adam", "sgd"),
-        "keep": ("last", "best"),
-    }
-    RANGES: ClassVar = {
-        "reach": (1, 100_000_000),
-        "size": (2, 65_536),
-        "heads": (1, 1_024),
-        "feedforward": (1, 65_536),
-        "pair_layers": (1, 100),
-        "pair_heads": (1, 1_024),
-        "pair_feedforward": (1, 65_536),
-        "regulation_layers": (1, 100),
-        "regulation_heads": (1, 1_024),
-        "regulation_head_size": (1, 65_536),
-        "regulation_feedforward": (1, 65_536),
-        "hidden": (1, 65_536),
-        "windows": (0, 1_000),
-        "dropout": (0, 0.999),
-        "epochs": (1, 1_000_000),
-        "batch_size": (1, 1_000_000),
-        "clip": (0, 1e9),
-    }
-    POSITIVE = ("learning_rate", "decay")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.bin_sizes, default=1) < 1:
-            raise InputError(f"bin_sizes {self.bin_sizes} of '{self.preset}'; expected bp above 0")
-        if not self.bin_sizes or len(set(self.bin_sizes)) < len(self.bin_sizes):
-            raise InputError(f"bin_sizes {self.bin_sizes} of '{self.preset}'; expected some, once")
-        if self.size % (2 * self.heads) or self.size % self.pair_heads:
-            raise InputError(
-                f"size {self.size} of '{self.preset}' is not a multiple of its heads and of 2"
-            )
+from chromloom.models.expression.settings import OUTPUTS, ChromoformerSettings
 
 
 @cache

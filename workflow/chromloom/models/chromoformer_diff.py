@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from chromloom.errors import InputError
-from chromloom.models.chromoformer import Chromoformer, ChromoformerSettings
+from chromloom.models.chromoformer import Chromoformer
+from chromloom.models.expression.settings import ChromoformerSettings
 
 
 class ChromoformerDiff(nn.Module):

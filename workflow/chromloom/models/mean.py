@@ -3,15 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from torch import Tensor
 
 from chromloom.errors import InputError
-from chromloom.models.predictor import Fitted
 from chromloom.models.registry import find_model, load, model_settings
 from chromloom.models.settings import Settings
+
+if TYPE_CHECKING:  # a study is planned with the settings and without torch
+    from torch import Tensor
+
+    from chromloom.models.predictor import Fitted
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class FittedMean:
     fitted : sequence of Fitted
     """
 
-    def __init__(self, fitted: Sequence[Fitted]) -> None:
+    def __init__(self, fitted: "Sequence[Fitted]") -> None:
         self.fitted = fitted
         self.stride = math.lcm(*(each.stride for each in fitted))
 
@@ -67,7 +70,7 @@ class FittedMean:
     def of_tensors(
         cls,
         settings: MeanSettings,
-        tensors: Mapping[str, Tensor],
+        tensors: "Mapping[str, Tensor]",
         *,
         mirrored: np.ndarray,
         n_distances: int,

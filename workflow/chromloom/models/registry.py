@@ -154,7 +154,7 @@ VECTORS: dict[str, Any] = {
 ALONE = frozenset({"embedding"})
 SNIPER: dict[str, Any] = {
     **VECTORS,
-    "settings": "chromloom.models.baselines.sniper:SniperSettings.of",
+    "settings": "chromloom.models.baselines.settings:SniperSettings.of",
     "fit": "chromloom.models.baselines.sniper:fit_sniper",
     "takes_input_map": True,
     "gpu": True,
@@ -164,19 +164,19 @@ SNIPER_INTRA = {**SNIPER, "decoder": "chromloom.models.baselines.sniper:DecoderR
 SNIPER_INTER = {**SNIPER, "gives": ALONE, "needs_trans": True}
 SCI: dict[str, Any] = {
     **VECTORS,
-    "settings": "chromloom.models.baselines.sci:SCISettings.of",
+    "settings": "chromloom.models.baselines.settings:SCISettings.of",
     "fit": "chromloom.models.baselines.sci:fit_sci",
     "gives": ALONE,
 }
 PCA: dict[str, Any] = {
     **VECTORS,
-    "settings": "chromloom.models.baselines.pca:PCASettings.of",
+    "settings": "chromloom.models.baselines.settings:PCASettings.of",
     "fit": "chromloom.models.baselines.pca:fit_pca",
     "decoder": "chromloom.models.baselines.pca:ComponentRows",
 }
 SBCID: dict[str, Any] = {
     **VECTORS,
-    "settings": "chromloom.models.baselines.sbcid:SBCIDSettings.of",
+    "settings": "chromloom.models.baselines.settings:SBCIDSettings.of",
     "fit": "chromloom.models.baselines.sbcid:fit_sbcid",
     "gives": ALONE,
 }
@@ -205,12 +205,12 @@ EXPRESSION: dict[str, Any] = {
 BOTH = frozenset({"signals", "contacts"})
 SIMPLE: dict[str, Any] = {
     **EXPRESSION,
-    "settings": "chromloom.expression.baselines:SimpleSettings.of",
+    "settings": "chromloom.expression.settings:SimpleSettings.of",
     "trained": "chromloom.expression.baselines:SimpleModel",
 }
 CHROMOFORMER: dict[str, Any] = {
     **EXPRESSION,
-    "settings": "chromloom.models.chromoformer:ChromoformerSettings.of",
+    "settings": "chromloom.models.expression.settings:ChromoformerSettings.of",
     "trained": "chromloom.expression.network:NetworkModel",
     "module": "chromloom.models.chromoformer:Chromoformer",
     "article": "Chromoformer",
@@ -365,7 +365,7 @@ MODELS: dict[str, Model] = {
     "marks-xgboost": Model(**SIMPLE, colour="#88CCEE"),
     "marks-network": Model(
         **EXPRESSION | {"threads": 1},
-        settings="chromloom.expression.encoded:EncodedSettings.of",
+        settings="chromloom.expression.settings:EncodedSettings.of",
         trained="chromloom.expression.encoded:EncodedModel",
         colour="#CC6677",
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from chromloom.errors import InputError
-from chromloom.models.baselines.vectors import VectorSettings
+from chromloom.models.baselines.settings import VectorSettings
 from chromloom.models.registry import find_model, load, model_named
 from chromloom.models.trained import describe, resolve_device, write_model
 from chromloom.normalize.maps import NormalizedMap

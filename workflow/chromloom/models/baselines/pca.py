@@ -6,7 +6,6 @@ grows with observed pairs. Masked bins are left out, pairs at distance < `ignore
 """
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,12 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from chromloom.models.baselines.rows import cis_pixels, symmetric_matrix
-from chromloom.models.baselines.vectors import Fitted, VectorSettings
+from chromloom.models.baselines.settings import PCASettings
+from chromloom.models.baselines.vectors import Fitted
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PCASettings(VectorSettings):
-    """Principal components of each chromosome's contact probability."""
 
 
 class ComponentRows(nn.Module):

@@ -9,7 +9,6 @@ observed/expected instead, which is weaker: their axes differ between chromosome
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import bioframe
@@ -22,30 +21,12 @@ from chromloom.errors import InputError
 from chromloom.genome.intervals import read_intervals
 from chromloom.models.baselines.eig import eigen_representation
 from chromloom.models.baselines.rows import has_trans, symmetric_matrix, trans_pixels
-from chromloom.models.baselines.vectors import Fitted, VectorSettings
+from chromloom.models.baselines.settings import SBCIDSettings
+from chromloom.models.baselines.vectors import Fitted
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.tables import MISSING
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SBCIDSettings(VectorSettings):
-    """One-hot subcompartment of each bin.
-
-    Attributes
-    ----------
-    embedding_dim : int
-        States of the hidden Markov model; with an annotation, as many classes as it has.
-    subcompartments : str
-        BED file (chrom, start, end, name) of subcompartments; "" infers them from the map.
-    features : int
-        Singular vectors that the hidden Markov model observes.
-    """
-
-    embedding_dim: int = 5
-    subcompartments: str = ""
-    features: int = 6
 
 
 def fit_sbcid(

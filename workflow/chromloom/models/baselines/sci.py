@@ -10,17 +10,15 @@ counts nothing; log(1 + value) keeps shallow maps connected.
 """
 
 import logging
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from numba import njit
 
-from chromloom.errors import InputError
 from chromloom.models.baselines.rows import cis_pixels, trans_pixels
-from chromloom.models.baselines.vectors import Fitted, VectorSettings
+from chromloom.models.baselines.settings import SCISettings
+from chromloom.models.baselines.vectors import Fitted
 from chromloom.models.registry import find_model
 from chromloom.normalize.maps import NormalizedMap
 
@@ -28,38 +26,6 @@ logger = logging.getLogger(__name__)
 
 NOISE_POWER = 0.75
 STEPS_LOGGED = 10
-
-
-@dataclass(frozen=True)
-class SCISettings(VectorSettings):
-    """Embedding of the contact graph by LINE (Tang et al. 2015; Ashoor et al. 2020).
-
-    Attributes
-    ----------
-    order : {"both", "first", "second"}
-        Proximity that is kept; "both" puts two embeddings of half the size side by side.
-    samples : int
-        Edges drawn for each order, over all graphs together.
-    negatives : int
-        Negative vertices an edge.
-    learning_rate : float
-        At the start; falls linearly to a ten-thousandth.
-    """
-
-    embedding_dim: int = 200
-    order: str = "both"
-    samples: int = 25_000_000
-    negatives: int = 5
-    learning_rate: float = 0.025
-
-    CHOICES: ClassVar = {"order": ("both", "first", "second")}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.order == "both" and self.embedding_dim % 2:
-            raise InputError(
-                f"{self.preset}: embedding_dim={self.embedding_dim} is odd; order=both halves it"
-            )
 
 
 def fit_sci(

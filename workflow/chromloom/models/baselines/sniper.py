@@ -10,7 +10,6 @@ probability has coefficient 1 here.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,9 +21,8 @@ from torch import Tensor, nn
 
 from chromloom.errors import InputError
 from chromloom.models.baselines.rows import cis_pixels, symmetric_matrix, trans_pixels
-from chromloom.models.baselines.vectors import Fitted, VectorSettings
-from chromloom.models.registry import find_model
-from chromloom.models.settings import Objective
+from chromloom.models.baselines.settings import SniperSettings
+from chromloom.models.baselines.vectors import Fitted
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.probability import contact_probability
 
@@ -32,44 +30,6 @@ logger = logging.getLogger(__name__)
 
 HIDDEN = (1024, 512, 256)
 """Hidden layers of the encoder; the decoder has them in reverse."""
-
-
-@dataclass(frozen=True)
-class SniperSettings(VectorSettings):
-    """Autoencoder of the inter- or intra-chromosomal row (Xiong & Ma 2019).
-
-    Attributes
-    ----------
-    input_fraction : float
-        Share of the contacts that the autoencoder's input keeps (binomial thinning), where no map
-        of low coverage is given; 1 reproduces its input (the `-fc` models).
-    dropout : float
-        In the decoder's hidden layers. The released code drops the latent vector instead.
-    epochs, batch_size, learning_rate
-        Of RMSprop.
-    """
-
-    embedding_dim: int = 128
-    objective: Objective = Objective(target="cp", loss="mse", cp_a=1.0)  # noqa: RUF009 - frozen
-    input_fraction: float = 0.1
-    dropout: float = 0.25
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.input_fraction <= 1 or self.dropout >= 1 or self.batch_size < 1:
-            raise InputError(
-                f"{self.preset}: input_fraction={self.input_fraction}, dropout={self.dropout}, "
-                f"batch_size={self.batch_size}; expected a fraction above 0 and up to 1, a dropout "
-                "below 1 and a batch of at least 1"
-            )
-
-    @property
-    def inter(self) -> bool:
-        """Whether rows run over other chromosomes."""
-        return find_model(self.preset).needs_trans
 
 
 class Rows(NamedTuple):

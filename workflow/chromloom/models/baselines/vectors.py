@@ -1,13 +1,13 @@
 """Models that are a table of vectors: SNIPER, SCI, PCA and subcompartments.
 
-Here lives what they have in common: settings, torch module and how a trained one is used. PCA and
+Here lives what they have in common: torch module and how a trained one is used. PCA and
 SNIPER-INTRA bring a decoder of their own, which turns the vector of a bin into its whole row; the
 others predict nothing until a decoder is trained on them (`chromloom.training.decode`). The rest of
-each, its own settings too, is in `pca`, `sniper`, `sci` and `sbcid`.
+each is in `pca`, `sniper`, `sci` and `sbcid`; settings of all are in `settings`.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,35 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from chromloom.errors import ChromloomError, InputError
+from chromloom.models.baselines.settings import VectorSettings
 from chromloom.models.registry import find_model, load, model_named
-from chromloom.models.settings import Objective, Settings
 from chromloom.models.trained import TrainedModel
-
-
-@dataclass(frozen=True)
-class VectorSettings(Settings):
-    """What all of these models have in common.
-
-    Attributes
-    ----------
-    preset : str
-        The model's name.
-    embedding_dim : int
-        Numbers a bin (d).
-    objective : Objective
-        Contact probability is read and, by a model's own decoder, predicted.
-    """
-
-    embedding_dim: int = 16
-    objective: Objective = Objective(target="cp", loss="mse")  # noqa: RUF009 - frozen
-
-    RANGES: ClassVar = {"embedding_dim": (1, 4096)}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, value in vars(self).items():
-            if isinstance(value, int | float) and value < 0:
-                raise InputError(f"{self.preset}: setting {name}={value} is below 0")
 
 
 @dataclass(frozen=True)
