@@ -11,8 +11,8 @@ import pytest
 
 from chromloom.contacts.extract import extract_contacts
 from chromloom.contacts.qc import contacts_qc
-from chromloom.contacts.sources import describe_contacts, stored_weights
-from chromloom.contacts.thin import split_contacts
+from chromloom.contacts.sources import open_source, stored_weights
+from chromloom.contacts.thin import thin_contacts
 from chromloom.errors import InputError
 from chromloom.genome.assembly import load_assembly
 from chromloom.genome.bins import make_bins
@@ -71,7 +71,7 @@ def test_hic_v8_and_its_vectors(real_data, extract):
     import hictkpy
 
     path = real_data / "contacts" / "hg19_chr21_22_50kb_v8.hic"
-    info = describe_contacts(path)
+    info = open_source(path)
     assert (info.format, info.resolutions) == ("hic", (50_000,))
     assert {"KR", "SCALE", "VC", "VC_SQRT"} <= set(info.norms)
     result = extract(path.name, [50_000, 250_000], chroms=["21", "22"])
@@ -138,7 +138,7 @@ def test_hic_v9_without_vectors(real_data, extract):
     path = real_data / "contacts" / "hg19_chr22_250kb_v9.hic"
     sizes = load_assembly("hg19").chromsizes
     assert stored_weights(path, 250_000, "KR", chromsizes=sizes) is None
-    assert describe_contacts(path).norms == ()
+    assert open_source(path).norms == ()
 
 
 def test_hg38(real_data, extract):
@@ -158,13 +158,11 @@ def test_hg38(real_data, extract):
 
 def test_fly_in_numbered_groups(real_data, extract, tmp_path):
     path = real_data / "contacts" / "dm6_40-640kb.mcool"
-    info = describe_contacts(path)
+    info = open_source(path)
     assert info.resolutions == (40_000, 80_000, 160_000, 320_000, 640_000)
     sizes = tmp_path / "dm6.chrom.sizes"
     sizes.write_text(
-        "".join(
-            f"{chrom.removeprefix('chr')}\t{length}\n" for chrom, length in info.chromsizes.items()
-        )
+        "".join(f"{chrom.removeprefix('chr')}\t{length}\n" for chrom, length in info.sizes.items())
     )
     result = extract(path.name, [40_000, 120_000], assembly=sizes)
     source = cooler.Cooler(f"{path}::/4")
@@ -203,7 +201,7 @@ def test_yeast_by_its_genome_of_other_lengths(real_data, extract, tmp_path):
 def test_yeast_by_its_own_lengths(real_data, extract, tmp_path):
     path = real_data / "contacts" / "yeast_genomewide_10kb.cool"
     sizes = tmp_path / "yeast.chrom.sizes"
-    pd.Series(describe_contacts(path).chromsizes).to_csv(sizes, sep="\t", header=False)
+    pd.Series(open_source(path).sizes).to_csv(sizes, sep="\t", header=False)
     table = contacts_qc(str(extract(path.name, [10_000], assembly=sizes).path)).set_index("chrom")
     assert table.loc["all", "contacts"] == 115_245_764
     assert table.loc["all", "cis_contacts"] / 1e6 == pytest.approx(82.3, abs=0.05)
@@ -223,7 +221,8 @@ def test_normalised_windows_of_the_contrast(real_data, tmp_path):
 
 def test_halves_of_chr21(extract, tmp_path):
     result = extract("GM12878_chr21_10kb.cool", [10_000])
-    split_contacts(result.path, tmp_path / "a.mcool", tmp_path / "b.mcool", 0)
+    for half, rest in (("a", False), ("b", True)):
+        thin_contacts(result.path, tmp_path / f"{half}.mcool", 0.5, 0, complement=rest)
     a, b = (cooler.Cooler(f"{tmp_path / half}.mcool::/resolutions/10000") for half in "ab")
     assert a.info["sum"] + b.info["sum"] == 2_433_581
     whole, halves = sparse(result.clr(10_000), "chr21"), sparse(a, "chr21") + sparse(b, "chr21")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.contacts.sources import describe_contacts, stored_weights
+from chromloom.contacts.sources import open_source, stored_weights
 from chromloom.contacts.write import plan_resolutions
 from chromloom.errors import InputError
 
@@ -64,7 +64,7 @@ def test_dump_of_one_chromosome_and_its_bin_size(files, extract):
         result.dense(10_000)[start:end, start:end], files.dense[start:end, start:end]
     )
     assert result.clr(10_000).info["sum"] == np.triu(files.dense[start:end, start:end]).sum()
-    assert describe_contacts(folder).resolutions == (10_000,)
+    assert open_source(folder).resolutions == (10_000,)
 
 
 def test_normalised_dump_is_kept_only_on_demand(files, extract):
@@ -101,7 +101,7 @@ def test_single_cells_are_pooled_by_their_label(files, make_dense, extract, tmp_
     labelled = extract(path, cell_labels=labels).dense(10_000)
     np.testing.assert_array_equal(labelled, cells["c0"] + cells["c3"] + cells["c4"])
     np.testing.assert_array_equal(extract(path).dense(10_000), sum(cells.values()))
-    assert describe_contacts(path).cells == tuple(cells)
+    assert open_source(path).cells == tuple(cells)
 
 
 def test_small_memory_gives_the_same_map(files, extract, monkeypatch):
@@ -174,19 +174,19 @@ def test_a_resolution_comes_from_the_coarsest_one_that_divides_it(files, extract
 
 
 def test_pairs_are_recognised_by_their_first_line(files):
-    assert describe_contacts(files.pairs("reads.txt")).format == "pairs"
+    assert open_source(files.pairs("reads.txt")).format == "pairs"
 
 
 def test_description(files):
-    info = describe_contacts(files.mcool())
+    info = open_source(files.mcool())
     assert (info.format, info.resolutions) == ("mcool", (10_000, 50_000))
-    assert info.chromsizes == files.sizes.to_dict()
-    info = describe_contacts(files.hic())
+    assert info.sizes == files.sizes.to_dict()
+    info = open_source(files.hic())
     assert (info.format, info.resolutions, info.norms) == ("hic", (10_000, 50_000), ())
     assert info.assembly == "test"
-    info = describe_contacts(files.pairs())
-    assert (info.format, info.resolutions, info.assembly) == ("pairs", (), "test")
-    assert info.chromsizes == files.sizes.to_dict()
+    info = open_source(files.pairs())
+    assert (info.format, info.resolutions, info.assembly) == ("pairs", None, "test")
+    assert info.sizes == files.sizes.to_dict()
 
 
 def test_weights_that_are_not_stored_are_none(files):

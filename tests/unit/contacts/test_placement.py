@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from chromloom.contacts.qc import contacts_qc
-from chromloom.contacts.sources import describe_contacts
+from chromloom.contacts.sources import open_source
 from chromloom.contacts.thin import thin_contacts
 from chromloom.errors import InputError
 from chromloom.genome.bins import make_bins
@@ -52,7 +52,7 @@ def test_a_map_of_a_region_lies_where_its_bins_say(files, extract):
     start = make_bins(files.sizes, files.bin)["start"].to_numpy()
     keep = (chrom_of(files) == "chr1") & (start >= 100_000) & (start < 200_000)
     path, expected = subset(files, keep)
-    assert describe_contacts(path).chromsizes == {"chr1": 200_000}
+    assert open_source(path).sizes == {"chr1": 200_000}
     result = extract(path, resolutions=[10_000, 50_000])
     np.testing.assert_array_equal(result.dense(10_000), expected)
     assert "21 bins of these chromosomes" in reading(result)
@@ -67,7 +67,7 @@ def test_coarser_maps_of_a_region_that_are_off_the_grid_are_summed_anew(files, e
     bins = pd.DataFrame({"chrom": "chr1", "start": [130_000, 180_000], "end": [180_000, 230_000]})
     pixels = pd.DataFrame({"bin1_id": [0], "bin2_id": [1], "count": [4]})
     cooler.create_cooler(f"{mcool}::/resolutions/50000", bins, pixels, mode="a")
-    assert describe_contacts(mcool).resolutions == (10_000,)
+    assert open_source(mcool).resolutions == (10_000,)
     result = extract(mcool, resolutions=[10_000, 50_000])
     files.dense = expected
     np.testing.assert_array_equal(result.dense(50_000), files.coarse(50_000))

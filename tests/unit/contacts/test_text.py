@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chromloom.contacts.qc import contacts_qc
-from chromloom.contacts.sources import describe_contacts
+from chromloom.contacts.sources import open_source
 from chromloom.contacts.text import files_of
 from chromloom.errors import InputError
 
@@ -56,7 +56,7 @@ def test_lists_of_other_programs_give_the_same_map(name, prefix, files, extract)
         for k, (a, p, b, q) in enumerate(rows_of(files))
     ]
     path = write(files, name, rows, sep=sep)
-    assert describe_contacts(path).format == kind
+    assert open_source(path).format == kind
     np.testing.assert_array_equal(extract(path).dense(10_000), files.dense)
 
 

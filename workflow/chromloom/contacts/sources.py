@@ -1,6 +1,5 @@
-"""Recognising the format of a contact map and describing what it holds."""
+"""Recognising the format of a contact map and opening it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,36 +19,6 @@ if TYPE_CHECKING:
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_SUFFIXES = (".cool", ".mcool", ".scool")
-
-
-@dataclass(frozen=True)
-class ContactsInfo:
-    """What a contact map holds, as found in the file.
-
-    Attributes
-    ----------
-    path, format : str
-        format is hic, cool, mcool, scool, pairs, hicpro, juicer (lists of read pairs) or dump.
-    assembly : str
-        As the file states it, or unknown.
-    resolutions : tuple of int
-        In bp, ascending; empty for pairs, which can be binned at any.
-    chromsizes : dict
-        Name in the file -> length in bp (0 where the file does not state it); empty for pairs
-        without a header.
-    norms : tuple of str
-        Stored balancing vectors that `stored_weights` can read.
-    cells : tuple of str
-        Cells of a `.scool`.
-    """
-
-    path: str
-    format: str
-    assembly: str
-    resolutions: tuple[int, ...]
-    chromsizes: dict[str, int]
-    norms: tuple[str, ...]
-    cells: tuple[str, ...]
 
 
 def open_source(
@@ -113,26 +82,6 @@ def _open_hic(source: str, magic: bytes) -> "HicReader":
     from chromloom.contacts.hic import HicReader  # hictkpy takes a while to load
 
     return HicReader(source)
-
-
-def describe_contacts(source: str | Path, **options) -> ContactsInfo:
-    """Formats, resolutions, chromosomes and norms of a contact map; reads headers only.
-
-    Parameters
-    ----------
-    source, **options
-        As for `open_source`.
-    """
-    reader = open_source(source, **options)
-    return ContactsInfo(
-        path=str(source),
-        format=reader.format,
-        assembly=reader.assembly,
-        resolutions=tuple(reader.resolutions or ()),
-        chromsizes=dict(reader.sizes or {}),
-        norms=reader.norms,
-        cells=reader.cells,
-    )
 
 
 def stored_weights(

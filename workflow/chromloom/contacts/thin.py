@@ -1,4 +1,4 @@
-"""Shallower maps by binomial thinning, and two independent halves of one map."""
+"""Shallower maps by binomial thinning, and what the draw leaves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,42 +45,6 @@ def thin_contacts(
     """
     if not 0 < fraction <= 1:
         raise InputError(f"fraction of contacts to keep is {fraction}; expected one in (0, 1]")
-    _write_drawn(mcool, out, fraction, seed, complement=complement, sample=sample)
-
-
-def split_contacts(
-    mcool: str | Path,
-    out_a: str | Path,
-    out_b: str | Path,
-    seed: int,
-    *,
-    samples: tuple[str, str] | None = None,
-) -> None:
-    """Split the contacts of a map at random into two halves that sum to it.
-
-    Parameters
-    ----------
-    mcool, seed
-        As for `thin_contacts`, which with fraction 0.5 and the same seed draws the first half.
-    out_a, out_b : str or Path
-        The two `.mcool`.
-    samples : tuple of str, optional
-        Names of the halves.
-    """
-    names = samples or (None, None)
-    _write_drawn(mcool, out_a, 0.5, seed, complement=False, sample=names[0])
-    _write_drawn(mcool, out_b, 0.5, seed, complement=True, sample=names[1])
-
-
-def _write_drawn(
-    mcool: str | Path,
-    out: str | Path,
-    fraction: float,
-    seed: int,
-    *,
-    complement: bool,
-    sample: str | None,
-) -> None:
     reader = open_source(mcool)
     if not isinstance(reader, CoolerReader) or reader.cells:
         raise InputError(f"{mcool} is {reader.format}; expected a .mcool of raw counts")

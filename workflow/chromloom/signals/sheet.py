@@ -26,7 +26,6 @@ FORMATS: dict[str, tuple[str, str]] = {
     "tagAlign": ("CPM", "zero"),
 }
 DEPTHS = ("CPM", "RPGC")
-TRANSFORMS = ("none", "log1p", "arcsinh")
 
 
 @dataclass(frozen=True)
