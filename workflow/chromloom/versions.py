@@ -21,6 +21,6 @@ VERSIONS = {
     "variants": 5,
     "expression": 4,
     "structure": 1,
-    "sequence_analysis": 2,
+    "sequence_analysis": 3,
     "plotting": 1,
 }

@@ -61,4 +61,4 @@ def test_bases_are_left_out_of_steps_and_counted_where_the_file_does_not_tell_th
     )
     (row,) = leave_out_bases(read_rows(tmp_path / "e.tsv", chromsizes=SIZES))
     assert (row.edit, row.reason) == (None, "sequence")
-    assert row.detail.startswith("changes 3 bases into 1 others")
+    assert row.detail.startswith("replaces 3 bp by 1 bp, and no model")

@@ -60,7 +60,11 @@ def test_a_table_of_one_cell_type_needs_no_column_and_counts_become_per_million(
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (ROADMAP, {"column": "E117"}, "no column 'E117'; it has E003, E116"),
+        (
+            ROADMAP,
+            {"column": "E117"},
+            "'E117'; it has E003, E116: name .* in expression.columns",
+        ),
         (ROADMAP, {}, "no column ''; it has E003, E116"),
         (ROADMAP, {"column": "E116", "unit": "fpk"}, "unit 'fpk' is unknown"),
         ("id\tx\nNM_1\t3\nNM_2\t4\nG1\t1\n", {}, r"2 of 3 ids are not genes .*\(NM_1, NM_2; there"),

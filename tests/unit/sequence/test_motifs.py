@@ -8,7 +8,7 @@ import pytest
 from chromloom.errors import InputError
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
-from chromloom.sequence.motifs import find_sites, read_matrices
+from chromloom.sequence.motifs import find_sites, read_matrices, scan
 
 JASPAR = """\
 >MA0139.1 CTCF
@@ -121,3 +121,14 @@ def test_instances_of_several_motifs_have_their_name_and_strand(tmp_path, write_
     assert place in mine["start"].tolist()
     turned = sites[(sites["name"] == "other") & (sites["strand"] == "-")]
     assert mine["start"].tolist() == turned["start"].tolist()
+
+
+def test_a_narrow_motif_at_the_border_of_two_parts_is_found_once(monkeypatch):
+    monkeypatch.setattr("chromloom.sequence.motifs.CHUNK", 1_000)
+    codes = np.random.default_rng(0).integers(0, 4, 3_000).astype(np.uint8)
+    narrow = np.where(np.arange(4)[:, None] == [0, 1, 0, 2, 2, 3, 0, 1], 0.97, 0.01)
+    starts = [995, 1_003, 2_000]
+    for start in starts:
+        codes[start : start + 8] = narrow.argmax(axis=0)
+    found = scan("chr1", codes, {"wide": np.full((4, 19), 0.25), "narrow": narrow}, 1e-4)
+    assert sorted(found[found["strand"] == "+"]["start"]) == starts

@@ -12,6 +12,7 @@ from chromloom.training.targets import (
     MapTargets,
     encode,
     smooth_by_distance,
+    transform,
 )
 
 PAPER = HiCLSTMSettings.from_preset("paper")
@@ -58,6 +59,11 @@ def test_sixteen_bits_keep_targets_and_what_has_none():
     half = encode(log_oe, REFINED.objective)
     assert half.dtype == np.float16
     np.testing.assert_allclose(half, log_oe, rtol=5e-4)
+
+
+def test_ratios_at_distances_without_contacts_are_no_targets():
+    ratio = transform(np.array([[4.0], [0.0]]), np.array([[2.0], [0.0]]), COUNTS.objective)
+    np.testing.assert_array_equal(ratio, [[2.0], [np.nan]])
 
 
 def test_block_is_the_transformed_band(tiny_map_path):

@@ -196,8 +196,8 @@ def _rounded(edit: Edit, resolution: int, n_bins: Mapping[str, int]) -> Edit:
     """
     if edit.kind == "substitution":
         raise InputError(
-            f"edit '{edit.edit}': it changes {edit.end - edit.start:,} bases into "
-            f"{len(edit.alt):,} others; use a model that reads sequence"
+            f"edit '{edit.edit}': it replaces {edit.end - edit.start:,} bp by "
+            f"{len(edit.alt):,} bp; use a model that reads sequence"
         )
     moved = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
     if edit.kind in ("insertion", "deletion", "duplication", "inversion") and moved < resolution:

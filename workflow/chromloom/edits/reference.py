@@ -63,7 +63,7 @@ def leave_out_bases(rows: Sequence[Row]) -> list[Row]:
         if changed is not None:
             row = row.left_out(
                 "sequence",
-                f"changes {changed.end - changed.start:,} bases into {len(changed.alt):,} others, "
+                f"replaces {changed.end - changed.start:,} bp by {len(changed.alt):,} bp, "
                 "and no model of this study reads sequence",
             )
         kept.append(row)

@@ -76,7 +76,8 @@ def read_expression(
     if column not in header[1:]:
         raise InputError(
             f"expression table {path} has no column '{column}'; it has "
-            f"{', '.join(header[1:9])}{', …' if len(header) > 9 else ''}"
+            f"{', '.join(header[1:9])}{', …' if len(header) > 9 else ''}: name that of the cell "
+            "type in expression.columns"
         )
     contract = {header[0]: Column(), column: Column(float, required=False, low=0)}
     table = read_table(path, contract, what="expression table", spreadsheet=True)

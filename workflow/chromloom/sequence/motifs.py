@@ -82,6 +82,7 @@ def scan(
     """Instances of motifs in codes (length,), uint8; columns as `find_motifs` writes them."""
     from memelite import fimo
 
+    # As far as the widest motif reaches, so that narrower ones are found there by both parts.
     overlap = max(matrix.shape[1] for matrix in motifs.values()) - 1
     tables = [pd.DataFrame(columns=COLUMNS)]
     for start in range(0, max(len(codes) - overlap, 1), CHUNK):
@@ -92,7 +93,7 @@ def scan(
             hits[["start", "end"]] += start
             if len(hits):
                 tables.append(hits.assign(chrom=chrom)[COLUMNS])
-    return pd.concat(tables[1:] or tables)
+    return pd.concat(tables[1:] or tables).drop_duplicates(["start", "end", "name", "strand"])
 
 
 def read_matrices(path: str | Path | None = None) -> dict[str, np.ndarray]:

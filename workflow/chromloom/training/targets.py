@@ -15,12 +15,14 @@ SMOOTH = 0.05
 def transform(value: np.ndarray, expected: np.ndarray, objective: Objective) -> np.ndarray:
     """Target of contact strengths: contact probability or log((value + k) / (expected + k)).
 
-    For loss poisson the ratio itself, value / expected: zeros have no log.
+    For loss poisson the ratio itself, value / expected: zeros have no log. NaN, no target, at
+    distances at which no pair of the map has a contact.
     """
     if objective.target == "cp":
         return contact_probability(value, *objective.coefficients)
     if objective.loss == "poisson":
-        return value / expected
+        with np.errstate(invalid="ignore"):
+            return value / expected
     return np.log((value + objective.k) / (expected + objective.k))
 
 
