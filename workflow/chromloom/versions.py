@@ -18,7 +18,7 @@ VERSIONS = {
     "attribution": 3,
     "edits": 3,
     "perturbation": 6,
-    "variants": 5,
+    "variants": 6,
     "expression": 4,
     "structure": 1,
     "sequence_analysis": 3,

@@ -74,6 +74,7 @@ def test_controls_are_random_places_of_the_same_kind_and_size(tiny_map_path):
     for edit in drawn["translocation"]:
         assert (edit.chrom, edit.chrom2) == ("chr1", "chr2")
     assert size_class(Edit("x", "deletion", "chr1", 0, 1_000)) == "deletion 1-2 kb"
+    assert size_class(Edit("x", "deletion", "chr1", 0, 12)) == "deletion 8-16 bp"
 
 
 def test_joined_scores_have_spread_chance_and_rank(joined, tables):

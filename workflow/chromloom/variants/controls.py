@@ -15,7 +15,10 @@ SEARCHED = 10_000  # bp from a random place on, in which the bases of a variant 
 
 
 def size_class(edit: Edit) -> str:
-    """Variants that are compared with each other: `deletion 64-128 kb`, sizes by factors of 2."""
+    """Variants that are compared with each other: `deletion 64-128 kb`, sizes by factors of 2.
+
+    The larger number is not of the class. Below 1 kb sizes are in bp, as all are of substitutions.
+    """
     size = edit.end2 - edit.start2 if edit.kind == "insertion" else edit.end - edit.start
     if edit.kind == "translocation":
         return edit.kind
@@ -29,6 +32,8 @@ def size_class(edit: Edit) -> str:
     if size <= 0:
         return edit.kind
     low = 2.0 ** np.floor(np.log2(size / 1000))
+    if low < 1:
+        return f"{edit.kind} {np.ceil(1000 * low):.0f}-{np.ceil(2000 * low):.0f} bp"
     return f"{edit.kind} {low:g}-{2 * low:g} kb"
 
 
