@@ -193,6 +193,11 @@ def test_bins_of_an_edited_chromosome_are_those_of_their_middles():
     ]
 
 
+def test_the_middle_of_a_short_bin_is_its_middle_base():
+    lift = lift_pieces([Piece("chr1", 0, 53), Piece("chr2", 100, 102)], "new", 10)
+    assert lift["ref_chrom"].tolist() == ["chr1"] * 6  # the last bin is 50 … 54
+
+
 def test_an_edit_is_too_small_for_bins_that_it_cannot_fill():
     inserted = {"chrom2": "chr2", "start2": 0, "end2": 9}
     assert "9 bp are less than one bin of 10 bp" in unfit(edit("deletion", 0, 9), sizes, 10)

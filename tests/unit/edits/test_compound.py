@@ -1,13 +1,14 @@
 """Several edits of one haplotype, junctions of chains, bases: made one after another."""
 
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chromloom.edits.bins import lay_out, unfit
-from chromloom.edits.edit import Edit, problem, put_together
-from chromloom.edits.pieces import edited_chromosomes, length
+from chromloom.edits.edit import Edit, put_together
+from chromloom.edits.pieces import Piece, edited_chromosomes, length, take
 from chromloom.edits.read import edit_table, read_edits, read_rows
 from chromloom.errors import InputError
 from chromloom.files import write_tsv
@@ -123,6 +124,17 @@ def test_a_translocation_loses_nothing(at, strand, at2, strand2):
     assert frozenset(kept) in neighbours
 
 
+def test_stretches_of_pieces_are_those_of_their_bases():
+    pieces = [Piece("A", 3, 7), Piece("", 0, 4, "-", "ACGT"), Piece("B", 0, 3, "-"),
+              Piece("", 0, 2, bases="TG")]  # fmt: skip
+    whole = [base for piece in pieces for base in spelled(piece)]
+    for lo in range(len(whole) + 1):
+        for hi in range(lo, len(whole) + 1):
+            taken = take(pieces, lo, hi)
+            assert [base for piece in taken for base in spelled(piece)] == whole[lo:hi]
+            assert length(taken) == hi - lo
+
+
 def test_bases_are_put_in_place_of_others():
     replaced = made(step("substitution", 5, 6, alt="T"))["A"]
     assert replaced == [*run("A", 0, 5), "T", *run("A", 6, 100)]
@@ -224,9 +236,11 @@ class Dense:
 
     def side(self, chrom, border, strand):
         """A chromosome, where it is cut, and whether what lies left of the cut is kept."""
-        at_end = border == (0 if strand == "+" else len(self.whole[chrom]))
-        if at_end and self.made[chrom] == self.whole[chrom]:
-            return chrom, border, strand == "+"
+        own, first = self.made[chrom], strand == "+"
+        if border == (0 if first else len(self.whole[chrom])):
+            if own and own[0 if first else -1] == self.whole[chrom][0 if first else -1]:
+                return chrom, 0 if first else len(own), first
+            raise InputError("moved")
         name, k, now = self.find(chrom, border - (strand == "+"))
         return name, k + (strand == now), strand == now
 
@@ -247,51 +261,53 @@ class Dense:
             self.made[new] = kept + kept2 if keeps else kept2 + kept
 
 
-LITTLE = pd.Series({"A": 9, "B": 6})
+LITTLE, TRIES = {"A": 9, "B": 6}, 2000
 
 
-@st.composite
-def steps(draw):
-    chrom, chrom2 = draw(st.sampled_from(["AB", "BA", "AA"]))
-    kind = draw(st.sampled_from(["deletion", "duplication", "inversion", "insertion",
-                                 "substitution", "translocation"]))  # fmt: skip
-    lo, hi = sorted(draw(st.tuples(*[st.integers(0, int(LITTLE[chrom]))] * 2)))
-    lo2, hi2 = sorted(draw(st.tuples(*[st.integers(0, int(LITTLE[chrom2]))] * 2)))
-    signs, more = draw(st.tuples(st.sampled_from("+-"), st.sampled_from("+-"))), {}
-    if kind in ("insertion", "translocation"):
-        hi, hi2 = lo, (hi2 if kind == "insertion" else lo2)
-        more = dict(zip(("chrom2", "start2", "end2", "strand", "strand2"),
-                        (chrom2, lo2, hi2, *signs)))  # fmt: skip
+def draw_step(rng):
+    chrom, chrom2 = rng.permutation(["A", "A", "B", "B"])[:2].tolist()
+    kind = rng.choice(["deletion", "duplication", "inversion", "inversion", "insertion",
+                       "substitution", "translocation", "translocation"]).item()  # fmt: skip
+    lo, hi = sorted(rng.choice(LITTLE[chrom] + 1, 2, replace=False).tolist())
+    lo2, hi2 = sorted(rng.choice(LITTLE[chrom2] + 1, 2, replace=False).tolist())
+    more, copy = {}, int(rng.choice([1, 1, 2]))
     if kind == "substitution":
-        more = {"alt": draw(st.sampled_from(["", "T", "TG"]))}
-    return step(kind, lo, hi, chrom, copy=draw(st.sampled_from([1, 1, 2])), **more)
+        more, hi = {"alt": rng.choice(["T", "TG"]).item()}, rng.choice([lo, hi]).item()
+    if kind in ("insertion", "translocation"):
+        lo = hi = rng.choice([lo, hi]).item()
+        hi2 = hi2 if kind == "insertion" else lo2
+        more = {"chrom2": chrom2, "start2": lo2, "end2": hi2}
+        more |= dict(zip(("strand", "strand2"), rng.choice(["+", "-"], 2).tolist()))
+    return step(kind, lo, hi, chrom, copy=copy, **more)
 
 
-@settings(max_examples=60)
-@given(st.lists(steps(), min_size=1, max_size=4))
-def test_steps_mean_what_they_do_base_by_base(steps):
+def test_steps_mean_what_they_do_base_by_base():
     """Against chromosomes as lists of bases; what one refuses the other does."""
-    edit, dense = put_together("e", steps), Dense(LITTLE)
-    assume(problem(edit, LITTLE) is None)
-    dense.made[edit.chrom] = dense.whole[edit.chrom]
-    try:
-        for one in steps:
-            dense.make(one)
-        if not dense.made[edit.chrom]:
-            raise InputError("nothing left")
-    except InputError:
-        with pytest.raises(InputError):
-            edited_chromosomes(edit, LITTLE)
-        return
-    found = {
-        chrom: [
-            (piece.chrom, base, piece.strand)
-            for piece in pieces
-            for base in ([base for _, base in spelled(piece)] if piece.chrom else spelled(piece))
-        ]
-        for chrom, pieces in edited_chromosomes(edit, LITTLE).items()
-    }
-    assert found == {chrom: own for chrom, own in dense.made.items() if own}
+    rng, n_made = np.random.default_rng(0), 0
+    for _ in range(TRIES):
+        drawn = [draw_step(rng) for _ in range(rng.integers(1, 5))]
+        edit, dense = put_together("e", drawn), Dense(LITTLE)
+        dense.made[edit.chrom] = dense.whole[edit.chrom]
+        try:
+            for one in drawn:
+                dense.make(one)
+            if not dense.made[edit.chrom]:
+                raise InputError("nothing left")
+        except InputError:
+            with pytest.raises(InputError):
+                edited_chromosomes(edit, LITTLE)
+            continue
+        n_made += 1
+        found = {
+            chrom: [
+                (piece.chrom, base, piece.strand)
+                for piece in pieces
+                for base in (spelled(piece) if piece.bases else [at for _, at in spelled(piece)])
+            ]
+            for chrom, pieces in edited_chromosomes(edit, LITTLE).items()
+        }
+        assert found == {chrom: own for chrom, own in dense.made.items() if own}, drawn
+    assert n_made > TRIES / 3
 
 
 SHEET = """\

@@ -258,8 +258,10 @@ def _side(made: Chromosomes, chrom: str, border: int, side: str, size: int) -> t
     found = _places(made, chrom, kept)
     if not found:  # at the end of a chromosome there is no base to keep
         if border == (0 if side == "+" else size):
-            if made[chrom] == [Piece(chrom, 0, size)]:
-                return chrom, border, side
+            at = 0 if side == "+" else length(made[chrom])
+            last = border - (side == "-")
+            if (chrom, at - (side == "-"), "+") in _places(made, chrom, last):
+                return chrom, at, side
             raise InputError(
                 f"an earlier step moved the end of {chrom} at {border:,}; correct the steps"
             )
