@@ -55,15 +55,20 @@ def peak_gb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def seconds(function):
-    """Wall time of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def seconds(function, least=0.1):
+    """Wall time of one call; of a short one the mean of calls in a row, `least` seconds together.
+
+    As in training, where a step finds threads awake and caches filled by the step before.
+    """
+    start, calls = time.perf_counter(), 0
+    while (used := time.perf_counter() - start) < least:
+        function()
+        calls += 1
+    return used / calls
 
 
 def in_turn(functions, repeats):
-    """Median seconds of each function, called in turn; one call of each before."""
+    """Median seconds of each function, timed in turn; one call of each before."""
     for function in functions:
         function()
     times = [[seconds(function) for function in functions] for _ in range(repeats)]

@@ -23,6 +23,8 @@ from chromloom.kernels.forward import forward_blocks
 from chromloom.kernels.layout import ROWS, make_scratch, slab_width
 from chromloom.kernels.threads import share
 
+WORTH_SHARING = 200_000
+"""Numbers to add up, below which waking another thread takes as long as it would save."""
 _local = threading.local()
 
 
@@ -137,7 +139,8 @@ def backward(spec, weights, inputs, ok, *, n_steps, n_threads, state=None, loss=
         reduce_slabs(lo, hi, slabs[1], 1, False, out["C"])
 
     share(work, n_blocks, n_threads)
-    share(reduce, len(Q), n_threads, pieces=1)
+    worth = slabs[0].size > WORTH_SHARING
+    share(reduce, len(Q), n_threads if worth else 1, pieces=1)
     if loss is not None and loss.offset is not None:
         out["offset"] = offset_grad
     return losses.sum(), out, unpack_weight_grad(spec, weights, weight_grads)
