@@ -19,7 +19,7 @@ VERSIONS = {
     "edits": 3,
     "perturbation": 6,
     "variants": 6,
-    "expression": 4,
+    "expression": 5,
     "structure": 1,
     "sequence_analysis": 3,
     "plotting": 1,

@@ -173,15 +173,17 @@ class GatedAttention(nn.Module):
         """
         rows, x = x, x[:, :1] if promoter_alone else x
         q, k, v = (
-            layer(own).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            layer(own).unflatten(2, (self.heads, -1)).transpose(1, 2).contiguous()
             for layer, own in ((self.query, x), (self.key, rows), (self.value, rows))
         )
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, heads, rows, 1 + k)
-        first = torch.zeros(x.shape[1], 1, dtype=x.dtype, device=x.device)
+        # Keys come before queries, since torch's softmax along a short last axis is slow.
+        scores = k @ q.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, heads, 1 + k, rows)
+        first = torch.zeros(x.shape[1], dtype=x.dtype, device=x.device)
         first[0] = 1
         weight = self.frequency.expand(self.heads)[:, None, None]
-        scores = scores + weight * (first * bias[:, None])[:, None]
-        attention = scores.masked_fill(~present[:, None, None], -math.inf).softmax(dim=-1)
+        absent = torch.zeros_like(bias).masked_fill(~present, -math.inf)
+        scores = scores + weight * (bias[:, :, None] * first)[:, None] + absent[:, None, :, None]
+        attention = scores.softmax(dim=2).transpose(2, 3)
         mixed = (attention @ v).transpose(1, 2).flatten(2)  # (B, rows, heads * head_size)
         x = self.norm(x + self.output(mixed * torch.sigmoid(self.gate(x))))
         return self.norm_after(x + self.feedforward(x))
