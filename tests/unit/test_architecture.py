@@ -62,8 +62,8 @@ ROOMS = {
         *("perturbation", "prediction", "sequence", "signals"),
     },
     "study": {
-        *("attribution", "classification", "contacts", "edits", "genome", "models", "sheets"),
-        *("signals", "training"),
+        *("attribution", "classification", "contacts", "edits", "expression", "genome", "models"),
+        *("sheets", "signals", "training"),
     },
     "viewer": {"genome", "normalize", "signals"},
     "cli": {

@@ -698,6 +698,8 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         ({"interactions": {"C": ""}}, "no expression of 'C' is predicted; expected some of A, B"),
         ({"tested": {"a": "x"}}, "expression.tested: no expression of 'a' is predicted"),
         ({"genes_of": {"C": "x"}}, "expression.genes_of: no expression of 'C' is predicted"),
+        ({"folds": [["chr1"], ["chr2"], ["chr30"]]}, "expression.folds: no chromosome 'chr30'"),
+        ({"folds": [["chr1"], ["chr30"]]}, "expression.folds: fewer than two have any of the"),
     ):
         with pytest.raises(InputError, match=message):
             study({"signals": "signals.tsv", "expression": asked | changes})

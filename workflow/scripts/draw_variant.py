@@ -13,6 +13,7 @@ from chromloom.variants.picture import (
     shown_pieces,
     variant_maps,
     variant_table,
+    variant_title,
 )
 
 params, source, name = snakemake.params, snakemake.input, snakemake.wildcards.edit
@@ -46,7 +47,7 @@ with job_log(snakemake.log[0]):
     figure = plot_variant(
         maps,
         bins,
-        title=f"{name}: {params.zygosity} {edit.kind} {edit.chrom}:{edit.start:,}-{edit.end:,}",
+        title=variant_title(edit, params.zygosity),
         region=(edit.start, edit.end),
         pieces=[shown_pieces(own, bins) for own in pieces] if len(bins) else [],
         tracks=tracks,

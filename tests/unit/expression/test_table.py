@@ -94,8 +94,8 @@ def test_folds_are_the_articles_or_those_given_or_one_per_chromosome():
     ("folds", "message"),
     [
         ([["1"], ["2", "chr1"]], "chr1 is in two folds"),
-        ([["1", "2", "21"]], "are all in one fold"),
-        ([["3"], ["4"]], "are all in one fold"),
+        ([["1", "2", "21"]], "fewer than two have any"),
+        ([["3"], ["4"]], "fewer than two have any"),
     ],
 )
 def test_folds_that_do_not_divide_are_refused(folds, message):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib import pyplot as plt
 
 from chromloom.plotting.locus import (
@@ -12,6 +13,7 @@ from chromloom.plotting.locus import (
     plot_variant,
     strength_limits,
 )
+from chromloom.plotting.style import add_strength_bar
 
 START = np.arange(20) * 10_000
 BINS = pd.DataFrame({"chrom": "chr1", "start": START, "end": START + 10_000,
@@ -102,5 +104,17 @@ def test_names_of_genes_do_not_lie_on_each_other():
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert 4 <= len(boxes) < 20
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("limits", [(2.0, 60.0), (0.2, 40.0), (1.1, 4.0), (7.1, 7.2)])
+def test_labels_of_contact_strength_do_not_lie_on_each_other(limits):
+    figure, ax = plt.subplots(figsize=(2.5, 1.4), layout="constrained")
+    values, start = some_map(), BINS["start"].to_numpy()
+    bar = add_strength_bar(plot_triangle(values, start, 10_000, ax, limits=limits), ax)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in bar.ax.get_yticklabels() if text.get_text()]
+    assert len(boxes) >= 2
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     plt.close(figure)

@@ -6,7 +6,7 @@ import pytest
 from chromloom.edits.edit import Edit
 from chromloom.perturbation.perturb import contiguous_bands
 from chromloom.prediction.open import open_source
-from chromloom.variants.picture import shown_pieces, variant_maps, variant_table
+from chromloom.variants.picture import shown_pieces, variant_maps, variant_table, variant_title
 from chromloom.variants.score import predict_variant
 
 
@@ -41,3 +41,25 @@ def test_a_picture_says_why_there_is_no_map_as_the_table_does(tiny_model_dir, ti
     assert variant_maps(models, unknown, flank=300_000)[0] == {
         "mine": "chr9 is masked or has no signals"
     }
+
+
+@pytest.mark.parametrize(
+    ("edit", "title"),
+    [
+        (Edit("d", "deletion", "chr1", 1_000, 2_000), "d: homozygous deletion chr1:1,000-2,000"),
+        (
+            Edit("t", "translocation", "chr1", 1_000, 1_000, "chr2", 3_000, 3_000),
+            "t: homozygous translocation chr1:1,000 and chr2:3,000",
+        ),
+        (
+            Edit("i", "insertion", "chr1", 1_000, 1_000, "chr2", 3_000, 4_000),
+            "i: homozygous insertion of chr2:3,000-4,000 at chr1:1,000",
+        ),
+        (
+            Edit("s", "substitution", "chr1", 9, 10, ref="A", alt="CT"),
+            "s: homozygous substitution chr1:9-10, A to CT",
+        ),
+    ],
+)
+def test_titles_name_all_places_of_a_variant_and_its_bases(edit, title):
+    assert variant_title(edit, "homozygous") == title

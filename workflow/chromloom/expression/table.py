@@ -4,7 +4,7 @@ Written by the rule `build_genes`; its columns are `COLUMNS`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -137,28 +137,36 @@ def add_folds(
     InputError
         A chromosome is in two folds, or fewer than two folds have genes.
     """
-    present = pd.Series(0, index=list(dict.fromkeys(genes["chrom"])))
+    fold = genes["chrom"].map(deal_chromosomes(dict.fromkeys(genes["chrom"]), folds))
+    left_out = genes.loc[fold.isna(), "chrom"].unique()
+    if len(left_out):
+        logger.warning("in no fold and left out: genes of %s", ", ".join(left_out))
+    return genes.assign(fold=fold).dropna(subset="fold").astype({"fold": "int64"})
+
+
+def deal_chromosomes(
+    chroms: Iterable[str], folds: Sequence[Sequence[str]] | str = "published"
+) -> dict[str, int]:
+    """Fold of each chromosome that has one; `folds` and errors as of `add_folds`."""
+    present = pd.Series(0, index=list(chroms))
     if isinstance(folds, str):
         one_each = [(chrom,) for chrom in present.index]
         folds = one_each if folds == "chromosome" else PUBLISHED_FOLDS
     fold_of: dict[str, int] = {}
     number = 0
-    for chroms in folds:
-        found = [chrom for chrom in match_names(chroms, present).values() if chrom]
+    for names in folds:
+        found = [chrom for chrom in match_names(names, present).values() if chrom]
         for chrom in found:
             if fold_of.setdefault(chrom, number) != number:
                 raise InputError(f"expression.folds: {chrom} is in two folds; keep one")
         number += bool(found)
     if number < 2:
+        shown = [*present.index[:9], *["…"] * (len(present) > 9)]
         raise InputError(
-            f"expression.folds: genes of {', '.join(present.index)} are all in one fold; name "
-            "chromosomes of these in two folds at least, or write chromosome"
+            f"expression.folds: fewer than two have any of the chromosomes {', '.join(shown)}; "
+            "name some of these in two folds at least, or write chromosome"
         )
-    fold = genes["chrom"].map(fold_of)
-    left_out = genes.loc[fold.isna(), "chrom"].unique()
-    if len(left_out):
-        logger.warning("in no fold and left out: genes of %s", ", ".join(left_out))
-    return genes.assign(fold=fold).dropna(subset="fold").astype({"fold": "int64"})
+    return fold_of
 
 
 def check_two_classes(genes: pd.DataFrame, what: str) -> None:

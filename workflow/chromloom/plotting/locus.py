@@ -12,12 +12,18 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc
 
-from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_empty
+from chromloom.plotting.style import (
+    CONTACT_MAP,
+    DIFFERENCE_MAP,
+    PALETTE,
+    add_strength_bar,
+    say_empty,
+)
 
 MOST_GENES = 40  # named in a picture
 ROWS_OF_GENES = 4
 MOST_MODELS = 6  # columns
-LETTER = 0.018  # width of a letter of the smallest labels, of a column of a picture of a variant
+LETTER = 0.021  # width of a letter of the smallest labels, of a column of a picture of a variant
 
 
 def plot_triangle(
@@ -184,7 +190,7 @@ def plot_observed_and_predicted(
     for values, name, ax in zip((observed, predicted), ("observed", "predicted"), axes):
         down = name == "predicted"
         mesh = plot_triangle(values, start, resolution, ax, limits=limits, down=down)
-        figure.colorbar(mesh, ax=ax, label="contact strength", shrink=0.8)
+        add_strength_bar(mesh, ax)
         ax.set_ylabel(name)
     rest = iter(axes[2:])
     for name in tracks:
@@ -254,7 +260,7 @@ def plot_variant(
             colours = strength_limits([pair[0]])
             for ax, values in zip(axes, pair):
                 mesh = plot_triangle(values, start, resolution, ax, limits=colours)
-                figure.colorbar(mesh, ax=ax, shrink=0.8)
+                add_strength_bar(mesh, ax)
             mesh = plot_triangle(
                 changes[model], start, resolution, axes[2], limits=limits, difference=True
             )
@@ -272,7 +278,8 @@ def plot_variant(
         axes[last].set_xlabel(f"{bins['chrom'].iloc[0]} (Mb)")
         if pieces:
             _plot_pieces(pieces, axes[-1])
-    for ax, name in zip(grid[:, 0], ("wild type", "edited,\non reference", "change")):
+    first = next((k for k, pair in enumerate(shown.values()) if not isinstance(pair, str)), 0)
+    for ax, name in zip(grid[:, first], ("wild type", "edited,\non reference", "change")):
         ax.set_ylabel(name)
     more = len(maps) - len(shown)
     figure.suptitle(title + (f" (the first {MOST_MODELS} models, {more} more)" if more else ""))

@@ -10,7 +10,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from chromloom.plotting.style import CONTACT_MAP, DIFFERENCE_MAP, PALETTE, say_empty
+from chromloom.plotting.style import (
+    CONTACT_MAP,
+    DIFFERENCE_MAP,
+    PALETTE,
+    add_strength_bar,
+    say_empty,
+)
 
 PSEUDOCOUNT = 0.5
 PAIRS = ("own", "spanning")  # the site is one end; an end on either side
@@ -43,13 +49,11 @@ def plot_map(
     if difference:
         limit = max(float(np.percentile(np.abs(known), 99)), 1e-3) if len(known) else 1.0
         style: dict[str, Any] = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit}
-        label = "log2 change"
     else:
         positive = known[known > 0]
         low, high = np.percentile(positive, [5, 99.5]) if len(positive) else (0.1, 1.0)
         style = {"cmap": CONTACT_MAP, "norm": LogNorm(low, max(high, 1.01 * low), clip=True)}
         square = np.where(square <= 0, low, square)
-        label = "contact strength"
     axes.set_facecolor("#d9d9d9")
     ticks = np.linspace(0, len(start) - 1, 5).astype(int)
     axes.set_xticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
@@ -73,7 +77,10 @@ def plot_map(
             axes.axvline(gap - 0.5, color="black", lw=0.5)
             axes.axhline(gap - 0.5, color="black", lw=0.5)
     axes.set_title(title)
-    axes.figure.colorbar(picture, ax=axes, label=label, shrink=0.75)
+    if difference:
+        axes.figure.colorbar(picture, ax=axes, label="log2 change", shrink=0.75)
+    else:
+        add_strength_bar(picture, axes, shrink=0.75)
     return axes
 
 

@@ -11,7 +11,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from chromloom.plotting.style import CONTACT_MAP, PALETTE, model_colours, say_empty
+from chromloom.plotting.style import (
+    CONTACT_MAP,
+    PALETTE,
+    add_strength_bar,
+    model_colours,
+    say_empty,
+)
 
 METRIC_NAMES = {
     "pearson_cp": "Pearson r, contact probability",
@@ -331,9 +337,7 @@ def plot_split_map(
     ax.text(0.98, 0.97, "observed", ha="right", va="top", **corner)
     ax.text(0.02, 0.03, "predicted", ha="left", va="bottom", **corner)
     ax.spines[["top", "right"]].set_visible(True)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-    bar.set_label("Contact strength")
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    add_strength_bar(image, ax)
     return ax
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import LogFormatter
@@ -60,6 +63,26 @@ def say_empty(axes: Axes, reason: str) -> Axes:
     text = textwrap.fill(reason, 40)
     axes.text(0.5, 0.5, text, ha="center", va="center", color="0.35", transform=axes.transAxes)
     return axes
+
+
+def add_strength_bar(mesh: ScalarMappable, axes: Axes, *, shrink: float = 0.8) -> Colorbar:
+    """Colour bar of contact strength, whose colours are logarithmic."""
+    bar = axes.figure.colorbar(mesh, ax=axes, label="contact strength", shrink=shrink)
+    ticks = _few_ticks(bar.vmin, bar.vmax)
+    bar.minorticks_off()
+    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    return bar
+
+
+def _few_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of a logarithmic axis, about three to six whatever it spans."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = np.outer(decades, steps).ravel()
+        inside = [*ticks[(ticks >= low) & (ticks <= high)].tolist()]
+        if len(inside) >= 3:
+            return inside
+    return inside if len(inside) == 2 else [low, high]
 
 
 def save_figure(figure: Figure, table: pd.DataFrame | None, stem: str | Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from chromloom.attribution.sets import parse_expression
 from chromloom.classification.labels import ELEMENTS, read_label_sheet
 from chromloom.errors import InputError
-from chromloom.genome.names import select_chromosomes
+from chromloom.expression.table import deal_chromosomes
+from chromloom.genome.names import match_names, select_chromosomes
 from chromloom.genome.regions import parse_region
 from chromloom.models.expression.settings import TRAINING_OPTIONS
 from chromloom.models.registry import model_settings, models
@@ -409,7 +410,26 @@ def check_expression(study: Figures) -> None:
                     f"expression.{key}: no expression of {cell_type!r} is predicted; expected "
                     f"some of {', '.join(study.expressed)}"
                 )
+    check_folds(study)
     check_added(study)
+
+
+def check_folds(study: Figures) -> None:
+    """Refuse folds of genes that chromosomes cannot be dealt to, or that name none of them."""
+    folds = study.config["expression"]["folds"]
+    assemblies = {study.signal_assembly[cell_type] for cell_type in study.expressed}
+    sizes = [study.chromsizes_of(assembly) for assembly in sorted(assemblies)]
+    known = [own for own in sizes if own is not None]
+    for own in known:
+        deal_chromosomes(own.index, folds)
+    if isinstance(folds, str) or len(known) < len(sizes):
+        return
+    for chrom in (chrom for fold in folds for chrom in fold):
+        if known and not any(match_names([chrom], own)[chrom] for own in known):
+            raise InputError(
+                f"expression.folds: no chromosome {chrom!r}; known are "
+                f"{', '.join(chrom for own in known for chrom in own.index[:30])}"
+            )
 
 
 def check_added(study: Figures) -> None:

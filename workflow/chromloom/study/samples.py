@@ -326,15 +326,24 @@ class Samples:
         return next((found for found in named if assembly_name(found) == name), name)
 
     def chromsizes(self, sample: str) -> pd.Series | None:
-        """Lengths (bp) of a sample's chromosomes by name; None while the genome is to be simulated.
+        """Lengths of a sample's chromosomes, see `chromsizes_of`."""
+        return self.chromsizes_of(self.assembly(sample))
+
+    def chromsizes_of(self, assembly: str) -> pd.Series | None:
+        """Lengths (bp) of chromosomes by name; None while the genome is to be simulated.
+
+        Parameters
+        ----------
+        assembly : str
+            As `find_assembly` has it.
 
         Raises
         ------
         InputError
             The assembly is neither shipped nor a file or folder, or the file is malformed.
         """
-        simulated = simulated_path(self.assembly(sample))[0]
-        return None if simulated else read_chromsizes(self.assembly_files(sample)[0])
+        simulated = simulated_path(assembly)[0]
+        return None if simulated else read_chromsizes(self.files_of_assembly(assembly)[0])
 
     def largest_pairs(self, sample: str, resolution: int) -> int:
         """Pairs of bins of the longest chromosome of a sample's map.

@@ -15,6 +15,7 @@ from chromloom.signals.tracks import read_track
 from chromloom.variants.score import predict_variant
 
 MOST_SIGNALS = 4
+MOST_BASES = 12  # in a title
 
 
 def variant_maps(
@@ -85,6 +86,19 @@ def variant_table(
         tables.append(pd.DataFrame({"model": model, **columns, "edited": pair[1][i, j]}))
     names = ["model", "start1", "start2", "wild_type", "edited"]
     return pd.concat(tables) if tables else pd.DataFrame(columns=names)
+
+
+def variant_title(edit: Edit, zygosity: str) -> str:
+    """What a picture of a variant is called: its name, kind, places and, if few, its bases."""
+    places = f"{edit.chrom}:{edit.start:,}-{edit.end:,}"
+    if edit.kind == "translocation":
+        places = f"{edit.chrom}:{edit.start:,} and {edit.chrom2}:{edit.start2:,}"
+    elif edit.kind == "insertion":
+        places = f"of {edit.chrom2}:{edit.start2:,}-{edit.end2:,} at {edit.chrom}:{edit.start:,}"
+    bases = ""
+    if edit.kind == "substitution" and max(len(edit.ref), len(edit.alt)) <= MOST_BASES:
+        bases = f", {edit.ref or '-'} to {edit.alt or '-'}"
+    return f"{edit.edit}: {zygosity} {edit.kind} {places}{bases}"
 
 
 def shown_pieces(pieces: Sequence[Piece], bins: pd.DataFrame) -> list[tuple[int, str]]:
