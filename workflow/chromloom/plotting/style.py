@@ -68,7 +68,7 @@ def say_empty(axes: Axes, reason: str) -> Axes:
 def add_strength_bar(mesh: ScalarMappable, axes: Axes, *, shrink: float = 0.8) -> Colorbar:
     """Colour bar of contact strength, whose colours are logarithmic."""
     bar = axes.figure.colorbar(mesh, ax=axes, label="contact strength", shrink=shrink)
-    ticks = _few_ticks(bar.vmin, bar.vmax)
+    ticks = _few_ticks(*mesh.get_clim())
     bar.minorticks_off()
     bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
     return bar
