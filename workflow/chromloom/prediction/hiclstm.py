@@ -92,6 +92,7 @@ class HiCLSTMMap(EditableMap):
         self.context = 0 if model.reads_between else None
         self._motifs = motifs
         self._orientations: dict[str, np.ndarray] | None = None
+        self._joined: set[tuple[str, ...]] = set()
         self._rendered: _Rendered | None = None
         self._moved: tuple[str, np.ndarray, np.ndarray] | None = None
 
@@ -151,9 +152,10 @@ class HiCLSTMMap(EditableMap):
             if own.any():
                 chroms.append(chrom)
                 vectors[own] = self.model.representation(chrom)[edited.source[own] - first]
-        if len(chroms) > 1:
+        if len(chroms) > 1 and tuple(chroms) not in self._joined:  # once, not for every control
+            self._joined.add(tuple(chroms))
             logger.warning(
-                "%s: joins %s; a model predicts this only as far as the axes of its "
+                "%s joins %s; a model predicts this only as far as the axes of its "
                 "representations mean the same on both",
                 edited.edit.edit,
                 " and ".join(chroms),
