@@ -54,8 +54,8 @@ ROOMS = {
         *("prediction", "representations", "sequence", "signals"),
     },
     "variants": {
-        *("analysis", "edits", "evaluation", "expression", "genome", "normalize", "perturbation"),
-        *("prediction", "sequence", "signals"),
+        *("analysis", "edits", "evaluation", "expression", "genome", "models", "normalize"),
+        *("perturbation", "prediction", "sequence", "signals"),
     },
     "simulate": {
         *("analysis", "attribution", "edits", "evaluation", "genome", "normalize"),

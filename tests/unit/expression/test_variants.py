@@ -6,7 +6,7 @@ import pytest
 
 from chromloom.edits.edit import Edit, put_together
 from chromloom.expression.edited import predict_edited
-from chromloom.expression.fit import fold_dirs, open_fold, train_folds
+from chromloom.expression.fit import fold_dirs, open_fold, train_fold, train_folds
 from chromloom.files import write_tsv
 from chromloom.genome.bins import Bins, make_bins
 from chromloom.perturbation.predict import predict_edit
@@ -103,3 +103,12 @@ def test_elements_are_those_of_the_predicted_map(model):
     np.testing.assert_allclose(before["frequency"], 1, rtol=1e-6)
     np.testing.assert_allclose(after["frequency"], 1, rtol=1e-6)
     assert after["end2"].max() <= before["end2"].max() - 400_000
+
+
+def test_a_graph_of_genes_is_given_elements_without_a_setting_for_them(driven, store, tmp_path):
+    genes, marks, _ = driven
+    for fold in sorted(set(genes["fold"]))[:1]:
+        train_fold(genes, marks, tmp_path / "0", model="gc-merge", fold=fold, options={"epochs": 1})
+    graph = ExpressionModel([open_fold(tmp_path / "0")], genes, store)
+    change, _ = told(graph, Edit("d", "deletion", genes["chrom"][0], 400_000, 600_000))
+    assert len(change)

@@ -561,6 +561,21 @@ def code_of(name: str) -> list[str]:
     return sorted({str(model.plugin), *own})
 
 
+def reads_elements(model: str, options: Mapping[str, Any]) -> bool:
+    """Whether a model of expression reads elements: by its setting `parts` where it has one.
+
+    Parameters
+    ----------
+    model : str
+        Of the table.
+    options : mapping
+        Settings that differ from its own.
+    """
+    line = find_model(model)
+    parts = options.get("parts", line.defaults.get("parts"))
+    return "contacts" in line.reads if parts is None else parts in ("all", "elements")
+
+
 def resolve_model(name: str, options: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict]:
     """The model that a name stands for, with the settings that differ from its own.
 

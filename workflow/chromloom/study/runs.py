@@ -10,14 +10,19 @@ from chromloom.edits.read import summary
 from chromloom.errors import InputError
 from chromloom.genome.assembly import assembly_name
 from chromloom.models.akita.settings import WindowFit
-from chromloom.models.registry import Model, code_of, find_model, model_settings, resolve_model
+from chromloom.models.registry import (
+    Model,
+    code_of,
+    find_model,
+    model_settings,
+    reads_elements,
+    resolve_model,
+)
 from chromloom.study.predictors import PredictorPlan, applies, missing_signals, plan_predictor
 from chromloom.study.samples import Samples, listed, simulated_path
 
 # HiCCUPS knows the surroundings of a loop at these bin sizes (bp).
 LOOP_RESOLUTIONS = range(4_000, 28_001)
-WITH_ELEMENTS = ("all", "elements")
-"""Values of the setting `parts` of models of expression that read elements."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,8 @@ class Runs(Samples):
         }
 
     def reads_elements(self, name: str) -> bool:
-        """Whether a model of expression reads elements, by its setting parts where it has one."""
-        model, options = resolve_model(name, self.config["expression"]["options"])
-        parts = options.get("parts", find_model(model).defaults.get("parts"))
-        return "contacts" in find_model(model).reads if parts is None else parts in WITH_ELEMENTS
+        """Whether a model of expression, or a variant of one, reads elements."""
+        return reads_elements(*resolve_model(name, self.config["expression"]["options"]))
 
     @property
     def expression_models(self) -> list[str]:

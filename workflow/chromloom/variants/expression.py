@@ -11,6 +11,7 @@ import pandas as pd
 from chromloom.expression.edited import contact_interactions, predict_edited
 from chromloom.expression.fit import Fold, fold_dirs, open_fold
 from chromloom.files import read_tsv
+from chromloom.models.registry import reads_elements
 from chromloom.perturbation.predict import InEdited, Prediction
 from chromloom.prediction.source import MapSource
 from chromloom.signals.store import SignalStore
@@ -120,7 +121,8 @@ class ExpressionModel:
     @property
     def _asks(self) -> bool:
         """Whether the model reads elements."""
-        return self.folds[0].config["settings"].get("parts") in ("all", "elements")
+        config = self.folds[0].config
+        return reads_elements(config["model"], config["options"])
 
     def _interactions(
         self, prediction: Prediction, one: InEdited, source: MapSource
