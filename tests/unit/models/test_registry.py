@@ -11,7 +11,15 @@ import pytest
 import chromloom
 from chromloom.errors import InputError
 from chromloom.models import registry
-from chromloom.models.registry import MODELS, Model, find_model, load, register, resolve_model
+from chromloom.models.registry import (
+    MODELS,
+    Model,
+    find_model,
+    load,
+    reads_elements,
+    register,
+    resolve_model,
+)
 
 OPTIONS = {
     "hiclstm-paper": {"epochs": 3, "frame": 100},
@@ -184,3 +192,15 @@ def test_a_variant_is_its_model_with_other_settings(name, model, settings):
 def test_names_that_stand_for_nothing_are_refused(name, message):
     with pytest.raises(InputError, match=message):
         resolve_model(name, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reads"),
+    [
+        ("gc-merge", {}, True), ("chromoformer", {}, True), ("chromoformer-embedding", {}, False),
+        ("chromoformer", {"parts": "embedding"}, False), ("marks-elements", {}, True),
+        ("marks-ridge", {}, False), ("marks-ridge", {"parts": "all"}, True),
+    ],
+)  # fmt: skip
+def test_what_reads_elements_is_told_by_the_setting_parts_or_the_table(model, options, reads):
+    assert reads_elements(model, options) is reads
