@@ -8,6 +8,7 @@ causes only. Scale and physics stay, so intensities of both plans compare.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from chromloom.edits.edit import COMPOUND, Edit, check_edit
@@ -106,8 +107,8 @@ def _carry(
         rows = rows[(rows["start"] >= part.start) & (rows["end"] <= part.end)].copy()
     else:
         rows = rows[(rows["start"] < part.end) & (rows["end"] > part.start)].copy()
-    start = rows["start"].clip(lower=part.start) - part.start
-    end = rows["end"].clip(upper=part.end) - part.start
+    start = np.maximum(rows["start"].to_numpy(), part.start) - part.start
+    end = np.minimum(rows["end"].to_numpy(), part.end) - part.start
     if part.strand == "-":
         start, end = part.end - part.start - end, part.end - part.start - start
         if "strand" in rows:

@@ -40,7 +40,7 @@ from chromloom.simulate.contacts import expected_contacts
 from chromloom.simulate.edits import remove_sites
 from chromloom.simulate.elements import find_loops
 from chromloom.simulate.plan import Plan, read_plan
-from chromloom.simulate.truth import draw_edits, intensities, score_changes
+from chromloom.simulate.truth import draw_edits, intensities, score_changes, simulate_change
 
 logger = logging.getLogger(__name__)
 
@@ -120,10 +120,9 @@ def judge_model(
     source = sources["lifted"]
     tables = [
         judge_map(source, observed, plan),
-        *(
-            _judge_edits(sources[mode], observed, plan, mode, n_edits, seed)
-            for mode in modes
-            if mode in sources
+        *_judge_edits(
+            {mode: sources[mode] for mode in modes if mode in sources},
+            *(observed, plan, n_edits, seed),
         ),
     ]
     if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
@@ -320,13 +319,19 @@ def _leading_eigenvector(pixels, mask):
     return vector
 
 
-def _judge_edits(source, observed, plan, mode, n_edits, seed):
-    tables = []
-    for edit in draw_edits(plan, source.bins, n_edits=n_edits, seed=seed):
-        prediction = predict_edit(source, lay_out_for(source, edit))
-        scored = score_changes(prediction, observed, plan)
-        tables.append(scored[scored["scale"] == "log2"])
-    return summarise_edits(pd.concat(tables), mode)
+def _judge_edits(sources, observed, plan, n_edits, seed):
+    """Rows of each mode; an edit is simulated once for all modes that predict the same bins."""
+    tables: dict[str, list[pd.DataFrame]] = {mode: [] for mode in sources}
+    for edit in draw_edits(plan, observed.bins, n_edits=n_edits, seed=seed):
+        truths: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        for mode, source in sources.items():
+            prediction = predict_edit(source, lay_out_for(source, edit))
+            window = prediction.bins.tobytes()
+            if window not in truths:
+                truths[window] = simulate_change(prediction, observed, plan)
+            scored = score_changes(prediction, observed, truths[window])
+            tables[mode].append(scored[scored["scale"] == "log2"])
+    return [summarise_edits(pd.concat(own), mode) for mode, own in tables.items()]
 
 
 def summarise_edits(scored: pd.DataFrame, mode: str) -> pd.DataFrame:

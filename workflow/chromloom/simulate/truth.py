@@ -89,10 +89,11 @@ def _place(
     )
 
 
-def score_changes(prediction: Prediction, observed: NormalizedMap, plan: Plan) -> pd.DataFrame:
-    """Score a prediction and the baselines against the simulated change; see the module."""
+def score_changes(
+    prediction: Prediction, observed: NormalizedMap, truth: tuple[np.ndarray, np.ndarray]
+) -> pd.DataFrame:
+    """Score a prediction and the baselines against what `simulate_change` gave; see the module."""
     edit = prediction.edited.edit
-    truth = simulate_change(prediction, observed, plan)
     model = (prediction.wild_type, prediction.on_reference)
     if edit.kind == "translocation":
         methods = {"model": model, "shifted expected": shifted_expected(prediction, observed)}
