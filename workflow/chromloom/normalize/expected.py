@@ -5,9 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import bioframe
 import cooler
-import cooltools
 import numpy as np
 import pandas as pd
 
@@ -106,6 +104,8 @@ def compute_expected(
         n_valid is 0 it is interpolated over distance, and a pair of regions without any unmasked
         pair has the expected of the chromosome). One row for each dist >= `ignore_diags`.
     """
+    import cooltools  # a second of start-up that extraction, which needs none of it, is spared
+
     with quiet_cooltools():
         table = cooltools.expected_cis(
             CoolerByName(clr.uri),
@@ -215,4 +215,6 @@ def view_of(assembly_view: pd.DataFrame | None, clr: cooler.Cooler) -> pd.DataFr
     """Align a view to a cooler's bins; see `align_view`."""
     bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
     view_df = align_view(assembly_view, bins.assign(chrom=bins["chrom"].astype(str)))
+    import bioframe
+
     return bioframe.make_viewframe(view_df)
