@@ -1,6 +1,7 @@
 """A small study of a simulated genome, to be run more than once, and what equal results are."""
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 RUN = "A.10000.ICE.hiclstm-paper"
+WEIGHTS = f"results/models/{RUN}/model.safetensors"
+NORMALIZED = "results/normalized/A.10000.ICE.cool"
 TARGETS = [f"results/representations/{RUN}.parquet", "results/analysis/A.10000.ICE/insulation.tsv"]
 CONFIG = {
     "samples": "samples.tsv",
@@ -27,6 +30,14 @@ def write_study(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(json.dumps(CONFIG))
     (folder / "samples.tsv").write_text(SAMPLES)
+    return folder
+
+
+def copy_study(finished: Path, folder: Path, *, without: list[str]) -> Path:
+    """A copy of the finished study, from which some results have gone."""
+    shutil.copytree(finished, folder, symlinks=True, dirs_exist_ok=True)
+    for name in without:
+        (folder / name).unlink()
     return folder
 
 

@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from study import RUN, TARGETS, differences, write_study
+from study import NORMALIZED, RUN, TARGETS, WEIGHTS, copy_study, differences, write_study
 
 from chromloom.errors import InputError
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.representations.parquet import read_representations
 
-WEIGHTS = f"results/models/{RUN}/model.safetensors"
-NORMALIZED = "results/normalized/A.10000.ICE.cool"
 EXPECTED = "results/normalized/A.10000.ICE.expected.tsv"
 LOCKED = "Directory cannot be locked"
 
@@ -55,14 +53,6 @@ def kill(process: subprocess.Popen) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def copy_study(undisturbed: Path, folder: Path, *, without: list[str]) -> Path:
-    """A copy of the finished study, from which some results have gone."""
-    shutil.copytree(undisturbed, folder, symlinks=True, dirs_exist_ok=True)
-    for name in without:
-        (folder / name).unlink()
-    return folder
 
 
 def finish(snakemake, folder: Path, cores: int = 1) -> None:

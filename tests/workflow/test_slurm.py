@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import slurm
 import yaml
-from study import RUN, TARGETS, differences, write_study
+from study import NORMALIZED, RUN, TARGETS, WEIGHTS, copy_study, differences, write_study
 
 JOBS = ["squeue", "--all", "--states=all", "--noheader", "--format=%k|%P|%T|%m|%C"]
 
@@ -23,7 +23,9 @@ def cluster(tmp_path_factory):
 def test_a_study_on_slurm_gives_the_results_of_a_local_run(
     cluster, snakemake, undisturbed, repo_root, tmp_path
 ):
-    folder = write_study(tmp_path / "study")
+    """From the contact map on, since every rule waits for the daemons for half a minute."""
+    made = [NORMALIZED, WEIGHTS, *TARGETS]
+    folder = copy_study(undisturbed, tmp_path / "study", without=made)
     snakemake(
         folder, "--configfile", str(folder / "config.yaml"),
         "--profile", str(repo_root / "profiles" / "slurm"),
@@ -34,8 +36,7 @@ def test_a_study_on_slurm_gives_the_results_of_a_local_run(
     assert differences(folder, undisturbed) == []
     listed = subprocess.run(JOBS, capture_output=True, text=True, check=True).stdout.splitlines()
     jobs = {name: rest for name, *rest in (line.split("|") for line in listed)}
-    assert len(jobs) == len(listed) == 5
-    assert jobs["rule_simulate_genome"] == ["cpu", "COMPLETED", "4000M", "2"]
+    assert len(jobs) == len(listed) == 3
     # Training asks for its own memory and cores; without a GPU it is kept off that partition.
     assert jobs[f"rule_train_model_wildcards_{RUN.replace('.', '_')}"] == [
         "cpu", "COMPLETED", "16000M", "8",
