@@ -12,6 +12,12 @@ TABLE_PARTS = {
     "perturbation": PERTURBATIONS,
     "simulated": expand("results/judged/{run}.tsv", run=STUDY.judged),
 }
+TABLE_NEEDS = {
+    "reconstruction": "the table needs a model or a predictor that predicts maps; no sample has one",
+    "classification": "the table needs a sheet of labels (key labels) of the cell type of a sample with models",
+    "perturbation": "the table needs edits (key edits) that a model predicts, and perturbation.maps: true",
+    "simulated": "the table needs models of a simulated genome (key simulate)",
+}
 TABLES = expand(
     "results/tables/{table}.tsv",
     # That of simulated genomes belongs to its figure, a target by name.
@@ -43,7 +49,7 @@ FIGURES = expand(
 
 rule gather_table:
     input:
-        lambda wildcards: TABLE_PARTS[wildcards.table],
+        lambda w: needed(TABLE_PARTS[w.table], TABLE_NEEDS[w.table])(w),
     output:
         report(
             "results/tables/{table}.tsv",
@@ -55,6 +61,8 @@ rule gather_table:
         "logs/gather_table/{table}.log",
     benchmark:
         "benchmarks/gather_table/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(TABLE_PARTS),
     conda:
         "../envs/plot.yaml"
     threads: 1

@@ -69,14 +69,20 @@ def test_edited_and_fine_tuned_maps_are_not_judged(snakemake, tmp_path):
     assert re.findall(r"Comparing \S+ of (\S+) with the truth", done.stdout) == ["A"]
 
 
-def test_judging_needs_a_simulated_genome(snakemake, tmp_path):
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("simulated", "simulated judges models that predict maps of simulated genomes"),
+        ("results/tables/classification.tsv", "the table needs a sheet of labels"),
+    ],
+)
+def test_a_target_that_a_study_has_nothing_for_says_what_it_needs(
+    snakemake, tmp_path, target, message
+):
     config = ["--configfile", "config/quickstart/config.yaml"]
-    done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated", check=False)
+    done = snakemake(tmp_path, target, *config, "--dry-run", "--cores", "2", check=False)
     assert done.returncode
-    assert (
-        "simulated judges models that predict maps of simulated genomes"
-        in done.stdout + done.stderr
-    )
+    assert message in done.stdout + done.stderr
 
 
 def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):

@@ -147,3 +147,21 @@ def test_a_map_that_ends_at_a_distance_is_drawn_as_its_band(reach):
     middles = band.get_coordinates().mean(axis=(0,))  # of all distances' edges, by column
     np.testing.assert_allclose(np.diff(middles[:, 0]), 1)
     assert ax.get_ylabel() == "distance (Mb)"
+
+
+@pytest.mark.parametrize("reach", [4, 15])
+def test_two_chromosomes_are_divided_by_one_line_wherever_the_second_begins(reach):
+    """The second may lie at lower coordinates than the first."""
+    start = np.r_[np.arange(50, 60), np.arange(20, 30)] * 10_000
+    chrom = np.repeat(["chr1", "chr2"], 10)
+    first, second = np.triu_indices(20)
+    near = second - first < reach
+    table = pd.DataFrame(
+        {"map": "wild type", "chrom1": chrom[first], "start1": start[first]}
+        | {"chrom2": chrom[second], "start2": start[second], "value": np.where(near, 2.0, np.nan)}
+    )
+    ax = plot_edit(table, title="t").axes[0]
+    assert len(ax.lines) == (1 if reach == 4 else 2)  # of a square, one along each axis
+    assert ax.get_xlabel() == "chr1 and chr2 (Mb)"
+    if reach == 4:
+        assert float(ax.get_yticklabels()[-1].get_text()) == 0.04

@@ -35,15 +35,15 @@ def plot_map(
     values : ndarray, (k, k), float
         Upper triangle. Contact strength (logarithmic colours), or a log2 change.
     start : ndarray, (k,), int
-        Left edges of the bins, bp.
+        Left edges of the bins, bp; of several chromosomes one after another, in any order.
     axes : Axes
     title : str
     difference : bool
         Diverging colours around 0.
     """
-    gaps: np.ndarray | list[int] = []
-    if len(start) > 2:
-        gaps = np.flatnonzero(np.diff(start) != np.diff(start).min()) + 1
+    steps = np.diff(start)
+    size = steps[steps > 0].min(initial=np.iinfo(np.int64).max)  # backwards to the next chromosome
+    gaps = np.flatnonzero(steps != size) + 1
     square = np.where(np.isnan(values), values.T, values)
     known = square[np.isfinite(square)]
     if difference:
@@ -61,9 +61,8 @@ def plot_map(
     n_dist = int((j - i).max()) + 1 if len(i) else len(start)
     if 2 * n_dist < len(start):
         picture = _draw_band(square, n_dist, axes, style)
-        size = np.diff(start).min() / 1e6
         distances = np.linspace(0, n_dist, 5).astype(int)
-        axes.set_yticks(distances, [f"{d * size:.2g}" for d in distances])
+        axes.set_yticks(distances, [f"{d * size / 1e6:.2g}" for d in distances])
         axes.set_ylabel("distance (Mb)")
     else:
         picture = axes.imshow(square, interpolation="nearest", **style)
@@ -112,9 +111,10 @@ def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
     figure, axes = plt.subplots(1, len(maps), figsize=(3.7 * len(maps), 3.4), layout="constrained")
     for (name, part), ax in zip(maps, np.atleast_1d(axes)):
         values = _square(part["value"])
-        chrom, start = part["chrom1"].iloc[0], part["start2"].to_numpy()[: len(values)]
-        plot_map(values, start, ax, title=name, difference=name == "difference")
-        ax.set_xlabel(f"{chrom} (Mb{', edited coordinates' if name == 'edited' else ''})")
+        bins = part.iloc[: len(values)]  # the first with each
+        plot_map(values, bins["start2"].to_numpy(), ax, title=name, difference=name == "difference")
+        chroms = " and ".join(bins["chrom2"].unique())
+        ax.set_xlabel(f"{chroms} (Mb{', edited coordinates' if name == 'edited' else ''})")
     figure.suptitle(title)
     return figure
 
