@@ -14,7 +14,7 @@ from chromloom.normalize import balance, maps
 from chromloom.normalize.maps import NormalizedMap, read_cis_pixels
 from chromloom.normalize.normalized import write_normalized
 from chromloom.prediction.observed import ObservedMap
-from chromloom.training.likelihood import _symmetric_counts
+from chromloom.training.chromosome import symmetric_counts
 
 BINS = 1_010
 CHUNK = 20_000
@@ -66,7 +66,7 @@ def test_bytes_a_pixel(full_map):
 
     assert peak(lambda: balance._cis_matrix(clr, "chr1", 2)) < 15  # column and count
     mask = full_map.mask("chr1")
-    assert peak(lambda: _symmetric_counts(full_map, "chr1", ~mask)) < 20  # the same twice
+    assert peak(lambda: symmetric_counts(full_map, "chr1", ~mask)) < 20  # the same twice
     kept = {"columns": ["count"], "keep": lambda i, j: j >= i}
     assert peak(lambda: read_cis_pixels(clr, "chr1", 0, BINS, **kept)) < 20  # i, j and count
     assert peak(coarsened) < 10
@@ -78,7 +78,7 @@ def test_bytes_a_pixel(full_map):
 def test_chunks_change_nothing(full_map, monkeypatch):
     def read():
         mask = full_map.mask("chr1")
-        counts = _symmetric_counts(full_map, "chr1", ~mask)
+        counts = symmetric_counts(full_map, "chr1", ~mask)
         with coarsen_for_compartments(full_map.clr, 2) as coarse:
             return counts.toarray(), coarse.pixels()[:]
 

@@ -11,7 +11,7 @@ VERSIONS = {
     "signals": 1,
     "normalize": 1,
     "analysis": 2,
-    "training": 6,
+    "training": 7,
     "predictors": 8,
     "reconstruction": 5,
     "classification": 4,

@@ -42,6 +42,15 @@ def equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def test_a_loss_that_is_no_number_ends_training(tiny_map_path, tmp_path):
+    settings = small("paper", epochs=3, learning_rate=1e30, embedding_learning_rate=1e30)
+    with pytest.raises(
+        InputError, match=r"loss of epoch \d is no number; take a lower learning_rate"
+    ):
+        train(tiny_map_path, tmp_path / "m", settings, seed=0, device="cpu")
+    assert not (tmp_path / "m").exists()
+
+
 @pytest.mark.parametrize("preset", ["paper", "refined", "released"])
 def test_loss_falls_and_is_told(tiny_map_path, tmp_path, caplog, preset):
     with caplog.at_level(logging.INFO, logger="chromloom"):

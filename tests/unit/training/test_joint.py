@@ -16,6 +16,7 @@ from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.trained import TrainedModel
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.normalize.normalized import write_normalized
+from chromloom.training.chromosome import ChromosomeCounts
 from chromloom.training.fit import train
 from chromloom.training.hierarchy import Contrast, JointModel, _upper_root
 from chromloom.training.joint import fit_joint, read_joint
@@ -61,7 +62,8 @@ def maps(tmp_path_factory):
 def count_models(maps, *, barrier=True):
     R, S = eigen_representation(NormalizedMap(maps["deep"]), "chr1", 3)
     options = {"n_knots": 4, "dispersion": 0.01, "oriented": True, "barrier": barrier, "seed": 0}
-    return [CountModel(NormalizedMap(path), "chr1", R, S, **options) for path in maps.values()]
+    read = [ChromosomeCounts.read(NormalizedMap(path), "chr1") for path in maps.values()]
+    return [CountModel(observed, R[observed.position], S, **options) for observed in read]
 
 
 def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(maps, monkeypatch):

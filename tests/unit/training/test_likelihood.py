@@ -13,6 +13,7 @@ from chromloom.kernels.counts import drawn_products
 from chromloom.kernels.threads import n_threads
 from chromloom.models.baselines.eig import eigen_representation
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.chromosome import ChromosomeCounts
 from chromloom.training.likelihood import (
     DRAWS_OF_A_KNOT,
     CountModel,
@@ -25,9 +26,11 @@ from chromloom.training.likelihood import (
 def model(tiny_map_path):
     normalized = NormalizedMap(tiny_map_path)
     R, S = eigen_representation(normalized, "chr1", 3)
+    observed = ChromosomeCounts.read(normalized, "chr1")
     model = CountModel(
-        normalized, "chr1", R, S, n_knots=4, dispersion=0.01, oriented=True, barrier=True, seed=0
-    )
+        observed, R[observed.position], S, n_knots=4, dispersion=0.01, oriented=True, barrier=True,
+        seed=0,
+    )  # fmt: skip
     rng = np.random.default_rng(0)
     model.S[:-1] += 0.3 * rng.standard_normal(model.S[:-1].shape).astype(np.float32)
     model.offset += 0.1 * rng.standard_normal(4).astype(np.float32)
@@ -76,7 +79,7 @@ def test_rows_move_up_the_penalised_likelihood_by_newton(model, tiny_map_path):
         value[d, model.position[i]], rel=1e-5
     )
     moved = copy.deepcopy(model)
-    moved.R = model.R.copy()
+    moved.mean = 0.2 * np.random.default_rng(3).standard_normal(model.R.shape).astype(np.float32)
     moved.rng = SimpleNamespace(permutation=lambda n: [0])  # the first group of rows alone
     prior = model.prior.copy()
     moved._sweep_rows(1.0)
@@ -88,7 +91,7 @@ def test_rows_move_up_the_penalised_likelihood_by_newton(model, tiny_map_path):
         x = np.array([(S[j] if j > row else S[j].T) @ model.R[j] for j in range(n)])
         score = (counts[row] - mu[row]) / (1 + 0.01 * mu[row])
         weights = mu[row] / (1 + 0.01 * mu[row])
-        gradient = score @ x - model.R[row] / prior
+        gradient = score @ x - (model.R[row] - moved.mean[row]) / prior
         hessian = (x * weights[:, None]).T @ x + np.diag(1 / prior)
         wanted = np.linalg.solve(hessian, gradient)
         np.testing.assert_allclose(moved.R[row] - model.R[row], wanted, rtol=2e-3, atol=2e-5)
@@ -228,10 +231,10 @@ def test_spread_is_that_of_the_canonical_axes(model):
     np.testing.assert_allclose(spread[row], (noise @ turn).std(axis=0), rtol=0.03)
 
 
-def simulate(folder, n, depth, seed, more=None):
+def simulate(folder, n, depth, seed, more=None, *, blocks=1, size=1.0):
     """A map of known log O/E of rank 2 whose form changes with distance, and that truth.
 
-    `more` (i, j) adds to the log O/E.
+    `more` (i, j) adds to the log O/E, `blocks` bins in a row are alike, `size` scales it.
     """
     import cooler
 
@@ -239,7 +242,8 @@ def simulate(folder, n, depth, seed, more=None):
 
     rng = np.random.default_rng(seed)
     t = np.arange(n)
-    R = np.column_stack([np.sign(np.sin(t / 9)), np.cos(t / 31)]) + 0.1
+    place = t // blocks
+    R = np.sqrt(size) * (np.column_stack([np.sign(np.sin(place / 9)), np.cos(place / 31)]) + 0.1)
     i, j = np.triu_indices(n, 2)
     dist = j - i
     near = np.exp(-dist / 8)
@@ -291,6 +295,40 @@ def test_truth_is_found_closer_than_by_eigenvectors(tmp_path, depth, better):
 
     assert error(found) < better * error(start)
     assert np.abs(offset).max() < 1
+
+
+def test_a_shallow_map_is_fitted_in_larger_bins_first(tmp_path):
+    """Too few contacts for the bins themselves, enough for 16 of them together."""
+    n = 2_100
+    normalized, (i, j, L) = simulate(tmp_path, n, 0.35, seed=6, blocks=16)
+    contacts = normalized.pixels("chr1", 0, n)["count"].sum()
+    assert 2 * contacts / n < 30
+    R0, S0 = eigen_representation(normalized, "chr1", 4)
+    far = (j - i > 100) & (np.random.default_rng(0).random(len(i)) < 0.1)
+    found = {}
+    for coarse in (False, True):
+        fitted = likelihood_representation(
+            normalized, "chr1", R0, S0, n_knots=6, sweeps=8, dispersion=0.01,
+            coarse_to_fine=coarse,
+        )  # fmt: skip
+        assert all(np.isfinite(x).all() for x in fitted.values())
+        R, S = fitted["embedding"].astype(float), fitted["S"][-1]
+        found[coarse] = np.einsum("pa,ab,pb->p", R[i[far]], S, R[j[far]])
+    assert np.corrcoef(found[True], L[far])[0, 1] > 0.75
+    assert found[False].std() < 0.05 * found[True].std()
+
+
+def test_axes_of_a_map_without_structure_are_zero(tmp_path):
+    normalized, _ = simulate(tmp_path, 600, 0.3, seed=7, size=0.0)
+    R0, S0 = eigen_representation(normalized, "chr1", 4)
+    fitted = likelihood_representation(
+        normalized, "chr1", R0, S0, n_knots=6, sweeps=20, dispersion=0.01, barrier=False
+    )
+    np.testing.assert_allclose(fitted["S"], 0, atol=1e-3)
+    gone = ~fitted["S"][-1].any(axis=0)
+    assert gone.any()
+    assert not fitted["embedding"][:, gone].any()
+    assert not fitted["spread"][:, gone].any()
 
 
 def test_few_deep_pairs_do_not_run_away(tmp_path):

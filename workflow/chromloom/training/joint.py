@@ -24,6 +24,7 @@ from chromloom.models.baselines.eig import coverage, eigen_representation, orien
 from chromloom.models.hiclstm.settings import HiCLSTMSettings
 from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
+from chromloom.training.chromosome import ChromosomeCounts
 from chromloom.training.hierarchy import JointModel
 from chromloom.training.likelihood import (
     CountModel,
@@ -148,11 +149,11 @@ def _fit_chromosome(
     covered = {sample: coverage(normalized, chrom) for sample, normalized in maps.items()}
     deepest = max(maps, key=lambda sample: np.nansum(covered[sample]))
     R, S = eigen_representation(maps[deepest], chrom, d, k=settings.objective.k, seed=seed)
+    observed = [ChromosomeCounts.read(normalized, chrom) for normalized in maps.values()]
     models = [
         CountModel(
-            normalized,
-            chrom,
-            R,
+            counts,
+            R[counts.position],
             S,
             n_knots=made.knots,
             dispersion=fit.dispersion,
@@ -160,7 +161,7 @@ def _fit_chromosome(
             barrier=made.barrier,
             seed=seed,
         )
-        for normalized in maps.values()
+        for counts in observed
     ]
     joint = JointModel(models)
     paths = ", ".join(str(normalized.path) for normalized in maps.values())

@@ -17,6 +17,11 @@ account, so that a shallow map's noise is not mistaken for structure, and S like
 R from its posterior. Priors are Gaussian, and their scales are estimated with everything else: one
 variance a component of R, so that what a map cannot carry fades out (MacKay 1992), and one a step
 of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each pair twice.
+
+From coarse to fine: where a bin has few contacts, structure that larger bins show well is lost in
+the noise of small ones, and all components fade out. The same counts are therefore fitted in bins
+4, 16, … times as large first, coarsest first. What a level finds is where the next one starts, and
+the mean of its prior: only what sets a bin apart from its larger bin has a variance to estimate.
 """
 
 import logging
@@ -25,14 +30,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import inv
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from chromloom.errors import InputError
 from chromloom.kernels.counts import (
     counts_of,
     drawn_products,
-    fill_symmetric,
     n_products,
     near_pairs,
     newton_rows,
@@ -42,6 +45,7 @@ from chromloom.models.baselines.eig import coverage, orient
 from chromloom.models.hiclstm.module import knot_positions
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.training.barriers import Barriers
+from chromloom.training.chromosome import NO_PAIR, ChromosomeCounts
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +56,6 @@ PAIRS_OF_A_KNOT = 3_072
 DRAWS_OF_A_KNOT = 2 * PAIRS_OF_A_KNOT
 """Draws of the two rows of its pairs, together: two a pair, more if pairs are few."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
-NO_PAIR = -1e4
 LARGEST_MOVE = 1.0
 """Of any pair's log rate in one step of S: beyond it the likelihood is not quadratic."""
 OFFSET_PRECISION = 1e-3
@@ -62,6 +65,13 @@ SMALLEST_PRIOR = 1e-6
 """Smallest variance of a component of R, relative to the largest."""
 LARGEST_STEP = 1.0
 """Variance of S from octave to octave at most: S itself is 1 or -1 at the last knot."""
+OCTAVES_OF_A_LEVEL, FEWEST_BINS, FEWEST_KNOTS = 2, 128, 3
+"""Octaves by which bins become larger from level to level; the least that a coarser level has."""
+COARSENING = 2**OCTAVES_OF_A_LEVEL
+FIRST_OWN = 0.1
+"""Variance of what a bin has beyond its larger bin, at first, relative to their mean square."""
+NOTHING = 1e-12
+"""Size in log rate, and below it, of an axis that has faded out."""
 
 
 class CountModel:
@@ -69,10 +79,9 @@ class CountModel:
 
     Parameters
     ----------
-    normalized : NormalizedMap
-    chrom : str
-    R : ndarray, (n, d)
-        Where to start, with S: R S R' about log observed/expected. 0 at masked bins.
+    observed : ChromosomeCounts
+    R : ndarray, (m, d)
+        Where to start, with S: R S R' about log observed/expected. Of the unmasked bins.
     S : ndarray, (d, d)
         Diagonal.
     n_knots : int
@@ -89,7 +98,8 @@ class CountModel:
     Attributes
     ----------
     R : ndarray, (m, d), float32
-        Of the unmasked bins.
+    mean : ndarray, (m, d), float32
+        Of the prior of R.
     S, offset : ndarray, (n_knots, d, d) and (n_knots,), float32
     barriers : Barriers
         0 throughout where they are not fitted.
@@ -97,8 +107,7 @@ class CountModel:
 
     def __init__(
         self,
-        normalized: NormalizedMap,
-        chrom: str,
+        observed: ChromosomeCounts,
         R: np.ndarray,
         S: np.ndarray,
         *,
@@ -106,13 +115,14 @@ class CountModel:
         dispersion: float,
         oriented: bool,
         barrier: bool,
-        seed: int,
+        seed: int | np.random.Generator,
     ):
-        unmasked = ~normalized.mask(chrom)
-        self.position = np.flatnonzero(unmasked)
-        n, span = len(self.position), len(unmasked)
-        axes = np.diag(S)
-        self.R = (R[unmasked] * np.sqrt(np.abs(axes))).astype(np.float32)
+        self.observed = observed
+        self.position, span, self.counts, *rest = observed
+        self.log_exposure, self.log_expected, self.region = rest
+        axes, n = np.diag(S), len(self.position)
+        self.R = (R * np.sqrt(np.abs(axes))).astype(np.float32)
+        self.mean = np.zeros_like(self.R)
         last = np.diag(np.where(axes < 0, -1.0, 1.0)).astype(np.float32)
         self.S = np.repeat(last[None], n_knots, axis=0)  # the last one stays: it fixes the scale
         self.offset = np.zeros(n_knots, dtype=np.float32)
@@ -122,14 +132,6 @@ class CountModel:
         self.barriers = Barriers(self.position, self.knot, self.between, n_knots)
         self.has_barriers = barrier and n_knots > 1
         self.rng = np.random.default_rng(seed)
-
-        first, end = normalized.extent(chrom)
-        weights = normalized.bins["weight"].to_numpy()[first:end][unmasked]
-        self.log_exposure = -np.log(weights).astype(np.float32)
-        expected = normalized.expected(chrom)
-        self.region = expected.region[self.position]
-        self.log_expected = self._log_expected(expected, span)
-        self.counts = _symmetric_counts(normalized, chrom, unmasked)
 
         self.prior = (self.R**2).mean(axis=0)  # variance of each component
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * max(self.prior.max(), 1e-6))
@@ -141,23 +143,46 @@ class CountModel:
         self.part = np.zeros(n_products(d, oriented) - 1, dtype=int)  # of each entry of theta
         self.part[d * (d + 1) // 2 :] = 1
 
-    @staticmethod
-    def _log_expected(expected, span: int) -> np.ndarray:
-        """log E by pair of regions and distance, (regions, regions, span), float32."""
-        n_regions = int(expected.region.max()) + 1
-        table = np.full((n_regions, n_regions, span), NO_PAIR, dtype=np.float32)
-        members = [np.flatnonzero(expected.region == r) for r in range(n_regions)]
-        dist = np.arange(span)
-        for a in range(n_regions):
-            for b in range(a, n_regions):
-                curve = expected.at_distance(members[a][0], members[b][0], dist)
-                known = np.flatnonzero(np.nan_to_num(curve) > 0)
-                table[a, b, known] = np.log(curve[known])
-                table[b, a] = table[a, b]
-        return table
+    def coarser(self) -> tuple["CountModel", np.ndarray]:
+        """The model of the same counts in larger bins, not fitted, and the row of each bin there.
 
-    def fit(self, sweeps: int) -> None:
-        """Move everything to the posterior mode, sweep by sweep."""
+        Its knots lie at the same distances in bp, as far as it has such pairs. The coarsest starts
+        from eigenvectors, others from 0.
+        """
+        observed, row = self.observed.coarser(COARSENING)
+        d, n_knots = self.R.shape[1], len(self.S)
+        R, S = np.zeros((len(observed.position), d)), np.eye(d)
+        if _coarsest(observed):
+            R, S = _eigenvectors(observed, d)
+        model = CountModel(
+            observed,
+            R,
+            S,
+            n_knots=min(n_knots, max(n_knots - OCTAVES_OF_A_LEVEL, FEWEST_KNOTS)),
+            dispersion=self.dispersion,
+            oriented=self.oriented,
+            barrier=self.has_barriers,
+            seed=self.rng.spawn(1)[0],
+        )
+        return model, row
+
+    def start_from(self, coarse: "CountModel", row: np.ndarray) -> None:
+        """Start at what a coarser model has found, which is also the mean of the prior of R."""
+        self.R = coarse.R[row]
+        self.mean = self.R.copy()
+        self.prior = np.maximum(FIRST_OWN * (self.R**2).mean(axis=0), SMALLEST_PRIOR)
+        above = np.arange(len(self.S)) - OCTAVES_OF_A_LEVEL
+        self.S = coarse.S[np.clip(above, 0, len(coarse.S) - 1)]
+
+    def fit(self, sweeps: int, *, coarse_to_fine: bool = False) -> None:
+        """Move everything to the posterior mode, sweep by sweep, in larger bins first if asked to.
+
+        A chromosome of few bins has no larger ones.
+        """
+        if coarse_to_fine and not _coarsest(self.observed):
+            coarse, row = self.coarser()
+            coarse.fit(sweeps, coarse_to_fine=True)
+            self.start_from(coarse, row)
         d = self.R.shape[1]
         for sweep in range(sweeps):
             damping = DAMPING if sweep < DAMPED_SWEEPS else 1.0
@@ -207,13 +232,15 @@ class CountModel:
             inverse = np.linalg.inv(np.linalg.cholesky(hessian + penalty))
             covariance = inverse.swapaxes(1, 2) @ inverse
             gradient -= np.einsum("rab,rb->ra", penalty, self.R[rows])
+            gradient += self.mean[rows] / self.prior
             step = np.einsum("rab,rb->ra", covariance, gradient)
             self.R[rows] += (damping * step).astype(np.float32)
             self.root[rows], self.covariance[rows] = inverse.swapaxes(1, 2), covariance
             SR[..., rows] = self.affinities(rows)
             uncertainty[rows] = self.uncertainty(rows)
             moved += np.abs(step).sum()
-        self.prior = (self.R**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
+        own = self.R - self.mean
+        self.prior = (own**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         return moved / (n * d)
 
@@ -352,7 +379,8 @@ class CountModel:
         Returns
         -------
         R : ndarray, (m, d), float64
-            Orthogonal columns of mean square 1, by decreasing |S|; 0 beyond the number of bins.
+            Orthogonal columns of mean square 1, by decreasing |S|; 0 beyond the number of bins and
+            where nothing is left of an axis.
         S : ndarray, (n_knots, d, d), float64
             The last one is diagonal. R S R' is what it was.
         spread : ndarray, (m, d), float64
@@ -362,6 +390,8 @@ class CountModel:
         S = np.einsum("ab,kbc,dc->kad", turn, self.S, turn)
         spare = [(0, 0), (0, self.R.shape[1] - R.shape[1])]
         spread = turned_spread(self.covariance, np.linalg.pinv(turn))
+        left = np.abs(np.diagonal(S[-1])) > NOTHING
+        R, S, spread = R * left, S * left[:, None] * left, np.where(left, spread, 0.0)
         return np.pad(R, spare), np.pad(S, [*spare, spare[1]]), np.pad(spread, spare)
 
 
@@ -475,26 +505,35 @@ def turned_spread(covariance: np.ndarray, back: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ak,nab,bk->nk", back, covariance, back, optimize=True))
 
 
-def _symmetric_counts(normalized: NormalizedMap, chrom: str, unmasked: np.ndarray) -> csr_matrix:
-    """Counts between the unmasked bins, (m, m), float32, in 16 bytes a pixel.
+def _coarsest(observed: ChromosomeCounts) -> bool:
+    """Whether larger bins would be too few."""
+    return observed.span < COARSENING * FEWEST_BINS
 
-    The map is read twice, for the sizes of the rows and for what they hold, and no pixel is kept.
+
+def _eigenvectors(observed: ChromosomeCounts, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Leading eigenvectors of log O/E, without its mean at each distance, (m, d) and (d, d).
+
+    In shallow maps, that mean is not 0, and would have the largest eigenvalues.
     """
-    compact, n = np.cumsum(unmasked) - 1, int(unmasked.sum())
-    sizes = np.zeros(n, dtype=np.int64)
-    for i, j in normalized.iterate_pixels(chrom):
-        i, j = compact[i], compact[j]
-        sizes += np.bincount(j, minlength=n) + np.bincount(i[i < j], minlength=n)
-    pointer = np.append(0, np.cumsum(sizes))
-    indices, counts = np.empty(pointer[-1], np.int32), np.empty(pointer[-1], np.float32)
-    at = pointer[:-1].copy()
-    for i, j, count in normalized.iterate_pixels(chrom, "count"):
-        fill_symmetric(compact[i], compact[j], count, at, indices, counts)
-    return csr_matrix((counts, indices, pointer), shape=(n, n))
+    position, region = observed.position, observed.region
+    dist = np.abs(position[:, None] - position)
+    log_expected = observed.log_expected[region[:, None], region, dist]
+    used = log_expected > NO_PAIR / 2
+    log_mean = log_expected + observed.log_exposure[:, None] + observed.log_exposure
+    mean = np.exp(np.where(used, log_mean, 0.0))
+    matrix = np.where(used, np.log1p(observed.counts.toarray()) - np.log1p(mean), 0.0)
+    total, n = np.bincount(dist.ravel(), matrix.ravel()), np.bincount(dist.ravel(), used.ravel())
+    centred = np.where(used, matrix - (total / np.maximum(n, 1))[dist], 0.0)
+    values, vectors = np.linalg.eigh(centred)
+    first = np.argsort(-np.abs(values), kind="stable")[:d]
+    spare = (0, d - len(first))
+    return np.pad(vectors[:, first], [(0, 0), spare]), np.diag(np.pad(values[first], spare))
 
 
-def fit_within_bounds(model: Any, sweeps: int, *, where: str, otherwise: str = "") -> None:
-    """Fit a `CountModel`, or the `JointModel` of several maps.
+def fit_within_bounds(
+    model: Any, sweeps: int, *, where: str, otherwise: str = "", **options: bool
+) -> None:
+    """Fit a `CountModel`, or the `JointModel` of several maps, with the options of its `fit`.
 
     Raises
     ------
@@ -503,7 +542,7 @@ def fit_within_bounds(model: Any, sweeps: int, *, where: str, otherwise: str = "
     """
     with threadpool_limits(1, user_api="blas"):  # its products are too small to share
         try:
-            model.fit(sweeps)
+            model.fit(sweeps, **options)
         except np.linalg.LinAlgError:
             model.R[:] = np.nan
     if not np.isfinite(model.R).all():
@@ -524,6 +563,7 @@ def likelihood_representation(
     dispersion: float,
     oriented: bool = True,
     barrier: bool = True,
+    coarse_to_fine: bool = True,
     seed: int = 0,
     track: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
@@ -535,8 +575,8 @@ def likelihood_representation(
     chrom : str
     R, S : ndarray, (n, d) and (d, d)
         As `chromloom.models.baselines.eig.eigen_representation` gives them.
-    n_knots, sweeps, dispersion, oriented, barrier, seed
-        See `CountModel`.
+    n_knots, sweeps, dispersion, oriented, barrier, coarse_to_fine, seed
+        See `CountModel` and its `fit`.
     track : ndarray, (n,), optional
         What signs follow; coverage by raw contacts by default.
 
@@ -554,10 +594,10 @@ def likelihood_representation(
     InputError
         The fit diverged.
     """
+    observed = ChromosomeCounts.read(normalized, chrom)
     model = CountModel(
-        normalized,
-        chrom,
-        R,
+        observed,
+        R[observed.position],
         S,
         n_knots=n_knots,
         dispersion=dispersion,
@@ -570,6 +610,7 @@ def likelihood_representation(
         sweeps,
         where=f"{normalized.path}, {chrom}",
         otherwise=", or fit it together with another map of the assembly (key joint)",
+        coarse_to_fine=coarse_to_fine,
     )
     axes, S, spread = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)

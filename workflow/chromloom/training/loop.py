@@ -7,6 +7,7 @@ killed and started again ends with the weights of an undisturbed one, bit for bi
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from chromloom.errors import InputError
 from chromloom.files import atomic_path
 from chromloom.training.learner import learning_rate_factor
 from chromloom.training.resume import asked_to_end, read_state, terminated
@@ -100,6 +102,8 @@ class Loop:
 
         Raises
         ------
+        InputError
+            The loss of an epoch is no number.
         TerminatedError
             The process was sent SIGTERM; the state after the last step is kept.
         """
@@ -139,6 +143,11 @@ class Loop:
         loader, seconds = self.loader, self._seconds + time.monotonic() - self._clock
         loss = float(self._loss) / max(self._pairs, 1)
         logger.info("epoch %d/%d: %s", loader.epoch + 1, self.epochs, self._rate(time.monotonic()))
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training: the loss of epoch {loader.epoch + 1} is no number; take a lower "
+                "learning_rate and embedding_learning_rate, or a lower clip_norm"
+            )
         factor = learning_rate_factor(self.learner.settings.fit, loader.epoch / self.epochs)
         row = (
             loader.epoch + 1,

@@ -135,6 +135,10 @@ class Fit(Part):
         and c are then fixed, and only the LSTM is trained.
     sweeps : int
         Number of Newton sweeps of start likelihood.
+    coarse_to_fine : bool
+        Let start likelihood fit the same counts in bins 4, 16, … times as large first, as long as a
+        chromosome has 128 of them or more. Representations of a shallow map rest on these. Joint
+        fits do not do so.
     dispersion : float
         Overdispersion phi of counts, whose variance is mu + phi mu^2, in start likelihood.
     dropout : float
@@ -158,6 +162,7 @@ class Fit(Part):
 
     start: str = "likelihood"
     sweeps: int = 20
+    coarse_to_fine: bool = True
     dispersion: float = 0.01
     epochs: int = 10
     min_steps: int = 0
