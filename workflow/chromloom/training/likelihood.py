@@ -159,7 +159,7 @@ class CountModel:
             R,
             S,
             n_knots=min(n_knots, max(n_knots - OCTAVES_OF_A_LEVEL, FEWEST_KNOTS)),
-            dispersion=self.dispersion,
+            dispersion=float(self.dispersion),
             oriented=self.oriented,
             barrier=self.has_barriers,
             seed=self.rng.spawn(1)[0],
