@@ -19,6 +19,7 @@ def test_contacts_of_larger_bins_are_sums(observed, factor):
     assert coarser.span == -(-observed.span // factor)
     np.testing.assert_array_equal(coarser.position, np.unique(bins))
     np.testing.assert_array_equal(coarser.position[row], bins)
+    assert coarser.counts.has_canonical_format  # searched by bisection
     found = coarser.counts.toarray()
     for a, i in enumerate(coarser.position):
         exposure = np.exp(observed.log_exposure[bins == i].astype(float)).sum()

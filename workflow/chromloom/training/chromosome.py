@@ -3,13 +3,15 @@
 from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from chromloom.kernels.counts import fill_symmetric
 from chromloom.normalize.maps import Expected, NormalizedMap
 
 NO_PAIR = -1e4
 """log E where there are no pairs, or none that are used."""
+ROWS = 256
+"""Of larger bins, whose counts are summed at once."""
 
 
 class ChromosomeCounts(NamedTuple):
@@ -68,23 +70,33 @@ class ChromosomeCounts(NamedTuple):
             Of each of these rows in the coarser counts.
         """
         position, row = np.unique(self.position // factor, return_inverse=True)
-        n, span = len(position), -(-self.span // factor)
-        pixels = self.counts.tocoo()
-        i, j = row[pixels.row], row[pixels.col]
-        far = np.abs(position[i] - position[j]) > 1
-        counts = csr_matrix((pixels.data[far], (i[far], j[far])), shape=(n, n), dtype=np.float32)
-        counts.sort_indices()
+        span = -(-self.span // factor)
         exposure = np.bincount(row, weights=np.exp(self.log_exposure.astype(float)))
         first = np.unique(row, return_index=True)[1]
         coarser = self._replace(
             position=position,
             span=span,
-            counts=counts,
+            counts=self._summed_counts(position, row),
             log_exposure=np.log(exposure).astype(np.float32),
             log_expected=self._coarser_expected(factor, span),
             region=self.region[first],
         )
         return coarser, row
+
+    def _summed_counts(self, position: np.ndarray, row: np.ndarray) -> csr_matrix:
+        n = len(position)
+        ones = np.ones(len(row), dtype=np.float32)
+        into = csr_matrix((ones, row, np.arange(len(row) + 1)), shape=(len(row), n))
+        parts = []
+        for lo in range(0, n, ROWS):  # a few rows at once, so that no pixel is held twice
+            first, end = np.searchsorted(row, [lo, lo + ROWS])
+            block = (into[first:end, lo : lo + ROWS].T @ self.counts[first:end] @ into).tocoo()
+            far = np.abs(position[lo + block.row] - position[block.col]) > 1
+            entries = block.data[far], (block.row[far], block.col[far])
+            parts.append(csr_matrix(entries, shape=block.shape))
+        counts = vstack(parts, format="csr")
+        counts.sort_indices()
+        return counts
 
     def _coarser_expected(self, factor: int, span: int) -> np.ndarray:
         known = self.log_expected > NO_PAIR / 2
