@@ -26,7 +26,6 @@ TARGETS = [
     f"results/perturbation/{RUN}/gone/summary.tsv",
     "results/variants/variants.tsv",
     "results/variants/A.vcf.gz",
-    "results/variants/A.10000.ICE/gone.png",
     "results/figures/unseen/A.10000.ICE.akita.png",
     "results/variants/A.10000.ICE/two.png",
     "results/perturbation/A.10000.ICE.akita/two/lift.tsv",
