@@ -204,9 +204,11 @@ def _blocks(page, language):
 def test_the_study_of_the_tutorial_is_accepted(repo_root, tmp_path):
     page = (repo_root / "docs" / "tutorial.md").read_text()
     schemas = repo_root / "workflow" / "schemas"
-    config = check_config(yaml.safe_load(_blocks(page, "yaml")[0]), schemas / "config.schema.yaml")
-    samples, edits, labels = _blocks(page, "text")
-    for name, text in {"samples.tsv": samples, "edits.bed": edits, "labels.tsv": labels}.items():
+    first, second = map(yaml.safe_load, _blocks(page, "yaml"))
+    check_config(dict(first), schemas / "config.schema.yaml")
+    config = check_config(first | second, schemas / "config.schema.yaml")
+    names = ["samples.tsv", "edits.bed", "labels.tsv", "signals.tsv"]
+    for name, text in zip(names, _blocks(page, "text"), strict=True):
         (tmp_path / name).write_text(text)
     sheet = read_sheet(tmp_path / config["samples"], schemas / "samples.schema.yaml", key="sample")
     assert list(sheet.index) == ["liver"]
@@ -214,6 +216,9 @@ def test_the_study_of_the_tutorial_is_accepted(repo_root, tmp_path):
     assert kinds == ["deletion", "inversion", "knockout"]
     tasks = read_label_sheet(tmp_path / "labels.tsv", cell_type="liver", must_exist=False)
     assert list(tasks["kind"]) == ["binary", "multiclass"]
+    schema = schemas / "signals.schema.yaml"
+    signals = read_sheet(tmp_path / config["signals"], schema, key="signal", unique=False)
+    assert list(signals.index) == config["predictors"]["from-signals"]["signals"]
 
 
 def test_commands_of_the_pages_are_understood(repo_root):

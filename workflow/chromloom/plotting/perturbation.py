@@ -114,7 +114,9 @@ def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
         bins = part.iloc[: len(values)]  # the first with each
         plot_map(values, bins["start2"].to_numpy(), ax, title=name, difference=name == "difference")
         chroms = " and ".join(bins["chrom2"].unique())
-        ax.set_xlabel(f"{chroms} (Mb{', edited coordinates' if name == 'edited' else ''})")
+        ax.set_xlabel(
+            f"{chroms}\n(Mb, edited coordinates)" if name == "edited" else f"{chroms} (Mb)"
+        )
     figure.suptitle(title)
     return figure
 
