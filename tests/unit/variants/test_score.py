@@ -11,8 +11,7 @@ from chromloom.files import read_tsv, write_tsv
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import Genome, write_genome
 from chromloom.variants.annotate import annotate_vcf
-from chromloom.variants.controls import draw_controls, size_class
-from chromloom.variants.hits import both_ends, find_hits
+from chromloom.variants.controls import draw_controls
 from chromloom.variants.join import join_scores, join_skipped
 from chromloom.variants.score import TABLE, score_variants
 
@@ -55,26 +54,6 @@ def test_every_variant_has_every_score_or_a_reason(tables):
     assert small["reason"].str.contains("1,000 bp are less than one bin of 10,000 bp").all()
     assert set(scores.loc[scores["control"], "size_class"]) == {"deletion 32-64 kb",
                                                                 "inversion 64-128 kb"}  # fmt: skip
-
-
-def test_controls_are_random_places_of_the_same_kind_and_size(tiny_map_path):
-    bins = NormalizedMap(tiny_map_path).bins
-    edits = [
-        Edit("a", "deletion", "chr1", 100_000, 150_000),
-        Edit("b", "deletion", "chr2", 100_000, 140_000),
-        Edit("t", "translocation", "chr1", 500_000, 500_000, "chr2", 400_000, 400_000),
-    ]
-    drawn = draw_controls(edits, bins, number=6, seed=3)
-    assert set(drawn) == {"deletion 32-64 kb", "translocation"}
-    sizes = [(edit.chrom, edit.end - edit.start) for edit in drawn["deletion 32-64 kb"]]
-    assert sizes == [("chr1", 50_000), ("chr2", 40_000)] * 3
-    assert drawn == draw_controls(edits, bins, number=6, seed=3)
-    assert drawn != draw_controls(edits, bins, number=6, seed=4)
-    assert len({edit.start for edit in drawn["deletion 32-64 kb"]}) > 3
-    for edit in drawn["translocation"]:
-        assert (edit.chrom, edit.chrom2) == ("chr1", "chr2")
-    assert size_class(Edit("x", "deletion", "chr1", 0, 1_000)) == "deletion 1-2 kb"
-    assert size_class(Edit("x", "deletion", "chr1", 0, 12)) == "deletion 8-16 bp"
 
 
 def test_joined_scores_have_spread_chance_and_rank(joined, tables):
@@ -121,30 +100,6 @@ def test_strong_effects_have_low_p_values_and_ranks_whatever_their_sign(tmp_path
     assert joined["n_controls"].tolist() == [12] * 4
     np.testing.assert_allclose(joined["p_value"], [1 / 13, 4 / 13, 3 / 13, np.nan])
     assert joined["rank"].tolist() == [1, 3, 2, pd.NA]
-
-
-def test_hits_overlap_or_are_the_nearest():
-    elements = {
-        "genes": pd.DataFrame({"chrom": "chr1", "start": [100, 900], "end": [200, 950],
-                               "name": ["A", "B"]}),
-        "none": pd.DataFrame({"chrom": [], "start": [], "end": [], "name": []}),
-    }  # fmt: skip
-    edits = [Edit("over", "deletion", "chr1", 150, 300), Edit("near", "deletion", "chr1", 700, 800),
-             Edit("join", "translocation", "chr1", 120, 120, "chr2", 5, 5)]  # fmt: skip
-    hits = find_hits(edits, elements)
-    assert hits[["edit", "name", "distance"]].to_numpy().tolist() == [
-        ["over", "A", 0], ["near", "B", 100], ["join", "A", 0]
-    ]  # fmt: skip
-    assert find_hits([], elements).empty
-
-
-def test_ends_of_domains_and_loops_are_the_elements():
-    table = pd.DataFrame({"chrom": "chr1", "start": [10], "end": [90], "start2": [200],
-                          "end2": [210], "name": ["x"]})  # fmt: skip
-    ends = both_ends(table, paired=False)
-    assert ends[["start", "end"]].to_numpy().tolist() == [[10, 11], [89, 90]]
-    ends = both_ends(table, paired=True)
-    assert ends[["start", "end"]].to_numpy().tolist() == [[10, 90], [200, 210]]
 
 
 def test_a_bed_becomes_a_vcf_that_htslib_reads(joined, folder, tiny_map_path):

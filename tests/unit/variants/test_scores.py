@@ -1,10 +1,12 @@
 """Scores of predicted variants, against plain re-implementations and windows made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from chromloom.analysis.insulation import depths
+from chromloom.analysis.insulation import depths, is_boundary
 from chromloom.edits.edit import Edit
 from chromloom.evaluation import scc
 from chromloom.perturbation.perturb import contiguous_bands
@@ -13,6 +15,7 @@ from chromloom.prediction.open import open_source
 from chromloom.prediction.source import lay_out_for
 from chromloom.variants.scores import (
     NO_CHANGE,
+    _boundary_change,
     count_peaks,
     directionality,
     fast_scc,
@@ -80,6 +83,88 @@ def test_mean_changes_are_those_of_known_pairs(source):
     assert table["value"]["virtual_4c"] == pytest.approx(own[np.isfinite(own)].mean())
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_scores_are_those_of_plain_matrices(source, seed):
+    """Every score that is told around the variant, or of pairs known in both maps."""
+    prediction, rng = predicted(source, "inversion", 500_000, 560_000), np.random.default_rng(seed)
+    n = len(prediction.bins)
+    assert (np.diff(prediction.bins) == 1).all()
+    dist = np.subtract(*np.indices((n, n))[::-1])
+    side = np.sign(np.sin(np.arange(n) / 5))
+    base = 100 / (1 + np.abs(dist)) * np.exp(0.5 * np.outer(side, side))
+    maps = [base * rng.lognormal(0, 0.3, (n, n)) for _ in range(2)]
+    maps[1][60:, 60:] *= 1.5
+    for values, (i, j) in zip(maps, ((20, 44), (30, 50))):
+        values[i, j] *= 8
+    for values, gone in zip(maps, (7, 50)):
+        values[gone], values[:, gone] = np.nan, np.nan
+        values[dist < source.ignore_diags] = np.nan
+    scored = replace(prediction, wild_type=maps[0], on_reference=maps[1])
+    table = score_prediction(scored, source).set_index("score")["value"]
+    logs = [np.log2(values + 0.5) for values in maps]
+    known = np.isfinite(logs[0] + logs[1])
+    mean = np.full((n, n), np.nan)
+    for d in range(n):
+        own = known & (dist == d)
+        mean[dist == d] = logs[0][own].mean() if own.any() else np.nan
+    oe = [values - mean for values in logs]
+    assert table["correlation"] == pytest.approx(np.corrcoef(*(v[known] for v in oe))[0, 1])
+    start = 10_000 * (prediction.bins - source.bins.extent("chr1")[0])
+    beside = (start + 10_000 > 300_000) & (start < 760_000)
+    assert 0 < beside.sum() < n - 10
+
+    def insulation(values):
+        rows, columns = np.indices((n, n))
+        diamonds = [
+            values[(rows <= b) & (rows > b - 10) & (columns >= b) & (columns < b + 10)]
+            for b in range(n)
+        ]
+        return np.array([np.nanmean(own) for own in diamonds])
+
+    means = [insulation(values) for values in maps]
+    scores = [np.log2(values / np.nanmedian(means[0])) for values in means]
+    change = np.abs(scores[1] - scores[0])[beside]
+    assert table["insulation"] == pytest.approx(np.nanmean(change))
+    deeper = (depths(scores[1]) - depths(scores[0]))[is_boundary(scores[0])]
+    assert table["boundary"] == pytest.approx(deeper[np.nanargmax(np.abs(deeper))])
+    bands = [np.full((n, n), np.nan) for _ in maps]
+    for band, values in zip(bands, maps):
+        for d in range(n):
+            band[d, : n - d] = np.diagonal(values, d)
+    change = np.subtract(*(directionality(band, 10_000) for band in bands))
+    assert table["directionality"] == pytest.approx(np.nanmean(np.abs(change)[beside]))
+    squares = [np.where(known, v, 0) + np.where(known, v, 0).T for v in oe]
+    used = (known | known.T).mean(axis=1) > 0.5
+    leading = [np.linalg.eigh(v[np.ix_(used, used)])[1][:, -1] for v in squares]
+    assert table["E1"] == pytest.approx(abs(np.corrcoef(*leading)[0, 1]))
+    full = [np.where(dist >= 0, 2**v, (2**v).T) for v in oe]
+    assert (table["loops_lost"], table["loops_gained"]) == count_peaks(*full)
+    assert table["loops_lost"] > 0
+
+
+def test_pairs_of_lost_bins_do_not_count_as_not_predicted(source):
+    long = predicted(source, "deletion", 400_000, 900_000)
+    assert score_prediction(long, source)["reason"].eq("").all()
+
+
+def test_genes_are_looked_up_on_their_chromosome(source):
+    edited = lay_out_for(source, Edit("e", "inversion", "chr2", 300_000, 400_000))
+    prediction = predict_edit(source, edited, flank=200_000)
+    genes = pd.DataFrame({"name": ["a"], "chrom": ["chr2"], "tss": [352_000]})
+    table = score_prediction(prediction, source, genes).set_index("score")
+    change = np.log2((prediction.on_reference + 0.5) / (prediction.wild_type + 0.5))
+    at = np.searchsorted(prediction.bins, source.bins.extent("chr2")[0] + 35)
+    own = np.abs(np.concatenate([change[at], change[:, at]]))
+    assert table["value"]["virtual_4c"] == pytest.approx(own[np.isfinite(own)].mean())
+
+
+def test_boundaries_that_cannot_be_told_and_those_that_are_not_there():
+    flat, unknown = np.zeros(40), np.full(40, np.nan)
+    assert np.isnan(_boundary_change(flat, unknown))
+    assert _boundary_change(flat, flat) == 0
+    assert _boundary_change(unknown, flat) == 0
+
+
 def test_eigenvectors_of_a_band_limited_map_are_not_told(source, monkeypatch):
     monkeypatch.setattr(source, "max_distance", 200_000, raising=False)
     prediction = predicted(source, "deletion", 500_000, 560_000)
@@ -130,3 +215,27 @@ def test_peaks_that_go_and_come_are_counted_and_those_that_stay_are_not():
     assert count_peaks(wild_type, edited) == (1.0, 1.0)
     assert count_peaks(wild_type, wild_type) == (0.0, 0.0)
     assert np.isnan(count_peaks(np.full((9, 9), np.nan), np.ones((9, 9)))).all()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "other", "lost"),
+    [
+        ({(12, 25): 1.505}, 1.0, 1),  # 1.5 times the ring without the pair
+        ({(12, 25): 1.49}, 1.0, 0),
+        ({(12, 25): 4.0}, 1.3, 0),  # weaker, but still there
+        ({(12, 25): 4.0}, 1.2, 1),
+        ({(12, 25): 4.0, (14, 27): 3.0}, 1.0, 1),  # the second is on the first one's flank
+        ({(12, 25): 4.0, (12, 28): 3.0}, 1.0, 2),
+        ({(12, 16): 4.0}, 1.0, 0),  # too near the diagonal
+        ({(12, 17): 4.0}, 1.0, 1),
+        ({(0, 39): 4.0}, 1.0, 0),  # most of its ring is not known
+        ({(3, 36): 4.0}, 1.0, 1),
+    ],
+)
+def test_a_peak_stands_out_of_its_ring_alone(pairs, other, lost):
+    wild_type, edited = np.ones((40, 40)), np.ones((40, 40))
+    for (i, j), height in pairs.items():
+        wild_type[i, j] = wild_type[j, i] = height
+        edited[i, j] = edited[j, i] = other
+    assert count_peaks(wild_type, edited) == (lost, 0)
+    assert count_peaks(edited, wild_type) == (0, lost)
