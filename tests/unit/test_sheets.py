@@ -101,6 +101,7 @@ def test_cells_that_a_spreadsheet_leaves_at_the_end_of_rows_move_nothing(samples
             r"samples\.tsv: column 'assembly' is missing",
         ),
         (f"{HEADER}\nA\tx\thg19\ta\nA\tx\thg19\tb\n", "sample 'A' occurs in more than one row"),
+        (f"{HEADER}\nA\tx\thg19\ta\na\tx\thg19\tb\n", "sample 'A' and 'a' differ in case only"),
         (
             f"{HEADER}\tagaints\nA\tx\thg19\ta\tB\n",
             r"unknown column 'againts'; did you mean 'against'\?",

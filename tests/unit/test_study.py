@@ -649,6 +649,7 @@ def test_cell_types_with_edited_signals_have_those_of_the_one_they_are_of(study,
         ("CTCF\tA\thg38\ta.bw\tlog2\t\n", "'log2' is not one of"),
         ("CTCF\tA\thg38\ta.bw\t\tB\nCTCF\tB\thg38\tb.bw\t\t\n", "of 'B', of no chromosomes"),
         ("CTCF\tA\thg38\ta.bw\t\t\nCTCF\tA\thg38\tb.bw\t\t\n", "has the signal 'CTCF' twice"),
+        ("CTCF\tA\thg38\ta.bw\t\t\nCTCF\ta\thg38\tb.bw\t\t\n", "'A' and 'a' differ in case only"),
     ],
 )
 def test_wrong_signals_stop_before_anything_runs(study, tmp_path, rows, message):

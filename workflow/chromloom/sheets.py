@@ -79,8 +79,8 @@ def read_sheet(
     Raises
     ------
     InputError
-        When the file is missing or empty, a column is missing or unknown, a name is repeated or
-        not fit for a path, or a value is not what the schema asks for.
+        When the file is missing or empty, a column is missing or unknown, a name is repeated (or
+        is but for case) or not fit for a path, or a value is not what the schema asks for.
     """
     schema = yaml.safe_load(Path(schema_path).read_text())
     columns = schema["properties"]
@@ -100,10 +100,24 @@ def read_sheet(
         raise InputError(
             f"{path}: {key} {repeated.iloc[0]!r} occurs in more than one row; names must be unique"
         )
+    if unique:
+        check_case(table[key], f"{path}: {key}")
     for name, rule in columns.items():
         if "default" in rule:
             table[name] = table[name].replace("", str(rule["default"]))
     return table.set_index(key, drop=False)
+
+
+def check_case(names: Iterable[str], what: str) -> None:
+    """Raise InputError when names of files differ in case only, which not every disk tells."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"{what} {other!r} and {name!r} differ in case only: on macOS and Windows their "
+                "files would be the same; rename one"
+            )
 
 
 def check_references(sheet: pd.DataFrame, column: str, known: list[str], *, path: str) -> None:

@@ -37,17 +37,26 @@ LOOPS = (
     "1\t100600\t101000\t1\t700000\t702000\t0,255,255\t40\t5\t10\n"
     "1\t100000\t101000\t1\t500000\t501000\t0,255,255\t15\t5\t10\n"
 )
+IBED = (
+    "bait_chr\tbait_start\tbait_end\tbait_name\t"
+    "otherEnd_chr\totherEnd_start\totherEnd_end\totherEnd_name\tN_reads\tscore\n"
+    "1\t100000\t101000\ta;b\t1\t300000\t304000\t.\t7\t2.5\n"
+    "1\t700000\t702000\tz\t1\t100600\t101000\tb\t9\t4\n"
+    "1\t100000\t101000\ta;b\t1\t500000\t501000\t.\t2\t1.5\n"
+    "2\t5000\t6000\tc\t1\t500000\t501000\t.\t2\t9\n"
+)
 NEW_LOOPS = LOOPS.replace("o\te_bl\te_donut\n", "observed\texpectedBL\texpectedDonut\n")
 NEW_LOOPS = "#" + NEW_LOOPS.replace("\n", "\n# juicer_tools version 1.22.01\n", 1)
 BARE = LOCI.replace("frag1\tfrag2\tcount\tnorm_freq\tp\n", "").replace("\t0.1", "")
 
 
 @pytest.mark.parametrize(
-    "text", [BEDPE, LOCI, LOOPS, NEW_LOOPS, BARE, "# 3DIV\n\n" + LOCI, "#" + LOCI,
+    "text", [BEDPE, LOCI, LOOPS, NEW_LOOPS, IBED, BARE, "# 3DIV\n\n" + LOCI, "#" + LOCI,
              LOCI.replace("100000-101000", "100,000-101,000") + "S.1:1-2\tS.1:5-9\t1\t2\t0\n",
              "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\n"
              + BEDPE],
-    ids=["bedpe", "loci", "loops", "new loops", "bare", "comment", "named", "commas", "header"]
+    ids=["bedpe", "loci", "loops", "new loops", "ibed", "bare", "comment", "named", "commas",
+         "header"],
 )  # fmt: skip
 def test_elements_are_what_touches_the_tss_most(tmp_path, text):
     path = tmp_path / "interactions.txt"

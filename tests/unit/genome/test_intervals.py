@@ -20,6 +20,11 @@ EXAMPLES = {
     "arrowhead": (JUICER + "1\t5000\t9000\t1\t5000\t9000\t0,0,0\n", [(5000, 9000, -1)]),
     "hiccups": (JUICER + "1\t5000\t6000\t1\t9000\t10000\t0,0,0\n", [(5000, 6000, 9000)]),
     "bedpe": ("chr1\t10\t20\tchr1\t50\t60\t6.34\n", [(10, 20, 50)]),
+    "ibed": (
+        "bait_chr bait_start bait_end otherEnd_chr otherEnd_start otherEnd_end score\n".replace(
+            " ", "\t") + "1\t10\t20\t1\t50\t60\t5.25\n",
+        [(10, 20, 50)],
+    ),
     "targetfinder": (
         "enhancer_name,promoter_name,label,prediction\nA|chr1:10-20,A|chr1:50-60,1,0\n",
         [(10, 20, 50)],
@@ -44,7 +49,7 @@ def test_scores_and_names(tmp_path):
     path.write_text("1\t10\t20\tA1\t3.5\n")
     row = read_intervals(path, "bed", CHROMSIZES).iloc[0]
     assert (row["name"], row["score"]) == ("A1", 3.5)
-    for format, score in (("bedgraph", -1.5), ("bedpe", 6.34), ("targetfinder", 1)):
+    for format, score in (("bedgraph", -1.5), ("bedpe", 6.34), ("ibed", 5.25), ("targetfinder", 1)):
         path.write_text(EXAMPLES[format][0])
         assert read_intervals(path, format, CHROMSIZES)["score"].iloc[0] == score
     path.write_text(EXAMPLES["expression"][0])

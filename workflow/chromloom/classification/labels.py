@@ -7,8 +7,8 @@ The sheet is tab-separated, with one row per task:
 `path`         label file, or several separated by commas (such as one per chromosome); may hold
                environment variables; relative to the working directory, else to the sheet
 `format`       bed, narrowPeak, broadPeak (name in column 4, score in 5), bedgraph (value in 4),
-               arrowhead (domain list), hiccups (loop list), bedpe, targetfinder (csv of
-               enhancer-promoter pairs), expression (table with columns chrom, tss, cpm)
+               arrowhead (domain list), hiccups (loop list), bedpe, ibed (CHiCAGO), targetfinder
+               (csv of enhancer-promoter pairs), expression (table with columns chrom, tss, cpm)
 `kind`         how bins are labelled, see below
 `cell_type`    cell type of the samples that the row applies to; `*` for all
 `assembly`     assembly of the coordinates; must be that of the sample, given by name (`hg38`;
@@ -65,7 +65,7 @@ OPTIONAL = ["select", "threshold", "with", "without"]
 KINDS = ["binary", "boundaries", "anchors", "signal", "expression", "multiclass", "pairs"]
 ELEMENTS = ("binary", "boundaries", "anchors")
 """Kinds of tasks that single bins have or lack: those whose attributions are compared."""
-_PAIRED = {"hiccups", "bedpe", "targetfinder"}
+_PAIRED = {"hiccups", "bedpe", "ibed", "targetfinder"}
 _NO_POSITIVES = {"multiclass", "pairs"}
 NEIGHBOURS = 1  # bins looked at on each side by with/without
 

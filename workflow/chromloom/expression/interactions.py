@@ -41,9 +41,10 @@ def read_interactions(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
     ----------
     path : str or Path
         BEDPE, with or without a header (frequency: the score in column 8, else column 7); loops of
-        HiCCUPS (frequency: observed over the expected of the donut); or a table with two columns of
-        loci, `chrom:start-end` or `chrom.start.end`, as 3DIV has them (frequency: a column of a
-        usual name, else the last one of numbers).
+        HiCCUPS (frequency: observed over the expected of the donut); `.ibed` of CHiCAGO (frequency:
+        its score, of which 5 is the usual limit); or a table with two columns of loci,
+        `chrom:start-end` or `chrom.start.end`, as 3DIV has them (frequency: a column of a usual
+        name, else the last one of numbers).
     chromsizes : Series
         Chromosome -> length in bp; rows on other sequences or on two of them are left out.
 
@@ -63,7 +64,10 @@ def read_interactions(path: str | Path, chromsizes: pd.Series) -> pd.DataFrame:
     loci = [k for k, cell in enumerate(cells) if _LOCUS.fullmatch(cell)]
     if len(loci) >= 2 and not all(cell.isdigit() for cell in cells[1:3]):
         return _read_loci(path, loci[:2], chromsizes)
-    if {"chr1", "x1", "y2"} <= {cell.lower() for cell in _first_row(path, header=True)}:
+    header = {cell.lower() for cell in _first_row(path, header=True)}
+    if {"bait_chr", "otherend_chr"} <= header:
+        rows = read_intervals(path, "ibed", chromsizes, what="interaction table")
+    elif {"chr1", "x1", "y2"} <= header:
         rows = read_intervals(path, "hiccups", chromsizes, what="interaction table")
         rows["score"] = _donut(path, rows["line"])
     else:

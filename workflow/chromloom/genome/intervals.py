@@ -151,6 +151,16 @@ def _bedpe(path, what) -> pd.DataFrame:
     return table.rename(columns=columns).assign(score=_floats(score), name="")
 
 
+def _ibed(path, what) -> pd.DataFrame:
+    """Interactions of CHiCAGO (Cairns et al. 2016): bait, other end, and the score."""
+    place, columns = Column(int, low=0), {"chrom": "chr", "start": "start", "end": "end"}
+    names = {f"bait_{name}": column for column, name in columns.items()}
+    names |= {f"otherEnd_{name}": f"{column}2" for column, name in columns.items()}
+    contract = {name: Column() if name.endswith("chr") else place for name in names}
+    table = read_table(path, contract | {"score": Column(float)}, what=what)
+    return table.rename(columns=names)
+
+
 def _targetfinder(path, what) -> pd.DataFrame:
     """Enhancer-promoter pairs, coordinates inside the names; `label` is the truth (score)."""
     contract = {"enhancer_name": Column(), "promoter_name": Column(), "label": Column(int)}
@@ -194,6 +204,7 @@ FORMATS: dict[str, Callable] = {
     "arrowhead": _arrowhead,
     "hiccups": _juicer,
     "bedpe": _bedpe,
+    "ibed": _ibed,
     "targetfinder": _targetfinder,
     "expression": _expression,
 }

@@ -23,7 +23,7 @@ from chromloom.genome.assembly import (
     sequence_file,
 )
 from chromloom.models.registry import use_plugins
-from chromloom.sheets import NAME, check_config, check_references, read_sheet
+from chromloom.sheets import NAME, check_case, check_config, check_references, read_sheet
 from chromloom.signals.sheet import SignalSource, signal_sources
 
 # Columns of the sample sheet that name other samples of it.
@@ -431,6 +431,7 @@ class Samples:
         named = dict(zip(sheet["cell_type"], sheet["assembly"]))
         edited = [(name, named[of]) for name, of in self._add_edited_signals()]
         rows = [*zip(sheet["cell_type"], sheet["assembly"]), *edited, *own]
+        check_case((cell_type for cell_type, _ in rows), f"{path}: cell_type")
         for cell_type, assembly in rows:
             if cell_type not in self.signals:
                 continue
