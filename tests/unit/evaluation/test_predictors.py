@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import poisson, spearmanr
+from scipy.stats import norm, poisson, spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from chromloom.analysis.insulation import score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation.predictors import OWN, _agreement, score_predictors
 from chromloom.normalize.maps import NormalizedMap
@@ -48,18 +49,24 @@ def scores_of(observed, **sources):
 
 
 def test_scores_are_those_of_the_pairs_written_out(observed):
-    source = Changed(observed, 0.5, held_out=(("chr1", 0, 10**9),))
+    source = Changed(observed, 0.5, held_out=(("chr1", 0, 10**9),), without=("chr1",))
     result = scores_of(observed, changed=source)
     table = result.scores.set_index(["chrom", "metric"])["value"]
     n = len(observed.mask("chr1"))
     predicted = source.band("chr1", 0, n, max_dist=DEPTH)
     seen = ObservedMap(observed, "x").band("chr1", 0, n, max_dist=DEPTH)
     weight = observed.bins["weight"].to_numpy()[:n]
-    rs, rank_rs, gained, contacts, level, positive = [], [], 0.0, 0.0, [], []
+    rs, rank_rs, gained, contacts, level, tail = [], [], 0.0, 0.0, [], []
+    bands = np.full((2, DEPTH, n), np.nan)
+    assert table_n(result) == (
+        (np.isfinite(seen[2:]) & np.isfinite(predicted[2:])).sum(),
+        (np.isfinite(seen[2:]) & np.isnan(predicted[2:])).sum(),
+    )
     for d in range(2, DEPTH):
         i = np.flatnonzero(np.isfinite(seen[d]) & np.isfinite(predicted[d]))
         x, y, w = predicted[d, i], seen[d, i].astype(float), weight[i] * weight[i + d]
         x = x * y.mean() / x.mean()
+        bands[:, d, i] = x, y
         rs.append(np.corrcoef(np.log(x + 0.5), np.log(y + 0.5))[0, 1])
         rank_rs.append(spearmanr(x, y)[0])
         base = y.mean() / w
@@ -67,18 +74,51 @@ def test_scores_are_those_of_the_pairs_written_out(observed):
         gained += (y / w * np.log(scaled / base)).sum()
         contacts += (y / w).sum()
         level += list((np.argsort(np.argsort(x)) + 0.5) / len(x))
-        positive += list(poisson.sf(np.rint(y / w) - 1, base) < 0.01)
+        tail += list(poisson.sf(np.rint(y / w) - 1, base))
     assert table["all", "r"] == pytest.approx(np.mean(rs))
     assert table["chr1", "r"] == table["all", "r"]
     assert table["all", "r_denoised"] == table["all", "r"]
     assert table["all", "spearman"] == pytest.approx(np.mean(rank_rs))
     assert table["all", "nats_per_contact"] == pytest.approx(gained / contacts)
-    # Curves have 100 steps.
-    assert table["all", "auc_p01"] == pytest.approx(roc_auc_score(positive, level), abs=0.01)
-    precision = average_precision_score(positive, np.floor(np.array(level) * 100))
-    assert table["all", "ap_p01"] == pytest.approx(precision, abs=0.01)
+    steps = np.floor(np.array(level) * 100)
+    for name, p in (("p01", 0.01), ("z2", norm.sf(2)), ("z3", norm.sf(3))):
+        positive = np.array(tail) < p
+        assert positive.any()
+        area, precision = (f(positive, steps) for f in (roc_auc_score, average_precision_score))
+        assert table["all", f"auc_{name}"] == pytest.approx(area)
+        assert table["all", f"ap_{name}"] == pytest.approx(precision)
+        curve = result.curves.query("significant == @name")
+        assert curve["precision"].iloc[-1] == pytest.approx(positive.mean())
+        called = steps >= 90
+        at = curve.iloc[9]  # the highest ten levels
+        assert at["precision"] == pytest.approx(positive[called].mean())
+        assert at["true_positive_rate"] == pytest.approx(called[positive].mean())
+        assert at["false_positive_rate"] == pytest.approx(called[~positive].mean())
+    told, own = (score_diamonds(band, 25, ignore_diags=2) for band in bands)
+    known = np.isfinite(told + own)
+    r = np.corrcoef(told[known], own[known])[0, 1]
+    assert table["all", "insulation_r"] == pytest.approx(r)
+    error = np.log((bands[0] + 0.5) / (bands[1] + 0.5)) ** 2
+    last = np.arange(n) + np.arange(DEPTH)[:, None]
+    for row in result.submatrices.itertuples():
+        lo, hi = row.start // 10_000, row.end // 10_000
+        inside = np.isfinite(error) & (np.arange(n) >= lo) & (last < hi)
+        assert row.n == inside.sum()
+        assert row.mse == pytest.approx(error[inside].mean())
+    assert len(result.submatrices) == 5  # of six, one has no prediction
     assert result.distances["r"].dropna().mean() == pytest.approx(np.mean(rs))
     assert (result.scores["low"] <= result.scores["value"] + 1e-9).all()
+
+
+def table_n(result):
+    return tuple(result.scores[["n", "n_unpredicted"]].iloc[0])
+
+
+def test_pairs_have_both_ends_in_what_was_held_out(observed):
+    result = scores_of(observed, one=Changed(observed, 0.5, held_out=(("chr1", 0, 600_000),)))
+    seen = ObservedMap(observed, "x").band("chr1", 0, 60, max_dist=DEPTH)
+    inside = np.arange(60) + np.arange(DEPTH)[:, None] < 60
+    assert table_n(result) == ((np.isfinite(seen) & inside).sum(), 0)
 
 
 def test_more_noise_is_a_lower_score_and_a_model_differs_from_itself_by_nothing(observed):
