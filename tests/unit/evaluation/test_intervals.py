@@ -4,7 +4,7 @@ import cooler
 import numpy as np
 import pytest
 
-from chromloom.analysis.insulation import score_diamonds
+from chromloom.analysis.insulation import depths, is_boundary, score_diamonds
 from chromloom.errors import InputError
 from chromloom.evaluation.intervals import (
     LEVELS,
@@ -57,30 +57,67 @@ def test_coverage_over_parts_that_were_left_out_is_as_stated(table):
     assert every["n_pairs"][0.8] == parts.loc[parts["level"] == 0.8, "n_pairs"].sum()
 
 
-def test_quantiles_are_those_of_the_other_parts(table, observed):
-    source = Noisy(observed, "noisy")
-    row = table[(table["part"] == "chr2") & (table["level"] == 0.8)].iloc[2]
-    d = slice(row["dist_from"] // 10_000, row["dist_to"] // 10_000)
-    truth, predicted = [], []
-    for chrom in ("chr1", "chr3"):
-        n = len(observed.mask(chrom))
-        own = observed.band(chrom, 0, n)[d], source.band(chrom, 0, n)[d]
-        known = np.isfinite(own[0]) & np.isfinite(own[1])
-        truth.append(own[0][known])
-        predicted.append(own[1][known])
-    truth, predicted = np.concatenate(truth), np.concatenate(predicted)
-    ratio = np.log((truth + 0.5) / (row["scale"] * predicted + 0.5))
-    assert row["low"] == pytest.approx(np.quantile(ratio, 0.1), abs=0.1)
-    assert (ratio < row["low"]).mean() <= 0.1
-    assert (ratio > row["high"]).mean() <= 0.1
+def pairs_of(observed, chrom, regions=None):
+    """dist, observed and predicted contact strength of the pairs of a chromosome, (3, n)."""
+    n = len(observed.mask(chrom))
+    truth, predicted = observed.band(chrom, 0, n)[:31], Noisy(observed, "noisy").band(chrom, 0, n)
+    dist, i = np.nonzero(np.isfinite(truth) & np.isfinite(predicted))
+    if regions is not None:
+        within = [
+            (10_000 * i >= a) & (10_000 * (i + dist) < b) for c, a, b in regions if c == chrom
+        ]
+        inside = np.any(within, axis=0)
+        dist, i = dist[inside], i[inside]
+    return np.stack([dist, truth[dist, i], predicted[dist, i]])
 
 
-def test_only_what_was_held_out_takes_part(observed):
-    regions = [("chr1", 0, 400_000), ("chr1", 600_000, 900_000), ("chr2", 0, 500_000)]
+def test_a_part_is_covered_by_the_quantiles_of_the_others(table, observed):
+    pairs = {chrom: pairs_of(observed, chrom) for chrom in ("chr1", "chr2", "chr3")}
+    others = np.hstack([pairs["chr1"], pairs["chr3"]])
+    scale = others[1].sum() / others[2].sum()
+    assert scale != pytest.approx(1, abs=0.05)
+    parts = table[table["level"] == 0.8].set_index(["part", "dist_from"])
+    for row in parts.loc["chr2"].reset_index().itertuples():
+        both = []
+        for values in (others, pairs["chr2"]):
+            dist = 10_000 * values[0]
+            both.append(values[1:, (dist >= row.dist_from) & (dist < row.dist_to)])
+        truth, predicted = both[0]
+        ratio = np.log((truth + 0.5) / (scale * predicted + 0.5))
+        low, high = _quantiles(ratio, 0.8)
+        assert (row.low, row.high, row.scale) == pytest.approx((low, high, scale))
+        truth, predicted = both[1]
+        ends = interval(predicted, low, high, scale)
+        assert row.n_pairs == len(truth)
+        assert row.width == pytest.approx((ends[1] - ends[0]).mean())
+        ratio = np.log((truth + 0.5) / (scale * predicted + 0.5))
+        assert row.coverage == pytest.approx(((ratio >= low) & (ratio <= high)).mean())
+        own = [parts.loc[(c, row.dist_from)] for c in pairs if (c, row.dist_from) in parts.index]
+        every = parts.loc[("all", row.dist_from)]
+        every = every.iloc[0] if every.ndim == 2 else every
+        weights = [part["n_pairs"] for part in own]
+        for name in ("coverage", "width"):
+            assert every[name] == pytest.approx(np.average([p[name] for p in own], weights=weights))
+
+
+def test_pairs_take_part_with_both_ends_in_one_region_that_was_held_out(observed):
+    regions = [("chr1", 0, 400_000), ("chr1", 405_000, 900_000), ("chr2", 0, 500_000)]
     table = calibrate(Noisy(observed, "noisy"), observed, held_out=regions)
     assert set(table["part"]) == {"chr1", "chr2", "all"}
+    n_pairs = table[table["level"] == 0.8].groupby("part")["n_pairs"].sum()
+    for chrom in ("chr1", "chr2"):
+        assert n_pairs[chrom] == pairs_of(observed, chrom, regions).shape[1]
     with pytest.raises(InputError, match="1 has pairs that were not trained on"):
         calibrate(Noisy(observed, "noisy"), observed, held_out=regions[:2])
+
+
+def test_of_many_pairs_some_are_drawn(observed, monkeypatch):
+    monkeypatch.setattr("chromloom.evaluation.intervals.PAIRS", 30)
+    one, same, other = (
+        calibrate(Noisy(observed, "noisy"), observed, seed=seed)["low"].dropna().tolist()
+        for seed in (0, 0, 1)
+    )
+    assert one == same != other
 
 
 def test_groups_of_distances_hold_each_distance_once():
@@ -92,6 +129,10 @@ def test_groups_of_distances_hold_each_distance_once():
 def test_quantiles_reach_outwards():
     low, high = _quantiles(np.arange(100.0), 0.8)
     assert low <= 10 <= 89 <= high
+    for n in range(10, 250):  # of n + 1 values in any order, so many lie between two of the others
+        low, high = _quantiles(np.arange(float(n)), 0.8)
+        assert (high - low) / (n + 1) >= 0.8 or (low, high) == (0, n - 1)
+        assert (high - low - 2) / (n + 1) <= 0.8
     assert list(_quantiles(np.arange(3.0), 0.95)) == [0.0, 2.0]
 
 
@@ -110,6 +151,7 @@ def test_a_map_of_widths_is_that_of_the_intervals(table, observed):
     lower, upper = interval(predicted[d, i], row["low"], row["high"], row["scale"])
     assert band[d, i] == pytest.approx(upper - lower)
     np.testing.assert_array_equal(np.isnan(band), np.isnan(predicted[: len(band)]))
+    assert widths.max_distance == widths.quantiles["dist_to"].max() - 10_000
 
 
 def test_scores_of_bins_have_intervals_of_the_other_parts(observed):
@@ -135,7 +177,33 @@ def test_scores_of_bins_have_intervals_of_the_other_parts(observed):
     assert own.loc[("all", 0.8), "n_bins"] == sum(map(len, differ.values())) > 100
     held = calibrate_scores(source, observed, held_out=[("chr1", 0, 600_000), ("chr2", 0, 800_000)])
     bins = held[(held["score"] == "insulation") & (held["part"] == "chr1")]["n_bins"]
-    assert (bins < len(differ["chr1"])).all()
+    assert bins.tolist() == [40] * len(LEVELS)  # diamonds of bins 10 to 49
+
+
+class Domains(Noisy):
+    """Domains of 20 bins, which the observed map has not."""
+
+    def band(self, chrom, lo, hi, *, max_dist=None, edited=None):
+        band = super().band(chrom, lo, hi, max_dist=max_dist)
+        dist, i = np.indices(band.shape)
+        return np.where((i + lo) // 20 == (i + lo + dist) // 20, 4, 1) * band
+
+
+def test_depths_are_compared_at_boundaries_of_the_predicted_map(observed):
+    source, deeper = Domains(observed, "domains"), []
+    for chrom in ("chr1", "chr2", "chr3"):
+        n = len(observed.bins.mask(chrom))
+        bands = [one.band(chrom, 0, n, max_dist=21) for one in (source, observed)]
+        told, seen = (score_diamonds(band, ignore_diags=2) for band in bands)
+        change = np.where(is_boundary(told), depths(seen) - depths(told), np.nan)[10 : n - 10]
+        deeper += list(change[np.isfinite(change)])
+    table = calibrate_scores(source, observed)
+    own = table[(table["score"] == "boundary") & (table["part"] == "all")].set_index("level")
+    assert (own["n_bins"] == len(deeper)).all()
+    assert len(deeper) > 4
+    for level in LEVELS:
+        found = own.loc[level, ["low", "high"]].tolist()
+        assert found == pytest.approx([*_quantiles(np.array(deeper), level)])
 
 
 def test_a_model_fitted_to_the_whole_map_needs_another(tiny_model_dir, tiny_map_path, tmp_path):
