@@ -86,7 +86,8 @@ BLACKLIST = pd.DataFrame(
 @pytest.mark.parametrize("blacklist", [NONE, BLACKLIST], ids=["", "blacklist"])
 @pytest.mark.parametrize("absent", ["zero", "missing"])
 @pytest.mark.parametrize("kind", ["bigwig", "bedgraph"])
-def test_tracks_are_means_over_known_bases(tmp_path, kind, absent, blacklist):
+def test_tracks_are_means_over_known_bases(tmp_path, kind, absent, blacklist, monkeypatch):
+    monkeypatch.setattr("chromloom.signals.read.BLOCK", 200)  # bp of a bigWig read at a time
     rows = random_rows(1, overlap=False)
     if kind == "bigwig":
         path = tmp_path / "x.bw"
@@ -102,6 +103,12 @@ def test_tracks_are_means_over_known_bases(tmp_path, kind, absent, blacklist):
         for chrom in SIZES.index:
             track = bases(rows, chrom, blacklist, zero=absent == "zero")
             np.testing.assert_allclose(found["s", chrom], means(track, bin_size), rtol=1e-5)
+
+
+def test_intervals_without_length_are_one_base_and_nested_ones_are_no_order(tmp_path):
+    rows = [("chr1", 10, 10), ("chr1", 100, 180), ("chr1", 110, 120), ("chr1", 130, 140)]
+    found = read(write(tmp_path / "x.bed", rows), format="bed")
+    np.testing.assert_allclose(found["s", "chr1"][:2], [0.01, 0.8])
 
 
 @pytest.mark.parametrize("blacklist", [NONE, BLACKLIST], ids=["", "blacklist"])
