@@ -301,15 +301,15 @@ def test_a_shallow_map_is_fitted_in_larger_bins_first(tmp_path):
     """Too few contacts for the bins themselves, enough for 16 of them together."""
     n = 2_100
     normalized, (i, j, L) = simulate(tmp_path, n, 0.35, seed=6, blocks=16)
-    contacts = normalized.pixels("chr1", 0, n)["count"].sum()
-    assert 2 * contacts / n < 30
+    depth = 2 * normalized.pixels("chr1", 0, n)["count"].sum() / n
+    assert depth < 30
     R0, S0 = eigen_representation(normalized, "chr1", 4)
     far = (j - i > 100) & (np.random.default_rng(0).random(len(i)) < 0.1)
     found = {}
-    for coarse in (False, True):
+    for coarse, below in ((False, depth), (True, 1.01 * depth)):
         fitted = likelihood_representation(
             normalized, "chr1", R0, S0, n_knots=6, sweeps=8, dispersion=0.01,
-            coarse_to_fine=coarse,
+            coarse_below=below,
         )  # fmt: skip
         assert all(np.isfinite(x).all() for x in fitted.values())
         R, S = fitted["embedding"].astype(float), fitted["S"][-1]

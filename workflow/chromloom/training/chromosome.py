@@ -57,6 +57,11 @@ class ChromosomeCounts(NamedTuple):
             expected.region[position],
         )
 
+    @property
+    def depth(self) -> float:
+        """Contacts per bin, those with masked bins left out; 0 without bins."""
+        return float(self.counts.sum(dtype=float)) / max(len(self.position), 1)
+
     def coarser(self, factor: int) -> tuple[Self, np.ndarray]:
         """The same contacts in bins `factor` times as large.
 

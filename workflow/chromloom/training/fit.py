@@ -208,7 +208,7 @@ def set_eigen_start(
                     dispersion=settings.fit.dispersion,
                     oriented=settings.architecture.oriented,
                     barrier=settings.architecture.barrier,
-                    coarse_to_fine=settings.fit.coarse_to_fine,
+                    coarse_below=settings.fit.coarse_below,
                     seed=seed,
                     track=track,
                 )

@@ -18,8 +18,8 @@ R from its posterior. Priors are Gaussian, and their scales are estimated with e
 variance a component of R, so that what a map cannot carry fades out (MacKay 1992), and one a step
 of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each pair twice.
 
-From coarse to fine: where a bin has few contacts, structure that larger bins show well is lost in
-the noise of small ones, and all components fade out. The same counts are therefore fitted in bins
+From coarse to fine: where bins have few contacts, structure that larger bins show well is lost in
+the noise of small ones, and all components fade out. The same counts are then fitted in bins
 4, 16, … times as large first, coarsest first. What a level finds is where the next one starts, and
 the mean of its prior: only what sets a bin apart from its larger bin has a variance to estimate.
 """
@@ -563,7 +563,7 @@ def likelihood_representation(
     dispersion: float,
     oriented: bool = True,
     barrier: bool = True,
-    coarse_to_fine: bool = True,
+    coarse_below: float = 500,
     seed: int = 0,
     track: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
@@ -575,8 +575,10 @@ def likelihood_representation(
     chrom : str
     R, S : ndarray, (n, d) and (d, d)
         As `chromloom.models.baselines.eig.eigen_representation` gives them.
-    n_knots, sweeps, dispersion, oriented, barrier, coarse_to_fine, seed
-        See `CountModel` and its `fit`.
+    n_knots, sweeps, dispersion, oriented, barrier, seed
+        See `CountModel`.
+    coarse_below : float
+        Contacts per bin below which larger bins are fitted first.
     track : ndarray, (n,), optional
         What signs follow; coverage by raw contacts by default.
 
@@ -595,6 +597,13 @@ def likelihood_representation(
         The fit diverged.
     """
     observed = ChromosomeCounts.read(normalized, chrom)
+    shallow = observed.depth < coarse_below
+    logger.info(
+        "%s: %.0f contacts per bin%s",
+        chrom,
+        observed.depth,
+        ", larger bins are fitted first" if shallow and not _coarsest(observed) else "",
+    )
     model = CountModel(
         observed,
         R[observed.position],
@@ -610,7 +619,7 @@ def likelihood_representation(
         sweeps,
         where=f"{normalized.path}, {chrom}",
         otherwise=", or fit it together with another map of the assembly (key joint)",
-        coarse_to_fine=coarse_to_fine,
+        coarse_to_fine=shallow,
     )
     axes, S, spread = model.canonical()
     out = np.zeros_like(R, dtype=np.float64)

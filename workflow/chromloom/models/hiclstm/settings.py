@@ -135,10 +135,10 @@ class Fit(Part):
         and c are then fixed, and only the LSTM is trained.
     sweeps : int
         Number of Newton sweeps of start likelihood.
-    coarse_to_fine : bool
-        Let start likelihood fit the same counts in bins 4, 16, … times as large first, as long as a
-        chromosome has 128 of them or more. Representations of a shallow map rest on these. Joint
-        fits do not do so.
+    coarse_below : int
+        Contacts per unmasked bin of a chromosome below which start likelihood fits the same counts
+        in bins 4, 16, … times as large first, as long as there are 128 of them or more: without,
+        little is left of a shallow map. 0: never. Joint fits do not do so.
     dispersion : float
         Overdispersion phi of counts, whose variance is mu + phi mu^2, in start likelihood.
     dropout : float
@@ -162,7 +162,7 @@ class Fit(Part):
 
     start: str = "likelihood"
     sweeps: int = 20
-    coarse_to_fine: bool = True
+    coarse_below: int = 500
     dispersion: float = 0.01
     epochs: int = 10
     min_steps: int = 0
@@ -179,6 +179,7 @@ class Fit(Part):
     }
     RANGES: ClassVar = {
         "sweeps": (0, 1_000),
+        "coarse_below": (0, 1_000_000_000),
         "epochs": (0, 1_000_000),
         "min_steps": (0, 1_000_000_000),
         "tile_rows": (1, 1_000_000),
