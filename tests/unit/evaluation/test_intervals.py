@@ -96,6 +96,7 @@ def test_a_part_is_covered_by_the_quantiles_of_the_others(table, observed):
         every = parts.loc[("all", row.dist_from)]
         every = every.iloc[0] if every.ndim == 2 else every
         weights = [part["n_pairs"] for part in own]
+        assert every["n_pairs"] == sum(weights)
         for name in ("coverage", "width"):
             assert every[name] == pytest.approx(np.average([p[name] for p in own], weights=weights))
 
