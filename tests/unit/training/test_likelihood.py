@@ -322,8 +322,9 @@ def test_axes_of_a_map_without_structure_are_zero(tmp_path):
     normalized, _ = simulate(tmp_path, 600, 0.3, seed=7, size=0.0)
     R0, S0 = eigen_representation(normalized, "chr1", 4)
     fitted = likelihood_representation(
-        normalized, "chr1", R0, S0, n_knots=6, sweeps=20, dispersion=0.01, barrier=False
-    )
+        normalized, "chr1", R0, S0, n_knots=6, sweeps=20, dispersion=0.01, barrier=False,
+        coarse_below=500,
+    )  # fmt: skip
     np.testing.assert_allclose(fitted["S"], 0, atol=1e-3)
     gone = ~fitted["S"][-1].any(axis=0)
     assert gone.any()

@@ -213,8 +213,8 @@ def quiet_cooltools() -> Iterator[None]:
 
 def view_of(assembly_view: pd.DataFrame | None, clr: cooler.Cooler) -> pd.DataFrame:
     """Align a view to a cooler's bins; see `align_view`."""
-    bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
-    view_df = align_view(assembly_view, bins.assign(chrom=bins["chrom"].astype(str)))
     import bioframe
 
+    bins = clr.bins()[["chrom", "start", "end", "weight"]][:]
+    view_df = align_view(assembly_view, bins.assign(chrom=bins["chrom"].astype(str)))
     return bioframe.make_viewframe(view_df)

@@ -118,12 +118,10 @@ def judge_model(
             if mode != "lifted"
         }
     source = sources["lifted"]
+    asked = {mode: sources[mode] for mode in modes if mode in sources}
     tables = [
         judge_map(source, observed, plan),
-        *_judge_edits(
-            {mode: sources[mode] for mode in modes if mode in sources},
-            *(observed, plan, n_edits, seed),
-        ),
+        *_judge_edits(asked, observed, plan, n_edits, seed),
     ]
     if isinstance(source, HiCLSTMMap):  # others have no vectors of bins to attribute to
         anchors = anchor_bins(plan, source.bins)

@@ -74,10 +74,11 @@ class ChromosomeCounts(NamedTuple):
         row : ndarray, (m,), int64
             Of each of these rows in the coarser counts.
         """
-        position, row = np.unique(self.position // factor, return_inverse=True)
+        position, first, row = np.unique(
+            self.position // factor, return_index=True, return_inverse=True
+        )
         span = -(-self.span // factor)
         exposure = np.bincount(row, weights=np.exp(self.log_exposure.astype(float)))
-        first = np.unique(row, return_index=True)[1]
         coarser = self._replace(
             position=position,
             span=span,
@@ -137,6 +138,7 @@ def symmetric_counts(normalized: NormalizedMap, chrom: str, unmasked: np.ndarray
 
 
 def _log_expected(expected: Expected, span: int) -> np.ndarray:
+    """log E by pair of regions and distance, (regions, regions, span), float32."""
     n_regions = int(expected.region.max()) + 1
     table = np.full((n_regions, n_regions, span), NO_PAIR, dtype=np.float32)
     members = [np.flatnonzero(expected.region == r) for r in range(n_regions)]

@@ -16,12 +16,13 @@ ch. 10): a row's Newton system (Fisher scoring) takes the uncertainty of all oth
 account, so that a shallow map's noise is not mistaken for structure, and S likewise, by drawing
 R from its posterior. Priors are Gaussian, and their scales are estimated with everything else: one
 variance a component of R, so that what a map cannot carry fades out (MacKay 1992), and one a step
-of S from octave to octave. Nothing is tuned to a depth. The sweeps visit each pair twice.
+of S from octave to octave. The sweeps visit each pair twice.
 
-From coarse to fine: where bins have few contacts, structure that larger bins show well is lost in
-the noise of small ones, and all components fade out. The same counts are then fitted in bins
-4, 16, … times as large first, coarsest first. What a level finds is where the next one starts, and
-the mean of its prior: only what sets a bin apart from its larger bin has a variance to estimate.
+From coarse to fine: where bins have few contacts (`coarse_below`), structure that larger bins show
+well is lost in the noise of small ones, and all components fade out. The same counts are then
+fitted in bins 4, 16, … times as large first, coarsest first. What a level finds is where the next
+one starts, and the mean of its prior: only what sets a bin apart from its larger bin has a variance
+to estimate.
 """
 
 import logging
@@ -118,8 +119,9 @@ class CountModel:
         seed: int | np.random.Generator,
     ):
         self.observed = observed
-        self.position, span, self.counts, *rest = observed
-        self.log_exposure, self.log_expected, self.region = rest
+        self.position, self.counts = observed.position, observed.counts
+        self.log_exposure, self.log_expected = observed.log_exposure, observed.log_expected
+        self.region, span = observed.region, observed.span
         axes, n = np.diag(S), len(self.position)
         self.R = (R * np.sqrt(np.abs(axes))).astype(np.float32)
         self.mean = np.zeros_like(self.R)
@@ -563,7 +565,7 @@ def likelihood_representation(
     dispersion: float,
     oriented: bool = True,
     barrier: bool = True,
-    coarse_below: float = 500,
+    coarse_below: float = 0,
     seed: int = 0,
     track: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
