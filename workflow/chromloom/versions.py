@@ -17,7 +17,7 @@ VERSIONS = {
     "classification": 4,
     "attribution": 3,
     "edits": 3,
-    "perturbation": 6,
+    "perturbation": 7,
     "variants": 6,
     "expression": 5,
     "structure": 1,

@@ -77,6 +77,36 @@ def test_edits_of_orientation_are_compared(
     assert "all" in set(scores["part"])
 
 
+def test_bases_are_compared_with_a_map_of_a_region(tiny_akita_run, tiny_map_path, tmp_path):
+    """As 5C has it: the map after the edit knows one region, and nothing else is scored."""
+    before = NormalizedMap(tiny_map_path)
+    clr, region = before.clr, ("chr3", 100_000, 350_000)
+    bins = clr.bins()[["chrom", "start", "end"]][:]
+    covered = ((bins["chrom"] == region[0]) & (bins["start"] >= region[1])).to_numpy()
+    covered &= (bins["end"] <= region[2]).to_numpy()
+    pixels = clr.pixels()[:][["bin1_id", "bin2_id", "count"]]
+    pixels = pixels[covered[pixels["bin1_id"]] & covered[pixels["bin2_id"]]]
+    counts, path = str(tmp_path / "counts.cool"), tmp_path / "5C.10000.ICE.cool"
+    cooler.create_cooler(counts, bins, pixels)
+    view = pd.DataFrame([[*region, "chr3"]], columns=["chrom", "start", "end", "name"])
+    write_normalized(
+        cooler.Cooler(counts), np.where(covered, 1.0, np.nan), path, sample="5C", norm="ICE",
+        assembly="tiny", view_df=view,
+    )  # fmt: skip
+    (tmp_path / "e.bed").write_text("chr3\t201000\t228000\tDEL:anchor\n")
+    compare_with_observed(
+        tiny_akita_run, tiny_map_path, path, tmp_path / "e.bed", tmp_path / "o", edit="anchor"
+    )
+    table = pd.read_csv(tmp_path / "o.tsv", sep="\t")
+    assert table["start1"].min() >= region[1]
+    assert table["start2"].max() < region[2]
+    assert (table["start2"] - table["start1"]).max() <= 80_000, "as far as the network predicts"
+    crossing = (table["part1"] == "upstream") & (table["part2"] == "downstream")
+    assert (table["model_after"] != table["model_before"])[crossing].all()
+    scores = pd.read_csv(tmp_path / "o.scores.tsv", sep="\t")
+    assert {"model", "no change", "shifted expected"} <= set(scores["method"])
+
+
 def test_a_perfect_prediction_scores_perfectly():
     rng = np.random.default_rng(0)
     i, j = np.triu_indices(30, 2)

@@ -125,6 +125,9 @@ def pair_table(prediction: Prediction, before: NormalizedMap, after: NormalizedM
     wild_type = maps["no change"][0]
     weights = before.bins["weight"].to_numpy(float)[prediction.bins]
     edited = _counts(after, edit.chrom, positions) * weights[:, None] * weights[None, :]
+    # No contact outside of the edit says that the experiment, such as 5C, does not cover the bin.
+    unseen = ~((edited > 0).any(axis=0) | (edited > 0).any(axis=1)) & (parts != 1)
+    edited[unseen], edited[:, unseen] = np.nan, np.nan
     alone = (parts[:, None] == parts[None, :]) & (parts[:, None] != 1)
     alone &= np.isfinite(wild_type) & np.isfinite(edited)
     if not edited[alone].sum() > 0:
