@@ -13,7 +13,7 @@ VERSIONS = {
     "analysis": 2,
     "training": 7,
     "predictors": 8,
-    "reconstruction": 5,
+    "reconstruction": 6,
     "classification": 4,
     "attribution": 3,
     "edits": 3,

@@ -14,6 +14,7 @@ from chromloom.evaluation.intervals import (
     calibrate,
     calibrate_run,
     calibrate_scores,
+    calibrated_level,
     interval,
 )
 from chromloom.files import read_tsv
@@ -170,7 +171,7 @@ def test_scores_of_bins_have_intervals_of_the_other_parts(observed):
         differ[chrom] = (scores[1] - scores[0])[inside]
         differ[chrom] = differ[chrom][np.isfinite(differ[chrom])]
     others = np.concatenate([differ["chr1"], differ["chr3"]])
-    low, high = _quantiles(others, 0.8)
+    low, high = _quantiles(others, calibrated_level([differ["chr1"], differ["chr3"]], 0.8))
     row = own.loc[("chr2", 0.8)]
     assert (row["low"], row["high"]) == pytest.approx((low, high))
     covered = (differ["chr2"] >= low) & (differ["chr2"] <= high)
@@ -217,3 +218,29 @@ def test_a_model_fitted_to_the_whole_map_needs_another(tiny_model_dir, tiny_map_
     assert set(read_tsv(tmp_path / "s.tsv")["score"]) == {"insulation", "boundary"}
     clr = cooler.Cooler(f"{tmp_path / 'w.mcool'}::resolutions/10000")
     assert clr.pixels()["count"][:].gt(0).all()
+
+
+def coverage_of_new_parts(rng, between, level, adjusted):
+    """Share of values of a further part that lie between the quantiles of twelve."""
+    covered = []
+    for _ in range(200):
+        parts = rng.normal(0, between, (13, 1)) + rng.normal(0, 1, (13, 60))
+        at = calibrated_level(list(parts[:-1]), level) if adjusted else level
+        low, high = _quantiles(parts[:-1].ravel(), at)
+        covered.append(((parts[-1] >= low) & (parts[-1] <= high)).mean())
+    return np.mean(covered)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_parts_that_err_as_a_whole_are_covered_as_stated(level):
+    found = {
+        (between, adjusted): coverage_of_new_parts(
+            np.random.default_rng(7), between, level, adjusted
+        )
+        for between in (0, 2)
+        for adjusted in (False, True)
+    }
+    assert found[2, True] == pytest.approx(level, abs=0.015)
+    assert found[2, True] > found[2, False] + 0.005
+    assert found[0, True] == pytest.approx(level, abs=0.01)
+    assert calibrated_level([np.arange(9.0)], level) == level
