@@ -5,7 +5,9 @@ import pandas as pd
 import pyBigWig
 import pytest
 import torch
+from captum.attr import GradientShap
 
+from chromloom.attribution.gradients import attribute_score
 from chromloom.attribution.signals import attribute_signals
 from chromloom.errors import InputError
 from chromloom.genome.assembly import Assembly
@@ -124,6 +126,23 @@ def test_a_saliency_is_the_change_by_a_small_step(open_model, tmp_path):
     source._features = plain
     source._known.clear()
     assert own[510_000] == pytest.approx((means[1] - means[0]) / 0.02, rel=0.05, abs=1e-4)
+
+
+def test_integrated_gradients_are_the_shap_values_from_no_signal(tmp_path):
+    """GradientShap of one baseline draws points of the path that integrated gradients divide."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Softplus(), torch.nn.Linear(8, 1))
+    given, nothing = 2 * torch.randn(1, 2, 3), torch.zeros(1, 2, 3)
+
+    def score(features):
+        return net(features.flatten(1))[:, 0]
+
+    drawn = GradientShap(score).attribute(given, baselines=nothing, n_samples=20_000)
+    own = attribute_score(
+        score, given, nothing, tmp_path / "t.tsv", method="integrated", steps=50, n_pairs=1
+    )
+    assert own.ravel() == pytest.approx(drawn.detach().numpy().ravel(), abs=0.01)
+    assert np.abs(own).max() > 0.1
 
 
 def test_what_cannot_be_attributed_is_refused(open_model, tmp_path):
