@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.normalize.counts import fit_counts
+from chromloom.normalize.counts import CountModel, fit_counts
 
 N = 150
 
@@ -71,6 +71,11 @@ def test_distances_beyond_those_of_the_fit_are_treated_as_the_last():
     zero = np.zeros((1, 2))
     far = model.mean(np.array([60, 500]), zero)
     assert far[0] == pytest.approx(far[1])
+
+
+def test_no_pairs_have_no_means():
+    model = CountModel(np.zeros(8), np.zeros(4), 0.0)
+    assert model.mean(np.zeros(0), np.zeros((0, 0))).shape == (0,)
 
 
 def test_too_few_contacts_are_refused():

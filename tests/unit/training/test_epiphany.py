@@ -11,7 +11,7 @@ from chromloom.models.epiphany.fitted import FittedEpiphany
 from chromloom.models.epiphany.module import Epiphany, stripes_of
 from chromloom.models.registry import model_settings
 from chromloom.training import networks
-from chromloom.training.epiphany import Frames, _fit_background, fit_epiphany
+from chromloom.training.epiphany import Frames, _fit_background, _spread, fit_epiphany
 from chromloom.training.stretches import Stretch
 
 TINY = {
@@ -138,6 +138,33 @@ def test_targets_of_the_regression_of_counts(target):
         assert peak > 10
         assert abs(others.mean()) < 0.1
         assert others.std() == pytest.approx(0.9, abs=0.1)  # the peak counts in the dispersion
+
+
+@pytest.mark.parametrize("target", ["nb_oe", "nb_z"])
+def test_the_regression_takes_covariates_in_place_of_weights(target):
+    """GC of a bin, say: what it explains of the counts is not in the target, weights are."""
+    rng, own = np.random.default_rng(0), stretch()
+    gc, weight = rng.normal(0, 0.3, (2, N))
+    d, i = np.arange(N_DISTANCES)[:, None], np.arange(N)
+    both = gc + gc[np.minimum(i + d, N - 1)]
+    counts = np.where(np.isfinite(own.counts), rng.poisson(300 * np.exp(2 * both)), np.nan)
+    own = replace(
+        own, counts=counts.astype(np.float32), log_weight=weight.astype(np.float32),
+        covariates=np.array([gc, rng.normal(size=N)]),
+    )  # fmt: skip
+    background = _fit_background([own], seed=0)
+    assert background.coefficients[-2:] == pytest.approx([2, 0], abs=0.05)
+    made = network(target=target, log2=False)
+    values = Frames([own], made, np.ones(N_DISTANCES), background, validation=False).targets[0]
+    stripes = stripes_of(np.where(own.pairs(validation=False), both, np.nan))
+    known = np.isfinite(values)
+    assert abs(np.corrcoef(values[known], stripes[known])[0, 1]) < 0.1
+    assert _spread([own], background).shape == (N_DISTANCES,)
+
+
+def test_covariates_are_of_regressions_alone():
+    with pytest.raises(InputError, match="targets nb_oe and nb_z"):
+        settings(covariates=["GC"])
 
 
 def test_a_score_is_brought_over_the_expected_by_the_spread():

@@ -14,14 +14,14 @@ from chromloom.models.predictor import Constants, Predictor
 from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.fasta import write_genome
-from chromloom.signals.features import BinInputs
+from chromloom.signals.features import BinInputs, read_features
 from chromloom.signals.store import SignalStore
 from chromloom.training import weave
 from chromloom.training.nats import nats_per_contact
 from chromloom.training.predictor import train_predictor
 from chromloom.training.resume import TerminatedError
 from chromloom.training.splits import split_chromosomes
-from chromloom.training.stretches import read_stretches
+from chromloom.training.stretches import read_covariates, read_stretches
 
 SIGNALS = ["mark", "CTCF+", "CTCF-"]
 SMALL = {"embedding_dim": 4, "channels": 8, "blocks": 2, "window": 40, "refit": False}
@@ -287,6 +287,22 @@ def test_a_mean_of_what_cannot_be_is_refused(options, message):
 def test_a_signal_that_is_not_there_is_refused(learn):
     with pytest.raises(InputError, match=r"no signal 'H3K27ac'; it has mark, CTCF\+, CTCF-"):
         learn(signals=["mark", "H3K27ac"])
+
+
+def test_signals_are_covariates_of_the_regression_and_have_to_be_there(learn, tiny_signals_path):
+    options = MODELS["epiphany-released"] | {"target": "nb_oe"}
+    first, other = (
+        load_file(learn(name, "epiphany-released", options=options | more) / "model.safetensors")
+        for name, more in (("plain", {}), ("mark", {"covariates": ["mark"]}))
+    )
+    assert any((first[key] != other[key]).any() for key in first)
+    with pytest.raises(InputError, match="GC"):
+        learn("none", "epiphany-released", options=options | {"covariates": ["GC"]})
+    store = SignalStore(tiny_signals_path)
+    logs = read_covariates(store, "chr1", ["mark", "CTCF+"], 10_000)
+    means = read_features(store, "chr1", ["mark"], 10_000)[0]
+    np.testing.assert_allclose(logs[0], np.log(means), rtol=1e-5)
+    assert np.isfinite(logs).all()
 
 
 def test_a_model_of_one_map_is_refused(learn):

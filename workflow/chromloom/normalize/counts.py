@@ -52,6 +52,8 @@ class CountModel:
         -------
         ndarray, (n,), float64
         """
+        if not len(dist):  # of which scipy makes no splines
+            return np.zeros(0)
         return np.exp(_design(dist, covariates, self.knots) @ self.coefficients)
 
     def deviation(self, mean: np.ndarray) -> np.ndarray:

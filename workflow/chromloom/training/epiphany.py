@@ -95,9 +95,13 @@ def fit_epiphany(
 
 
 def _pairs_of(stretch: Stretch, *, validation: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and covariates, (1, n), of the pairs of a role: the log of both weights."""
+    """Distances and covariates, (n_covariates, n), of the pairs of a role: of both bins, summed.
+
+    The logs of weights where the stretch has no other covariates.
+    """
     dist, i = np.nonzero(stretch.pairs(validation=validation))
-    return dist, (stretch.log_weight[i] + stretch.log_weight[i + dist]).astype(float)[None]
+    own = stretch.log_weight[None] if stretch.covariates is None else stretch.covariates
+    return dist, (own[:, i] + own[:, i + dist]).astype(float)
 
 
 def _fit_background(stretches: Sequence[Stretch], seed: int) -> CountModel:
@@ -107,16 +111,16 @@ def _fit_background(stretches: Sequence[Stretch], seed: int) -> CountModel:
     return fit_counts(
         np.concatenate(counts),
         np.concatenate([dist for dist, _ in pairs]),
-        np.concatenate([weights for _, weights in pairs], axis=1),
+        np.concatenate([covariates for _, covariates in pairs], axis=1),
         seed=seed,
     )
 
 
 def _spread(stretches: Sequence[Stretch], background: CountModel) -> np.ndarray:
-    """Standard deviation over mean of counts by distance, (n_distances,), at mean weights."""
-    weights = np.concatenate([_pairs_of(s, validation=False)[1][0] for s in stretches])
+    """Standard deviation over mean of counts by distance, (n_distances,), at mean covariates."""
+    own = np.concatenate([_pairs_of(s, validation=False)[1] for s in stretches], axis=1)
     dist = np.maximum(np.arange(len(stretches[0].counts)), 1)
-    mean = background.mean(dist, np.full((1, len(dist)), weights.mean()))
+    mean = background.mean(dist, np.repeat(own.mean(axis=1)[:, None], len(dist), axis=1))
     return background.deviation(mean) / mean
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from chromloom.signals.features import INPUTS, BinInputs
 from chromloom.signals.store import SignalStore
 from chromloom.training.fold import fingerprint, fold_config, open_maps, write_fold
 from chromloom.training.resume import owns_resume_dir
-from chromloom.training.stretches import read_stretches
+from chromloom.training.stretches import read_covariates, read_stretches
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +84,14 @@ def train_predictor(
     own = [SignalStore(path) for path in stores]
     first, bin_size = opened[0], own[0].bin_size if own else 0
     transforms = {name: own[0].transforms.get(name, "none") for name in signals}
+    covariates = getattr(settings, "covariates", ())
     for each in own:
-        each.check(signals, assembly=first.assembly, bin_size=bin_size, transforms=transforms)
+        each.check(
+            [*signals, *covariates],
+            assembly=first.assembly,
+            bin_size=bin_size,
+            transforms=transforms,
+        )
         _refuse_leak(each, signals, split)
     n_distances = max_distance // first.resolution + 1
     stores_of: Sequence[SignalStore | None] = own or [None] * len(opened)
@@ -105,6 +111,14 @@ def train_predictor(
     stretches, constants = read_stretches(
         {observed.sample: observed for observed in opened}, read, split, n_distances
     )
+    if covariates:
+        store_of = dict(zip(read, own))
+        stretches = [
+            replace(s, covariates=read_covariates(
+                store_of[s.sample], s.chrom, covariates, first.resolution
+            ))
+            for s in stretches
+        ]  # fmt: skip
     mirrored = read[first.sample].mirrored.tolist()
     if not reads.own_bins:
         mirrored.append(len(mirrored))  # the last row says that a bin has no feature
@@ -137,7 +151,12 @@ def train_predictor(
         fingerprint=fingerprint(
             config,
             inputs,
-            (a for s in stretches for a in (s.features, s.counts, s.log_weight, s.validates)),
+            (
+                array
+                for s in stretches
+                for array in (s.features, s.counts, s.log_weight, s.validates, s.covariates)
+                if array is not None
+            ),
         ),
         **({"weights": weights} if weights else {}),
     )

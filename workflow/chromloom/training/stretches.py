@@ -4,7 +4,7 @@ Nothing here is computed from bins whose role is `test`: neither the constants t
 standardised by nor the expected.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,8 @@ import pandas as pd
 from chromloom.errors import InputError
 from chromloom.models.predictor import Constants
 from chromloom.normalize.maps import NormalizedMap
-from chromloom.signals.features import BinInputs
+from chromloom.signals.features import BinInputs, read_features
+from chromloom.signals.store import SignalStore
 from chromloom.training.splits import bins_of_role
 
 
@@ -34,6 +35,8 @@ class Stretch:
         Log of the expected contact strength of the map by distance.
     validates : ndarray, (n,), bool
         Bins of the role validation; the others with counts train.
+    covariates : ndarray, (n_covariates, n), optional
+        Of bins, for a regression of counts; in place of `log_weight`.
     """
 
     sample: str
@@ -43,6 +46,7 @@ class Stretch:
     log_weight: np.ndarray
     log_expected: np.ndarray
     validates: np.ndarray
+    covariates: np.ndarray | None = None
 
     def log_mean(self) -> np.ndarray:
         """Log of the count that distance alone makes expected, (n_distances, n), float32."""
@@ -128,6 +132,20 @@ def read_stretches(
             n_signals=len(first.inputs.names(first.signals)),
         )
     return [replace(s, features=constants.prepare(s.features)) for s in stretches], constants
+
+
+def read_covariates(
+    store: SignalStore, chrom: str, names: Sequence[str], resolution: int
+) -> np.ndarray:
+    """Logs of the means of signals over the bins of a chromosome, (n_names, n), float64.
+
+    Where a signal is missing or not above 0, its mean log over the chromosome.
+    """
+    values = read_features(store, chrom, names, resolution)[: len(names)].astype(float)
+    known = values > 0  # NaN is not
+    logs = np.log(np.where(known, values, 1))
+    mean = logs.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known, logs, mean[:, None])
 
 
 def read_counts(observed: NormalizedMap, chrom: str, split: pd.DataFrame, n_distances: int):

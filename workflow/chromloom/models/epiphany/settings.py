@@ -44,6 +44,9 @@ class EpiphanySettings(Settings):
         What is predicted: contact over expected, contact strength, or counts over the mean of a
         negative binomial regression on distance and balancing weights, and their Z-scores, after
         HiC-DC+ (`normalize.counts`).
+    covariates : tuple of str
+        Signals whose logs that regression has in place of balancing weights, as HiC-DC+ has GC,
+        mappability and effective length. The network does not read them.
     log2 : bool
         Predict log2(target + 1).
     adversarial : bool
@@ -65,6 +68,7 @@ class EpiphanySettings(Settings):
     shared: bool = True
     frames: str = "fixed"
     target: str = "oe"
+    covariates: tuple[str, ...] = ()
     log2: bool = True
     adversarial: bool = True
     mse_weight: float = 0.95
@@ -90,3 +94,7 @@ class EpiphanySettings(Settings):
         super().__post_init__()
         if self.target == "nb_z" and self.log2:
             raise InputError("target=nb_z is below 0 where contacts are few; set log2 to false")
+        if self.covariates and not self.target.startswith("nb_"):
+            raise InputError(
+                f"covariates are of the targets nb_oe and nb_z; expected none with {self.target}"
+            )
