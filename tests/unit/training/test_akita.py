@@ -14,7 +14,15 @@ from chromloom.models.registry import model_settings
 from chromloom.normalize.maps import NormalizedMap
 from chromloom.sequence.ctcf import CTCF_COUNTS
 from chromloom.sequence.fasta import Genome
-from chromloom.training.akita import Learning, Windows, start_from_motif, train_akita
+from chromloom.training.akita import (
+    AROUND,
+    REACH,
+    Learning,
+    Windows,
+    contacts_across,
+    start_from_motif,
+    train_akita,
+)
 from chromloom.training.base_targets import BaseTargets, write_base_targets
 from chromloom.training.splits import split_chromosomes
 
@@ -205,6 +213,57 @@ def test_a_frozen_first_convolution_keeps_its_values_and_the_others_learn(
     trained = Predictor.load(tmp_path).tensors
     assert torch.equal(trained["tower.0.conv.weight"], begun.tower[0].conv.weight)
     assert not torch.equal(trained["tower.1.conv.weight"], begun.tower[1].conv.weight)
+
+
+def test_contacts_across_a_bin_are_those_that_train(
+    observed, tiny_map_path, tiny_genome_path, tiny_akita, tmp_path
+):
+    split = split_chromosomes(observed.bins.chromsizes, test=["chr2"])  # the end of chr1 validates
+    write_base_targets("akita-small", [tiny_map_path], split, tmp_path / "t.h5",
+                       genome_path=tiny_genome_path, options=tiny_akita)  # fmt: skip
+    with BaseTargets(tmp_path / "t.h5") as store:
+        across, counts = contacts_across(store, "chr1"), store.counts("chr1", 0, 10_000)
+        weight, validates = store.log_weight["chr1"][0], store.validates["chr1"]
+        n, looked, raw = len(across), [], np.zeros(len(across))
+        for b in range(n):
+            total = mean = 0.0
+            for i in range(max(b - REACH, 0), b):
+                for j in range(max(b + 1, i + store.ignore_diags), min(b + REACH + 1, n)):
+                    known = j - i < counts.shape[1] and np.isfinite(counts[0, j - i, i])
+                    if known and not validates[i] and not validates[j]:
+                        total += counts[0, j - i, i]
+                        mean += store.expected[0, j - i] * np.exp(-weight[i] - weight[j])
+            looked.append(mean >= 10 and not validates[b])
+            raw[b] = np.log((total + 0.5) / (mean + 0.5))
+    assert 0 < sum(looked) < n
+    assert validates.any()
+    np.testing.assert_array_equal(np.isfinite(across), looked)
+    b = int(np.flatnonzero(looked)[sum(looked) // 2])
+    near = np.arange(b - AROUND // 2, b + AROUND // 2 + 1)
+    near = np.where(near < 0, -near - 1, np.where(near >= n, 2 * n - 1 - near, near))
+    near = near[np.array(looked)[near]]
+    assert across[b] == pytest.approx(raw[b] - raw[near].mean(), abs=1e-5)
+
+
+def test_first_filters_begin_as_the_motif_that_contacts_tell(
+    tiny_map_path, tiny_genome_path, tiny_akita, split, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        "chromloom.training.akita.discover_motif",
+        lambda bases, size, *, width: asked.append((len(bases), size, width)) or CTCF_COUNTS,
+    )
+    options = {**tiny_akita, "kernel": 19, "frozen": True, "epochs": 1}
+    for start in ("contacts", "ctcf"):
+        train_akita(
+            "akita-small", [tiny_map_path], [], split, tmp_path / start, seed=4,
+            genome_path=tiny_genome_path, max_distance=90_000, options={**options, "start": start},
+        )  # fmt: skip
+    own, given = (Predictor.load(tmp_path / start).tensors for start in ("contacts", "ctcf"))
+    assert torch.equal(own["tower.0.conv.weight"], given["tower.0.conv.weight"])
+    assert asked == [(len(set(split["chrom"][split["role"] != "test"])), 10_000, 19)]
+    with pytest.raises(InputError, match="start=contacts reads counts; expected loss=poisson"):
+        model_settings("akita-small", start="contacts", loss="mse")
 
 
 def test_what_other_predictors_read_is_refused(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -21,8 +22,10 @@ from chromloom.models.predictor import Constants, Predictor
 from chromloom.models.registry import model_settings
 from chromloom.models.trained import resolve_device
 from chromloom.sequence.ctcf import CTCF_COUNTS
+from chromloom.sequence.discover import discover_motif
 from chromloom.sequence.fasta import Genome
 from chromloom.training.base_targets import (
+    COLUMNS,
     BaseTargets,
     window_starts,
     window_stride,
@@ -36,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 LEAST = 0.02
 """Share of a window's pairs that has to have counts for the window to be learnt from."""
+REACH, AROUND = 8, 41
+"""Of `contacts_across`, bins: on either side of a bin; of the running mean that is taken off."""
+EXPECTED = 10.0
+"""Of `contacts_across`: counts that have to be expected across a bin."""
 
 
 @owns_resume_dir
@@ -130,6 +137,10 @@ def _train(
     network = Learning(settings, first.resolution, len(opened), first.ignore_diags)
     if settings.windows.start == "ctcf":
         start_from_motif(network, CTCF_COUNTS)
+    elif settings.windows.start == "contacts":
+        bases = [(genome.read(c, 0, int(genome.chromsizes[c])), contacts_across(store, c))
+                 for c in store.chroms]  # fmt: skip
+        start_from_motif(network, discover_motif(bases, first.resolution, width=settings.kernel))
     n_distances = min(max_distance // first.resolution + 1, settings.n_distances)
     config = fold_config(
         model,
@@ -323,3 +334,46 @@ def start_from_motif(network: Akita, counts: np.ndarray) -> None:
             later: Tensor = block.conv.weight  # type: ignore[union-attr, assignment]
             later[:2] = 0
             later[[0, 1], [0, 1], later.shape[-1] // 2] = 1
+
+
+def contacts_across(store: BaseTargets, chrom: str) -> np.ndarray:
+    """How many of the contacts that train cross each bin, beside its neighbourhood.
+
+    Parameters
+    ----------
+    store : BaseTargets
+        Of loss poisson.
+    chrom : str
+
+    Returns
+    -------
+    ndarray, (n,), float64
+        Log of the counts over the expected ones of pairs with one end up to `REACH` bins before and
+        the other as far behind a bin, all maps together, less its mean over `AROUND` bins. NaN
+        where fewer than `EXPECTED` counts are expected, and in bins of validation.
+    """
+    validates, n = store.validates[chrom], len(store.validates[chrom])
+    total, mean = np.zeros(n), np.zeros(n)
+    counts = np.concatenate(
+        [
+            store.counts(chrom, lo, min(lo + COLUMNS, n))[:, : 2 * REACH + 1]
+            for lo in range(0, n, COLUMNS)
+        ],
+        axis=2,
+    )  # (n_maps, n_distances, n)
+    for d in range(store.ignore_diags, counts.shape[1]):
+        j = np.minimum(np.arange(n) + d, n - 1)
+        weights = store.log_weight[chrom] + store.log_weight[chrom][:, j]
+        known = np.isfinite(counts[:, d]) & ~validates & ~validates[j]
+        # Pairs (i, i + d) with b - REACH <= i < b < i + d <= b + REACH.
+        first = np.clip(np.arange(n) + max(-REACH, 1 - d), 0, n)
+        last = np.clip(np.arange(n) + min(0, REACH - d + 1), 0, n)
+        expected = store.expected[:, d, None] * np.exp(-weights)
+        for sums, values in ((total, counts[:, d]), (mean, expected)):
+            own = np.concatenate([[0.0], np.where(known, values, 0.0).sum(axis=0).cumsum()])
+            sums += own[last] - own[first]
+    looked = (mean >= EXPECTED) & ~validates
+    across = np.log((total + 0.5) / (mean + 0.5))
+    share = uniform_filter1d(looked.astype(float), AROUND)
+    around = uniform_filter1d(np.where(looked, across, 0.0), AROUND)
+    return np.where(looked, across - around / np.maximum(share, 1e-9), np.nan)

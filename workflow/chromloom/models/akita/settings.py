@@ -37,9 +37,11 @@ class WindowFit(Part):
         bp by which the sequence of a training window is moved at most, either way.
     mirror : bool
         Read half of the training windows as the other strand, and predict the mean of both.
-    start : {"random", "ctcf"}
-        First values of the convolutions over bases: drawn, or with the CTCF motif in the first two
-        filters of the first one, one for each strand, which the next ones begin by handing on.
+    start : {"random", "ctcf", "contacts"}
+        First values of the convolutions over bases: drawn, or with a motif in the first two filters
+        of the first one, one for each strand, which the next ones begin by handing on: that of
+        CTCF, or, of poisson, the one that is found where contacts across a bin are fewest
+        (`sequence.discover`), as wide as the convolution.
     frozen : bool
         The first convolution keeps its first values. It takes most of the time of training, as the
         only one that is computed for every base.
@@ -60,7 +62,7 @@ class WindowFit(Part):
     start: str = "random"
     frozen: bool = False
 
-    CHOICES: ClassVar = {"loss": ("mse", "poisson"), "start": ("random", "ctcf")}
+    CHOICES: ClassVar = {"loss": ("mse", "poisson"), "start": ("random", "ctcf", "contacts")}
     RANGES: ClassVar = {
         "cutoff": (0, 1_000_000),
         "max_levels": (1, 16),
@@ -71,6 +73,13 @@ class WindowFit(Part):
         "stride": (0, 100_000),
         "shift": (0, 100_000),
     }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.start == "contacts" and self.loss != "poisson":
+            raise InputError(
+                "model setting start=contacts reads counts; expected loss=poisson, or another start"
+            )
 
 
 @dataclass(frozen=True)
