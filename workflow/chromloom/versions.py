@@ -11,7 +11,7 @@ VERSIONS = {
     "signals": 1,
     "normalize": 1,
     "analysis": 2,
-    "training": 7,
+    "training": 8,
     "predictors": 8,
     "reconstruction": 6,
     "classification": 4,

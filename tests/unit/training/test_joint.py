@@ -27,23 +27,22 @@ CHANGED = slice(60, 80)
 OPTIONS = {"embedding_dim": 5, "knots": 5, "sweeps": 6, "hidden_size": 4, "epochs": 0}
 
 
-def write_map(folder, sample, depth, *, changed=False, seed=0, masked=()):
-    """A map of known log O/E, of 120 bins; another cell type differs in bins 60 to 80."""
+def write_map(folder, sample, depth, *, n=N, changed=slice(0), seed=0, masked=()):
+    """A map of known log O/E, of n bins; another cell type differs in some of them."""
     rng = np.random.default_rng(seed)
-    t = np.arange(N)
+    t = np.arange(n)
     R = np.column_stack([np.sign(np.sin(t / 9)), np.cos(t / 31)]) + 0.1
-    if changed:
-        R[CHANGED, 0] *= -1
-    i, j = np.triu_indices(N, 2)
+    R[changed, 0] *= -1
+    i, j = np.triu_indices(n, 2)
     L = 0.5 * R[i, 0] * R[j, 0] + 0.4 * R[i, 1] * R[j, 1]
     count = rng.poisson(depth * (j - i) ** -0.8 * np.exp(L))
     bins = pd.DataFrame({"chrom": "chr1", "start": t * 1000, "end": (t + 1) * 1000})
     pixels = pd.DataFrame({"bin1_id": i, "bin2_id": j, "count": count})[count > 0]
     raw = folder / f"{sample}.raw.cool"
     cooler.create_cooler(str(raw), bins, pixels, ordered=True)
-    weights = np.ones(N)
+    weights = np.ones(n)
     weights[list(masked)] = np.nan
-    view = pd.DataFrame([["chr1", 0, N * 1000, "chr1"]], columns=["chrom", "start", "end", "name"])
+    view = pd.DataFrame([["chr1", 0, n * 1000, "chr1"]], columns=["chrom", "start", "end", "name"])
     path = folder / f"{sample}.1000.ICE.cool"
     options = {"sample": sample, "norm": "ICE", "assembly": "sim", "view_df": view}
     write_normalized(cooler.Cooler(str(raw)), weights, path, **options)
@@ -55,7 +54,7 @@ def maps(tmp_path_factory):
     """A deep and a shallow map of two cell types."""
     folder = tmp_path_factory.mktemp("joint")
     deep, _ = write_map(folder, "deep", 100.0, masked=[3, 40])
-    shallow, truth = write_map(folder, "shallow", 2.0, changed=True, seed=1, masked=[3, 90])
+    shallow, truth = write_map(folder, "shallow", 2.0, changed=CHANGED, seed=1, masked=[3, 90])
     return {"deep": deep, "shallow": shallow}, truth
 
 
@@ -66,10 +65,17 @@ def count_models(maps, *, barrier=True):
     return [CountModel(observed, R[observed.position], S, **options) for observed in read]
 
 
-def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(maps, monkeypatch):
+@pytest.mark.parametrize("spread_of_means", [0.0, 0.3])
+def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(
+    maps, monkeypatch, spread_of_means
+):
     """Against the dense system of R_i and all R^m_i."""
-    monkeypatch.setattr("chromloom.training.hierarchy.LARGEST_MOVE", 1e9)
+    monkeypatch.setattr("chromloom.training.likelihood.LARGEST_MOVE", 1e9)
     joint = JointModel(count_models(maps[0]))
+    rng = np.random.default_rng(3)
+    joint.mean = spread_of_means * rng.standard_normal(joint.mean.shape)
+    for m, at in enumerate(joint.places):
+        joint.difference_mean[m, at] = spread_of_means * rng.standard_normal((len(at), 3))
     before = [model.R.copy() for model in joint.models]
     T = 1 / joint.difference
     joint.rng = type("", (), {"permutation": lambda self, n: [0]})()
@@ -79,6 +85,7 @@ def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(maps, monkeypa
     for row in np.arange(0, len(joint.position), n_groups)[:40]:
         system, right = np.zeros((9, 9)), np.zeros(9)
         system[:3, :3] = np.diag(1 / joint.prior + T.sum(axis=0))
+        right[:3] = joint.mean[row] / joint.prior - (T * joint.difference_mean[:, row]).sum(axis=0)
         for m, model in enumerate(untouched):
             own, at = slice(3 * m + 3, 3 * m + 6), joint.row[m][row]
             system[own, own] = np.diag(T[m])
@@ -90,6 +97,7 @@ def test_rows_move_to_the_mode_of_shared_and_own_vectors_together(maps, monkeypa
             )
             system[own, own] += hessian[0] + penalty[0]
             right[own] += gradient[0] + hessian[0] @ before[m][at]
+            right[own] += T[m] * joint.difference_mean[m, row]
         wanted, covariance = np.linalg.solve(system, right), np.linalg.inv(system)
         np.testing.assert_allclose(joint.R[row], wanted[:3], rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(joint.C[row], covariance[:3, :3], rtol=1e-3, atol=1e-7)
@@ -246,6 +254,31 @@ def test_a_shallow_map_borrows_from_a_deep_one(maps, fitted, tmp_path):
     np.testing.assert_array_equal(model.module.S.numpy(), deep.module.S.numpy())
 
 
+def test_what_larger_bins_of_a_shallow_map_show_is_kept_beside_a_deep_one(tmp_path):
+    """A fifth of the bins has changed, and their counts are too few to tell it bin by bin."""
+    n, changed = 600, np.arange(240, 360)
+    deep, _ = write_map(tmp_path, "deep", 100.0, n=n)
+    shallow, (i, j, L) = write_map(tmp_path, "shallow", 1.5, n=n, changed=changed, seed=1)
+    told = (j - i > 30) & (np.isin(i, changed) != np.isin(j, changed))
+    found = {}
+    for below in (0, 500):
+        out = tmp_path / f"{below}.safetensors", tmp_path / f"{below}.tsv"
+        fit_joint(
+            {"deep": deep, "shallow": shallow}, *out, options=OPTIONS | {"coarse_below": below}
+        )
+        own, _ = read_joint(out[0], "shallow")
+        R, S = own["embedding"].astype(float), own["S"][0, -1]
+        strength = np.einsum("pa,ab,pb->p", R[i[told]], S, R[j[told]])
+        p = read_tsv(out[1]).sort_values("start")["p_value"].to_numpy()
+        others = np.delete(p, changed)
+        rank = stats.mannwhitneyu(others, p[changed]).statistic / (len(changed) * len(others))
+        found[below] = np.corrcoef(strength, L[told])[0, 1], rank
+        assert (others < 0.05).mean() < 0.08
+    (r_small, rank_small), (r, rank) = found[0], found[500]
+    assert r > 0.6 > r_small + 0.4
+    assert rank > 0.99 > rank_small + 0.01
+
+
 def test_a_seed_gives_the_same_bits(maps, fitted, tmp_path):
     again = tmp_path / "again.safetensors"
     fit_joint(maps[0], again, tmp_path / "again.tsv", options=OPTIONS)
@@ -253,7 +286,7 @@ def test_a_seed_gives_the_same_bits(maps, fitted, tmp_path):
 
 
 def test_a_fit_that_runs_out_of_bounds_is_an_error(maps, monkeypatch, tmp_path):
-    monkeypatch.setattr(JointModel, "fit", lambda self, sweeps: np.linalg.cholesky(-np.eye(2)))
+    monkeypatch.setattr(JointModel, "fit", lambda self, sweeps, **_: np.linalg.cholesky(-np.eye(2)))
     with pytest.raises(InputError, match=r"chr1: the fit of counts ran out of bounds"):
         fit_joint(maps[0], tmp_path / "j.safetensors", tmp_path / "j.tsv", options=OPTIONS)
 

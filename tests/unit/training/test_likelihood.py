@@ -231,10 +231,11 @@ def test_spread_is_that_of_the_canonical_axes(model):
     np.testing.assert_allclose(spread[row], (noise @ turn).std(axis=0), rtol=0.03)
 
 
-def simulate(folder, n, depth, seed, more=None, *, blocks=1, size=1.0):
+def simulate(folder, n, depth, seed, more=None, *, blocks=1, size=1.0, reach=np.inf):
     """A map of known log O/E of rank 2 whose form changes with distance, and that truth.
 
-    `more` (i, j) adds to the log O/E, `blocks` bins in a row are alike, `size` scales it.
+    `more` (i, j) adds to the log O/E, `blocks` bins in a row are alike, `size` scales it; pairs
+    from `reach` bins on have no contacts.
     """
     import cooler
 
@@ -245,6 +246,7 @@ def simulate(folder, n, depth, seed, more=None, *, blocks=1, size=1.0):
     place = t // blocks
     R = np.sqrt(size) * (np.column_stack([np.sign(np.sin(place / 9)), np.cos(place / 31)]) + 0.1)
     i, j = np.triu_indices(n, 2)
+    i, j = i[j - i < reach], j[j - i < reach]
     dist = j - i
     near = np.exp(-dist / 8)
     L = 0.5 * R[i, 0] * R[j, 0] * (1 - 2 * near) + 0.4 * R[i, 1] * R[j, 1]
@@ -346,6 +348,27 @@ def test_few_deep_pairs_do_not_run_away(tmp_path):
         found = np.einsum("pa,ab,pb->p", R[i[near]], S[0], R[j[near]]) + offset[0]
         assert np.corrcoef(found, L[near])[0, 1] > 0.9
         assert np.abs(found - found.mean() - L[near] + L[near].mean()).max() < 0.5
+
+
+def test_maps_that_end_at_a_distance_do_not_run_away(tmp_path):
+    """Rows whose whole Newton step would leave the range in which the likelihood is quadratic."""
+    normalized, (i, j, L) = simulate(tmp_path, 400, 20_000.0, seed=0, size=3.0, reach=30)
+    R0, S0 = eigen_representation(normalized, "chr1", 8)
+    found = likelihood_representation(
+        normalized, "chr1", R0, S0, n_knots=6, sweeps=20, dispersion=0.01
+    )
+    R, far = found["embedding"].astype(float), j - i == 16
+    strength = np.einsum("pa,ab,pb->p", R[i[far]], found["S"][3], R[j[far]])
+    assert np.corrcoef(strength, L[far])[0, 1] > 0.9
+
+
+def test_no_log_rate_moves_too_far_in_a_step(model):
+    S, R = model.S[-1].astype(float), model.R.astype(float)
+    move = np.diag([5.0, 0.01, 2.0])
+    step = model.bounded(move)
+    change = np.abs(step @ S @ R.T).max(axis=1)
+    assert change == pytest.approx(np.minimum(1, np.abs(move @ S @ R.T).max(axis=1)), rel=1e-5)
+    np.testing.assert_array_equal(step[1], move[1].astype(np.float32))
 
 
 def test_a_seed_gives_the_same_bits_whatever_the_threads(tiny_map_path, monkeypatch):

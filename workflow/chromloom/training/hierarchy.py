@@ -16,6 +16,12 @@ precision of D^m, P that of R, and A_m = (H_m + T_m)^-1,
 
     cov(R_i) = C = (P + sum over m of T_m A_m H_m)^-1,    R_i = C sum over m of T_m A_m g_m,
     R^m_i = A_m (g_m + T_m R_i),    cov(R^m_i) = A_m + A_m T_m C T_m A_m.
+
+Where a map is shallow, all are fitted in larger bins first, as `likelihood` does with one map. D of
+the larger bin is then the mean of the prior of D in a shallow map; R of the larger bin is that of R
+only if all maps are shallow. With these means N_m and M,
+
+    R_i = C (P M + sum over m of T_m A_m (g_m - H_m N_m)),    R^m_i = A_m (g_m + T_m (R_i + N_m)).
 """
 
 import logging
@@ -28,13 +34,15 @@ from scipy.stats import chi2
 
 from chromloom.training.barriers import FIRST_VARIANCE, SMALLEST_VARIANCE, height_step, solve
 from chromloom.training.likelihood import (
+    COARSENING,
     DAMPED_SWEEPS,
     DAMPING,
     DRAWS_OF_A_KNOT,
-    LARGEST_MOVE,
+    FIRST_OWN,
     ROWS_AT_ONCE,
     SMALLEST_PRIOR,
     CountModel,
+    is_coarsest,
     update_knot,
 )
 
@@ -92,8 +100,12 @@ class JointModel:
         Shared.
     b : ndarray, (n,), float64
         Shared barriers.
+    mean : ndarray, (n, d), float64
+        Of the prior of R.
     difference : ndarray, (M, d), float64
         Variance of D.
+    difference_mean : ndarray, (M, n, d), float64
+        Of the prior of D; 0 where a bin is masked.
     A : ndarray, (M, n, d, d), float64
         Covariance of each map's vectors, the shared ones given.
     C : ndarray, (n, d, d), float64
@@ -120,14 +132,56 @@ class JointModel:
             self.R[at] = model.R
         self.prior = np.mean([model.prior for model in models], axis=0)
         self.difference = np.tile(FIRST_DIFFERENCE * self.prior, (len(models), 1))
+        self.mean, self.difference_mean = np.zeros((n, d)), np.zeros((len(models), n, d))
+        self.coarse: JointModel | None = None
         self.A, self.C = np.zeros((len(models), n, d, d)), np.zeros((n, d, d))
         self.b, self._b_prior = np.zeros(n), FIRST_VARIANCE
         self._e_prior = np.full(len(models), FIRST_DIFFERENCE * FIRST_VARIANCE)
         self.rng = first.rng
 
-    def fit(self, sweeps: int) -> None:
-        """Move everything to the posterior mode, sweep by sweep."""
+    def coarser(self) -> "JointModel":
+        """The model of the same counts in larger bins, not fitted.
+
+        The coarsest starts from eigenvectors of the deepest map.
+        """
+        models = [model.coarser()[0] for model in self.models]
+        deepest = max(models, key=lambda model: model.observed.depth)
+        start = np.zeros((deepest.observed.span, deepest.R.shape[1]), np.float32)
+        start[deepest.position] = deepest.R
+        for model in models:
+            model.R, model.S = start[model.position], deepest.S
+            model.prior = deepest.prior
+        return JointModel(models)
+
+    def start_from(self, coarse: "JointModel", shallow: Sequence[bool]) -> None:
+        """Start at what a coarser model has found, and take means of priors from it."""
+        self.coarse, row = coarse, np.searchsorted(coarse.position, self.position // COARSENING)
+        self.R, own = coarse.R[row], 1.0
+        if all(shallow):
+            self.mean, own = self.R.copy(), FIRST_OWN
+        smallest = SMALLEST_PRIOR * (self.R**2).mean(axis=0).max()
+        self.prior = np.maximum(own * (self.R**2).mean(axis=0), smallest)
+        S = coarse.models[0].finer_S(len(self.models[0].S))
+        for m, (model, at) in enumerate(zip(self.models, self.places)):
+            model.S, above = S, coarse.models[m]
+            model.R = above.R[np.searchsorted(above.position, model.position // COARSENING)]
+            self.difference[m] = FIRST_DIFFERENCE * self.prior
+            if shallow[m]:
+                told = model.R - self.R[at]
+                self.difference_mean[m, at] = told
+                found = FIRST_OWN * (told**2).mean(axis=0)
+                self.difference[m] = np.maximum(found, SMALLEST_DIFFERENCE * self.prior)
+
+    def fit(self, sweeps: int, *, shallow: Sequence[bool] = ()) -> None:
+        """Move everything to the posterior mode, sweep by sweep.
+
+        Where any map is `shallow` (one bool a map; none by default), larger bins are fitted first.
+        """
         d, first = self.R.shape[1], self.models[0]
+        if any(shallow) and not is_coarsest(first.observed):
+            coarse = self.coarser()
+            coarse.fit(sweeps, shallow=shallow)
+            self.start_from(coarse, shallow)
         for sweep in range(sweeps):
             damping = DAMPING if sweep < DAMPED_SWEEPS else 1.0
             if first.has_barriers:
@@ -156,19 +210,19 @@ class JointModel:
             gain = T[:, None, :, None] * A
             told = (gain @ H).sum(axis=0)
             C = np.linalg.inv((told + told.swapaxes(1, 2)) / 2 + np.diag(1 / self.prior))
-            shared = np.einsum("rab,mrbc,mrc->ra", C, gain, g, optimize=True)
+            N = self.difference_mean[:, rows]
+            pull = (gain @ (g[..., None] - H @ N[..., None]))[..., 0].sum(axis=0)
+            pull += self.mean[rows] / self.prior
+            shared = np.einsum("rab,rb->ra", C, pull)
             moved += np.abs(shared - self.R[rows]).sum()
             self.R[rows] += damping * (shared - self.R[rows])
             self.A[:, rows], self.C[rows] = A, C
-            target = np.einsum("mrab,mrb->mra", A, g + T[:, None] * shared)
+            target = np.einsum("mrab,mrb->mra", A, g + T[:, None] * (shared + N))
             covariance = A + gain.swapaxes(2, 3) @ C @ gain
             for m, model in enumerate(self.models):
                 here = self.row[m][rows] >= 0
                 own = self.row[m][rows[here]]
-                move = damping * (target[m, here] - model.R[own])
-                # a row that starts at another map's may be too far off for Newton's whole step
-                change = np.abs(move @ model.S[-1] @ model.R.T).max(axis=1, initial=LARGEST_MOVE)
-                model.R[own] += (move * (LARGEST_MOVE / change)[:, None]).astype(np.float32)
+                model.R[own] += model.bounded(damping * (target[m, here] - model.R[own]))
                 model.covariance[own] = covariance[m, here]
                 model.root[own] = _upper_root(covariance[m, here])
                 SR[m][..., own] = model.affinities(own)
@@ -187,12 +241,13 @@ class JointModel:
     def _update_priors(self) -> None:
         """Variances of R and of each map's D, as the last sweep leaves them."""
         spread = np.einsum("raa->a", self.C) / len(self.R)
-        self.prior = (self.R**2).mean(axis=0) + spread
+        self.prior = ((self.R - self.mean) ** 2).mean(axis=0) + spread
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         for m, (model, at) in enumerate(zip(self.models, self.places)):
             A, gain = self.A[m, at], self.A[m, at] / self.difference[m] - np.eye(len(self.prior))
             spread = A + gain @ self.C[at] @ gain.swapaxes(1, 2)
-            moments = (model.R - self.R[at]) ** 2 + np.einsum("raa->ra", spread)
+            own = model.R - self.R[at] - self.difference_mean[m, at]
+            moments = own**2 + np.einsum("raa->ra", spread)
             smallest = SMALLEST_DIFFERENCE * self.prior
             self.difference[m] = np.maximum(moments.mean(axis=0), smallest)
 
@@ -202,21 +257,19 @@ class JointModel:
         Under the posterior N(delta, V) of R^a - R^b, whose prior is N(0, V_0), the statistic is
         delta' V^-1 delta: up to a constant that does not depend on delta, twice the log Bayes
         factor for a difference. Without a difference delta has the covariance V - V V_0^-1 V, and
-        the statistic is a sum of chi-square variables with the weights 1 - lambda, lambda the
-        eigenvalues of V_0^-1 V: a direction that the counts do not inform has none. The barriers'
+        the statistic is a sum of chi-square variables whose weights are the eigenvalues of that
+        covariance over V: a direction that the counts do not inform has none. The barriers'
         difference is one more direction. Other rows and barriers count as known.
         """
         rows = np.flatnonzero((self.row[a] >= 0) & (self.row[b] >= 0))
         own = [self.row[m][rows] for m in (a, b)]
         first, second = self.models[a], self.models[b]
         delta = (first.R[own[0]] - second.R[own[1]]).astype(float)
-        A, T = (self.A[a, rows], self.A[b, rows]), (1 / self._used[a], 1 / self._used[b])
-        gain = A[0] * T[0] - A[1] * T[1]
-        V = A[0] + A[1] + gain @ self.C[rows] @ gain.swapaxes(1, 2)
+        V, by_chance = self._spread_of_difference(a, b, rows)
         root = np.linalg.cholesky(V)
         statistic = (np.linalg.solve(root, delta[..., None])[..., 0] ** 2).sum(axis=1)
-        prior = 1 / (self._used[a] + self._used[b])
-        known = 1 - np.linalg.eigvalsh(root.swapaxes(1, 2) @ (prior[:, None] * root))
+        half = np.linalg.solve(root, by_chance)
+        known = np.linalg.eigvalsh(np.linalg.solve(root, half.swapaxes(1, 2)))
         barrier = np.zeros(len(rows))
         if first.has_barriers:
             barrier = first.barriers.b[own[0]] - second.barriers.b[own[1]]
@@ -226,6 +279,26 @@ class JointModel:
             statistic += barrier**2 * (told + prior)
             known = np.column_stack([known, told / (told + prior)])
         return Contrast(rows, delta, barrier, statistic, np.clip(known, TINY, 1))
+
+    def _spread_of_difference(self, a: int, b: int, rows: np.ndarray) -> tuple:
+        """Covariance of R^a - R^b a posteriori, and that of its mean where nothing differs.
+
+        Both are (rows, d, d). A mean of the prior that comes from larger bins adds theirs as far
+        as it is felt: the posterior mean moves by V V_0^-1 times it.
+        """
+        A, T = (self.A[a, rows], self.A[b, rows]), (1 / self._used[a], 1 / self._used[b])
+        gain = A[0] * T[0] - A[1] * T[1]
+        V = A[0] + A[1] + gain @ self.C[rows] @ gain.swapaxes(1, 2)
+        felt = V / (self._used[a] + self._used[b])
+        by_chance = V - felt @ V
+        if self.coarse is not None and self.difference_mean[[a, b]].any():
+            row = np.searchsorted(self.coarse.position, self.position[rows] // COARSENING)
+            above = self.coarse._spread_of_difference(a, b, row)
+            V, by_chance = (
+                own + felt @ spread @ felt.swapaxes(1, 2)
+                for own, spread in zip((V, by_chance), above)
+            )
+        return V, by_chance
 
     def _update_barriers(self, damping: float) -> None:
         """One Newton step of the shared barriers and of all differences from them."""

@@ -165,7 +165,8 @@ def _fit_chromosome(
     ]
     joint = JointModel(models)
     paths = ", ".join(str(normalized.path) for normalized in maps.values())
-    fit_within_bounds(joint, fit.sweeps, where=f"{paths}, {chrom}")
+    shallow = [counts.depth < fit.coarse_below for counts in observed]
+    fit_within_bounds(joint, fit.sweeps, where=f"{paths}, {chrom}", shallow=shallow)
     shared, turn = principal_axes(joint.R, models[0].S[-1])
     r, n = len(turn), len(R)
     whole = np.zeros((n, r))

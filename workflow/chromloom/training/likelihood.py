@@ -58,7 +58,7 @@ DRAWS_OF_A_KNOT = 2 * PAIRS_OF_A_KNOT
 """Draws of the two rows of its pairs, together: two a pair, more if pairs are few."""
 DAMPED_SWEEPS, DAMPING = 2, 0.7
 LARGEST_MOVE = 1.0
-"""Of any pair's log rate in one step of S: beyond it the likelihood is not quadratic."""
+"""Of any pair's log rate in a step of S or of a row: beyond it the likelihood is not quadratic."""
 OFFSET_PRECISION = 1e-3
 SLACK = 1e-6
 """Added to the diagonal of a float32 product, relative to it, so that it is positive definite."""
@@ -154,7 +154,7 @@ class CountModel:
         observed, row = self.observed.coarser(COARSENING)
         d, n_knots = self.R.shape[1], len(self.S)
         R, S = np.zeros((len(observed.position), d)), np.eye(d)
-        if _coarsest(observed):
+        if is_coarsest(observed):
             R, S = _eigenvectors(observed, d)
         model = CountModel(
             observed,
@@ -173,15 +173,19 @@ class CountModel:
         self.R = coarse.R[row]
         self.mean = self.R.copy()
         self.prior = np.maximum(FIRST_OWN * (self.R**2).mean(axis=0), SMALLEST_PRIOR)
-        above = np.arange(len(self.S)) - OCTAVES_OF_A_LEVEL
-        self.S = coarse.S[np.clip(above, 0, len(coarse.S) - 1)]
+        self.S = coarse.finer_S(len(self.S))
+
+    def finer_S(self, n_knots: int) -> np.ndarray:
+        """S at the knots of smaller bins, which lie at the same distances in bp."""
+        above = np.arange(n_knots) - OCTAVES_OF_A_LEVEL
+        return self.S[np.clip(above, 0, len(self.S) - 1)]
 
     def fit(self, sweeps: int, *, coarse_to_fine: bool = False) -> None:
         """Move everything to the posterior mode, sweep by sweep, in larger bins first if asked to.
 
         A chromosome of few bins has no larger ones.
         """
-        if coarse_to_fine and not _coarsest(self.observed):
+        if coarse_to_fine and not is_coarsest(self.observed):
             coarse, row = self.coarser()
             coarse.fit(sweeps, coarse_to_fine=True)
             self.start_from(coarse, row)
@@ -236,7 +240,7 @@ class CountModel:
             gradient -= np.einsum("rab,rb->ra", penalty, self.R[rows])
             gradient += self.mean[rows] / self.prior
             step = np.einsum("rab,rb->ra", covariance, gradient)
-            self.R[rows] += (damping * step).astype(np.float32)
+            self.R[rows] += self.bounded(damping * step)
             self.root[rows], self.covariance[rows] = inverse.swapaxes(1, 2), covariance
             SR[..., rows] = self.affinities(rows)
             uncertainty[rows] = self.uncertainty(rows)
@@ -245,6 +249,12 @@ class CountModel:
         self.prior = (own**2).mean(axis=0) + np.einsum("raa->a", self.covariance) / n
         self.prior = np.maximum(self.prior, SMALLEST_PRIOR * self.prior.max())
         return moved / (n * d)
+
+    def bounded(self, move: np.ndarray) -> np.ndarray:
+        """Steps of some rows, (rows, d), shortened where a log rate would move too far."""
+        change = np.abs(move.astype(np.float32) @ self.S[-1] @ self.R.T)
+        change = change.max(axis=1, initial=LARGEST_MOVE)
+        return (move * (LARGEST_MOVE / change)[:, None]).astype(np.float32)
 
     def uncertainty(self, rows=slice(None)) -> np.ndarray:
         """S V S' of some rows at the last knot, upper triangles, (rows, d (d + 1) / 2)."""
@@ -507,7 +517,7 @@ def turned_spread(covariance: np.ndarray, back: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ak,nab,bk->nk", back, covariance, back, optimize=True))
 
 
-def _coarsest(observed: ChromosomeCounts) -> bool:
+def is_coarsest(observed: ChromosomeCounts) -> bool:
     """Whether larger bins would be too few."""
     return observed.span < COARSENING * FEWEST_BINS
 
@@ -533,7 +543,7 @@ def _eigenvectors(observed: ChromosomeCounts, d: int) -> tuple[np.ndarray, np.nd
 
 
 def fit_within_bounds(
-    model: Any, sweeps: int, *, where: str, otherwise: str = "", **options: bool
+    model: Any, sweeps: int, *, where: str, otherwise: str = "", **options: Any
 ) -> None:
     """Fit a `CountModel`, or the `JointModel` of several maps, with the options of its `fit`.
 
@@ -604,7 +614,7 @@ def likelihood_representation(
         "%s: %.0f contacts per bin%s",
         chrom,
         observed.depth,
-        ", larger bins are fitted first" if shallow and not _coarsest(observed) else "",
+        ", larger bins are fitted first" if shallow and not is_coarsest(observed) else "",
     )
     model = CountModel(
         observed,

@@ -138,7 +138,8 @@ class Fit(Part):
     coarse_below : int
         Contacts per unmasked bin of a chromosome below which start likelihood fits the same counts
         in bins 4, 16, … times as large first, as long as there are 128 of them or more: without,
-        little is left of a shallow map. 0: never. Joint fits do not do so.
+        little is left of a shallow map. 0: never. In a joint fit larger bins are fitted first if
+        any map is that shallow.
     dispersion : float
         Overdispersion phi of counts, whose variance is mu + phi mu^2, in start likelihood.
     dropout : float
