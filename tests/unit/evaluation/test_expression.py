@@ -14,6 +14,7 @@ from chromloom.evaluation.expression import (
     evaluate_screen,
     evaluate_strata,
     gene_strata,
+    two_sided,
 )
 
 
@@ -75,7 +76,7 @@ def test_genes_of_one_block_are_drawn_together():
     apart = new_predictions(2.0)
     together = apart.iloc[np.repeat(np.arange(10), 40)].reset_index(drop=True)
     together["gene"] = [f"G{k}" for k in range(400)]
-    together["tss"] = np.repeat(np.arange(10), 40) * 10_000_000
+    together["tss"] = np.repeat(np.arange(10), 40) * 10_000_000 + np.arange(400)
     widths = []
     for table in (apart, together):
         row = (
@@ -85,6 +86,11 @@ def test_genes_of_one_block_are_drawn_together():
         )
         widths.append(row["high"] - row["low"])
     assert widths[1] > 2 * widths[0]
+
+
+def test_resamplings_without_a_number_are_no_evidence():
+    assert two_sided(np.r_[np.ones(9), np.full(90, np.nan)]) == pytest.approx(0.2)
+    assert np.isnan(two_sided(np.full(5, np.nan)))
 
 
 def test_only_genes_of_all_models_count():
@@ -123,6 +129,8 @@ def test_genes_are_divided_by_elements_and_domains():
         "many elements": ["c"], "within domain": ["b"], "beyond domain": ["c"],
     }  # fmt: skip
     assert set(gene_strata(genes, elements.head(0), domains)) == {"expressed"}
+    alike = gene_strata(genes, elements.head(2))
+    assert list(alike["many elements"]) == ["b", "c"]  # none has more than another
 
 
 def test_strata_are_scored_by_themselves(caplog):
@@ -140,7 +148,7 @@ def test_strata_are_scored_by_themselves(caplog):
 def test_a_screen_is_held_to_pairs_that_were_tested():
     screen = pd.DataFrame(
         {"gene": list("aaab"), "chrom": "chr1", "start": [0, 100, 300, 0],
-         "end": [50, 200, 400, 50], "distance": [900, 500, 100, 50],
+         "end": [50, 200, 400, 50], "distance": [-900, 500, 100, 50],
          "frequency": [1.0, 2.0, 3.0, 9.0], "change_level": [-2.0, -0.1, 0.0, 0.5]}
     )  # fmt: skip
     rows = [(40, 60, "a", True), (120, 130, "a", False), (350, 360, "a", False),

@@ -82,6 +82,12 @@ def test_marks_are_read_as_they_were_written(marks, tmp_path):
         open_marks(tmp_path / "marks.h5")
 
 
+def test_a_model_that_reaches_less_far_sees_as_many_bins_on_either_side(marks):
+    np.testing.assert_array_equal(marks.within(2_000).around, marks.around[:, :, 80:120])
+    with pytest.raises(InputError, match="features reach 10,000 bp"):
+        marks.within(10_100)
+
+
 def test_signals_are_taken_by_name_and_refused_where_they_differ(marks):
     chosen = marks.select(["noise", "active"], ["none", "none"], 100)
     np.testing.assert_array_equal(chosen.around[:, 1], marks.around[:, 0])
