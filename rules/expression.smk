@@ -62,6 +62,14 @@ rule train_expression:
     input:
         table="results/expression/{cell_type}.genes.tsv",
         marks="results/expression/{cell_type}.marks.h5",
+        tables=lambda wildcards: expand(
+            "results/expression/{other}.genes.tsv",
+            other=STUDY.pooled_with(wildcards.cell_type, wildcards.model),
+        ),
+        others=lambda wildcards: expand(
+            "results/expression/{other}.marks.h5",
+            other=STUDY.pooled_with(wildcards.cell_type, wildcards.model),
+        ),
         code=lambda wildcards: STUDY.expression_code(wildcards.model),
     output:
         directory("results/expression/{cell_type}.{model}"),

@@ -701,9 +701,25 @@ def test_expression_is_predicted_of_cell_types_with_signals(study, tmp_path):
         ({"genes_of": {"C": "x"}}, "expression.genes_of: no expression of 'C' is predicted"),
         ({"folds": [["chr1"], ["chr2"], ["chr30"]]}, "expression.folds: no chromosome 'chr30'"),
         ({"folds": [["chr1"], ["chr30"]]}, "expression.folds: fewer than two have any of the"),
+        (
+            {
+                "models": ["pool"],
+                "options": {"pool": {"model": "marks-ridge", "cell_types": ["C"]}},
+            },
+            "cell_types of 'pool' has 'C', whose expression is not predicted; expected some of A",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             study({"signals": "signals.tsv", "expression": asked | changes})
+    options = {"pool": {"model": "marks-ridge", "cell_types": ["A", "B"]}}
+    pooled = {"expression": asked | {"models": ["marks-ridge", "pool"], "options": options}}
+    built = study({"signals": "signals.tsv"} | pooled)
+    assert [built.pooled_with(cell_type, "pool") for cell_type in "AB"] == [["B"], ["A"]]
+    assert built.pooled_with("A", "marks-ridge") == []
+    rows[1] = rows[1].replace("hg38", "mm10")
+    (tmp_path / "signals.tsv").write_text("\n".join(["signal\tcell_type\tassembly\tpath", *rows]))
+    with pytest.raises(InputError, match="'pool' is trained on 'A' and 'B' together, of hg38 and"):
+        study({"signals": "signals.tsv"} | pooled)
     with pytest.raises(InputError, match="there are no signals to tell expression from"):
         study({"expression": asked})
 

@@ -1,12 +1,12 @@
 """Marks around genes: they run with the gene, and windows are means of what is known."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from chromloom.errors import InputError
-from chromloom.expression.features import gather_marks, open_marks
+from chromloom.expression.features import Marks, gather_marks, open_marks
 from chromloom.expression.settings import SimpleSettings
 
 
@@ -114,6 +114,20 @@ def test_what_does_not_fit_is_refused(store, genes, marks, new_store, new_genes)
         gather_marks(store, genes.assign(chrom="chr21"))
     with pytest.raises(InputError, match="signal 'x' has no value around any of the 30 genes"):
         gather_marks(new_store(np.nan), new_genes(5))
+
+
+def test_marks_of_two_sets_of_genes_are_joined_one_after_another(driven):
+    marks = replace(driven[1], added={"E1": np.arange(len(driven[1]), dtype="f4")[:, None]})
+    again = Marks.join([marks.of(np.arange(100)), marks.of(np.arange(100, len(marks)))])
+    for part in ("genes", "around", "body"):
+        np.testing.assert_array_equal(getattr(again, part), getattr(marks, part))
+    for part in fields(marks.elements):
+        found, expected = (getattr(own.elements, part.name) for own in (again, marks))
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(again.added["E1"], marks.added["E1"])
+    less = Marks.join([marks, replace(marks, elements=None, added={})])
+    assert less.elements is None
+    assert less.added == {}
 
 
 def test_added_features_follow_their_genes(marks, tmp_path):

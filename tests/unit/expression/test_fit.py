@@ -288,6 +288,28 @@ def test_signals_can_be_left_out_of_a_model(files, genes, marks):
         train(files, "marks-ridge", 0, out="x", without=["active", "body", "noise"])
 
 
+@pytest.mark.parametrize("split", ["chromosome", "random"])
+def test_of_further_cell_types_too_nothing_held_out_is_trained_on(files, genes, split):
+    """Levels of their held-out genes do not enter a model; those of other genes do."""
+    own = read_features(files / "genes.tsv", files / "marks.h5")
+    options = MODELS["marks-elements"] | {"split": split, "cell_types": ["B"]}
+    held = own[0]["fold"] == 1 if split == "chromosome" else random_folds(genes["gene"], 3, 1) == 1
+    found = []
+    for changed in (held & False, held, ~held):
+        others = own[0].copy()
+        others.loc[changed, "level"] = others.loc[changed, "level"].to_numpy()[::-1] + 1
+        train_fold(*own, files / "pool", model="marks-elements", fold=1, options=options,
+                   others=[(others, own[1])])  # fmt: skip
+        found.append(_weights(files / "pool"))
+    assert found[0] == found[1] != found[2]
+    train(files, "marks-elements", 1, split=split)
+    assert found[0] != _weights(files / "model1")
+    less = own[0], own[1].select(["body"], ["none"], 100)
+    with pytest.raises(InputError, match="the features lack signal 'active'"):
+        train_fold(*own, files / "pool", model="marks-elements", fold=1, options=options,
+                   others=[less])  # fmt: skip
+
+
 def test_genes_of_another_assembly_are_predicted_by_all_folds(files, genes):
     for fold in range(3):
         train(files, "marks-ridge", fold)

@@ -95,6 +95,20 @@ class ElementMarks:
         elements = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n - lo, n)
         return elements, np.repeat(np.arange(len(genes)), n)
 
+    @classmethod
+    def join(cls, parts: Sequence["ElementMarks"], n_genes: Sequence[int]) -> "ElementMarks":
+        """The elements of sets of so many genes each, as of one set after another."""
+        rows = np.cumsum([0, *n_genes])
+        bins = np.cumsum([0, *(part.first[-1] for part in parts)])
+        starts = [part.first[:-1] + start for part, start in zip(parts, bins)]
+        same = ("rank", "frequency", "distance", "place", "turned")
+        return cls(
+            gene=np.concatenate([part.gene + row for part, row in zip(parts, rows)]),
+            first=np.concatenate([*starts, bins[-1:]]),
+            values=np.hstack([part.values for part in parts]),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in same},
+        )
+
     def select(self, signals: Sequence[int]) -> "ElementMarks":
         """The elements with some signals, by number."""
         return replace(self, values=self.values[list(signals)])

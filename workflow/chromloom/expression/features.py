@@ -73,6 +73,26 @@ class Marks:
             added={name: values[rows] for name, values in self.added.items()},
         )
 
+    @classmethod
+    def join(cls, parts: Sequence["Marks"]) -> "Marks":
+        """The marks of several sets of genes with the same signals, as of one after another.
+
+        What only some of them have, elements or added features, is left out.
+        """
+        first = parts[0]
+        elements = [part.elements for part in parts if part.elements is not None]
+        common = [name for name in first.added if all(name in part.added for part in parts)]
+        return replace(
+            first,
+            genes=np.concatenate([part.genes for part in parts]),
+            around=np.concatenate([part.around for part in parts]),
+            body=np.concatenate([part.body for part in parts]),
+            elements=ElementMarks.join(elements, list(map(len, parts)))
+            if len(elements) == len(parts)
+            else None,
+            added={name: np.concatenate([p.added[name] for p in parts]) for name in common},
+        )
+
     def select(self, signals: Sequence[str], transforms: Sequence[str], bin_size: int) -> "Marks":
         """The marks that a model was trained on, in its order.
 

@@ -42,6 +42,7 @@ def train_fold(
     options: Mapping[str, Any] | None = None,
     seed: int = 1,
     device: str = "cpu",
+    others: Sequence[tuple[pd.DataFrame, Marks]] = (),
 ) -> None:
     """Train a model on the genes of all folds but one.
 
@@ -59,12 +60,15 @@ def train_fold(
         Settings that differ from the model's own, and those of the notes.
     seed, device
         Of the training.
+    others : sequence of (DataFrame, Marks)
+        Genes and marks of further cell types, which are trained on too: those on chromosomes that
+        are not held out (of a random split, the genes that are not).
 
     Raises
     ------
     InputError
-        The model does not predict expression, there is no such fold, or the training genes are of
-        one class.
+        The model does not predict expression, there is no such fold, the training genes are of
+        one class, or further cell types lack a signal.
 
     Notes
     -----
@@ -73,7 +77,8 @@ def train_fold(
     them. Marks of training genes alone would not do: marks rise and fall together, so that
     weights of chance rank held-out genes well, or in reverse. The option `control` names one of
     `controls.CONTROLS`, and `split: random` deals genes to folds by chance and not by chromosome:
-    neighbours of held-out genes are then trained on. `without` names signals that are left out.
+    neighbours of held-out genes are then trained on. `without` names signals that are left out, and
+    `cell_types` the cell types that `others` are of.
     """
     line = find_model(model)
     if "expression" not in line.gives:
@@ -83,17 +88,28 @@ def train_fold(
     split, permute, control = asked["split"], list(asked["permute"]), str(asked["control"])
     if split not in SPLITS:
         raise InputError(f"split '{split}' of '{model}'; expected {' or '.join(SPLITS)}")
+    n_folds = int(genes["fold"].nunique())
     if split == "random":
-        genes = genes.assign(fold=random_folds(genes["gene"], genes["fold"].nunique(), seed))
+        genes = genes.assign(fold=random_folds(genes["gene"], n_folds, seed))
     if fold not in set(genes["fold"]):
         raise InputError(f"no gene is in fold {fold}; there are {sorted(set(genes['fold']))}")
-    train = (genes["fold"] != fold).to_numpy()
-    check_two_classes(genes[train], f"training genes of fold {fold}")
+    held = genes["fold"] == fold
+    check_two_classes(genes[~held], f"training genes of fold {fold}")
     marks = _without(marks, asked["without"])
     settings = model_settings(model, **options)
-    seen = apply_control(_permuted(marks.of(train), permute, seed), control, seed=seed)
+    told, seen = [], []
+    for own_genes, own_marks in [(genes, marks), *others]:
+        if split == "random":
+            train = random_folds(own_genes["gene"], n_folds, seed) != fold
+        else:
+            train = ~own_genes["chrom"].isin(genes.loc[held, "chrom"]).to_numpy()
+        own = own_marks.of(train).select(marks.signals, marks.transforms, marks.bin_size)
+        seen.append(apply_control(_permuted(own, permute, seed), control, seed=seed))
+        told.append(own_genes[train])
     kind: type[Fitted] = load(line.trained)
-    fitted = kind.fit(seen, genes[train].reset_index(drop=True), settings, seed=seed, device=device)
+    fitted = kind.fit(
+        Marks.join(seen), pd.concat(told, ignore_index=True), settings, seed=seed, device=device
+    )
     splits = genes.groupby(["chrom", "fold"], sort=False).size().rename("n_genes").reset_index()
     splits["part"] = np.where(splits["fold"] == fold, "test", "train")
     with atomic_path(out_dir) as folder:
@@ -107,7 +123,8 @@ def train_fold(
                 "permuted": permute,
                 "control": control,
                 "split": split,
-                "n_folds": int(genes["fold"].nunique()),
+                "cell_types": list(asked["cell_types"]),
+                "n_folds": n_folds,
                 "settings": settings.to_dict(),
                 "seed": seed,
                 "fold": fold,
@@ -129,9 +146,14 @@ def train_folds(
     options: Mapping[str, Any] | None = None,
     seed: int = 1,
     device: str = "cpu",
+    others: Sequence[tuple[str | Path, str | Path]] = (),
 ) -> None:
-    """Train a model for every fold of the genes, `out_dir`/0, 1, …; see `train_fold`."""
+    """Train a model for every fold of the genes, `out_dir`/0, 1, …; see `train_fold`.
+
+    `others` are the tables and marks of further cell types.
+    """
     genes, marks = read_features(table_path, marks_path)
+    pool = [read_features(*paths) for paths in others]
     with atomic_path(out_dir) as folder:
         for fold in sorted(set(genes["fold"])):
             train_fold(
@@ -143,6 +165,7 @@ def train_folds(
                 options=options,
                 seed=seed,
                 device=device,
+                others=pool,
             )
 
 

@@ -412,6 +412,7 @@ def check_expression(study: Figures) -> None:
                 )
     check_folds(study)
     check_added(study)
+    check_pools(study)
 
 
 def check_folds(study: Figures) -> None:
@@ -430,6 +431,26 @@ def check_folds(study: Figures) -> None:
                 f"expression.folds: no chromosome {chrom!r}; known are "
                 f"{', '.join(chrom for own in known for chrom in own.index[:30])}"
             )
+
+
+def check_pools(study: Figures) -> None:
+    """Refuse cell types to train on together that are unknown or of different assemblies."""
+    for model in study.expression_trained:
+        for cell_type in study.expressed:
+            for other in study.pooled_with(cell_type, model):
+                if other not in study.expressed:
+                    raise InputError(
+                        f"expression.options: cell_types of {model!r} has {other!r}, whose "
+                        f"expression is not predicted; expected some of "
+                        f"{', '.join(study.expressed)}"
+                    )
+                assemblies = [study.signal_assembly[name] for name in (cell_type, other)]
+                if assemblies[0] != assemblies[1]:
+                    raise InputError(
+                        f"expression.options: {model!r} is trained on {cell_type!r} and {other!r} "
+                        f"together, of {' and '.join(assemblies)}; genes are held out by "
+                        "chromosome: name cell types of one assembly"
+                    )
 
 
 def check_added(study: Figures) -> None:

@@ -171,6 +171,11 @@ class Runs(Samples):
         seed = options.pop("seed", self.config["seed"])
         return {"model": model, "seed": seed, "options": options}
 
+    def pooled_with(self, cell_type: str, name: str) -> list[str]:
+        """Further cell types whose genes a model of expression is trained on."""
+        asked = self.expression_training(name)["options"].get("cell_types", [])
+        return [other for other in asked if other != cell_type]
+
     # Edits
 
     def edits_of(self, sample: str, resolution: int) -> list[str]:

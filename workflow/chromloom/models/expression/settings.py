@@ -9,7 +9,7 @@ from chromloom.models.settings import Settings
 OUTPUTS = {"clf": 2, "reg": 1}
 """Numbers that a network of each task gives: two logits (low, high), or the level."""
 TRAINING_OPTIONS: dict[str, Any] = {
-    "split": "chromosome", "without": [], "permute": [], "control": "",
+    "split": "chromosome", "without": [], "permute": [], "control": "", "cell_types": [],
 }  # fmt: skip
 """Options of every model of expression that say what it is trained on, and their defaults."""
 COMMON: dict[str, Any] = {
