@@ -104,3 +104,23 @@ def test_expression_is_predicted_scored_and_drawn_without_maps(snakemake, tmp_pa
         "fig2.png", "fig3.A.png", "fig4.A.tiny.png", "fig5.A.png", "fig7.A.png"
     }  # fmt: skip
     assert (tmp_path / gene).exists()
+
+
+def test_a_model_of_several_cell_types_reads_the_genes_of_each(plan, tmp_path):
+    write_expression_study(tmp_path)
+    rows = (tmp_path / "signals.tsv").read_text()
+    (tmp_path / "signals.tsv").write_text(rows + rows.splitlines()[1].replace("\tA\t", "\tB\t"))
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    pool = {"model": "marks-ridge", "cell_types": ["A", "B"]}
+    config["expression"] |= {
+        "columns": {"A": "E116", "B": "E116"}, "models": ["marks-ridge", "pool"],
+        "options": {"pool": pool}, "screen": [],
+    }  # fmt: skip
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    jobs = plan(tmp_path, tmp_path / "config.yaml", "results/expression/A.pool.predictions.tsv")
+    read = {job["rule"]: set(job["input"]) for job in jobs["jobs"]}
+    made = {
+        f"results/expression/{cell}.{part}" for cell in "AB" for part in ("genes.tsv", "marks.h5")
+    }
+    assert read["train_expression"] == made
+    assert not any(path.startswith("results/expression/B") for path in read["predict_expression"])
