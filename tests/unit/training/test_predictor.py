@@ -183,6 +183,19 @@ def test_networks_are_trained_anew_on_all_for_as_many_epochs_as_validation_chose
     assert not same(*kept), "what validates trains at last"
 
 
+@pytest.mark.parametrize(("end", "left_out"), [(0.5, 2), (1.0, 4), (0.0, 0)])
+def test_features_are_left_out_in_the_first_part_of_training(learn, monkeypatch, end, left_out):
+    step, seen = weave._Run._step, []
+
+    def record(run, *batch):
+        seen.append((run.epoch, run.network.spared.p))
+        return step(run, *batch)
+
+    monkeypatch.setattr(weave._Run, "_step", record)
+    learn(options=MODELS["weave"] | {"feature_dropout": 0.3, "feature_dropout_end": end})
+    assert set(seen) == {(epoch, 0.3 if epoch < left_out else 0.0) for epoch in range(4)}
+
+
 def test_a_folder_says_what_the_predictor_reads_and_was_split_by(learn, split):
     folder = learn()
     inputs = json.loads((folder / "inputs.json").read_text())

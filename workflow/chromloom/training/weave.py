@@ -160,6 +160,8 @@ class _Run:
                 continue
             progress = (self.epoch + number / len(windows)) / self.epochs
             rate = self.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+            spares = progress < self.settings.feature_dropout_end
+            self.network.spared.p = self.settings.feature_dropout if spares else 0.0
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             loss, n = self._step(*batch)

@@ -24,6 +24,10 @@ class WeaveSettings(Settings):
         Learn from mirrored chromosomes, too, and predict the mean of both directions.
     dropout, feature_dropout : float
         Share of the encoder's channels, and of the features, left out in a step.
+    feature_dropout_end : float
+        Part of the epochs after which no feature is left out. A network that does without any one
+        signal to the end has learnt to read it from the others, CTCF from its motifs, say: what the
+        loss of a peak changes is then told too small.
     distance_weight : float
         The loss of a distance is weighted by its expected contacts to the power of minus this, so
         that far pairs, whose contacts are few, are learnt as well as near ones.
@@ -52,6 +56,7 @@ class WeaveSettings(Settings):
     mirror: bool = True
     dropout: float = 0.1
     feature_dropout: float = 0.15
+    feature_dropout_end: float = 0.5
     distance_weight: float = 0.5
     members: int = 1
     epochs: int = 40
@@ -68,6 +73,7 @@ class WeaveSettings(Settings):
         "blocks": (1, 12),
         "dropout": (0, 0.95),
         "feature_dropout": (0, 0.95),
+        "feature_dropout_end": (0, 1),
         "distance_weight": (0, 1),
         "members": (1, 100),
         "epochs": (1, 1_000_000),
