@@ -25,10 +25,9 @@ with job_log(snakemake.log[0]):
         )
         for kind, path in zip(snakemake.params.kinds, source.kinds)
     }
-    write_tsv(assess_impact(impact, genes, counts), output.tests)
+    tested = read_tested(source.tested, genes, chromsizes) if source.tested else None
+    write_tsv(assess_impact(impact, genes, counts, tested), output.tests)
     write_tsv(mean_marks(impact, genes, marks), output.marks)
     write_tsv(pd.concat([impact, pd.DataFrame(counts)], axis=1), output.counts)
-    found = pd.DataFrame(columns=["ranking"])
-    if source.tested:
-        found = evaluate_screen(screen, read_tested(source.tested, genes, chromsizes))
-    write_tsv(found, output.tested)
+    none = pd.DataFrame(columns=["ranking"])
+    write_tsv(none if tested is None else evaluate_screen(screen, tested), output.tested)

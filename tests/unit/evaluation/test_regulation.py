@@ -42,8 +42,27 @@ def test_impact_is_tested_among_genes_with_elements(told):
     assert table.loc[("impact and number", "active"), "value"] > 0.3
     assert table.loc[("impact and number", "not active"), "value"] < 0.2
     assert (table["p_corrected"] >= table["p"]).all()
+    assert "regulated against not" not in table.index
     few = assess_impact(impact.head(8), genes.head(8))
     assert few[["value", "p", "p_corrected"]].isna().all(axis=None)
+
+
+def test_genes_that_a_tested_enhancer_regulates_are_ranked_by_each_impact(told):
+    """One regulated pair makes a gene regulated; genes that were not tested are left out."""
+    impact, genes, _ = told
+    raised = impact["gene"].to_numpy()[:60]
+    impact = impact.assign(clf=np.nan, elements_level=np.where(np.arange(200) < 60, 5.0, 1.0))
+    impact.loc[:9, "elements_level"] = 0.5
+    tested = pd.DataFrame({"gene": impact["gene"][:150], "regulated": False})
+    tested = pd.concat([tested, pd.DataFrame({"gene": raised, "regulated": True})])
+    table = assess_impact(impact, genes, {}, tested).set_index(["test", "group"])
+    rows = table.loc["regulated against not"]
+    own = (impact["n_elements"] > 0).to_numpy()[:150]
+    assert rows.loc["elements_level", "n_genes"] == own.sum()
+    assert rows.loc["elements_level", "value"] == own[10:60].sum() / own[:60].sum()
+    assert rows.loc["clf", "n_genes"] == 0
+    assert np.isnan(rows.loc["clf", "value"])
+    assert list(rows.index) == ["reg", "clf", "elements_level"]
 
 
 def test_elements_that_overlap_intervals_are_counted():

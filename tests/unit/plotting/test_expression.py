@@ -75,6 +75,8 @@ def test_impact_is_drawn_by_number_of_elements(impact):
     ]
     medians = {line.get_ydata()[0] for line in ax.lines}
     assert impact.loc[impact["n_elements"] == 3, "reg"].median() in medians
+    change = plot_impact(impact.assign(elements_level=impact["n_elements"]), "elements_level")
+    assert change.get_ylabel() == "Level with elements - without"
     assert "no model" in plot_impact(impact, "clf").texts[0].get_text().replace("\n", " ")
     plt.close("all")
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyBigWig
 import pytest
 
+from chromloom.evaluation.regulation import read_tested
 from chromloom.expression.interactions import find_elements, read_interactions
 from chromloom.expression.table import read_expression
 from chromloom.genome.genes import read_genes
@@ -99,6 +100,14 @@ def test_files_are_read_as_real_ones_are(plan, tmp_path):
     interactions = read_interactions(tmp_path / "A_capture.bedpe", plan.chromsizes)
     elements = find_elements(genes, interactions)
     assert elements.groupby("gene").size().between(1, 8).all()
+    tested = read_tested(tmp_path / "A_tested.tsv", genes, plan.chromsizes)
+    effects = enhancer_effects(plan)
+    assert tested["regulated"].sum() == len(effects) < len(tested) / 2
+    middle = (tested["start"] + tested["end"]) // 2
+    distance = (middle - tested["gene"].map(genes.set_index("gene")["tss"])).abs()
+    assert distance.between(NEAREST, FARTHEST, inclusive="right").all()
+    own = tested[tested["regulated"]].merge(effects, on=["gene", "chrom", "start", "end"])
+    assert set(own["enhancer"]) == set(effects["enhancer"])
     counted = capture(plan)
     assert (counted["score"] > 1).all()
     with pyBigWig.open(str(tmp_path / "A_H3K27ac.bw")) as file:

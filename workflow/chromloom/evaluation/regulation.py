@@ -23,6 +23,7 @@ def assess_impact(
     impact: pd.DataFrame,
     genes: pd.DataFrame,
     counts: Mapping[str, np.ndarray] | None = None,
+    tested: pd.DataFrame | None = None,
     *,
     column: str = "reg",
 ) -> pd.DataFrame:
@@ -31,11 +32,14 @@ def assess_impact(
     Parameters
     ----------
     impact : DataFrame
-        gene, n_elements, level and `column`, as of `effects.screen_elements`.
+        gene, n_elements, level, and further ones of which one is `column`, as of
+        `effects.screen_elements`.
     genes : DataFrame
         gene, high; rows as of `impact`.
     counts : mapping of str to ndarray, (n_genes,), int
         Kind of elements -> how many of a gene's elements are of this kind.
+    tested : DataFrame, optional
+        gene, regulated (bool): pairs of enhancer and gene that were tested.
     column : str
         Which impact.
 
@@ -45,8 +49,10 @@ def assess_impact(
         `TEST_COLUMNS`, of genes with elements: Spearman's correlation (rho) of impact and level
         among genes above the median (high), below it (low), and all; the area under the ROC curve
         of impact for high against low genes (Mann-Whitney); rho of impact, and of level, with the
-        number of elements of each kind, and of the other elements as a control. p two-sided,
-        corrected over the rows (Holm). NaN where fewer than ten genes or one value.
+        number of elements of each kind, and of the other elements as a control; with `tested`, the
+        area under the ROC curve of each further column of `impact` (the group) for genes that a
+        tested enhancer regulates against those that none does. p two-sided, corrected over the
+        rows (Holm). NaN where fewer than ten genes or one value.
     """
     known = (impact["n_elements"] > 0) & impact[column].notna()
     own, high = impact[known], genes["high"].to_numpy(dtype=bool)[known.to_numpy()]
@@ -54,20 +60,32 @@ def assess_impact(
     rows = []
     for group, chosen in (("all", np.ones(len(own), bool)), ("high", high), ("low", ~high)):
         rows.append(_correlation("impact and level", group, value[chosen], level[chosen]))
-    auc, p = np.nan, np.nan
-    if min(high.sum(), (~high).sum()) >= 10:
-        found = mannwhitneyu(value[high], value[~high])
-        auc, p = found.statistic / (high.sum() * (~high).sum()), found.pvalue
-    rows.append(("impact of high against low", "all", len(own), "auc", auc, p))
+    rows.append(_ranking("impact of high against low", "all", value, high))
     for kind, number in (counts or {}).items():
         of_kind = np.asarray(number)[known.to_numpy()]
         others = own["n_elements"].to_numpy() - of_kind
         for group, n in ((kind, of_kind), (f"not {kind}", others)):
             rows.append(_correlation("impact and number", group, value, n))
             rows.append(_correlation("level and number", group, level, n))
+    if tested is not None:
+        with_elements = impact[impact["n_elements"] > 0]
+        truth = with_elements["gene"].map(tested.groupby("gene")["regulated"].any())
+        for name in impact.columns.drop(["gene", "n_elements", "level"]):
+            known = truth.notna() & with_elements[name].notna()
+            positive = truth[known].to_numpy(dtype=bool)
+            value = with_elements.loc[known, name].to_numpy()
+            rows.append(_ranking("regulated against not", name, value, positive))
     table = pd.DataFrame(rows, columns=TEST_COLUMNS[:-1])
     table["p_corrected"] = holm(table["p"])
     return table
+
+
+def _ranking(test: str, group: str, value: np.ndarray, positive: np.ndarray) -> tuple:
+    auc, p = np.nan, np.nan
+    if min(positive.sum(), (~positive).sum()) >= 10:
+        found = mannwhitneyu(value[positive], value[~positive])
+        auc, p = found.statistic / (positive.sum() * (~positive).sum()), found.pvalue
+    return test, group, len(value), "auc", auc, p
 
 
 def _correlation(test: str, group: str, x: np.ndarray, y: np.ndarray) -> tuple:

@@ -89,7 +89,8 @@ def plot_impact(
     ----------
     impact : DataFrame
         n_elements, and the impact in a column named as the task.
-    task : {"reg", "clf"}
+    task : {"reg", "clf", "elements_level"}
+        The last is the predicted level with elements minus without.
     ax : Axes, optional
     kind : str
         What the counted elements are, if not all.
@@ -117,7 +118,10 @@ def plot_impact(
         ax.text(n, top, f"{len(values)}", ha="center", va="bottom", fontsize=5, color="0.4")
     ax.set_xticks([n for n, _ in groups])
     ax.set_xlabel(f"Elements of the gene: {kind}" if kind else "Elements of the gene")
-    ax.set_ylabel("Predicted cis-regulatory impact")
+    of_level = task == "elements_level"
+    ax.set_ylabel(
+        "Level with elements - without" if of_level else "Predicted cis-regulatory impact"
+    )
     return ax
 
 

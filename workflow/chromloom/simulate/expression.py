@@ -115,6 +115,25 @@ def enhancer_effects(plan: Plan) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def tested_pairs(plan: Plan) -> pd.DataFrame:
+    """Every enhancer with every gene that it could act on, as a screen that misses nothing.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end (of the enhancer), gene, regulated (0 or 1), of enhancers `NEAREST` to
+        `FARTHEST` bp from the TSS.
+    """
+    genes = expressed_genes(plan)[["gene", "chrom", "tss"]]
+    enhancers = plan.enhancers[["name", "chrom", "start", "end"]]
+    pairs = genes.merge(enhancers, on="chrom")
+    distance = ((pairs["start"] + pairs["end"]) // 2 - pairs["tss"]).abs()
+    pairs = pairs[(distance > NEAREST) & (distance <= FARTHEST)].reset_index(drop=True)
+    acting = pd.MultiIndex.from_frame(enhancer_effects(plan)[["gene", "enhancer"]])
+    regulated = pd.MultiIndex.from_frame(pairs[["gene", "name"]]).isin(acting)
+    return pairs[["chrom", "start", "end", "gene"]].assign(regulated=regulated.astype(int))
+
+
 @once_per_plan
 def expressed_genes(plan: Plan) -> pd.DataFrame:
     """Genes with their level.

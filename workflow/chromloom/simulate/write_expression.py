@@ -14,6 +14,7 @@ from chromloom.simulate.expression import (
     enhancer_effects,
     expressed_genes,
     mark_track,
+    tested_pairs,
 )
 from chromloom.simulate.plan import Plan
 
@@ -28,7 +29,8 @@ def write_expression(plans: Mapping[str, Plan], folder: str | Path) -> None:
     folder : str or Path
         Gets genes.bed, expression.tsv (a column per cell type), for each cell type
         {cell_type}_{mark}.bw and {cell_type}_capture.bedpe, and the truth:
-        {cell_type}_effects.tsv (of enhancers on genes) and {cell_type}_genes.tsv.
+        {cell_type}_effects.tsv (of enhancers on genes), {cell_type}_tested.tsv (pairs of both, as
+        expression.tested takes them) and {cell_type}_genes.tsv.
     """
     folder = Path(folder)
     first = next(iter(plans.values()))
@@ -38,6 +40,7 @@ def write_expression(plans: Mapping[str, Plan], folder: str | Path) -> None:
         levels[cell_type] = genes["value"].round(4)
         write_tsv(genes, folder / f"{cell_type}_genes.tsv")
         write_tsv(enhancer_effects(plan), folder / f"{cell_type}_effects.tsv")
+        write_tsv(tested_pairs(plan), folder / f"{cell_type}_tested.tsv")
         _write_plain(capture(plan), folder / f"{cell_type}_capture.bedpe")
         for mark in MARKS:
             path = folder / f"{cell_type}_{mark}.bw"

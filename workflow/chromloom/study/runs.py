@@ -671,6 +671,7 @@ class Runs(Samples):
             *self.config["expression"]["tables"].values(),
             self.config["variants"]["genes"],
             *self.config["expression"]["interactions"].values(),
+            *self.config["expression"]["tested"].values(),
             *(path for own in self.config["expression"]["added"].values() for path in own.values()),
             *self.config["sequences"].values(),
             *self.region_tracks.values(),
