@@ -27,7 +27,7 @@ class WeaveSettings(Settings):
     feature_dropout_end : float
         Part of the epochs after which no feature is left out. A network that does without any one
         signal to the end has learnt to read it from the others, CTCF from its motifs, say: what the
-        loss of a peak changes is then told too small.
+        loss of a peak changes is then told too small. Below 1 for clean signals (simulated).
     distance_weight : float
         The loss of a distance is weighted by its expected contacts to the power of minus this, so
         that far pairs, whose contacts are few, are learnt as well as near ones.
@@ -56,7 +56,7 @@ class WeaveSettings(Settings):
     mirror: bool = True
     dropout: float = 0.1
     feature_dropout: float = 0.15
-    feature_dropout_end: float = 0.5
+    feature_dropout_end: float = 1.0
     distance_weight: float = 0.5
     members: int = 1
     epochs: int = 40
