@@ -4,8 +4,10 @@ The small study of the workflow tests (simulated map, extraction, normalisation,
 analysis) is started over and over in one folder. At a random moment all of it is killed, or
 Snakemake alone, whose jobs go on, or one job. When the study has come to its end, its results are
 compared, and another one begins in a new folder, until there were as many kills as asked for.
+Another study is killed if its configuration and targets are given.
 
     python benchmarks/kills.py FOLDER --kills 100
+    python benchmarks/kills.py FOLDER --kills 20 --longest 60 --study config/demo/config.yaml
 """
 
 import argparse
@@ -31,12 +33,13 @@ WAITING_SECONDS = 2.0
 """Before another start where a job that was left alone holds the training."""
 
 
-def start(folder: Path) -> subprocess.Popen:
+def start(folder: Path, study: list[str]) -> subprocess.Popen:
     """Start the study as the leader of a process group of its own."""
+    config, *targets = study or [str(folder / "config.yaml"), *TARGETS]
     command = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-        *("--directory", str(folder), "--configfile", str(folder / "config.yaml")),
-        *("--cores", "2", "--nolock", *TARGETS),
+        *("--directory", str(folder), "--configfile", str(Path(config).resolve())),
+        *("--cores", "2", "--nolock", "--", *targets),
     ]
     with (folder / "run.log").open("a") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
@@ -74,23 +77,25 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, help="seconds to a kill; 0.7 of a run by default")
+    parser.add_argument("--study", nargs="+", default=[], help="a configuration, and targets")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     undisturbed = write_study(options.folder / "undisturbed")
     started = time.monotonic()
-    if start(undisturbed).wait():
+    if start(undisturbed, options.study).wait():
         sys.exit((undisturbed / "run.log").read_text()[-3000:])
-    duration = time.monotonic() - started
+    longest = options.longest or 0.7 * (time.monotonic() - started)
     kills: Counter = Counter()
     n_ends, unequal = 0, []
     while kills.total() < options.kills:
         folder, groups = write_study(options.folder / f"study{n_ends}"), []
         while True:
-            process = start(folder)
+            process = start(folder, options.study)
             groups.append(process.pid)
             last = kills.total() >= options.kills
             try:
-                code = process.wait(timeout=None if last else rng.uniform(0.05, 0.7) * duration)
+                code = process.wait(timeout=None if last else rng.uniform(0.07, 1) * longest)
             except subprocess.TimeoutExpired:
                 kills[kill(process, rng)] += 1
                 continue
