@@ -140,6 +140,7 @@ def plot_predictors(scores: pd.DataFrame, metric: str, ax: Axes) -> Axes:
     ax.set_yticks(range(len(models)), models)
     ax.set_ylim(len(models) - 0.4, -0.5)
     ax.set_xlabel(METRIC_NAMES[metric])
+    ax.locator_params(axis="x", nbins=4)  # long labels of close values do not overlap
     ax.grid(axis="x", color="0.9", lw=0.5)
     others = list(dict.fromkeys(table["signals"][table["signals"] != OWN]))
     if others:
