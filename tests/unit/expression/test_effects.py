@@ -74,6 +74,10 @@ def test_a_screen_ranks_elements_with_their_spread_over_seeds(driven, element_ta
     assert (impact[["clf", "reg"]] > 0).all(axis=None)
     counts = element_table.groupby("gene").size().reindex(impact["gene"]).fillna(0)
     assert (impact["n_elements"] == counts.to_numpy()).all()
+    worst = (
+        read_tsv(paths[0]).groupby("gene")["change_level"].min().reindex(impact["gene"]).fillna(0)
+    )
+    np.testing.assert_allclose(impact["largest_loss"], -worst)
 
 
 def test_what_has_no_elements_or_embeddings_is_said(driven, marks):

@@ -105,7 +105,8 @@ def screen_elements(
         Table to write: gene, n_elements, level, and `IMPACTS`, means over the models that have
         them: predicted cis-regulatory impact by the class and by the level (clf, reg); distance of
         the regulatory embedding from that without elements (elements_clf, elements_reg); predicted
-        level with elements minus that without (elements_level).
+        level with elements minus that without (elements_level). Then largest_loss, what the level
+        loses by the element whose removal lowers it most (0 of a gene without elements).
 
     Raises
     ------
@@ -134,6 +135,8 @@ def screen_elements(
         of_signals.append(by_signal)
         impacts.append(impact)
     table = pd.concat([elements, _spread(np.array(of_elements))], axis=1)
+    losses = (-table["change_level"]).groupby(owner).max()
+    largest = losses.reindex(np.arange(len(genes)), fill_value=0.0).to_numpy()
     write_tsv(table[SCREEN_COLUMNS].sort_values("change_level", kind="stable"), screen_path)
     flat = np.array(of_signals).reshape(len(model_dirs), -1, 2)
     names = pd.DataFrame(
@@ -146,7 +149,7 @@ def screen_elements(
     told = np.array(impacts)
     n_told = np.isfinite(told).sum(axis=0)
     mean = np.where(n_told > 0, np.nansum(told, axis=0) / np.maximum(n_told, 1), np.nan)
-    table = genes[["gene", "level"]].assign(**dict(zip(IMPACTS, mean.T)))
+    table = genes[["gene", "level"]].assign(**dict(zip(IMPACTS, mean.T)), largest_loss=largest)
     table.insert(1, "n_elements", np.bincount(owner, minlength=len(genes)))
     write_tsv(table, impact_path)
 
