@@ -111,6 +111,18 @@ for panel, shown in {
             ),
 
 
+for panel, drawn in CHROMOFORMER_PANELS.items():
+
+    rule:
+        name:
+            f"chromoformer_{panel}"
+        input:
+            needed(
+                drawn,
+                f"chromoformer_{panel} has nothing to show in this study; docs/outputs.md says what it needs",
+            ),
+
+
 # By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`, `snakemake structure`.
 rule loops:
     input:

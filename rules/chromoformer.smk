@@ -1,27 +1,26 @@
 # Panels of expression that are made on request: sets of genes, attention, attribution, impact, other cell types.
 
-CHROMOFORMER = (
-    expand(
-        "results/figures/chromoformer/fig3.{cell_type}.png", cell_type=STUDY.expressed
-    )
-    + expand(
-        "results/figures/chromoformer/fig4.{cell_type}.{model}.png",
-        cell_type=STUDY.expressed,
-        model=STUDY.attentive[:1],
-    )
-    + expand(
-        "results/expression/{cell_type}.{model}.attribution",
-        cell_type=STUDY.expressed,
-        model=STUDY.attributed_expression[:1],
-    )
+SCREENED = bool(config["expression"]["screen"])
+# Of each cell type, model or pair of cell types; targets by name are in the Snakefile.
+CHROMOFORMER_PANELS = {
+    panel: expand(f"results/figures/chromoformer/{panel}.{{of}}.png", of=shown)
+    for panel, shown in {
+        "fig3": STUDY.expressed,
+        "fig4": expand(
+            "{cell_type}.{model}",
+            cell_type=STUDY.expressed,
+            model=STUDY.attentive[:1],
+        ),
+        "fig5": STUDY.expressed if SCREENED else [],
+        "fig6": config["expression"]["differences"] if SCREENED else [],
+        "fig7": STUDY.expressed if SCREENED else [],
+    }.items()
+}
+CHROMOFORMER = sum(CHROMOFORMER_PANELS.values(), []) + expand(
+    "results/expression/{cell_type}.{model}.attribution",
+    cell_type=STUDY.expressed,
+    model=STUDY.attributed_expression[:1],
 )
-if config["expression"]["screen"]:
-    CHROMOFORMER += expand(
-        "results/figures/chromoformer/fig7.{cell_type}.png", cell_type=STUDY.expressed
-    ) + expand(
-        "results/figures/chromoformer/fig6.{pair}.png",
-        pair=config["expression"]["differences"],
-    )
 if len(STUDY.expressed) > 1:
     CHROMOFORMER += expand(
         "results/figures/chromoformer/transfer.{model}.png",
@@ -66,7 +65,7 @@ rule evaluate_strata:
         "../workflow/scripts/evaluate_strata.py"
 
 
-rule chromoformer_fig3:
+rule draw_strata:
     input:
         strata="results/expression/{cell_type}.strata.tsv",
         scores="results/expression/{cell_type}.scores.tsv",
@@ -83,9 +82,9 @@ rule chromoformer_fig3:
             labels={"panel": "fig3", "cell type": "{cell_type}"},
         ),
     log:
-        "logs/chromoformer_fig3/{cell_type}.log",
+        "logs/draw_strata/{cell_type}.log",
     benchmark:
-        "benchmarks/chromoformer_fig3/{cell_type}.tsv"
+        "benchmarks/draw_strata/{cell_type}.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -98,7 +97,7 @@ rule chromoformer_fig3:
     message:
         "Drawing chromoformer_fig3 of {wildcards.cell_type}: windows and sets of genes"
     script:
-        "../workflow/scripts/chromoformer_fig3.py"
+        "../workflow/scripts/draw_strata.py"
 
 
 rule attend_genes:
@@ -130,7 +129,7 @@ rule attend_genes:
         "../workflow/scripts/attend_genes.py"
 
 
-rule chromoformer_fig4:
+rule draw_attention:
     input:
         attention="results/expression/{cell_type}.{model}.attention.tsv",
         profile="results/expression/{cell_type}.{model}.profile.tsv",
@@ -149,9 +148,9 @@ rule chromoformer_fig4:
             },
         ),
     log:
-        "logs/chromoformer_fig4/{cell_type}.{model}.log",
+        "logs/draw_attention/{cell_type}.{model}.log",
     benchmark:
-        "benchmarks/chromoformer_fig4/{cell_type}.{model}.tsv"
+        "benchmarks/draw_attention/{cell_type}.{model}.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -163,7 +162,7 @@ rule chromoformer_fig4:
     message:
         "Drawing chromoformer_fig4: attention of {wildcards.model} in {wildcards.cell_type}"
     script:
-        "../workflow/scripts/chromoformer_fig4.py"
+        "../workflow/scripts/draw_attention.py"
 
 
 # One gene by its id or name: attention of all bins, and its tracks.
@@ -281,7 +280,7 @@ rule assess_impact:
         "../workflow/scripts/assess_impact.py"
 
 
-rule chromoformer_fig7:
+rule draw_impact_kinds:
     input:
         marks="results/expression/{cell_type}.impact_marks.tsv",
         counts="results/expression/{cell_type}.impact_counts.tsv",
@@ -294,9 +293,9 @@ rule chromoformer_fig7:
             labels={"panel": "fig7", "cell type": "{cell_type}"},
         ),
     log:
-        "logs/chromoformer_fig7/{cell_type}.log",
+        "logs/draw_impact_kinds/{cell_type}.log",
     benchmark:
-        "benchmarks/chromoformer_fig7/{cell_type}.tsv"
+        "benchmarks/draw_impact_kinds/{cell_type}.tsv"
     conda:
         "../envs/plot.yaml"
     threads: 1
@@ -309,10 +308,10 @@ rule chromoformer_fig7:
     message:
         "Drawing chromoformer_fig7 of {wildcards.cell_type}: impact by marks and kinds of elements"
     script:
-        "../workflow/scripts/chromoformer_fig7.py"
+        "../workflow/scripts/draw_impact_kinds.py"
 
 
-rule chromoformer_fig6:
+rule draw_impact_differences:
     input:
         lambda wildcards: expand(
             "results/expression/{cell_type}.impact.tsv",
@@ -327,9 +326,9 @@ rule chromoformer_fig6:
             labels={"panel": "fig6", "pair": "{pair}"},
         ),
     log:
-        "logs/chromoformer_fig6/{pair}.log",
+        "logs/draw_impact_differences/{pair}.log",
     benchmark:
-        "benchmarks/chromoformer_fig6/{pair}.tsv"
+        "benchmarks/draw_impact_differences/{pair}.tsv"
     wildcard_constraints:
         pair=one_of(config["expression"]["differences"]),
     conda:
@@ -343,7 +342,7 @@ rule chromoformer_fig6:
     message:
         "Drawing chromoformer_fig6 of {wildcards.pair}: change of impact between cell types"
     script:
-        "../workflow/scripts/chromoformer_fig6.py"
+        "../workflow/scripts/draw_impact_differences.py"
 
 
 rule transfer_expression:

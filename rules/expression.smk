@@ -315,7 +315,7 @@ rule chromoformer_fig2:
         "../workflow/scripts/chromoformer_fig2.py"
 
 
-rule chromoformer_fig5:
+rule draw_impact:
     input:
         screen="results/expression/{cell_type}.screen.tsv",
         signals="results/expression/{cell_type}.screen_signals.tsv",
@@ -329,9 +329,9 @@ rule chromoformer_fig5:
             labels={"panel": "fig5", "cell type": "{cell_type}"},
         ),
     log:
-        "logs/chromoformer_fig5/{cell_type}.log",
+        "logs/draw_impact/{cell_type}.log",
     benchmark:
-        "benchmarks/chromoformer_fig5/{cell_type}.tsv"
+        "benchmarks/draw_impact/{cell_type}.tsv"
     wildcard_constraints:
         cell_type=one_of(STUDY.expressed),
     conda:
@@ -345,4 +345,4 @@ rule chromoformer_fig5:
     message:
         "Drawing chromoformer_fig5 of {wildcards.cell_type}: what elements and marks do"
     script:
-        "../workflow/scripts/chromoformer_fig5.py"
+        "../workflow/scripts/draw_impact.py"

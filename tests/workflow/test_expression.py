@@ -80,7 +80,8 @@ def write_expression_study(folder):
 def test_expression_is_predicted_scored_and_drawn_without_maps(snakemake, tmp_path):
     write_expression_study(tmp_path)
     gene = "results/figures/chromoformer/genes/A.tiny.ENSG1000.png"
-    targets = ["chromoformer_fig2", "chromoformer", gene]
+    names = [f"chromoformer_fig{number}" for number in (2, 3, 4, 5, 7)]
+    targets = [*names, "chromoformer", gene]
     snakemake(tmp_path, "--configfile", str(tmp_path / "config.yaml"), "--cores", "2", *targets)
     results = tmp_path / "results" / "expression"
     scores = read_tsv(results / "A.scores.tsv").set_index(["chrom", "model", "metric"])["value"]
