@@ -26,10 +26,10 @@ This page is generated from the schemas in `workflow/schemas` by
 `python docs/build_configuration.py`. A test keeps it up to date.
 
 A study consists of one YAML file and a few tab-separated sheets. Pass it with
-`--configfile my.yaml`; the default is `config/config.yaml`. Relative paths are resolved in the
-working directory, then in the folder of the `Snakefile`. Environment variables are expanded. An
-unknown key, a missing column or an invalid value stops the run before any job starts, with one
-line that names it.
+`--configfile my.yaml`, in place of the default study, `config/config.yaml`, of which it inherits
+nothing. Relative paths are resolved in the working directory, then in the folder of the
+`Snakefile`. Environment variables are expanded. An unknown key, a missing column or an invalid
+value stops the run before any job starts, with one line that names it.
 """
 SETTINGS = """Set them by model under `training.options`, for example
 `{hiclstm-refined: {embedding_dim: 32}}`. The columns are the presets: `paper` is the model

@@ -299,9 +299,8 @@ use rule draw_locus as draw_unseen with:
     wildcard_constraints:
         model=one_of(STUDY.predictors),
     params:
-        region=lambda wildcards: STUDY.unseen.get(
-            "{sample}.{resolution}.{norm}.{model}".format(**wildcards), ""
-        ),
+        # What was held out; of folds, every chromosome was by the one that predicts it.
+        region=lambda wildcards: (*predictor(wildcards).test, "")[0],
         width=lambda wildcards: min(2 * predictor(wildcards).max_distance, 3_000_000),
         version=VERSIONS["plotting"],
     message:

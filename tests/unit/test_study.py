@@ -854,12 +854,7 @@ def test_maps_of_systems_that_were_not_seen_are_shown_on_their_pages(predicting)
     }
     networks = {f"my-{name}": own for name, own in networks.items()}
     built = predicting(networks)
-    shown = {str(run): chrom for run, chrom in built.unseen.items()}
-    assert shown == {
-        "A.10000.ICE.my-weave": "",
-        "A.10000.ICE.my-tested": "chr3",
-        "A.10000.ICE.my-by-fold": "",
-    }
+    assert names(built.unseen) == [f"A.10000.ICE.my-{n}" for n in ("weave", "tested", "by-fold")]
     assert built.page("my-tested", "Perturbation") == "Epiphany"
     assert built.page("my-weave", "Perturbation") == "weave"
     assert built.page("my-ridge", "Perturbation") == "Perturbation"

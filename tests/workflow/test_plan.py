@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +36,11 @@ def test_lint_is_clean(snakemake, tmp_path):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_dry_run_of_a_shipped_config_passes(snakemake, tmp_path, config, request):
+def test_a_dry_run_of_a_shipped_config_passes(snakemake, repo_root, tmp_path, config, request):
     if "$CHROMLOOM_REAL_DATA" in (Path(config).parent / "samples.tsv").read_text():
         request.getfixturevalue("real_data")
+    # As in a clone, where the default study lies beside the others.
+    shutil.copytree(repo_root / "config", tmp_path / "config")
     done = snakemake(tmp_path, "--configfile", config, "--dry-run", "--cores", "2")
     assert "train_" in done.stdout
     assert "contains double" not in done.stdout

@@ -323,17 +323,18 @@ class Runs(Samples):
         return (model in self.predictors and self.model(model).article) or otherwise
 
     @cached_property
-    def unseen(self) -> dict[Run, str]:
-        """Predicted maps to show, those of systems, not of baselines -> a held-out chromosome.
+    def unseen(self) -> list[Run]:
+        """Predicted maps to show beside the observed ones: those of systems, not of baselines.
 
-        Beside the observed map, if that is analysed. "" where every chromosome was held out, by the
-        fold that predicts it.
+        Windows of a file are pieces of chromosomes with roles: none of their maps is shown.
         """
-        return {
-            run: (*self.predictors[run.model].test, "")[0]
+        return [
+            run
             for run in self.predictor_runs
-            if run.map in self.maps and self.model(run.model).article
-        }
+            if run.map in self.maps
+            and self.model(run.model).article
+            and not self.predictors[run.model].windows
+        ]
 
     @cached_property
     def map_runs(self) -> list[Run]:
