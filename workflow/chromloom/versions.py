@@ -12,7 +12,7 @@ VERSIONS = {
     "normalize": 1,
     "analysis": 2,
     "training": 8,
-    "predictors": 8,
+    "predictors": 9,
     "reconstruction": 6,
     "classification": 4,
     "attribution": 3,

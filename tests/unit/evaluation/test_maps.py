@@ -211,6 +211,15 @@ def test_a_source_is_scored_on_both_maps(half, replicate):
     assert position.set_index("position").loc[3, "mse"] == pytest.approx(expected)
 
 
+def test_errors_by_position_are_compared_at_the_distances_that_a_model_predicts():
+    shared = {"sample": "s", "decoder": "own", "against": "s", "pairs": "all", "n": [8, 4]}
+    base = pd.DataFrame({**shared, "model": "distance-mean", "distance": [2, 12], "mse": [6, 1]})
+    near = base.iloc[:1].assign(model="near", mse=3.0)
+    table = evaluate.error_by_frame_position(pd.concat([base, near]), frame=10)
+    ratio = table.set_index(["model", "position"])["mse_ratio"]
+    assert ratio.to_dict() == {("distance-mean", 2): 1, ("near", 2): 0.5}
+
+
 @pytest.mark.parametrize("options", [{"observed_only": True}, {"max_distance": 90_000}])
 def test_pairs_without_prediction_are_left_out_and_counted(tiny_map_path, caplog, options):
     half = Half(tiny_map_path, **options)

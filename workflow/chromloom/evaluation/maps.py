@@ -290,17 +290,20 @@ def error_by_frame_position(distances: pd.DataFrame, frame: int) -> pd.DataFrame
     -------
     DataFrame
         sample, model, decoder, against, pairs, position, mse, mse_ratio (mse over that of
-        distance-mean at the same position: error that does not follow from contact decay alone), n.
+        distance-mean at the distances that the model predicts: error that does not follow from
+        contact decay alone), n.
     """
     keys = ["sample", "model", "decoder", "against", "pairs", "position"]
+    place = ["against", "pairs", "distance"]
+    base = distances[distances["model"] == DISTANCE_MEAN].set_index(place)["mse"]
     table = distances.assign(
-        position=distances["distance"] % frame, squared=distances["mse"] * distances["n"]
+        position=distances["distance"] % frame,
+        squared=distances["mse"] * distances["n"],
+        base=base.reindex(pd.MultiIndex.from_frame(distances[place])).to_numpy() * distances["n"],
     )
-    table = table.groupby(keys, sort=False)[["squared", "n"]].sum().reset_index()
+    table = table.groupby(keys, sort=False)[["squared", "base", "n"]].sum().reset_index()
     table["mse"] = table["squared"] / table["n"]
-    base = table[table["model"] == DISTANCE_MEAN].set_index(["against", "pairs", "position"])["mse"]
-    index = pd.MultiIndex.from_frame(table[["against", "pairs", "position"]])
-    table["mse_ratio"] = table["mse"] / base.reindex(index).to_numpy()
+    table["mse_ratio"] = table["squared"] / table["base"]
     return table[[*keys, "mse", "mse_ratio", "n"]]
 
 
