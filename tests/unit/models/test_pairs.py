@@ -6,7 +6,9 @@ import torch
 
 from chromloom.models.pairs.features import CONTEXTS, BinFeatures, pair_features, with_distance
 from chromloom.models.pairs.fitted import Ridge
-from chromloom.training.pairs import _regress
+from chromloom.models.pairs.settings import PairSettings
+from chromloom.training import pairs
+from chromloom.training.pairs import _fit_ridge, _regress
 
 FEATURES = np.random.default_rng(0).normal(size=(2, 70)).astype(np.float32)
 
@@ -50,3 +52,38 @@ def test_ridge_finds_the_rate_that_counts_were_drawn_at_and_shrinks_it():
     assert float(fitted["intercept"]) == pytest.approx(0.1, abs=0.03)
     shrunk = _regress(features, rng.poisson(np.exp(log_mean + rate)), log_mean, 10)
     assert shrunk["coefficients"].abs().sum() < 0.5 * fitted["coefficients"].abs().sum()
+
+
+def test_many_features_are_fitted_by_gradients_to_the_same_coefficients(monkeypatch):
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(2_000, 6)).astype(np.float32)
+    log_mean = rng.normal(size=2_000)
+    counts = rng.poisson(np.exp(log_mean + 0.3 * features[:, 0]))
+    exact = _regress(features, counts, log_mean, 0.1)
+    monkeypatch.setattr(pairs, "EXACT", 0)
+    found = _regress(features, counts, log_mean, 0.1)
+    torch.testing.assert_close(found["coefficients"], exact["coefficients"], atol=3e-3, rtol=0)
+    torch.testing.assert_close(found["intercept"], exact["intercept"], atol=3e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "tried", "chosen"),
+    [
+        ([0, -1, -2, 9, 9, 9, 9], 3, 1000),
+        ([0, -1, 2, 1, 3, 2, 1], 7, 0.1),
+        ([0, 1, 2, 3, 4, 5, 6], 7, 0.001),
+    ],
+)
+def test_penalties_fall_until_validation_has_been_worse_twice(monkeypatch, scores, tried, chosen):
+    used, left = [], iter(scores)
+    monkeypatch.setattr(pairs, "_draw", lambda *_: (FEATURES.T, None, None))
+    monkeypatch.setattr(pairs, "Ridge", lambda *_: None)
+    monkeypatch.setattr(pairs, "_regress", lambda *args: used.append(args[-1]) or {})
+    monkeypatch.setattr(pairs, "_validate", lambda *_: next(left))
+
+    class Stretch:
+        counts = np.zeros((1, 1))
+
+    _, rows = _fit_ridge([Stretch()], PairSettings.of("pairs-ridge"), None, 0)
+    assert len(rows) == tried
+    assert used[-1] == pytest.approx(chosen)

@@ -19,8 +19,12 @@ from chromloom.training.stretches import Stretch
 
 logger = logging.getLogger(__name__)
 
-PENALTIES = 10.0 ** np.arange(-3, 2)
+PENALTIES = 10.0 ** np.arange(3, -4, -1)
 """Of ridge regression, for features of standard deviation 1; validation chooses."""
+WORSE = 2
+"""Penalties in a row with a lower validation after which smaller ones are not tried."""
+EXACT = 1000
+"""Features, at most, for which Newton's steps are taken: their cost grows with the square."""
 
 
 def fit_pairs(
@@ -89,13 +93,17 @@ TRAIN, EVERY = (False,), (False, True)
 def _fit_ridge(stretches, settings, rng, seed):
     """Poisson regression with a ridge penalty; validation chooses it, and all pairs are fitted."""
     pairs = _draw(stretches, settings, rng, TRAIN)
-    best, rows = (-np.inf, PENALTIES[-1]), []
+    best, rows, worse = (-np.inf, PENALTIES[0]), [], 0
     for penalty in PENALTIES:
         started = time.monotonic()
         fitted = Ridge(_regress(*pairs, penalty), len(stretches[0].counts))
         score = _validate(fitted, stretches)
         rows.append((f"penalty {penalty:g}", score, time.monotonic() - started))
+        logger.info("penalty %g: validation %.5f", penalty, score)
+        worse = worse + 1 if score < best[0] else 0
         best = max(best, (score, penalty))
+        if worse == WORSE:
+            break
     return _regress(*_draw(stretches, settings, rng, EVERY), best[1]), rows
 
 
@@ -106,7 +114,8 @@ def _regress(features, counts, log_mean, penalty: float) -> dict[str, Tensor]:
     scale = x.std(axis=0, dtype=float)
     scale[scale == 0] = 1
     mean = np.exp(log_mean.astype(float))
-    model = PoissonRegressor(alpha=penalty, solver="newton-cholesky", max_iter=30, tol=1e-3)
+    solver = "newton-cholesky" if x.shape[1] <= EXACT else "lbfgs"
+    model = PoissonRegressor(alpha=penalty, solver=solver, max_iter=1000, tol=1e-3)
     # A rate with the expected count as weight has the likelihood of the count.
     model.fit(x / scale, counts / mean, sample_weight=mean)
     return {

@@ -99,8 +99,9 @@ def fit_weave(
                 score = run.validate()
                 seconds = time.monotonic() - started
                 state["history"].append((member, refit, run.epoch, loss, score, seconds))
-                logger.info("network %d%s, epoch %d: loss %.5f, validation %.5f nats per contact",
-                            member, " anew" if refit else "", run.epoch, loss, score)  # fmt: skip
+                gained = "" if np.isnan(score) else f", validation {score:.5f} nats per contact"
+                logger.info("network %d%s, epoch %d: loss %.5f%s",
+                            member, " anew" if refit else "", run.epoch, loss, gained)  # fmt: skip
                 state["run"] = copy.deepcopy(run.state())
                 if state_path is not None and time.monotonic() - saved >= SAVE_SECONDS:
                     saved = time.monotonic()
