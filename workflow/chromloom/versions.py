@@ -22,5 +22,5 @@ VERSIONS = {
     "expression": 5,
     "structure": 1,
     "sequence_analysis": 3,
-    "plotting": 1,
+    "plotting": 2,
 }

@@ -39,6 +39,13 @@ def draw_bases(*shape, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 5, shape, dtype=np.uint8)
 
 
+@pytest.fixture(params=["mean", "ordered", "between"])
+def inlet(request) -> dict[str, bool]:
+    """Options of a network: what its head is told of two bins."""
+    between = {"ordered": True, "between": True, "composition": True}
+    return {"mean": {}, "ordered": {"ordered": True}, "between": between}[request.param]
+
+
 @pytest.fixture
 def make():
     return make_akita

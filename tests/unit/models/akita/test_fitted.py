@@ -22,10 +22,9 @@ def rows(fitted, codes, strand="", **options):
     return fitted.log_ratio_rows(read, BINS, 0, BINS, 20, strand=strand, key=strand, **options)
 
 
-@pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("strand", ["", "+", "-"])
-def test_what_windows_share_is_read_once(make, draw, strand, ordered, monkeypatch):
-    network, codes = make(**OPTIONS, ordered=ordered), draw(BINS * BIN)
+def test_what_windows_share_is_read_once(make, draw, strand, inlet, monkeypatch):
+    network, codes = make(**OPTIONS, **inlet), draw(BINS * BIN)
     read, pool = [], network.pool
     monkeypatch.setattr(network, "pool", lambda c: read.append(c.numel()) or pool(c))
     found = rows(FittedAkita(network), codes, strand)

@@ -8,10 +8,13 @@ import torch
 from chromloom.errors import CheckpointError, InputError
 from chromloom.models.akita.module import (
     Akita,
+    OrderedInlet,
     PairInlet,
+    composition,
     one_hot,
     pool_sizes,
     reverse_complement,
+    spanned,
     upper_triangle,
 )
 from chromloom.models.akita.published import read_published
@@ -170,14 +173,20 @@ def test_windows_read_as_the_other_strand_keep_their_place(make, draw):
     assert not torch.allclose(maps[0], network(codes[:1])[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("between", [False, True])
 @torch.no_grad()
-def test_ordered_pairs_tell_left_from_right_and_maps_of_the_other_strand_are_turned(make, draw):
-    network, codes = make(ordered=True), draw(2)
+def test_maps_of_the_other_strand_are_turned_where_pairs_are_ordered(make, draw, between):
+    network, codes = make(ordered=True, between=between, composition=between), draw(2)
     maps = network(codes, torch.tensor([True, False]))
     torch.testing.assert_close(maps, maps.transpose(-1, -2))
     torch.testing.assert_close(maps[1:], network(codes[1:]))
     other = network(reverse_complement(codes[:1]))
     torch.testing.assert_close(maps[:1], other.flip(-1, -2))
+
+
+@torch.no_grad()
+def test_ordered_pairs_tell_left_from_right(make):
+    network = make(ordered=True)
     bins = torch.zeros(1, 5, 12)
     bins[0, 0, 3], bins[0, 1, 8] = 1, 1
     swapped = torch.zeros(1, 5, 12)
@@ -196,6 +205,36 @@ def test_ordered_pairs_tell_left_from_right_and_maps_of_the_other_strand_are_tur
     found = network.inlet(x, network.distances)
     expected = network.inlet.norm(torch.as_tensor(by_hand, dtype=torch.float32)[None, :, :, None])
     torch.testing.assert_close(found[0][:, i, j], expected[0, :, :, 0], atol=1e-4, rtol=1e-4)
+
+
+def test_what_lies_between_two_bins_is_summed():
+    a, b = torch.randn(2, 2, 3, 11)
+    found = spanned(a, b)
+    for i, j in np.ndindex(11, 11):
+        own = sum((a[..., k] * (k - i) + b[..., k] * (j - k)) / (j - i) for k in range(i + 1, j))
+        own = torch.zeros(2, 3) if isinstance(own, int) else own
+        torch.testing.assert_close(found[..., i, j], own, atol=1e-5, rtol=1e-5)
+    bins = torch.randn(1, 5, 11, requires_grad=True)
+    without, inlet = OrderedInlet(5, 4, 0.9), OrderedInlet(5, 4, 0.9, between=True)
+    state = {k: v for k, v in inlet.state_dict().items() if not k.startswith("between")}
+    without.load_state_dict(state)
+    inlet.norm, without.norm = torch.nn.Identity(), torch.nn.Identity()
+    distances = torch.rand(1, 11, 11)
+    told = (inlet(bins, distances) - without(bins, distances))[0, :, 2, 9]
+    by_hand = spanned(*inlet.between(bins).chunk(2, dim=1))[0, :, 2, 9] / 11**0.5
+    torch.testing.assert_close(told, by_hand)
+    inlet(bins, distances).square().sum().backward()
+    assert bins.grad.isfinite().all()
+
+
+def test_shares_of_bases_are_those_of_known_ones(make, draw):
+    codes = torch.tensor([[0, 0, 1, 4, 4, 4, 3, 3, 4, 4, 4, 4]], dtype=torch.uint8)
+    shares = composition(one_hot(codes), 4) / 10 + torch.tensor(0.25)
+    expected = [[2 / 3, 1 / 3, 0, 0], [0, 0, 0, 1], [0.25] * 4]
+    torch.testing.assert_close(shares[0].T, torch.tensor(expected))
+    network, codes = make(composition=True), draw()
+    assert network.pool(codes).shape == (2, 10, 12)
+    torch.testing.assert_close(network.pool(codes)[:, 6:], composition(one_hot(codes), BIN))
 
 
 def test_the_other_strand_and_unknown_bases():
@@ -233,6 +272,7 @@ def test_computing_activations_anew_gives_the_same_gradients(make, draw):
         ({"kernel": 10}, "kernel=10; expected an odd one"),
         ({"crop": 5}, "leave 2 bins"),
         ({"distance": "bp"}, "distance='bp' is unknown"),
+        ({"between": True}, "between=True needs ordered=True"),
     ],
 )
 def test_settings_that_make_no_network(options, message):

@@ -20,10 +20,9 @@ def change(codes: np.ndarray, *starts: int, n: int = 3) -> np.ndarray:
     return changed
 
 
-@pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
-def test_maps_of_variants_are_those_of_whole_windows(make, draw, turned, ordered, monkeypatch):
-    network, codes = make(**OPTIONS, ordered=ordered), draw(LENGTH)
+def test_maps_of_variants_are_those_of_whole_windows(make, draw, turned, inlet, monkeypatch):
+    network, codes = make(**OPTIONS, **inlet), draw(LENGTH)
     variants = [
         codes,
         change(codes, 0),

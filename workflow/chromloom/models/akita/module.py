@@ -100,15 +100,19 @@ class Akita(nn.Module):
         )
         rates = [round(s.rate**k) for k in range(max(s.residual_blocks, s.pair_blocks))]
         self.rates = rates[: s.residual_blocks]
+        width = s.filters + (BASES if s.composition else 0)
         self.dilated = nn.Sequential(
             *(
-                _Residual(s.filters, s.residual_filters, rate, s.residual_dropout, norm)
+                _Residual(width, s.residual_filters, rate, s.residual_dropout, norm)
                 for rate in self.rates
             )
         )
-        self.bottleneck = _Block(s.filters, s.bottleneck, s.bottleneck_kernel, norm)
-        inlet = OrderedInlet if s.ordered else PairInlet
-        self.inlet = inlet(s.bottleneck, s.pair_filters, norm)
+        self.bottleneck = _Block(width, s.bottleneck, s.bottleneck_kernel, norm)
+        self.inlet: nn.Module
+        if s.ordered:
+            self.inlet = OrderedInlet(s.bottleneck, s.pair_filters, norm, between=s.between)
+        else:
+            self.inlet = PairInlet(s.bottleneck, s.pair_filters, norm)
         self.pairs = nn.Sequential(
             *(
                 _Residual(s.pair_filters, s.pair_residual_filters, rate, s.pair_dropout, norm, 2)
@@ -160,17 +164,21 @@ class Akita(nn.Module):
         return self.fold(self.mix(self.pool(codes)), turned)
 
     def pool(self, codes: Tensor) -> Tensor:
-        """The tower: codes (n, any number of bins * bin_size) to (n, filters, bins)."""
+        """The tower: codes (n, any number of bins * bin_size) to (n, channels, bins).
+
+        Channels are the filters, and with `composition` the shares of A, C, G and T in each bin.
+        """
         x = one_hot(codes, self.head.weight.dtype)
+        shares = [composition(x, self.bin_size)] if self.settings.composition else []
         first, *others = self.tower
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.windows.frozen):
             x = self._run(first, x)
         for block in others:
             x = self._run(block, x)
-        return x
+        return torch.cat([x, *shares], dim=1)
 
     def mix(self, tower: Tensor) -> Tensor:
-        """Dilated blocks and bottleneck: (n, filters, window) to (n, bottleneck, window)."""
+        """Dilated blocks and bottleneck: (n, channels, window) to (n, bottleneck, window)."""
         x = tower
         for block in self.dilated:
             x = self._run(block, x)
@@ -204,6 +212,25 @@ def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Codes (n, length), uint8, as (n, 4, length); N is 0 in all four."""
     known = torch.arange(BASES, dtype=codes.dtype, device=codes.device)
     return (codes[:, None] == known[:, None]).to(dtype)
+
+
+def composition(bases: Tensor, bin_size: int) -> Tensor:
+    """Shares of A, C, G and T among the known bases of each bin, beside a quarter.
+
+    Parameters
+    ----------
+    bases : Tensor, (n, 4, bins * bin_size)
+        As `one_hot` gives them.
+    bin_size : int
+
+    Returns
+    -------
+    Tensor, (n, 4, bins)
+        Ten times share - 1/4, about 1 at most; 0 where no base is known.
+    """
+    share = bases.unflatten(-1, (-1, bin_size)).mean(-1)
+    known = share.sum(1, keepdim=True)
+    return 10 * torch.where(known > 0, share / known - 1 / BASES, 0.0)
 
 
 def symmetrise(x: Tensor) -> Tensor:
@@ -263,31 +290,72 @@ class PairInlet(nn.Module):
 class OrderedInlet(nn.Module):
     """Two bins and their distance, of which one is on the left, and their normalisation.
 
-    x_ij = L_i + R_j + D_ij for i <= j, with convolutions of width 3 over bins for either side: the
-    mean of two bins does not tell + before - from - before +, and no map of the mean does where
-    half of the windows are read as the other strand.
+    x_ij = L_i + R_j + D_ij (+ B_ij) for i <= j, with convolutions of width 3 over bins for either
+    side: the mean of two bins does not tell + before - from - before +, and no map of the mean does
+    where half of the windows are read as the other strand. B is `spanned` of two numbers of each
+    bin per filter.
 
     Parameters
     ----------
     channels, filters : int
     norm_memory : float
+    between : bool
+        With B.
     """
 
-    def __init__(self, channels: int, filters: int, norm_memory: float) -> None:
+    def __init__(
+        self, channels: int, filters: int, norm_memory: float, *, between: bool = False
+    ) -> None:
         super().__init__()
         self.left, self.right = (
             nn.Conv1d(channels, filters, 3, padding=1, bias=False) for _ in range(2)
         )
         self.far = nn.Conv2d(1, filters, 1, bias=False)
+        self.between = nn.Conv1d(channels, 2 * filters, 1, bias=False) if between else None
         self.norm = _norm(filters, norm_memory, 2)
 
     def forward(self, bins: Tensor, distances: Tensor) -> Tensor:
         """Bins (n, channels, m) and distances (1, m, m) to pairs (n, filters, m, m)."""
         x = self.left(bins)[..., :, None] + self.right(bins)[..., None, :]
         m = bins.shape[-1]
+        if self.between is not None:
+            x = x + spanned(*self.between(bins).float().chunk(2, dim=1)) / math.sqrt(m)
         upper = torch.ones(m, m, dtype=torch.bool, device=bins.device).triu()
         x = torch.where(upper, x, x.transpose(-1, -2))
         return self.norm(x + self.far(distances.to(self.far.weight.dtype)))
+
+
+def spanned(from_left: Tensor, from_right: Tensor) -> Tensor:
+    """What lies between two bins, as extruders meet it that start anywhere between them.
+
+    One that reaches j has passed a bin k from the left with probability (k - i) / d or so, and one
+    that reaches i from the right with (j - k) / d (`models.weave.module`).
+
+    Parameters
+    ----------
+    from_left, from_right : Tensor, (n, filters, m)
+        a and b, numbers of the bins.
+
+    Returns
+    -------
+    Tensor, (n, filters, m, m)
+        sum over i < k < j of (a_k (k - i) + b_k (j - k)) / (j - i); 0 where nothing is between,
+        and below the diagonal.
+    """
+    m = from_left.shape[-1]
+    # Counted from the middle, so that products with k, whose differences are taken, stay small.
+    k = torch.arange(m, device=from_left.device, dtype=from_left.dtype) - m / 2
+    a, ka = (values.cumsum(-1) for values in (from_left, k * from_left))
+    b, kb = (values.cumsum(-1) for values in (from_right, k * from_right))
+    a_before, ka_before = a - from_left, ka - k * from_left
+    b_before, kb_before = b - from_right, kb - k * from_right
+    column = ka_before - kb_before + k * b_before
+    row = kb - ka + k * a
+    cross = k[:, None] * a_before[..., None, :] + k * b[..., :, None]
+    d = k - k[:, None]
+    return torch.where(
+        d > 1, (column[..., None, :] + row[..., :, None] - cross) / d.clamp(min=1), 0.0
+    )
 
 
 class _Block(nn.Module):

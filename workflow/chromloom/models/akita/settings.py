@@ -116,6 +116,13 @@ class AkitaSettings(Settings):
         side in place of the mean of both, as published; maps of the other strand are turned as
         maps, as in the article, and not by their bins. The mean does not tell convergent from
         divergent motifs.
+    between : bool
+        Of `ordered`: a pair is told sums over the bins between, too, weighted by how likely an
+        extruder that starts there has passed them (`module.spanned`). Two-dimensional convolutions
+        alone have to learn from examples that what stands between two bins keeps them apart.
+    composition : bool
+        Bins are told their shares of the four bases beside what the tower makes of them: maxima of
+        short windows, as pooling takes them, are poor means.
     norm_memory : float
         Share of the running mean and variance of batch normalisation that a step keeps.
     heads : tuple of int
@@ -146,6 +153,8 @@ class AkitaSettings(Settings):
     rate: float = 1.75
     distance: str = "bins"
     ordered: bool = False
+    between: bool = False
+    composition: bool = False
     norm_memory: float = 0.9265
     heads: tuple[int, ...] = ()
     checkpointing: bool = False
@@ -173,6 +182,8 @@ class AkitaSettings(Settings):
         for name in ("kernel", "tower_kernel", "bottleneck_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise InputError(f"model setting {name}={getattr(self, name)}; expected an odd one")
+        if self.between and not self.ordered:
+            raise InputError("model setting between=True needs ordered=True")
         if self.size < 4:
             raise InputError(
                 f"model settings window={self.window} and crop={self.crop} leave {self.size} bins "
