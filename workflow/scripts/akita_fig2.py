@@ -25,4 +25,5 @@ with job_log(snakemake.log[0]):
         for ax, kind in zip(row, kinds):
             plot_square(own[own["kind"] == kind], ax, title=f"{locus}, {kind}")
         row[0].set_ylabel(run)
+    figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.8, label="Log O/E")
     save_figure(figure, table, Path(snakemake.output.png).with_suffix(""))

@@ -24,5 +24,6 @@ with job_log(snakemake.log[0]):
         for ax in row[len(table) :]:
             ax.set_axis_off()
         row[0].set_ylabel(title)
+    figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.8, label="Log O/E")
     shown = pd.concat([t.assign(title=name) for name, t in zip(titles, tables)], ignore_index=True)
     save_figure(figure, shown, Path(snakemake.output.png).with_suffix(""))

@@ -88,6 +88,7 @@ def plot_motifs(ranked: pd.DataFrame, ax: Axes, *, named: int = 5) -> Axes:
     for row in ranked.head(named).itertuples():
         ax.annotate(row.name, (row.signal_change, row.disruption), fontsize=6)
     ax.axvline(0, color="0.8", lw=0.5, zorder=0)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel("Change of signal, mean(p²) - mean(p'²)")
     ax.set_ylabel("Disruption, mean((p - p')²)")
     return ax
