@@ -301,6 +301,8 @@ AKITA_SMALL: dict[str, Any] = {
     "rate": 2.0,
     "distance": "log",
     "ordered": True,
+    "between": True,
+    "composition": True,
     "loss": "poisson",
     "start": "ctcf",
     "frozen": True,
