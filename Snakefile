@@ -126,7 +126,7 @@ for panel, drawn in CHROMOFORMER_PANELS.items():
             ),
 
 
-# By name only: `snakemake loops`, `snakemake higlass`, `snakemake intervals`, `snakemake structure`.
+# By name only.
 rule loops:
     input:
         LOOPS,

@@ -1,4 +1,4 @@
-# Comparison of models with the truth of simulated genomes, and a figure over all genomes; on request, `snakemake simulated`.
+# Comparison of models with the truth of simulated genomes, and a figure over all genomes; on request (target `simulated`).
 
 
 rule judge_model:

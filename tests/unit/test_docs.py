@@ -228,10 +228,42 @@ def test_commands_of_the_pages_are_understood(repo_root):
     assert len(commands) >= 4
     for command in commands:
         cli._parser().parse_args(shlex.split(command, comments=True))
-    # --configfile takes every word that follows it, targets too
-    for line in re.findall(r"^snakemake .*$", blocks, re.MULTILINE):
-        after = re.split(r"--configfile \S+", line.split("#")[0])[1:]
-        assert all(rest.strip() == "" or rest.split()[0].startswith("-") for rest in after), line
+
+
+def _snakemake_commands(path):
+    """Commands of Snakemake in a page, in its text and its blocks, or in the comments of a file."""
+    text = path.read_text()
+    if path.suffix != ".md":
+        text = re.sub(r"\s+", " ", " ".join(re.findall(r"^\s*#(.*)$", text, re.MULTILINE)))
+    blocks = "\n".join(_blocks(text, "bash"))
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    inline = re.findall(r"`(snakemake [^`]+)`", text)
+    return [*inline, *re.findall(r"^(?:run\(\) \{ )?(snakemake [^;\n]*)", blocks, re.MULTILINE)]
+
+
+def test_commands_of_snakemake_run_as_they_are_written(repo_root):
+    places = [*repo_root.glob("*.md"), *repo_root.glob("docs/*.md"), repo_root / "Snakefile"]
+    places += [*repo_root.glob("config/**/*.md"), *repo_root.glob("config/**/*.yaml")]
+    places += repo_root.glob("rules/*.smk")
+    commands = {(p, c) for p in places for c in _snakemake_commands(p)}
+    assert len({place for place, _ in commands}) >= 10
+    ready = ("--cores", "--profile", "-n", "--dry-run", "--lint", "--unlock", "--report")
+    for place, command in commands:
+        words = shlex.split(command, comments=True)
+        # What is cut short stands for options.
+        options = {word for word in words if word.startswith("-")}
+        assert options.intersection(ready) or "…" in words, (place, command)
+        # --configfile takes every word that follows it, targets too.
+        after = words[words.index("--configfile") + 2 :] if "--configfile" in words else []
+        assert not after or after[0].startswith("-"), (place, command)
+
+
+def test_the_page_of_configs_lists_every_study(repo_root):
+    folder = repo_root / "config"
+    listed = re.findall(r"^\| `([^`]+)`", (folder / "README.md").read_text(), re.MULTILINE)
+    studies = {str(path.relative_to(folder)) for path in folder.glob("**/config.yaml")}
+    assert studies - set(listed) == set()
+    assert all((folder / name).exists() for name in listed)
 
 
 def test_the_architecture_page_knows_the_rules(repo_root):
