@@ -67,7 +67,7 @@ rule finished:
 
 
 # Figures and panels by article and name (`hiclstm_fig3`, `hiclstm_fig3a`); Hi-C-LSTM's also as its article has them (`fig3a`).
-for figure, panels in FIGURE_PANELS.items():
+for figure, (panels, needs) in FIGURE_PANELS.items():
     for name in (f"hiclstm_{figure}", figure):
         if not workflow.is_rule(name):
 
@@ -81,7 +81,7 @@ for figure, panels in FIGURE_PANELS.items():
                             panel=panels,
                             suffix=["pdf", "png", "tsv"],
                         ),
-                        f"{figure} has nothing to show in this study; docs/outputs.md says what it needs",
+                        f"{figure} has nothing to show in this study: it needs {needs}",
                     ),
 
 
@@ -129,12 +129,18 @@ for panel, drawn in CHROMOFORMER_PANELS.items():
 # By name only.
 rule loops:
     input:
-        LOOPS,
+        needed(
+            LOOPS,
+            "loops are called in bins of 4 to 28 kb, which no map of this study has: add one to contacts.resolutions and training.resolutions",
+        ),
 
 
 rule higlass:
     input:
-        VIEWS,
+        needed(
+            VIEWS,
+            "higlass shows observed and predicted maps: it needs a model or a predictor that predicts maps",
+        ),
 
 
 rule intervals:
@@ -147,8 +153,11 @@ rule intervals:
 
 rule structure:
     input:
-        expand(
-            "results/figures/structure/{map}.{suffix}",
-            map=STUDY.analysed,
-            suffix=["pdf", "png", "tsv"],
+        needed(
+            expand(
+                "results/figures/structure/{map}.{suffix}",
+                map=STUDY.analysed,
+                suffix=["pdf", "png", "tsv"],
+            ),
+            "structure draws chromosomes of observed and predicted maps: it needs a sample with contacts",
         ),

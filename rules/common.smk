@@ -14,6 +14,7 @@ from chromloom.errors import ChromloomError
 from chromloom.files import link_folders
 from chromloom.models.registry import DECODERS
 from chromloom.study import Study
+from chromloom.study.figures import NEEDS
 from chromloom.versions import VERSIONS
 
 

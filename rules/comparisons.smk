@@ -3,21 +3,29 @@
 
 SAME_SAMPLE = STUDY.other_resolutions
 COMPARED = STUDY.agreement_panels
+FIG5 = ["fig5a", "fig5e"] if SAME_SAMPLE else []
+if any(run in STUDY.classified for run in SAME_SAMPLE):
+    FIG5.append("fig5d")
 # Every panel of agreement can be asked for; without anything to show it says what it needs.
 AGREEMENT = [
     *(f"fig3{x}" for x in "abcdef"),
     *(f"figS1{x}" for x in "abcd"),
     "fig5e",
 ]
-# Panels by figure; what is no figure's panel is a figure of its own.
-FIGURE_PANELS = {
-    panel: [panel]
-    for panel in [
-        *sum(PANELS.values(), []),
-        *AGREEMENT,
-        *["fig4b", "fig4c", "fig4g", "fig5a", "fig5d", "figS13", "figS15", "tableS3"],
-    ]
-} | PANELS
+# Every figure and panel as a target: its panels in this study, and what it needs where there are none. Panels that are made
+# on request alone say themselves what they need.
+FIGURE_PANELS = (
+    STUDY.panel_targets
+    | {
+        panel: ([panel], "")
+        for panel in [
+            *AGREEMENT,
+            *["fig4b", "fig4c", "fig4g", "fig5a", "fig5d"],
+            *["figS13", "figS15", "tableS3"],
+        ]
+    }
+    | {"fig5": (FIG5, NEEDS["fig5"])}
+)
 
 
 rule hiclstm_agreement:
@@ -60,7 +68,10 @@ rule hiclstm_agreement:
 
 rule hiclstm_fig5a:
     input:
-        predicted=expand("results/predictions/{run}.mcool", run=SAME_SAMPLE),
+        predicted=needed(
+            expand("results/predictions/{run}.mcool", run=SAME_SAMPLE),
+            f"fig5a needs {NEEDS['fig5']}",
+        ),
         observed=[f"results/normalized/{run.map}.cool" for run in SAME_SAMPLE],
         settings=expand("results/models/{run}/config.json", run=SAME_SAMPLE),
     output:
@@ -129,8 +140,12 @@ rule hiclstm_fig5d:
 
 rule hiclstm_figS13:
     input:
-        tables=expand(
-            f"results/reconstruction/{FOCUS}.{{name}}.tsv", name=STUDY.ablation
+        tables=needed(
+            expand(
+                f"results/reconstruction/{FOCUS}.{{name}}.tsv",
+                name=STUDY.ablation if FOCUS else [],
+            ),
+            "figS13 trains variants of a model on the map shown: it needs a sample with models",
         ),
         classified=expand(
             f"results/classification/{FOCUS}.{{name}}.tsv",
@@ -169,14 +184,17 @@ rule hiclstm_figS13:
 
 rule hiclstm_tableS3:
     input:
-        expand(
-            "benchmarks/{rule}/{run}.tsv",
-            rule=(
-                "fine_tune_model"
-                if SAMPLES.fine_tune_of.get(STUDY.focus_sample)
-                else "train_model"
+        needed(
+            expand(
+                "benchmarks/{rule}/{run}.tsv",
+                rule=(
+                    "fine_tune_model"
+                    if SAMPLES.fine_tune_of.get(STUDY.focus_sample)
+                    else "train_model"
+                ),
+                run=FOCUS_RUNS,
             ),
-            run=FOCUS_RUNS,
+            "tableS3 has the costs of models of the map shown: it needs a sample with models",
         ),
         expand("benchmarks/predict_map/{run}.tsv", run=FOCUS_MAP_RUNS),
         expand(
@@ -213,11 +231,14 @@ rule hiclstm_tableS3:
 
 rule summarise_seeds:
     input:
-        [
-            f"results/reconstruction/{run.map}.{name}.tsv"
-            for run in STUDY.map_runs
-            for name in STUDY.seeds_of(run.model)
-        ],
+        needed(
+            [
+                f"results/reconstruction/{run.map}.{name}.tsv"
+                for run in STUDY.map_runs
+                for name in STUDY.seeds_of(run.model)
+            ],
+            "the table of seeds needs a model or a predictor that predicts maps; no sample has one",
+        ),
     output:
         report(
             "results/tables/seeds.tsv",

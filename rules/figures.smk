@@ -391,10 +391,13 @@ rule hiclstm_figS15:
 rule hiclstm_fig6:
     input:
         **{
-            name: expand(
-                "results/attribution/{run}.elements/{file}",
-                run=FOCUS_PAIR_RUNS[:1],
-                file=file,
+            name: needed(
+                expand(
+                    "results/attribution/{run}.elements/{file}",
+                    run=FOCUS_PAIR_RUNS[:1] if PANELS["fig6"] else [],
+                    file=file,
+                ),
+                f"figure 6 needs {NEEDS['fig6']}",
             )
             for name, file in {
                 "ranking": "ranking.tsv",
@@ -538,9 +541,12 @@ rule hiclstm_fig7:
 
 rule hiclstm_fig8:
     input:
-        distance=expand(
-            "results/perturbation/{run}.knockouts/distance.tsv",
-            run=FOCUS_PAIR_RUNS[:1],
+        distance=needed(
+            expand(
+                "results/perturbation/{run}.knockouts/distance.tsv",
+                run=FOCUS_PAIR_RUNS[:1] if PANELS["fig8"] else [],
+            ),
+            f"figure 8 needs {NEEDS['fig8']}",
         ),
         pileups=expand(
             "results/perturbation/{run}.knockouts/pileups.tsv", run=FOCUS_PAIR_RUNS[:1]

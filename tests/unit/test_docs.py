@@ -221,6 +221,16 @@ def test_the_study_of_the_tutorial_is_accepted(repo_root, tmp_path):
     assert list(signals.index) == config["predictors"]["from-signals"]["signals"]
 
 
+def test_the_compound_edits_of_the_faq_are_read(repo_root, tmp_path):
+    (text,) = _blocks((repo_root / "docs" / "faq.md").read_text(), "text")
+    (tmp_path / "edits.tsv").write_text(text)
+    edits = read_edits(tmp_path / "edits.tsv")
+    assert [(edit.edit, edit.kind) for edit in edits] == [
+        ("case1", "compound"),
+        ("case2", "compound"),
+    ]
+
+
 def test_commands_of_the_pages_are_understood(repo_root):
     pages = [path.read_text() for path in (repo_root / "README.md", *repo_root.glob("docs/*.md"))]
     blocks = "\n".join(block for page in pages for block in _blocks(page, "bash"))

@@ -1,5 +1,6 @@
 """What Snakemake makes of the rules without running them: lint, dry runs, targets, bad input."""
 
+import itertools
 import re
 import runpy
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
+from chromloom.study.figures import PANELS
 
 CONFIGS = sorted(
     str(path.relative_to(Path(__file__).parents[2]))
@@ -83,6 +86,10 @@ def test_edited_and_fine_tuned_maps_are_not_judged(snakemake, tmp_path):
     [
         ("simulated", "simulated judges models that predict maps of simulated genomes"),
         ("results/tables/classification.tsv", "the table needs a sheet of labels"),
+        ("fig6a", "fig6a has nothing to show in this study: it needs attribution.domains"),
+        ("fig8", "fig8 has nothing to show in this study: it needs sites in perturbation.knock"),
+        ("hiclstm_fig6", "figure 6 needs a model that can be edited, and labels (key labels)"),
+        ("hiclstm_fig8", "figure 8 needs sites in perturbation.knockouts"),
     ],
 )
 def test_a_target_that_a_study_has_nothing_for_says_what_it_needs(
@@ -92,6 +99,47 @@ def test_a_target_that_a_study_has_nothing_for_says_what_it_needs(
     done = snakemake(tmp_path, target, *config, "--dry-run", "--cores", "2", check=False)
     assert done.returncode
     assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "message"),
+    [
+        ("loops", "hiclstm-refined", "loops are called in bins of 4 to 28 kb"),
+        ("fig5", "sbcid", "fig5 has nothing to show in this study: it needs a model that predicts"),
+        ("hiclstm_fig5a", "sbcid", "fig5a needs a model that predicts maps"),
+        ("higlass", "sbcid", "it needs a model or a predictor that predicts maps"),
+    ],
+)
+def test_a_target_without_maps_of_its_kind_says_what_it_needs(
+    snakemake, tmp_path, target, model, message
+):
+    (tmp_path / "a.cool").touch()
+    (tmp_path / "samples.tsv").write_text(
+        "sample\tcell_type\tassembly\tcontacts\nA\tA\thg38\ta.cool\n"
+    )
+    config = {"samples": "samples.tsv", "contacts": {"resolutions": [50_000]}}
+    config["training"] = {"models": [model], "resolutions": [50_000]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [target, "--configfile", str(tmp_path / "config.yaml"), "--dry-run"]
+    done = snakemake(tmp_path, *command, check=False)
+    assert done.returncode
+    assert message in done.stdout + done.stderr
+
+
+def test_every_panel_and_figure_is_a_target_of_every_study(snakemake, tmp_path):
+    config = ["--configfile", "config/quickstart/config.yaml"]
+    listed = snakemake(tmp_path, *config, "--list-target-rules").stdout.split()
+    names = {
+        *PANELS,
+        *itertools.chain(*PANELS.values()),
+        "fig5",
+        "fig5a",
+        "fig5d",
+        "fig5e",
+        "figS13",
+    }
+    assert names <= set(listed)
+    assert {f"hiclstm_{name}" for name in names} <= set(listed)
 
 
 def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):

@@ -20,6 +20,22 @@ PANELS = {
     "fig8c": ["fig8c"],
     "fig9": ["fig9"],
 }
+NEEDS = {
+    "fig3": "a model that predicts maps",
+    "fig4": "labels (key labels) of the cell type of the map shown",
+    "fig4f": "two models of the map shown, and labels (key labels) of its cell type",
+    "fig5": "a model that predicts maps",
+    "fig6": "a model that can be edited, and labels (key labels) of the cell type of the map shown",
+    "fig6a": "attribution.domains beside what fig6 needs",
+    "fig6b": "a model whose predictions are attributed to bins",
+    "fig7": "a duplication among the edits (key edits) of the sample shown, a model that can be "
+    "edited, and perturbation.maps: true",
+    "fig7d": "a sample that was measured after the duplication shown (columns edit_of and edit)",
+    "fig8": "sites in perturbation.knockouts, and a model that can be edited",
+    "fig8c": "perturbation.boundaries, a model that can be edited, and labels (key labels)",
+    "fig9": "samples that were measured after an edit (columns edit_of and edit)",
+}
+"""What figures and panels of Hi-C-LSTM need; a panel that is not here, what its figure does."""
 EPIPHANY_PANELS = ("fig2b", "fig2c", "fig2e", "fig3a", "fig5a")
 """Panels that are drawn from the tables of compared predictors."""
 
@@ -105,6 +121,16 @@ class Figures(Runs):
         return {
             figure: [panel for panel in panels if has.get(panel, has[figure])]
             for figure, panels in PANELS.items()
+        }
+
+    @cached_property
+    def panel_targets(self) -> dict[str, tuple[list[str], str]]:
+        """Every figure and panel of `PANELS` -> its panels in this study, and what it needs."""
+        return {
+            name: ([panel for panel in names if panel in self.panels[figure]], NEEDS[need])
+            for figure, panels in PANELS.items()
+            for name, names in {**{panel: [panel] for panel in panels}, figure: panels}.items()
+            for need in [name if name in NEEDS else figure]
         }
 
     @cached_property
