@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import cooler
+import pandas as pd
 
 from chromloom.attribution.explain import read_locus
-from chromloom.classification.labels import ELEMENTS, load_labels, read_label_sheet
+from chromloom.classification.labels import load_labels, read_label_sheet
 from chromloom.files import read_parquet
 from chromloom.logs import job_log
 from chromloom.plotting.attribution import plot_locus
@@ -19,10 +20,14 @@ with job_log(snakemake.log[0]):
     elements = {}
     if files.labels:
         sheet = read_label_sheet(files.sheet, cell_type=params.cell_type)
-        sheet = sheet[sheet["kind"].isin(ELEMENTS)]
+        sheet = sheet[sheet["kind"] != "pairs"]
         bins = read_parquet(files.attribution[0])[["chrom", "start", "end", "masked"]]
         inside = (bins["chrom"] == chrom) & (bins["end"] > start) & (bins["start"] < end)
-        labels = load_labels(sheet, bins)
-        elements = {task: bins[inside & (label.y == 1)] for task, label in labels.items()}
+        for task, label in load_labels(sheet, bins).items():
+            if label.kind == "multiclass":
+                classes = pd.Categorical.from_codes(label.y, label.classes)
+                elements[task] = bins.assign(**{"class": classes})[inside & (label.y >= 0)]
+            else:
+                elements[task] = bins[inside & (label.y == 1)]
     figure = plot_locus(table, column="normalised", tracks=list(tracks), elements=elements)
     save_figure(figure, table, Path(snakemake.output.fig6b).with_suffix(""))

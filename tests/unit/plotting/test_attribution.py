@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from chromloom.plotting.attribution import (
     plot_domain_profile,
@@ -12,6 +13,7 @@ from chromloom.plotting.attribution import (
     plot_violins,
     summarise_values,
 )
+from chromloom.plotting.style import PALETTE
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,23 @@ def test_a_locus_has_a_row_a_track_and_a_set_of_elements():
     figure = plot_locus(scores, tracks=["E1"], elements=elements)
     assert [ax.get_ylabel() for ax in figure.axes] == ["importance,\nscaled to ±1", "E1", "CTCF"]
     assert [bar.get_height() for bar in figure.axes[0].patches] == [0.5, -0.5]
+    (track,) = figure.axes[1].patches
+    values, edges, _ = track.get_data()
+    np.testing.assert_array_equal(values, [np.nan, 2])
+    np.testing.assert_allclose(edges, [0, 1e-5, 2e-5])  # up to the ends, as the bars are
+
+
+def test_elements_of_several_classes_are_in_colours_with_a_legend():
+    scores = pd.DataFrame({"chrom": "chr1", "start": [0, 10], "end": [10, 20], "normalised": 0.5})
+    classes = pd.Categorical(["B1", "A1"], categories=["A1", "A2", "B1"])
+    elements = scores[["start", "end"]].assign(**{"class": classes})
+    ax = plot_locus(scores, elements={"subcompartments": elements}).axes[1]
+    drawn = {bar.get_label(): bar for bar in ax.collections}
+    assert list(drawn) == [text.get_text() for text in ax.get_legend().get_texts()] == ["A1", "B1"]
+    for name, number, start in (("A1", 0, 1e-5), ("B1", 2, 0)):
+        assert to_hex(drawn[name].get_facecolor()[0]).upper() == PALETTE[number]
+        (box,) = drawn[name].get_paths()
+        assert box.get_extents().x0 == pytest.approx(start)
 
 
 @pytest.mark.parametrize(

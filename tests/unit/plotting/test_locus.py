@@ -79,6 +79,28 @@ def test_models_stand_side_by_side_and_one_that_cannot_say_says_why():
     plt.close(figure)
 
 
+def test_a_variant_is_marked_without_a_change_of_the_colours_of_maps():
+    figure = plot_variant({"a": (some_map(), some_map(1))}, BINS, title="t",
+                          region=(50_000, 300_000), tracks=["E1"])  # fmt: skip
+    panels = {ax.get_ylabel(): ax for ax in figure.axes}
+    for name in ("wild type", "edited,\non reference", "change"):
+        (mark,) = panels[name].patches
+        assert mark.get_y() + mark.get_height() <= 0  # below the base
+        assert (mark.get_x(), mark.get_width()) == pytest.approx((0.05, 0.15))  # up to the last bin
+    mark = next(patch for patch in panels["E1"].patches if patch.get_alpha() == 0.25)
+    track = next(patch for patch in panels["E1"].patches if patch is not mark)
+    assert mark.get_zorder() < track.get_zorder()
+    plt.close(figure)
+
+
+def test_a_variant_that_no_model_predicts_has_the_reasons():
+    reasons = {"a": "smaller than a bin", "b": "no signals"}
+    figure = plot_variant(reasons, BINS.iloc[:0], title="t", region=(5, 6))
+    drawn = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
+    assert drawn == {model: [reason] for model, reason in reasons.items()}
+    plt.close(figure)
+
+
 def test_labels_that_find_no_room_are_left_out():
     pieces = [[(50_000, "chr1\n0.00-\n0.05"), *[(8_000, "chr1\n0.05-\n0.06")] * 3]]
     figure = plot_variant({"a": (some_map(), some_map(1))}, BINS, title="t",
@@ -117,4 +139,18 @@ def test_labels_of_contact_strength_do_not_lie_on_each_other(limits):
     boxes = [text.get_window_extent() for text in bar.ax.get_yticklabels() if text.get_text()]
     assert len(boxes) >= 2
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [((20, 4000), ["100", "1,000"]), ((50, 2000), ["100", "300", "1,000"]), ((2e-5, 9e-5), None)],
+)
+def test_numbers_of_contact_strength_have_one_form(limits, labels):
+    figure, ax = plt.subplots()
+    mesh = plot_triangle(some_map(), START, 10_000, ax, limits=limits)
+    found = [text.get_text() for text in add_strength_bar(mesh, ax).ax.get_yticklabels()]
+    assert not any("e" in text for text in found)
+    if labels:
+        assert [text for text in found if text in labels] == labels
     plt.close(figure)

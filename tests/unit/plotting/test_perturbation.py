@@ -85,7 +85,7 @@ def test_an_edit_is_drawn_from_its_table_unknown_pairs_grey():
     assert [first.get_title(), second.get_title()] == ["wild type", "difference"]
     drawn = np.ma.filled(first.images[0].get_array().astype(float), np.nan)
     np.testing.assert_array_equal(drawn, [[np.nan, 2, 1], [2, np.nan, np.nan], [1, np.nan, np.nan]])
-    assert first.get_xticklabels()[0].get_text() == "0.0"
+    assert first.get_xticklabels()[0].get_text() == "0.00000"
 
 
 def test_boundaries_with_a_factor_are_above_the_diagonal_and_without_below():
@@ -163,5 +163,26 @@ def test_two_chromosomes_are_divided_by_one_line_wherever_the_second_begins(reac
     ax = plot_edit(table, title="t").axes[0]
     assert len(ax.lines) == (1 if reach == 4 else 2)  # of a square, one along each axis
     assert ax.get_xlabel() == "chr1 and chr2 (Mb)"
+    assert [text.get_text() for text in ax.get_xticklabels()] == [
+        "0.50", "0.55", "0.20", "0.25", "0.30"
+    ]  # fmt: skip
+    np.testing.assert_allclose(ax.get_xticks(), [-0.5, 4.5, 9.5, 14.5, 19.5])
     if reach == 4:
         assert float(ax.get_yticklabels()[-1].get_text()) == 0.04
+
+
+def test_ticks_of_a_window_are_round_and_evenly_spaced():
+    """Every panel has its own vertical axis, so that a bar's label does not read as one."""
+    start = np.arange(33_000_000, 37_500_000, 50_000)
+    i, j = np.triu_indices(len(start))
+    table = pd.DataFrame({"chrom1": "chr1", "start1": start[i], "chrom2": "chr1"})
+    table = table.assign(start2=start[j], value=1.0)
+    figure = plot_edit(
+        pd.concat([table.assign(map="wild type"), table.assign(map="edited")]), title="t"
+    )
+    panels = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_ylabel() for ax in panels] == ["chr1 (Mb)", "chr1\n(Mb, edited coordinates)"]
+    for axis in (panels[0].xaxis, panels[0].yaxis):
+        labels = [text.get_text() for text in axis.get_ticklabels()]
+        assert labels == ["33", "34", "35", "36", "37"]
+        np.testing.assert_allclose(axis.get_ticklocs(), [-0.5, 19.5, 39.5, 59.5, 79.5])

@@ -113,8 +113,13 @@ def _scores(samples, decoders=("own",)):
 
 def test_agreement_has_a_line_a_representation_and_decoder():
     scores = _scores(["A"], ["lstm", "fc"])
-    line = reconstruction.plot_agreement(*scores, reliable_distance=2e6).axes[2].lines[-1]
-    assert set(line.get_xdata()) == {2.0}
+    shown = [
+        reconstruction.plot_agreement(*scores, reliable_distance=distance)
+        for distance in (2e5, 2e9, np.nan)
+    ]
+    assert set(shown[0].axes[2].lines[-1].get_xdata()) == {0.2}
+    named = [any("noise" in t.get_text() for t in f.legends[0].get_texts()) for f in shown]
+    assert named == [True, False, False]  # a line that is not drawn is not in the legend
     figure = reconstruction.plot_agreement(*scores)
     assert figure.get_suptitle() == "A at 10 kb, scored on A2"
     (legend,) = figure.legends

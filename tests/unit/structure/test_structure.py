@@ -217,7 +217,28 @@ def test_chromosomes_of_a_map_are_written_and_drawn(map_path, tmp_path):
     assert (len(chains), chains["end"].iloc[-1]) == (60, 1_195_000)
     assert sorted(path.name for path in out[2].iterdir()) == ["chr1.cif", "chr1.pdb"]
     figure = plot_chains(chains, scores, title="a")
-    assert len(figure.axes) == 3  # chain, distances, colours
+    assert len(figure.axes) == 4  # chain, distances, colours of each
+    plt.close(figure)
+
+
+def test_positions_and_distances_have_a_colour_bar_each():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    start = np.arange(5) * 10
+    chains = pd.concat(
+        pd.DataFrame({"chrom": chrom, "start": start, "end": start + 10}).assign(
+            **dict(zip("xyz", factor * x.T))
+        )
+        for chrom, factor in (("chr1", 1), ("chr2", 3))
+    )
+    scores = pd.DataFrame({"chrom": ["chr1", "chr2"], "within_distance": 0.5})
+    figure = plot_chains(chains, scores, title="a")
+    drawn = [ax.images[0] for ax in figure.axes if ax.images]
+    dots = [c for ax in figure.axes for c in ax.collections if ax.name == "3d"]
+    assert [mesh.get_clim() for mesh in drawn] == [(0, pytest.approx(3 * pdist(x).max()))] * 2
+    assert [dot.get_cmap() == drawn[0].get_cmap() for dot in dots] == [False, False]
+    bars = {ax.get_ylabel(): ax for ax in figure.axes if ax.get_label() == "<colorbar>"}
+    assert list(bars) == ["position", "distance (1: neighbouring bins)"]
+    assert [text.get_text() for text in bars["position"].get_yticklabels()] == ["start", "end"]
     plt.close(figure)
 
 

@@ -1,9 +1,11 @@
 """What a picture of a variant shows beside what is scored."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chromloom.edits.edit import Edit
+from chromloom.edits.pieces import Piece
 from chromloom.perturbation.perturb import contiguous_bands
 from chromloom.prediction.open import open_source
 from chromloom.variants.picture import shown_pieces, variant_maps, variant_table, variant_title
@@ -27,7 +29,12 @@ def test_a_picture_shows_the_maps_that_are_scored(tiny_model_dir, tiny_map_path,
         for d in range(len(values)):
             np.testing.assert_array_equal(np.diagonal(values, d), band[d, : len(values) - d])
     assert len(variant_table(maps, bins)) == np.isfinite(maps["mine"][0]).sum()
-    assert [length for length, _ in shown_pieces(pieces[0], bins)][1] == 60_000
+    shown = shown_pieces(pieces[0], bins)
+    assert shown[1][0] == 60_000
+    for length, label in shown:
+        start, end = (float(x) for x in label.split("\n", 1)[1].split("-")[:2])
+        assert length / 1e6 == pytest.approx(end - start, abs=0.011)  # of two decimals each
+    assert shown[0][1].endswith("-\n0.50")
 
 
 def test_a_picture_says_why_there_is_no_map_as_the_table_does(tiny_model_dir, tiny_map_path):
@@ -41,6 +48,29 @@ def test_a_picture_says_why_there_is_no_map_as_the_table_does(tiny_model_dir, ti
     assert variant_maps(models, unknown, flank=300_000)[0] == {
         "mine": "chr9 is masked or has no signals"
     }
+
+
+def test_labels_of_pieces_say_what_is_shown_of_them():
+    bins = pd.DataFrame({"chrom": "chr1", "start": np.arange(10, 40) * 100_000})
+    bins["end"] = bins["start"] + 100_000
+    whole = [Piece("chr1", 0, 2_000_000), Piece("chr1", 2_000_000, 2_500_000, "-"),
+             Piece("chr1", 2_500_000, 9_000_000)]  # fmt: skip
+    assert shown_pieces(whole, bins) == [
+        (1_000_000, "chr1\n1.00-\n2.00"),
+        (500_000, "chr1\n2.00-\n2.50 -"),
+        (1_000_000, "chr1\n2.50-\n3.50"),
+    ]
+    turned = [Piece("chr2", 0, 5_000_000, "-"), Piece("chr1", 2_000_000, 2_300_000)]
+    assert shown_pieces(turned, bins) == [
+        (1_000_000, "chr2\n0.00-\n1.00 -"),  # what is next to the junction
+        (300_000, "chr1\n2.00-\n2.30"),
+    ]
+    one = [Piece("chr1", 0, 9_000_000)]
+    assert shown_pieces(one, bins) == [(3_000_000, "chr1\n1.00-\n4.00")]
+    short = [Piece("chr2", 0, 500_000)]
+    assert shown_pieces(short, bins) == [(500_000, "chr2\n0.00-\n0.50")]
+    bases = [*whole[:1], Piece("", 0, 12, bases="ACGTACGTACGT"), *whole[2:]]
+    assert shown_pieces(bases, bins)[1] == (12, "ACGTACGTA…")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chromloom.plotting.locus import plot_track
 from chromloom.plotting.style import PALETTE, say_empty
 
 SCORE_NAMES = {
@@ -164,7 +165,8 @@ def plot_locus(
     tracks : sequence of str
         Further columns to draw.
     elements : mapping of str to DataFrame, optional
-        Name -> start, end in the region (genes, motifs, peaks).
+        Name -> start, end in the region (genes, motifs, peaks) and, where they are of several
+        classes, `class` (categorical), which are drawn in colours.
 
     Returns
     -------
@@ -181,17 +183,26 @@ def plot_locus(
         height_ratios=heights,
         layout="constrained",
     )
-    axes, x = axes[:, 0], (scores["start"] + scores["end"]) / 2e6
-    width = (scores["end"] - scores["start"]) / 1e6
+    axes, start, size = axes[:, 0], scores["start"], scores["end"] - scores["start"]
     value = scores[column]
-    axes[0].bar(x, value, width, color=np.where(value >= 0, PALETTE[0], PALETTE[1]))
+    colours = np.where(value >= 0, PALETTE[0], PALETTE[1])
+    axes[0].bar(start / 1e6, value, size / 1e6, align="edge", color=colours)
     axes[0].set_ylabel(SCORE_NAMES[column].replace(", ", ",\n"))
     for ax, name in zip(axes[1:], tracks):
-        ax.fill_between(x, scores[name].fillna(0), color=PALETTE[2], step="mid", lw=0)
-        ax.set_ylabel(name, rotation=0, ha="right", va="center")
+        plot_track(scores[name].to_numpy(float), start.to_numpy(), int(size.max()), ax, name)
     for ax, (name, table) in zip(axes[1 + len(tracks) :], elements.items()):
-        spans = zip(table["start"] / 1e6, (table["end"] - table["start"]) / 1e6)
-        ax.broken_barh(list(spans), (0, 1), color="#444444")
+        parts = {"": table}
+        if "class" in table:
+            parts = dict(list(table.groupby("class", observed=True)))
+        for label, part in parts.items():
+            colour = "#444444"
+            if label:
+                number = table["class"].cat.categories.get_loc(label)
+                colour = PALETTE[number % len(PALETTE)]
+            spans = zip(part["start"] / 1e6, (part["end"] - part["start"]) / 1e6)
+            ax.broken_barh(list(spans), (0, 1), color=colour, lw=0, label=label)
+        if "class" in table:
+            ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), ncols=3, handlelength=1)
         ax.set_yticks([])
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
     axes[-1].set_xlabel(f"{scores['chrom'].iloc[0]} (Mb)")

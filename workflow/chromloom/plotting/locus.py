@@ -222,10 +222,11 @@ def plot_variant(
         Model -> wild type and edited on the reference, (k, k) of contact strength; or why there is
         none. The first six are drawn.
     bins : DataFrame
-        chrom, start, end of the k bins, and the columns of `tracks`.
+        chrom, start, end of the k bins, and the columns of `tracks`; none where no model has maps.
     title : str
     region : (int, int)
-        bp that the variant lies in, marked.
+        bp that the variant lies in: marked below the maps, whose colours it leaves as they are, and
+        behind the tracks.
     pieces : sequence of sequences of (int, str)
         Of each edited chromosome, length (bp) and label of the pieces around the variant, in order;
         a label ends in "-" where the piece is turned round.
@@ -233,6 +234,17 @@ def plot_variant(
     genes : DataFrame, optional
     """
     shown = dict(list(maps.items())[:MOST_MODELS])
+    more = len(maps) - len(shown)
+    title += f" (the first {MOST_MODELS} models, {more} more)" if more else ""
+    if bins.empty:
+        size = (3.3 * len(shown) + 0.6, 1.8)
+        figure, grid = plt.subplots(
+            1, len(shown), figsize=size, squeeze=False, layout="constrained"
+        )
+        for (model, reason), ax in zip(shown.items(), grid[0]):
+            say_empty(ax, str(reason)).set_title(model)
+        figure.suptitle(title)
+        return figure
     resolution = int((bins["end"] - bins["start"]).max())
     start = bins["start"].to_numpy()
     changes = {
@@ -248,6 +260,9 @@ def plot_variant(
         squeeze=False, height_ratios=heights, layout="constrained",
     )  # fmt: skip
     last = len(heights) - 1 - bool(pieces)
+    span = start[0] / 1e6, (start[-1] + resolution) / 1e6
+    ends = region[0] / 1e6, max(region[1], region[0] + resolution / 4) / 1e6
+    marked = np.clip(ends, *span)
     for column, (model, pair) in enumerate(shown.items()):
         axes = grid[:, column]
         for ax in axes[1 : last + 1]:
@@ -269,11 +284,13 @@ def plot_variant(
         for name in tracks:
             plot_track(bins[name].to_numpy(float), start, resolution, next(rest), name)
         if genes is not None:
-            plot_genes(genes, next(rest), (start[0] / 1e6, (start[-1] + resolution) / 1e6))
-        for ax in axes[3 if isinstance(pair, str) else 0 : last + 1]:
-            ax.axvspan(region[0] / 1e6, max(region[1], region[0] + resolution / 4) / 1e6,
-                       color=PALETTE[4], alpha=0.25, lw=0)  # fmt: skip
-            ax.set_xlim(start[0] / 1e6, (start[-1] + resolution) / 1e6)
+            plot_genes(genes, next(rest), span)
+        for row, ax in enumerate(axes[: last + 1]):
+            if row >= 3:
+                ax.axvspan(*marked, color=PALETTE[4], alpha=0.25, lw=0, zorder=0)
+            elif not isinstance(pair, str):
+                ax.axvspan(*marked, -0.05, 0, color=PALETTE[4], lw=0, clip_on=False)
+            ax.set_xlim(span)
             ax.tick_params(labelbottom=ax is axes[last])
         axes[last].set_xlabel(f"{bins['chrom'].iloc[0]} (Mb)")
         if pieces:
@@ -281,8 +298,7 @@ def plot_variant(
     first = next((k for k, pair in enumerate(shown.values()) if not isinstance(pair, str)), 0)
     for ax, name in zip(grid[:, first], ("wild type", "edited,\non reference", "change")):
         ax.set_ylabel(name)
-    more = len(maps) - len(shown)
-    figure.suptitle(title + (f" (the first {MOST_MODELS} models, {more} more)" if more else ""))
+    figure.suptitle(title)
     return figure
 
 
@@ -303,4 +319,4 @@ def _plot_pieces(chromosomes: Sequence[Sequence[tuple[int, str]]], axes: Axes) -
     axes.set_yticks([])
     several = "s" if len(chromosomes) > 1 else ""
     axes.set_ylabel(f"edited\nchromosome{several}", rotation=0, ha="right", va="center")
-    axes.set_xlabel("Mb along it")
+    axes.set_xlabel("Mb from the left end of what is shown")

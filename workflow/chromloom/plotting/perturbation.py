@@ -1,5 +1,6 @@
 """Pictures of edits: wild type, edited and difference maps; average effects; screens."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from chromloom.plotting.style import (
     CONTACT_MAP,
@@ -55,18 +57,19 @@ def plot_map(
         style = {"cmap": CONTACT_MAP, "norm": LogNorm(low, max(high, 1.01 * low), clip=True)}
         square = np.where(square <= 0, low, square)
     axes.set_facecolor("#d9d9d9")
-    ticks = np.linspace(0, len(start) - 1, 5).astype(int)
-    axes.set_xticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
+    ticks, labels = _ticks_of_bins(start, size)
+    axes.set_xticks(ticks, labels)
     i, j = np.nonzero(np.isfinite(square))
     n_dist = int((j - i).max()) + 1 if len(i) else len(start)
     if 2 * n_dist < len(start):
         picture = _draw_band(square, n_dist, axes, style)
-        distances = np.linspace(0, n_dist, 5).astype(int)
-        axes.set_yticks(distances, [f"{d * size / 1e6:.2g}" for d in distances])
+        far = n_dist * size / 1e6
+        ticks, labels = _multiples(_round_step(far), 0, far)
+        axes.set_yticks(ticks * 1e6 / size, labels)
         axes.set_ylabel("distance (Mb)")
     else:
         picture = axes.imshow(square, interpolation="nearest", **style)
-        axes.set_yticks(ticks, [f"{start[k] / 1e6:.1f}" for k in ticks])
+        axes.set_yticks(ticks, labels)
     for gap in gaps:
         if 2 * n_dist < len(start):  # a bin is met on both diagonals
             axes.plot(
@@ -81,6 +84,34 @@ def plot_map(
     else:
         add_strength_bar(picture, axes, shrink=0.75)
     return axes
+
+
+def _ticks_of_bins(start: np.ndarray, size: int) -> tuple[np.ndarray, list[str]]:
+    """Round positions (Mb) in runs of bins: where they lie, counted in bins, and their names."""
+    step = _round_step(len(start) * size / 1e6)
+    places: list[float] = []
+    labels: list[str] = []
+    for run in np.split(np.arange(len(start)), np.flatnonzero(np.diff(start) != size) + 1):
+        low = start[run[0]] / 1e6
+        ticks, names = _multiples(step, low, low + len(run) * size / 1e6)
+        for place, name in zip(run[0] - 0.5 + (ticks - low) * 1e6 / size, names):
+            if run[-1] == len(start) - 1 or place < run[-1] - 0.08 * len(start):  # room for next
+                places.append(place)
+                labels.append(name)
+    return np.array(places), labels
+
+
+def _round_step(length: float) -> float:
+    """A round number that fits up to five times into a length."""
+    ticks = MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)).tick_values(0, length)
+    return float(ticks[1] - ticks[0])
+
+
+def _multiples(step: float, low: float, high: float) -> tuple[np.ndarray, list[str]]:
+    """Multiples of a step within limits, and their names with as many decimals as the step has."""
+    whole = np.arange(int(np.ceil(low / step - 1e-6)), int(np.floor(high / step + 1e-6)) + 1)
+    decimals = -int(Decimal(f"{step:.3g}").normalize().as_tuple().exponent)
+    return whole * step, [f"{tick:.{max(decimals, 0)}f}" for tick in whole * step]
 
 
 def _draw_band(square: np.ndarray, n_dist: int, axes: Axes, style: dict[str, Any]):
@@ -108,15 +139,17 @@ def plot_edit(table: pd.DataFrame, *, title: str) -> Figure:
     title : str
     """
     maps = list(table.groupby("map", sort=False))
-    figure, axes = plt.subplots(1, len(maps), figsize=(3.7 * len(maps), 3.4), layout="constrained")
+    layout = ConstrainedLayoutEngine(wspace=0.05)  # a bar's label is not that of the next panel
+    figure, axes = plt.subplots(1, len(maps), figsize=(3.9 * len(maps), 3.6), layout=layout)
     for (name, part), ax in zip(maps, np.atleast_1d(axes)):
         values = _square(part["value"])
         bins = part.iloc[: len(values)]  # the first with each
         plot_map(values, bins["start2"].to_numpy(), ax, title=name, difference=name == "difference")
         chroms = " and ".join(bins["chrom2"].unique())
-        ax.set_xlabel(
-            f"{chroms}\n(Mb, edited coordinates)" if name == "edited" else f"{chroms} (Mb)"
-        )
+        label = f"{chroms} (Mb)" if name != "edited" else f"{chroms}\n(Mb, edited coordinates)"
+        ax.set_xlabel(label)
+        if not ax.get_ylabel():
+            ax.set_ylabel(label)
     figure.suptitle(title)
     return figure
 
@@ -288,6 +321,8 @@ def plot_observed_edit(table: pd.DataFrame, scores: pd.DataFrame, *, title: str)
         values[j, i] = table[f"model_{when}"]
         plot_map(values, starts, ax, title=f"{when}: observed (above), predicted (below)")
         ax.set_xlabel("Mb")
+        if not ax.get_ylabel():
+            ax.set_ylabel("Mb")
     plot_observed_changes(table, axes[1, 0], title="sums over 5 x 5 bins")
     wide = scores.pivot_table(index="part", columns="method", values="mse_cp", sort=False)
     methods = [

@@ -138,8 +138,8 @@ def plot_agreement(
     by : str
         As in `plot_strata`.
     reliable_distance : float
-        bp; a line at single distances says that pairs farther apart are mostly noise one by one in
-        the map scored on. NaN for none.
+        bp; a line at single distances, if they reach so far, says that pairs farther apart are
+        mostly noise one by one in the map scored on. NaN for none.
 
     Returns
     -------
@@ -152,13 +152,13 @@ def plot_agreement(
         plot_strata(metrics, stratum, axes[0, column], by=by)
         plot_by_distance(distances, single, axes[1, column], by=by)
     axes[1, 1].set_ylabel(METRIC_NAMES["r2_distance"])
-    if np.isfinite(reliable_distance):
-        for ax in axes[1]:
-            shown = ax.get_xlim()  # a line beyond what is drawn would stretch the axis
-            ax.axvline(reliable_distance / 1e6, color="0.7", ls=(0, (4, 3)), lw=0.8, zorder=0)
-            ax.set_xlim(shown)
+    reached = [ax for ax in axes[1] if reliable_distance / 1e6 <= ax.get_xlim()[1]]
+    style: dict[str, Any] = {"color": "0.7", "ls": (0, (4, 3)), "lw": 0.8}
+    for ax in reached:
+        ax.axvline(reliable_distance / 1e6, **style, zorder=0)
+    if reached:
         name = f"single pairs mostly noise\nbeyond {reliable_distance / 1e6:.3g} Mb"
-        axes[0, 0].plot([], [], color="0.7", ls=(0, (4, 3)), lw=0.8, label=name)
+        axes[0, 0].plot([], [], **style, label=name)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     for ax in axes.flat:
         if ax.get_legend():

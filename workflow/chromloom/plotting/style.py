@@ -3,6 +3,7 @@
 import itertools
 import textwrap
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import matplotlib as mpl
@@ -70,7 +71,7 @@ def add_strength_bar(mesh: ScalarMappable, axes: Axes, *, shrink: float = 0.8) -
     bar = axes.figure.colorbar(mesh, ax=axes, label="contact strength", shrink=shrink)
     ticks = _few_ticks(*mesh.get_clim())
     bar.minorticks_off()
-    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    bar.set_ticks(ticks, labels=[f"{Decimal(f'{tick:.3g}'):,f}" for tick in ticks])
     return bar
 
 

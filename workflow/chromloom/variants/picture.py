@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from chromloom.edits.edit import Edit
-from chromloom.edits.pieces import Piece
+from chromloom.edits.pieces import Piece, length, take
 from chromloom.perturbation.perturb import contiguous_maps
 from chromloom.prediction.open import open_source
 from chromloom.signals.store import SignalStore
@@ -102,21 +102,27 @@ def variant_title(edit: Edit, zygosity: str) -> str:
 
 
 def shown_pieces(pieces: Sequence[Piece], bins: pd.DataFrame) -> list[tuple[int, str]]:
-    """Length and label of the pieces of an edited chromosome, long ends cut to the picture."""
+    """Length and label of the pieces of an edited chromosome around a variant.
+
+    Of the outer pieces only what lies next to the variant is shown, and named: a third of the
+    picture's width. A chromosome of one piece is shown where the picture is.
+    """
     if not pieces or not len(bins):
         return []
-    width = int(bins["end"].iloc[-1] - bins["start"].iloc[0]) // 3
+    start, end = int(bins["start"].iloc[0]), int(bins["end"].iloc[-1])
+    reach = (end - start) // 3
+    if len(pieces) == 1:
+        shown = take(pieces, start, end) or pieces
+    else:
+        left = max(length(pieces[:1]) - reach, 0)
+        shown = take(pieces, left, length(pieces[:-1]) + reach)
     named = []
-    for number, piece in enumerate(pieces):
-        length = piece.end - piece.start
-        if number in (0, len(pieces) - 1):
-            length = min(length, width)
+    for piece in shown:
         turned = " -" if piece.strand == "-" else ""
-        if piece.bases:
-            named.append((length, piece.bases[:10]))
-            continue
         text = f"{piece.chrom}\n{piece.start / 1e6:.2f}-\n{piece.end / 1e6:.2f}{turned}"
-        named.append((length, text))
+        if piece.bases:
+            text = piece.bases if len(piece.bases) <= 10 else f"{piece.bases[:9]}…"
+        named.append((piece.end - piece.start, text))
     return named
 
 
