@@ -21,6 +21,6 @@ VERSIONS = {
     "variants": 6,
     "expression": 5,
     "structure": 1,
-    "sequence_analysis": 3,
+    "sequence_analysis": 4,
     "plotting": 2,
 }

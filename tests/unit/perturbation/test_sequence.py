@@ -60,7 +60,9 @@ def test_all_sets_of_regions_are_deleted_and_sequence_comes_in_from_both_sides(t
             source.read("chr3", 162_000, start + length + 5001 - 162_000),
         ]
     )
-    np.testing.assert_allclose(maps["1+3"], predict(source, "chr3", codes), rtol=1e-4, atol=1e-5)
+    expected = predict(source, "chr3", codes)
+    expected[np.abs(np.subtract.outer(np.arange(SIZE), np.arange(SIZE))) < 2] = 0  # not learnt
+    np.testing.assert_allclose(maps["1+3"], expected, rtol=1e-4, atol=1e-5)
     place = (middle - 3001 - start) // RESOLUTION - CROP
     row = table.set_index("deleted").loc["1+3"]
     assert row["crossing"] == pytest.approx(crossing(maps["1+3"], place))

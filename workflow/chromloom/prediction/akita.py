@@ -258,6 +258,8 @@ class SequenceWindow:
         self._own_target = source.own_target
         self._crop = fitted.settings.crop * source.bins.resolution
         self._pairs = upper_triangle(fitted.settings.size, source.ignore_diags)
+        bins = np.arange(fitted.settings.size)
+        self._near = np.abs(bins - bins[:, None]) < source.ignore_diags
         strands = (False, True) if fitted.settings.windows.mirror else (False,)
         self._strands = [Window(fitted.network, codes, turned=turned) for turned in strands]
         self.unchanged = next(self.maps([codes]))
@@ -276,9 +278,14 @@ class SequenceWindow:
         return self.start + self._crop, self.start + len(self.codes) - self._crop
 
     def maps(self, variants: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Maps (size, size), float64, of variants of the sequence, in order."""
+        """Maps (size, size), float64, of variants of the sequence, in order.
+
+        0 on the diagonals that are not learnt, as in targets.
+        """
         for own in zip(*(strand.maps(variants) for strand in self._strands)):
-            yield self._own_target(np.mean(own, axis=0)).astype(float)
+            values = self._own_target(np.mean(own, axis=0)).astype(float)
+            values[self._near] = 0
+            yield values
 
     def pairs(self, values: np.ndarray) -> np.ndarray:
         """The pairs (n_pairs,) of a map that count: above the diagonals that are left out."""
