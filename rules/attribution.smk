@@ -46,7 +46,9 @@ rule rank_elements:
     input:
         attribution="results/attribution/{sample}.{resolution}.{norm}.{model}.parquet",
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for(
+            "results/attribution/{sample}.{resolution}.{norm}.{model}.elements"
+        ),
     output:
         multiext(
             "results/attribution/{sample}.{resolution}.{norm}.{model}.elements/",

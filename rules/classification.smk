@@ -14,7 +14,9 @@ rule classify_bins:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for(
+            "results/classification/{sample}.{resolution}.{norm}.{model}.tsv"
+        ),
     output:
         table="results/classification/{sample}.{resolution}.{norm}.{model}.tsv",
         details=multiext(
@@ -50,8 +52,11 @@ rule classify_transfer:
         train="results/representations/{origin}.{resolution}.{norm}.{model}.parquet",
         test="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample)
-        + STUDY.labels_of(wildcards.origin),
+        labels=given(
+            lambda wildcards: STUDY.labels_of(wildcards.sample)
+            + STUDY.labels_of(wildcards.origin),
+            "results/classification/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv",
+        ),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.from.{origin}.tsv",
     log:
@@ -79,7 +84,9 @@ rule search_xgboost:
     input:
         parquet="results/representations/{sample}.{resolution}.{norm}.{model}.parquet",
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for(
+            "results/classification/{sample}.{resolution}.{norm}.{model}.search.tsv"
+        ),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.search.tsv",
     log:
@@ -176,7 +183,9 @@ rule classify_withheld:
             **wildcards,
         ),
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for(
+            "results/classification/{sample}.{resolution}.{norm}.{model}.withheld.tsv"
+        ),
     output:
         "results/classification/{sample}.{resolution}.{norm}.{model}.withheld.tsv",
     log:

@@ -1,6 +1,7 @@
 # The study, wildcards and the few functions that rules ask for inputs or parameters. No rules.
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -73,6 +74,45 @@ def needed(paths, message):
         return paths
 
     return check
+
+
+class MissingFile(WorkflowError):
+    """A file that a sheet names is not there."""
+
+
+# As a module with a prefix, outputs are not where their rules say.
+MOVED = workflow.modifier.modify_path("results") != "results"
+
+
+@cache
+def is_made(path):
+    """Whether a rule makes a file; not to be asked before all rules are known."""
+    return any(maker.is_producer(path) for maker in workflow.rules)
+
+
+def given(files, output):
+    """Input function: files that rows of a sheet name.
+
+    One that is not there and that no rule makes is refused by its row, unless `output` is there, for which it is read.
+    """
+
+    def check(wildcards):
+        paths = files(wildcards)
+        if not MOVED and not Path(output.format(**wildcards)).exists():
+            for path in paths:
+                if not (Path(path).exists() or is_made(path)):
+                    raise MissingFile(
+                        f"{STUDY.named_files[path]}: {path} does not exist; correct the path "
+                        f"(relative ones are below {Path.cwd()})"
+                    )
+        return paths
+
+    return check
+
+
+def labels_for(output):
+    """Input function: files of the labels of a sample's cell type."""
+    return given(lambda wildcards: STUDY.labels_of(wildcards.sample), output)
 
 
 def map_of(wildcards):

@@ -5,9 +5,17 @@ QC_TABLES = expand("results/qc/{sample}.tsv", sample=STUDY.mapped)
 
 rule extract_contacts:
     input:
-        contacts=lambda wildcards: STUDY.contact_files(wildcards.sample),
+        contacts=given(
+            lambda wildcards: STUDY.contact_files(wildcards.sample),
+            "results/contacts/{sample}.mcool",
+        ),
         assembly=lambda wildcards: STUDY.assembly_files(wildcards.sample),
-        cell_labels=lambda wildcards: STUDY.cell_labels(wildcards.sample) or [],
+        cell_labels=given(
+            lambda wildcards: list(
+                filter(None, [STUDY.cell_labels(wildcards.sample)])
+            ),
+            "results/contacts/{sample}.mcool",
+        ),
     output:
         mcool="results/contacts/{sample}.mcool",
         qc=report(

@@ -67,8 +67,10 @@ rule perturb_map:
         edits="results/edits/{sample}.{resolution}.tsv",
         motifs=STUDY.find_path(config["perturbation"]["motifs"]) or [],
         sheet=STUDY.label_sheet if config["perturbation"]["loops"] else [],
-        loops=lambda wildcards: (
-            STUDY.labels_of(wildcards.sample)
+        loops=(
+            labels_for(
+                "results/perturbation/{sample}.{resolution}.{norm}.{model}/{edit}/summary.tsv"
+            )
             if config["perturbation"]["loops"]
             else []
         ),
@@ -351,7 +353,9 @@ rule knock_out_boundaries:
         predictor=STUDY.read_by,
         cool="results/normalized/{sample}.{resolution}.{norm}.cool",
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for(
+            "results/perturbation/{sample}.{resolution}.{norm}.{model}.boundaries.tsv"
+        ),
     output:
         multiext(
             "results/perturbation/{sample}.{resolution}.{norm}.{model}.boundaries",

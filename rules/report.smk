@@ -1,9 +1,10 @@
 # Reports of unfinished studies. Snakemake's reports need every file that a job of theirs marks for the report.
-from functools import cache
-
 from snakemake.exceptions import InputFunctionException
 from snakemake.io import is_flagged
 from snakemake.iocontainers import Wildcards
+
+# Files that cannot be made for want of one that a sheet names, and what is said of it.
+REFUSED = {}
 
 
 @cache
@@ -14,7 +15,9 @@ def job_of(path):
         wildcards = Wildcards(fromdict=maker.get_wildcards(path))
         try:
             inputs = list(maker.expand_input(wildcards)[0])
-        except (InputFunctionException, WorkflowError):
+        except (InputFunctionException, WorkflowError) as error:
+            if isinstance(error.__context__, MissingFile):
+                REFUSED[path] = str(error.__context__)
             continue  # the rule makes no such file in this study
         outputs = list(maker.expand_output(wildcards)[0])
         log = str(next(iter(maker.expand_log(wildcards)), ""))
@@ -37,7 +40,7 @@ def reasons(path):
     """Jobs without which a missing file cannot be made, each with what its log says."""
     job = job_of(path)
     if not job:
-        return {f"no file {path}"}
+        return {REFUSED.get(path, f"no file {path}")}
     name, _, inputs, log = job
     missing = [str(f) for f in inputs if not Path(f).exists()]
     if missing:
@@ -53,6 +56,8 @@ def reasons(path):
 
 def finished(wildcards):
     """What is there of a study, to be reported; what is not goes to the front page of the report."""
+    # The report of a study of which nothing is there yet is written, too; Snakemake makes no folder for it.
+    Path("results").mkdir(exist_ok=True)
     asked = list(dict.fromkeys(map(str, rules.all.input)))
     panels = [
         f"results/figures/hiclstm/{panel}.png"

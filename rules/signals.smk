@@ -9,7 +9,10 @@ SIGNALS = expand("results/signals/{store}.qc.tsv", store=STUDY.signal_stores) + 
 
 rule bin_signals:
     input:
-        signals=lambda wildcards: STUDY.signal_files(wildcards.cell_type),
+        signals=given(
+            lambda wildcards: STUDY.signal_files(wildcards.cell_type),
+            "results/signals/{cell_type}.{bin_size}.h5",
+        ),
         assembly=lambda wildcards: STUDY.files_of_assembly(
             STUDY.signal_assembly[wildcards.cell_type]
         ),

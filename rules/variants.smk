@@ -142,7 +142,7 @@ rule annotate_variants:
         ][:1],
         genes=STUDY.variant_genes or [],
         sheet=STUDY.label_sheet or [],
-        labels=lambda wildcards: STUDY.labels_of(wildcards.sample),
+        labels=labels_for("results/variants/{sample}.hits.tsv"),
     output:
         hits="results/variants/{sample}.hits.tsv",
         vcf="results/variants/{sample}.vcf.gz",

@@ -14,10 +14,8 @@ import yaml
 
 from chromloom.study.figures import PANELS
 
-CONFIGS = sorted(
-    str(path.relative_to(Path(__file__).parents[2]))
-    for path in (Path(__file__).parents[2] / "config").glob("**/config.yaml")
-)
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "config").glob("**/config.yaml"))
 DEMO = ["--configfile", "config/demo/config.yaml"]
 
 
@@ -140,6 +138,63 @@ def test_every_panel_and_figure_is_a_target_of_every_study(snakemake, tmp_path):
     }
     assert names <= set(listed)
     assert {f"hiclstm_{name}" for name in names} <= set(listed)
+
+
+def test_a_file_that_a_sheet_names_and_nothing_makes_is_refused_by_its_row(snakemake, tmp_path):
+    sheets = {
+        "samples": "sample\tcell_type\tassembly\tcontacts\nA\tA\thg38\tmaps/a.cool\n",
+        "labels": "task\tpath\tformat\tkind\tcell_type\tassembly\tcircular\n"
+        "CTCF\tpeaks.bed\tbed\tbinary\tA\thg38\tno\n",
+        "signals": "signal\tcell_type\tassembly\tpath\nATAC\tA\thg38\tatac.bw\n",
+    }
+    for name, text in sheets.items():
+        (tmp_path / f"{name}.tsv").write_text(text)
+    sources = {name: f"{name}.tsv" for name in sheets}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(sources))
+    command = ["--configfile", str(tmp_path / "config.yaml")]
+    places = {
+        "results/qc/A.tsv": "samples.tsv, sample 'A', column contacts: maps/a.cool does not exist",
+        "results/signals/A.1000.h5": "signals.tsv, signal 'ATAC', column path: atac.bw does not",
+        "results/classification/A.10000.ICE.eig.tsv": "labels.tsv, task 'CTCF', column path: peaks",
+    }
+    for target, message in places.items():
+        done = snakemake(tmp_path, target, *command, "--dry-run", check=False)
+        assert done.returncode
+        assert message in done.stdout + done.stderr
+        (tmp_path / "maps").mkdir(exist_ok=True)
+        (tmp_path / "maps" / "a.cool").touch()
+    (tmp_path / "maps" / "a.cool").unlink()
+    snakemake(tmp_path, "finished", "--report", "results/report.html", *command)
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert "column contacts: maps/a.cool does not exist" in page
+    # What was made of a file stays in use without it, and so does what another rule makes.
+    (tmp_path / "results" / "contacts").mkdir()
+    (tmp_path / "results" / "contacts" / "A.mcool").touch()
+    target = "results/normalized/A.10000.ICE.cool"
+    snakemake(tmp_path, target, *command, "--dry-run")
+    (tmp_path / "results" / "contacts" / "A.mcool").unlink()
+    (tmp_path / "Snakefile").write_text(
+        f'configfile: "config.yaml"\nmodule chromloom:\n    snakefile: "{ROOT}/Snakefile"\n'
+        "    config: config\nuse rule * from chromloom\n"
+        'rule map:\n    output: "maps/a.cool"\n    shell: "touch {output}"\n'
+    )
+    snakefile = ["--snakefile", str(tmp_path / "Snakefile")]
+    assert "rule map:" in snakemake(tmp_path, target, "--dry-run", *snakefile).stdout
+
+
+def test_the_study_of_the_article_has_its_figures(snakemake, repo_root, tmp_path):
+    shutil.copytree(repo_root / "config", tmp_path / "config")
+    config = ["--configfile", "config/article/config.yaml", "--dry-run"]
+    shown = ("fig3", "fig4", "fig5", "fig6", "fig6a", "fig7", "fig8", "fig8c", "figS13", "tableS3")
+    done = snakemake(tmp_path, *shown, *config)
+    assert all(f"rule {name}:" in done.stdout for name in shown)
+
+
+def test_a_study_of_which_nothing_has_run_has_a_report(snakemake, tmp_path):
+    config = ["--configfile", "config/quickstart/config.yaml"]
+    snakemake(tmp_path, "finished", "--report", "results/report.html", *config)
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert re.search(r"download\\*_dataset has not run", page)
 
 
 def test_a_measured_edit_is_a_row_of_the_sample_sheet(snakemake, tmp_path):

@@ -239,7 +239,7 @@ BAD = {
     "HDF5 without a map": (lambda f: (_plain_hdf5(f.folder / "h.cool"), {}), "no contact map"),
     "resolution": (
         lambda f: (f.mcool(), {"resolutions": [10_000, 25_000, 15_000]}),
-        r"10,000, 50,000 bp, none of which divides .* 15,000 bp",
+        r"10,000, 50,000 bp, none of which divides .* 15,000 bp.*contacts.resolutions: \[10000\]",
     ),
     "negative resolution": (lambda f: (f.cool(), {"resolutions": [-5]}), "positive"),
     "no resolution": (lambda f: (f.cool(), {"resolutions": []}), "no resolution"),

@@ -151,7 +151,8 @@ def plan_resolutions(
         else:
             raise InputError(
                 f"{source} holds {', '.join(f'{r:,}' for r in held)} bp, none of which divides "
-                f"the resolution asked for, {resolution:,} bp; ask for a multiple of a stored one"
+                f"the resolution asked for, {resolution:,} bp; ask for multiples of a stored one "
+                f"(contacts.resolutions: [{held[0]}], or the column resolutions of the sample)"
             )
     if not plan:
         raise InputError(f"{source}: no resolution is asked for; expected at least one, in bp")

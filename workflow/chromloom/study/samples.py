@@ -116,6 +116,27 @@ class Samples:
 
     # Files
 
+    @cached_property
+    def named_files(self) -> dict[str, str]:
+        """Files that rows of the sheets name -> sheet, row and column."""
+        place = self.config["samples"] + ", sample {!r}, column {}"
+        named = {
+            file: place.format(sample, "contacts")
+            for sample in self.sources
+            for file in self.contact_files(sample)
+        }
+        for sample in self.samples.index:
+            named[self.cell_labels(sample)] = place.format(sample, "cell_labels")
+        if self.config["labels"]:
+            for row in read_label_sheet(self.label_sheet, must_exist=False).itertuples():
+                place = f"{self.label_sheet}, task {row.task!r}, column path"
+                named.update(dict.fromkeys(map(str, row.path), place))
+        for sources in self.signals.values():
+            for source in sources:
+                place = f"{self.config['signals']}, signal {source.signal!r}, column path"
+                named.update(dict.fromkeys(source.paths, place))
+        return named
+
     def find_path(self, path: str) -> str:
         """A path of the config or of a sheet, as seen from the working directory.
 
