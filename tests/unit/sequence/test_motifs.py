@@ -132,3 +132,16 @@ def test_a_narrow_motif_at_the_border_of_two_parts_is_found_once(monkeypatch):
         codes[start : start + 8] = narrow.argmax(axis=0)
     found = scan("chr1", codes, {"wide": np.full((4, 19), 0.25), "narrow": narrow}, 1e-4)
     assert sorted(found[found["strand"] == "+"]["start"]) == starts
+
+
+def test_unknown_bases_hold_no_instance_of_a_matrix_that_nothing_else_fits():
+    sharp = np.full((4, 18), 0.0009)
+    sharp[[2, 2, 0, 0] * 4 + [2, 2], range(18)] = 1 - 3 * 0.0009
+    codes = np.random.default_rng(0).integers(0, 4, 20_000, dtype=np.uint8)
+    codes[5_000:6_000] = 4
+    codes[8_000:8_018] = sharp.argmax(axis=0)
+    codes[9_000:9_018] = sharp.argmax(axis=0)
+    codes[9_017] = 4
+    found = scan("c", codes, {"sharp": sharp}, 1e-5)
+    assert 8_000 in set(found["start"])
+    assert not any((codes[row.start : row.end] == 4).any() for row in found.itertuples())

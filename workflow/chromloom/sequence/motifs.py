@@ -79,7 +79,10 @@ def find_sites(
 def scan(
     chrom: str, codes: np.ndarray, motifs: Mapping[str, np.ndarray], threshold: float = 1e-4
 ) -> pd.DataFrame:
-    """Instances of motifs in codes (length,), uint8; columns as `find_motifs` writes them."""
+    """Instances of motifs in codes (length,), uint8; columns as `find_motifs` writes them.
+
+    None holds an unknown base: to score 0, as N does, is rare enough for a long sharp matrix.
+    """
     from memelite import fimo
 
     # As far as the widest motif reaches, so that narrower ones are found there by both parts.
@@ -88,8 +91,10 @@ def scan(
     for start in range(0, max(len(codes) - overlap, 1), CHUNK):
         part = codes[start : start + CHUNK + overlap]
         one_hot = (part == np.arange(4)[:, None]).astype(np.int8)[None]
+        unknown = np.append(0, np.cumsum(part == N))
         for hits in fimo(dict(motifs), one_hot, threshold=threshold):  # (1, 4, length)
             hits = hits.rename(columns={"motif_name": "name", "p-value": "p_value"})
+            hits = hits[unknown[hits["end"]] == unknown[hits["start"]]].copy()
             hits[["start", "end"]] += start
             if len(hits):
                 tables.append(hits.assign(chrom=chrom)[COLUMNS])
