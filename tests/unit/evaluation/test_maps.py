@@ -218,6 +218,10 @@ def test_errors_by_position_are_compared_at_the_distances_that_a_model_predicts(
     table = evaluate.error_by_frame_position(pd.concat([base, near]), frame=10)
     ratio = table.set_index(["model", "position"])["mse_ratio"]
     assert ratio.to_dict() == {("distance-mean", 2): 1, ("near", 2): 0.5}
+    other = base.iloc[:1].assign(n=4, mse=12)  # of a run that predicts fewer pairs
+    table = evaluate.error_by_frame_position(pd.concat([base, other, near]), frame=10)
+    ratio = table.set_index(["model", "position"])["mse_ratio"]
+    assert ratio["near", 2] == 3 / 8
 
 
 @pytest.mark.parametrize("options", [{"observed_only": True}, {"max_distance": 90_000}])

@@ -295,11 +295,13 @@ def error_by_frame_position(distances: pd.DataFrame, frame: int) -> pd.DataFrame
     """
     keys = ["sample", "model", "decoder", "against", "pairs", "position"]
     place = ["against", "pairs", "distance"]
-    base = distances[distances["model"] == DISTANCE_MEAN].set_index(place)["mse"]
+    squared = distances["mse"] * distances["n"]
+    # Runs that predict different pairs of a distance have a distance mean each.
+    means = distances.assign(squared=squared)[distances["model"] == DISTANCE_MEAN].groupby(place)
+    base = means["squared"].sum() / means["n"].sum()
+    base = base.reindex(pd.MultiIndex.from_frame(distances[place])).to_numpy()
     table = distances.assign(
-        position=distances["distance"] % frame,
-        squared=distances["mse"] * distances["n"],
-        base=base.reindex(pd.MultiIndex.from_frame(distances[place])).to_numpy() * distances["n"],
+        position=distances["distance"] % frame, squared=squared, base=base * distances["n"]
     )
     table = table.groupby(keys, sort=False)[["squared", "base", "n"]].sum().reset_index()
     table["mse"] = table["squared"] / table["n"]
