@@ -41,8 +41,8 @@ def test_saliency_is_the_gradient_at_the_base_that_is_there(tiny_akita_source, t
     network = tiny_akita_source.fitted("chr3").network
     bases = one_hot(codes).requires_grad_()
     turned = torch.tensor([True])
-    both = network.fold(network.mix(network.tower(bases)))
-    both = both + network.fold(network.mix(network.tower(bases.flip(1, 2))), turned)
+    both = network.fold(network.mix(network.pool_bases(bases)))
+    both = both + network.fold(network.mix(network.pool_bases(bases.flip(1, 2))), turned)
     (both[0, 0, 3:5, 8:10].mean() / 2).backward()
     expected = (bases.grad * bases).sum(1)[0].detach().numpy()
     with pyBigWig.open(str(tmp_path / "bases.bw")) as track:

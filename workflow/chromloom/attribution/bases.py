@@ -65,10 +65,10 @@ def attribute_bases(
     rows, columns = (torch.as_tensor(each) for each in (i - first, i + d - first))
 
     def score(read: torch.Tensor) -> torch.Tensor:
-        strands = [network.fold(network.mix(network.tower(read)))]
+        strands = [network.fold(network.mix(network.pool_bases(read)))]
         if settings.windows.mirror:
             turned = torch.ones(len(read), dtype=torch.bool, device=read.device)
-            strands.append(network.fold(network.mix(network.tower(read.flip(1, 2))), turned))
+            strands.append(network.fold(network.mix(network.pool_bases(read.flip(1, 2))), turned))
         maps = torch.stack(strands).mean(dim=0)[:, source.config["targets"]].mean(dim=1)
         return maps[:, rows, columns].mean(dim=1)
 

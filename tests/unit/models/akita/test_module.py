@@ -227,10 +227,10 @@ def test_what_lies_between_two_bins_is_summed():
     assert bins.grad.isfinite().all()
 
 
-def test_shares_of_bases_are_those_of_known_ones(make, draw):
+def test_shares_of_bases_are_told_beside_the_tower(make, draw):
     codes = torch.tensor([[0, 0, 1, 4, 4, 4, 3, 3, 4, 4, 4, 4]], dtype=torch.uint8)
-    shares = composition(one_hot(codes), 4) / 10 + torch.tensor(0.25)
-    expected = [[2 / 3, 1 / 3, 0, 0], [0, 0, 0, 1], [0.25] * 4]
+    shares = composition(one_hot(codes), 4) / 10
+    expected = [[5 / 16, 1 / 16, -3 / 16, -3 / 16], [-1 / 8, -1 / 8, -1 / 8, 3 / 8], [0] * 4]
     torch.testing.assert_close(shares[0].T, torch.tensor(expected))
     network, codes = make(composition=True), draw()
     assert network.pool(codes).shape == (2, 10, 12)

@@ -168,10 +168,14 @@ class Akita(nn.Module):
 
         Channels are the filters, and with `composition` the shares of A, C, G and T in each bin.
         """
-        x = one_hot(codes, self.head.weight.dtype)
+        return self.pool_bases(one_hot(codes, self.head.weight.dtype))
+
+    def pool_bases(self, x: Tensor) -> Tensor:
+        """`pool` of bases (n, 4, length), one-hot or between one-hot and nothing."""
         shares = [composition(x, self.bin_size)] if self.settings.composition else []
         first, *others = self.tower
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.windows.frozen):
+        kept = self.training and self.settings.windows.frozen
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not kept):
             x = self._run(first, x)
         for block in others:
             x = self._run(block, x)
@@ -215,7 +219,7 @@ def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def composition(bases: Tensor, bin_size: int) -> Tensor:
-    """Shares of A, C, G and T among the known bases of each bin, beside a quarter.
+    """Shares of A, C, G and T in each bin, less a quarter of those of known bases.
 
     Parameters
     ----------
@@ -226,11 +230,10 @@ def composition(bases: Tensor, bin_size: int) -> Tensor:
     Returns
     -------
     Tensor, (n, 4, bins)
-        Ten times share - 1/4, about 1 at most; 0 where no base is known.
+        Ten times, about 1 at most; 0 where no base is known.
     """
     share = bases.unflatten(-1, (-1, bin_size)).mean(-1)
-    known = share.sum(1, keepdim=True)
-    return 10 * torch.where(known > 0, share / known - 1 / BASES, 0.0)
+    return 10 * (share - share.mean(1, keepdim=True))
 
 
 def symmetrise(x: Tensor) -> Tensor:
