@@ -60,6 +60,15 @@ def test_a_figure_is_a_target_by_name_and_by_file(plan, repo_root, tmp_path):
     assert all(job["input"] for job in jobs if job["rule"] in names)
 
 
+@pytest.mark.parametrize(("config", "name", "region"), [("akita", "akita", "chr3"),
+                                                       ("predict", "weave", "")])  # fmt: skip
+def test_a_map_is_shown_where_it_was_held_out(plan, repo_root, tmp_path, config, name, region):
+    path = repo_root / "config" / config / "config.yaml"
+    target = f"results/figures/unseen/A.10000.ICE.{name}.png"
+    (job,) = (j for j in plan(tmp_path, path, target)["jobs"] if j["rule"] == "draw_unseen")
+    assert job["params"][0] == region, "of folds, all was held out"
+
+
 def test_simulated_genomes_are_judged_by_target_one_job_a_genome(snakemake, demo, tmp_path):
     config = ["--configfile", "config/simulated/config.yaml"]
     done = snakemake(tmp_path, *config, "--dry-run", "--cores", "2", "simulated")

@@ -322,7 +322,10 @@ class OrderedInlet(nn.Module):
         x = self.left(bins)[..., :, None] + self.right(bins)[..., None, :]
         m = bins.shape[-1]
         if self.between is not None:
-            x = x + spanned(*self.between(bins).float().chunk(2, dim=1)) / math.sqrt(m)
+            told = self.between(bins)
+            # Sums over a window are too long for half precision.
+            told = told.to(torch.promote_types(told.dtype, torch.float32))
+            x = x + spanned(*told.chunk(2, dim=1)) / math.sqrt(m)
         upper = torch.ones(m, m, dtype=torch.bool, device=bins.device).triu()
         x = torch.where(upper, x, x.transpose(-1, -2))
         return self.norm(x + self.far(distances.to(self.far.weight.dtype)))
